@@ -1,0 +1,32 @@
+# The commands of weft; `make help` lists them. Everything is built by CMake (see CMakePresets.json).
+PRESET ?= release
+BUILD  := build/$(PRESET)
+
+.PHONY: help deps build demo test bench clean format
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+
+deps:
+	@.ci/deps
+
+build: deps  ## configure and build everything
+	@[ -f $(BUILD)/build.ninja ] || cmake --preset $(PRESET)
+	@cmake --build $(BUILD)
+
+demo: build  ## trace a shop of live programs for 20 s and show what was found
+	@tests/e2e/demo $(BUILD)
+
+test: deps  ## build and run all tests
+	@[ -f build/dev/build.ninja ] || cmake --preset dev
+	@cmake --build build/dev
+	@ctest --test-dir build/dev --output-on-failure -j2
+
+bench: build  ## benchmarks: CSV in build/bench
+	@tests/bench/run $(BUILD)
+
+format:  ## clang-format what is tracked
+	@git ls-files '*.cc' '*.h' | xargs clang-format-14 -i
+
+clean:
+	rm -rf build

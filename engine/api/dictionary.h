@@ -1,0 +1,61 @@
+// Dictionary: text -> small index, the string table of a batch. Index 0 is the empty string.
+//
+// One owner, one thread. Bytes live in one arena; Text() stays valid until the next Intern or
+// Clear, an index until Clear. No allocation per lookup.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/api/plugin_abi.h"
+
+namespace weft::api {
+
+class Dictionary {
+ public:
+  Dictionary() { Clear(); }
+
+  // The index of `text`, added if new. At most 4 GiB of text and 2^32 - 2 entries.
+  uint32_t Intern(std::string_view text);
+
+  std::string_view Text(uint32_t index) const {
+    return {bytes_.data() + offset_[index], offset_[index + 1] - offset_[index]};
+  }
+  uint32_t size() const { return static_cast<uint32_t>(offset_.size() - 1); }
+  void Clear();
+
+  // For encoding: size() + 1 offsets into bytes().
+  const std::vector<uint32_t>& offsets() const { return offset_; }
+  const std::string& bytes() const { return bytes_; }
+  size_t MemoryBytes() const;
+
+ private:
+  void Grow();
+
+  std::string bytes_;
+  std::vector<uint32_t> offset_;
+  std::vector<uint32_t> slots_;  // open addressing; 0 is free, else index + 1
+};
+
+// The same for attribute pairs (key, type, value); no reserved entry.
+class PairTable {
+ public:
+  uint32_t Intern(uint32_t key, uint8_t type, uint64_t value);
+  void Clear();
+  uint32_t size() const { return static_cast<uint32_t>(key.size()); }
+
+  std::vector<uint32_t> key;
+  std::vector<uint8_t> type;
+  std::vector<uint64_t> value;
+
+ private:
+  void Grow();
+  std::vector<uint32_t> slots_;
+};
+
+inline std::string_view View(weft_str s) { return {s.data, s.size}; }
+inline weft_str Str(std::string_view s) { return {s.data(), s.size()}; }
+
+}  // namespace weft::api

@@ -1,0 +1,183 @@
+# The records of every stream. A record is one batch: columns, not rows, so that reading is a check
+# of lengths and indices and no copy. Fields get new numbers only; never reuse or renumber.
+#
+# Column rules: a list is either empty ("all zero") or exactly `n` long; CSR offset lists are n + 1
+# long and ascending; string columns index `strings`, whose entry 0 is the empty string.
+# Times are nanoseconds. The reader's limits are in engine/api/codec.h.
+@0xd3c1f5a27b964e08;
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("weft::wire");
+
+const schemaVersion :UInt32 = 1;
+
+# A dictionary: entry i is bytes[offset[i] .. offset[i+1]).
+struct Strings {
+  offset @0 :List(UInt32);
+  bytes @1 :Data;
+}
+
+# Distinct (key, typed value) pairs; types as weft_attr_type.
+struct Pairs {
+  key @0 :List(UInt32);
+  type @1 :List(UInt8);
+  value @2 :List(UInt64);
+}
+
+struct Processes {
+  processId @0 :List(UInt64);
+  host @1 :List(UInt32);
+  service @2 :List(UInt32);
+  executable @3 :List(UInt32);
+  pid @4 :List(UInt32);
+  attrOffset @5 :List(UInt32);
+  attr @6 :List(UInt32);
+}
+
+struct SpanColumns {
+  n @0 :UInt32;
+  spanId @1 :List(UInt64);
+  parentId @2 :List(UInt64);
+  traceHi @3 :List(UInt64);
+  traceLo @4 :List(UInt64);
+  exchange @5 :List(UInt64);
+  connection @6 :List(UInt64);
+  wireId @7 :List(UInt64);
+  startNs @8 :List(Int64);
+  endNs @9 :List(Int64);
+  kind @10 :List(UInt8);
+  status @11 :List(UInt8);
+  protocol @12 :List(UInt8);
+  flags @13 :List(UInt32);
+  process @14 :List(UInt32);
+  localPort @15 :List(UInt16);
+  remotePort @16 :List(UInt16);
+  fd @17 :List(Int32);
+  requestTid @18 :List(UInt32);
+  responseTid @19 :List(UInt32);
+  requestBytes @20 :List(UInt64);
+  responseBytes @21 :List(UInt64);
+  contextTraceHi @22 :List(UInt64);
+  contextTraceLo @23 :List(UInt64);
+  contextSpanId @24 :List(UInt64);
+  confidence @25 :List(Float32);
+  evidence @26 :List(UInt32);
+  service @27 :List(UInt32);
+  operation @28 :List(UInt32);
+  peer @29 :List(UInt32);
+  localAddress @30 :List(UInt32);
+  remoteAddress @31 :List(UInt32);
+  requestId @32 :List(UInt32);
+  # Attributes in CSR form: pair numbers attr[attrOffset[i] .. attrOffset[i+1]).
+  attrOffset @33 :List(UInt32);
+  attr @34 :List(UInt32);
+  # Candidates weighed for the parent, best first; CSR; weft.spans only.
+  candidateOffset @35 :List(UInt32);
+  candidateSpanId @36 :List(UInt64);
+  candidateLogOdds @37 :List(Float32);
+  candidateEvidence @38 :List(UInt32);
+  # Ground truth for scoring: a column and a dictionary of its own, so that nothing that decides can
+  # reach it through the strings.
+  truth @39 :List(UInt32);
+  truthStrings @40 :Strings;
+  # Tables.
+  pairs @41 :Pairs;
+  processes @42 :Processes;
+  strings @43 :Strings;
+}
+
+struct NamedCount {
+  name @0 :Text;
+  value @1 :UInt64;
+}
+
+# weft.events, written by agents: one batch for one host shard. Also the heartbeat (n = 0).
+struct EventBatch {
+  hostId @0 :Text;           # stable over reboots (machine-id)
+  hostName @1 :Text;
+  agentId @2 :UInt64;        # new at every start of the agent
+  bootId @3 :UInt64;
+  sequence @4 :UInt64;       # of (agentId, partition), from 1 without holes: finds gaps, duplicates
+  nowNs @5 :Int64;           # the host's monotonic clock when the batch was sealed
+  watermarkNs @6 :Int64;     # everything begun before it is published, whole or as open
+  unixOffsetNs @7 :Int64;    # CLOCK_REALTIME - CLOCK_MONOTONIC
+  last @8 :Bool;             # the agent stops in order; its watermark is infinite from here
+  addresses @9 :List(Text);  # of this host: a peer at one of them is watched
+  spans @10 :SpanColumns;    # times are the host's monotonic clock
+  ledger @11 :List(NamedCount);  # running totals of this agent, on heartbeats
+}
+
+# weft.events, written by the partition's owner: a timer that decided, as a record.
+struct AgentLost {
+  agentId @0 :UInt64;
+  hostId @1 :Text;
+  lastWatermarkNs @2 :Int64;
+}
+
+# weft.links. Column `what`: 0 exists, 1 want, 2 answer.
+struct LinkBatch {
+  what @0 :List(UInt8);
+  wireId @1 :List(UInt64);
+  spanId @2 :List(UInt64);    # exists, answer: the client span; want: the asking server span
+  traceHi @3 :List(UInt64);   # exists: 0/0 while unknown; answer: 0/0 means "you are a root"
+  traceLo @4 :List(UInt64);
+  partition @5 :List(UInt32); # want: where to answer
+  flags @6 :List(UInt32);     # bit 0 (want): no live agent covers the peer; answer at once
+  # The sender's links watermark in log time, see ARCHITECTURE.md; one per batch.
+  fromPartition @7 :UInt32;
+  watermarkNs @8 :Int64;
+}
+
+# weft.labels: what stage 1 decided, before it acts. Column `what`: 1 parent, 2 trace, 3 both.
+struct LabelBatch {
+  what @0 :List(UInt8);
+  exchange @1 :List(UInt64);
+  spanId @2 :List(UInt64);
+  parentId @3 :List(UInt64);       # 0: none
+  parentExchange @4 :List(UInt64); # 0: none, or the parent is in another process
+  traceHi @5 :List(UInt64);
+  traceLo @6 :List(UInt64);
+  confidence @7 :List(Float32);
+  evidence @8 :List(UInt32);
+  flags @9 :List(UInt32);
+  # Windows decided: every window of processId[j] that ends at or before decidedNs[j].
+  processId @10 :List(UInt64);
+  decidedNs @11 :List(Int64);
+}
+
+# weft.spans, stage 1 to stage 2: spans with trace and parent; times are Unix ns.
+struct SpanBatch {
+  spans @0 :SpanColumns;
+  # Every span of fromPartition begun before this log time has been emitted, whole or as open.
+  fromPartition @1 :UInt32;
+  watermarkNs @2 :Int64;
+}
+
+# weft.decisions.
+struct DecisionBatch {
+  traceHi @0 :List(UInt64);
+  traceLo @1 :List(UInt64);
+  keep @2 :List(UInt8);
+  weight @3 :List(Float64);
+  rule @4 :List(UInt32);
+  flags @5 :List(UInt32);   # union of the spans' flags; weft_flag
+  spans @6 :List(UInt32);   # how many the decision saw
+  strings @7 :Strings;
+}
+
+# weft.state: learned state of one correlator for one process; compacted by (processId, name).
+struct CorrelatorState {
+  processId @0 :UInt64;
+  correlator @1 :Text;
+  decidedNs @2 :Int64;
+  state @3 :Data;
+}
+
+# weft.dead: a record that could not be read, with the reason.
+struct DeadRecord {
+  stream @0 :UInt8;
+  partition @1 :UInt32;
+  offset @2 :UInt64;
+  reason @3 :Text;
+  record @4 :Data;
+}

@@ -1,0 +1,234 @@
+#include "engine/api/span_table.h"
+
+#include <bit>
+#include <utility>
+
+namespace weft::api {
+namespace {
+
+template <typename T>
+size_t Bytes(const std::vector<T>& v) {
+  return v.capacity() * sizeof(T);
+}
+
+}  // namespace
+
+SpanView& SpanView::operator=(SpanView&& other) noexcept {
+  spans_ = other.spans_;
+  pairs_ = other.pairs_;
+  processes_ = other.processes_;
+  strings_ = std::move(other.strings_);
+  truth_strings_ = std::move(other.truth_strings_);
+  Seal();
+  return *this;
+}
+
+void SpanView::Seal() {
+  spans_.struct_size = sizeof(weft_spans);
+  pairs_.struct_size = sizeof(weft_pairs);
+  processes_.struct_size = sizeof(weft_processes);
+  spans_.pairs = &pairs_;
+  spans_.processes = &processes_;
+  spans_.strings = strings_.data();
+  spans_.n_strings = static_cast<uint32_t>(strings_.size());
+  spans_.truth_strings = truth_strings_.empty() ? nullptr : truth_strings_.data();
+  spans_.n_truth_strings = static_cast<uint32_t>(truth_strings_.size());
+}
+
+uint32_t SpanTable::AddRow() {
+#define WEFT_COLUMN(type, name, unused) name.push_back(type{});
+  WEFT_SPAN_COLUMNS(WEFT_COLUMN)
+  WEFT_STRING_COLUMNS(WEFT_COLUMN)
+#undef WEFT_COLUMN
+  attr_offset.push_back(attr_offset.back());
+  candidate_offset.push_back(candidate_offset.back());
+  if (!truth.empty()) truth.push_back(0);
+  return n() - 1;
+}
+
+void SpanTable::Clear() {
+#define WEFT_COLUMN(type, name, unused) name.clear();
+  WEFT_SPAN_COLUMNS(WEFT_COLUMN)
+  WEFT_STRING_COLUMNS(WEFT_COLUMN)
+#undef WEFT_COLUMN
+  attr_offset.assign(1, 0);
+  attr.clear();
+  candidate_offset.assign(1, 0);
+  candidate_span_id.clear();
+  candidate_log_odds.clear();
+  candidate_evidence.clear();
+  truth.clear();
+  strings.Clear();
+  pairs.Clear();
+  processes = ProcessTable{};
+  truth_strings.Clear();
+}
+
+size_t SpanTable::MemoryBytes() const {
+  size_t sum = 0;
+#define WEFT_COLUMN(type, name, unused) sum += Bytes(name);
+  WEFT_SPAN_COLUMNS(WEFT_COLUMN)
+  WEFT_STRING_COLUMNS(WEFT_COLUMN)
+#undef WEFT_COLUMN
+  sum += Bytes(attr_offset) + Bytes(attr) + Bytes(candidate_offset) + Bytes(candidate_span_id) +
+         Bytes(candidate_log_odds) + Bytes(candidate_evidence) + Bytes(truth);
+  sum += strings.MemoryBytes() + truth_strings.MemoryBytes();
+  sum += Bytes(pairs.key) * 2 + Bytes(pairs.type) + Bytes(pairs.value);
+  sum += Bytes(processes.process_id) + Bytes(processes.attr) + 5 * Bytes(processes.host);
+  return sum;
+}
+
+void SpanTable::AttributePair(uint32_t pair) {
+  attr.push_back(pair);
+  attr_offset.back() = static_cast<uint32_t>(attr.size());
+}
+
+void SpanTable::Attribute(std::string_view key, std::string_view value) {
+  AttributePair(pairs.Intern(strings.Intern(key), WEFT_ATTR_STRING, strings.Intern(value)));
+}
+
+void SpanTable::Attribute(std::string_view key, int64_t value) {
+  AttributePair(
+      pairs.Intern(strings.Intern(key), WEFT_ATTR_INT, std::bit_cast<uint64_t>(value)));
+}
+
+void SpanTable::Attribute(std::string_view key, double value) {
+  AttributePair(
+      pairs.Intern(strings.Intern(key), WEFT_ATTR_DOUBLE, std::bit_cast<uint64_t>(value)));
+}
+
+void SpanTable::Attribute(std::string_view key, bool value) {
+  AttributePair(pairs.Intern(strings.Intern(key), WEFT_ATTR_BOOL, value ? 1 : 0));
+}
+
+void SpanTable::Truth(std::string_view value) {
+  truth.resize(n(), 0);
+  truth.back() = truth_strings.Intern(value);
+}
+
+void SpanTable::Candidate(uint64_t candidate_id, float log_odds, uint32_t evidence_bits) {
+  candidate_span_id.push_back(candidate_id);
+  candidate_log_odds.push_back(log_odds);
+  candidate_evidence.push_back(evidence_bits);
+  candidate_offset.back() = static_cast<uint32_t>(candidate_span_id.size());
+}
+
+uint32_t SpanTable::AddProcess(uint64_t id, std::string_view host, std::string_view service_name,
+                               std::string_view executable, uint32_t pid) {
+  processes.process_id.push_back(id);
+  processes.host.push_back(strings.Intern(host));
+  processes.service.push_back(strings.Intern(service_name));
+  processes.executable.push_back(strings.Intern(executable));
+  processes.pid.push_back(pid);
+  processes.attr_offset.push_back(processes.attr_offset.back());
+  return processes.size() - 1;
+}
+
+void SpanTable::ProcessAttribute(std::string_view key, std::string_view value) {
+  processes.attr.push_back(
+      pairs.Intern(strings.Intern(key), WEFT_ATTR_STRING, strings.Intern(value)));
+  processes.attr_offset.back() = static_cast<uint32_t>(processes.attr.size());
+}
+
+SpanView SpanTable::View() const {
+  SpanView view;
+  weft_spans& s = view.spans_;
+  s.n = n();
+#define WEFT_COLUMN(type, name, unused) s.name = name.data();
+  WEFT_SPAN_COLUMNS(WEFT_COLUMN)
+  WEFT_STRING_COLUMNS(WEFT_COLUMN)
+#undef WEFT_COLUMN
+  s.attr_offset = attr_offset.data();
+  s.attr = attr.data();
+  s.candidate_offset = candidate_offset.data();
+  s.candidate_span_id = candidate_span_id.data();
+  s.candidate_log_odds = candidate_log_odds.data();
+  s.candidate_evidence = candidate_evidence.data();
+  s.truth = truth.empty() ? nullptr : truth.data();
+  view.pairs_ = {sizeof(weft_pairs), pairs.size(), pairs.key.data(), pairs.type.data(),
+                 pairs.value.data()};
+  view.processes_ = {sizeof(weft_processes),     processes.size(),
+                     processes.process_id.data(), processes.host.data(),
+                     processes.service.data(),    processes.executable.data(),
+                     processes.pid.data(),        processes.attr_offset.data(),
+                     processes.attr.data()};
+  view.strings_.reserve(strings.size());
+  for (uint32_t i = 0; i < strings.size(); ++i) view.strings_.push_back(Str(strings.Text(i)));
+  if (!truth.empty())
+    for (uint32_t i = 0; i < truth_strings.size(); ++i)
+      view.truth_strings_.push_back(Str(truth_strings.Text(i)));
+  view.Seal();
+  return view;
+}
+
+RowCopier::RowCopier(const weft_spans& from, SpanTable& to)
+    : from_(from),
+      to_(to),
+      string_map_(from.n_strings, WEFT_NONE),
+      pair_map_(from.pairs ? from.pairs->n : 0, WEFT_NONE),
+      process_map_(from.processes ? from.processes->n : 0, WEFT_NONE) {}
+
+uint32_t RowCopier::MapString(uint32_t index) {
+  if (index == 0) return 0;
+  uint32_t& mapped = string_map_[index];
+  if (mapped == WEFT_NONE) mapped = to_.strings.Intern(View(from_.strings[index]));
+  return mapped;
+}
+
+uint32_t RowCopier::MapPair(uint32_t index) {
+  uint32_t& mapped = pair_map_[index];
+  if (mapped == WEFT_NONE) {
+    const weft_pairs& p = *from_.pairs;
+    const uint64_t value = p.type[index] == WEFT_ATTR_STRING
+                               ? MapString(static_cast<uint32_t>(p.value[index]))
+                               : p.value[index];
+    mapped = to_.pairs.Intern(MapString(p.key[index]), p.type[index], value);
+  }
+  return mapped;
+}
+
+uint32_t RowCopier::MapProcess(uint32_t index) {
+  uint32_t& mapped = process_map_[index];
+  if (mapped != WEFT_NONE) return mapped;
+  const weft_processes& p = *from_.processes;
+  ProcessTable& out = to_.processes;
+  for (uint32_t i = 0; i < out.size(); ++i)
+    if (out.process_id[i] == p.process_id[index]) return mapped = i;
+  out.process_id.push_back(p.process_id[index]);
+  out.host.push_back(p.host ? MapString(p.host[index]) : 0);
+  out.service.push_back(p.service ? MapString(p.service[index]) : 0);
+  out.executable.push_back(p.executable ? MapString(p.executable[index]) : 0);
+  out.pid.push_back(p.pid ? p.pid[index] : 0);
+  if (p.attr_offset)
+    for (uint32_t a = p.attr_offset[index]; a < p.attr_offset[index + 1]; ++a)
+      out.attr.push_back(MapPair(p.attr[a]));
+  out.attr_offset.push_back(static_cast<uint32_t>(out.attr.size()));
+  return mapped = out.size() - 1;
+}
+
+uint32_t RowCopier::Copy(uint32_t row) {
+#define WEFT_COLUMN(type, name, unused) to_.name.push_back(from_.name ? from_.name[row] : type{});
+  WEFT_SPAN_COLUMNS(WEFT_COLUMN)
+#undef WEFT_COLUMN
+#define WEFT_COLUMN(type, name, unused) \
+  to_.name.push_back(from_.name ? MapString(from_.name[row]) : 0);
+  WEFT_STRING_COLUMNS(WEFT_COLUMN)
+#undef WEFT_COLUMN
+  if (!process_map_.empty()) to_.process.back() = MapProcess(from_.process[row]);
+  if (from_.attr_offset)
+    for (uint32_t a = from_.attr_offset[row]; a < from_.attr_offset[row + 1]; ++a)
+      to_.attr.push_back(MapPair(from_.attr[a]));
+  to_.attr_offset.push_back(static_cast<uint32_t>(to_.attr.size()));
+  if (from_.candidate_offset)
+    for (uint32_t c = from_.candidate_offset[row]; c < from_.candidate_offset[row + 1]; ++c) {
+      to_.candidate_span_id.push_back(from_.candidate_span_id[c]);
+      to_.candidate_log_odds.push_back(from_.candidate_log_odds[c]);
+      to_.candidate_evidence.push_back(from_.candidate_evidence[c]);
+    }
+  to_.candidate_offset.push_back(static_cast<uint32_t>(to_.candidate_span_id.size()));
+  if (!to_.truth.empty()) to_.truth.push_back(0);
+  if (from_.truth && from_.truth[row] != 0) to_.Truth(View(from_.truth_strings[from_.truth[row]]));
+  return to_.n() - 1;
+}
+
+}  // namespace weft::api

@@ -1,0 +1,111 @@
+// SpanTable: an owned batch of spans as columns, the one in-memory form that sources build, stages
+// gather into and sinks read. SpanView: the same as the C ABI's weft_spans, over borrowed memory.
+//
+// Build with (AddRow Attribute* Truth?)*. A row's columns are plain vectors and may be set in any
+// order; attributes go to the newest row only (CSR). Not thread safe; moves freely.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "engine/api/columns.h"
+#include "engine/api/dictionary.h"
+#include "engine/api/plugin_abi.h"
+
+namespace weft::api {
+
+// A weft_spans together with the small tables it points to. Columns belong to whoever made it (a
+// SpanTable or a decoded message) and must outlive it. Movable; the inner pointers follow.
+class SpanView {
+ public:
+  SpanView() = default;
+  SpanView(SpanView&& other) noexcept { *this = std::move(other); }
+  SpanView& operator=(SpanView&& other) noexcept;
+
+  const weft_spans& spans() const { return spans_; }
+  std::string_view Text(uint32_t index) const { return View(strings_[index]); }
+
+  // For makers of views; call Seal() last.
+  weft_spans spans_{};
+  weft_pairs pairs_{};
+  weft_processes processes_{};
+  std::vector<weft_str> strings_;
+  std::vector<weft_str> truth_strings_;
+  void Seal();
+};
+
+struct ProcessTable {
+  std::vector<uint64_t> process_id;
+  std::vector<uint32_t> host, service, executable, pid;
+  std::vector<uint32_t> attr_offset{0}, attr;
+  uint32_t size() const { return static_cast<uint32_t>(process_id.size()); }
+};
+
+class SpanTable {
+ public:
+  // Appends a zeroed row and returns its number.
+  uint32_t AddRow();
+  uint32_t n() const { return static_cast<uint32_t>(span_id.size()); }
+  bool empty() const { return span_id.empty(); }
+  // Keeps capacity. Indices and views become invalid.
+  void Clear();
+  // About what the batch occupies, dictionaries included.
+  size_t MemoryBytes() const;
+
+  // Attributes of the newest row.
+  void Attribute(std::string_view key, std::string_view value);
+  void Attribute(std::string_view key, int64_t value);
+  void Attribute(std::string_view key, double value);
+  void Attribute(std::string_view key, bool value);
+  void AttributePair(uint32_t pair);
+  // Ground truth of the newest row (scoring only).
+  void Truth(std::string_view value);
+  // A weighed candidate of the newest row, best first.
+  void Candidate(uint64_t candidate_id, float log_odds, uint32_t evidence_bits);
+
+  // Adds a process; rows refer to it by the returned number. Attributes of the newest process.
+  uint32_t AddProcess(uint64_t id, std::string_view host, std::string_view service_name,
+                      std::string_view executable, uint32_t pid);
+  void ProcessAttribute(std::string_view key, std::string_view value);
+
+  uint32_t Intern(std::string_view text) { return strings.Intern(text); }
+
+  // Lends the columns; valid until the table changes.
+  SpanView View() const;
+
+#define WEFT_COLUMN(type, name, unused) std::vector<type> name;
+  WEFT_SPAN_COLUMNS(WEFT_COLUMN)
+  WEFT_STRING_COLUMNS(WEFT_COLUMN)
+#undef WEFT_COLUMN
+  std::vector<uint32_t> attr_offset{0}, attr;
+  std::vector<uint32_t> candidate_offset{0};
+  std::vector<uint64_t> candidate_span_id;
+  std::vector<float> candidate_log_odds;
+  std::vector<uint32_t> candidate_evidence;
+  std::vector<uint32_t> truth;  // empty until the first Truth()
+
+  Dictionary strings;
+  PairTable pairs;
+  ProcessTable processes;
+  Dictionary truth_strings;
+};
+
+// Copies rows from one view into a table, translating dictionary indices with a cache per source,
+// so that a row costs no hashing once its strings are known. Both must outlive the copier.
+class RowCopier {
+ public:
+  RowCopier(const weft_spans& from, SpanTable& to);
+  // Appends row `row` with all columns, attributes, candidates and truth; returns the new row.
+  uint32_t Copy(uint32_t row);
+  uint32_t MapString(uint32_t index);
+  uint32_t MapPair(uint32_t index);
+  uint32_t MapProcess(uint32_t index);
+
+ private:
+  const weft_spans& from_;
+  SpanTable& to_;
+  std::vector<uint32_t> string_map_, pair_map_, process_map_;
+};
+
+}  // namespace weft::api

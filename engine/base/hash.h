@@ -1,0 +1,31 @@
+// Hashes whose values are part of the contract: ids and partitions must be equal in every run, on
+// every machine and in every version. They must never change; hash_test.cc pins them.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+namespace weft {
+
+// The finaliser of SplitMix64: a bijection on 64 bits.
+constexpr uint64_t Mix64(uint64_t x) {
+  x += 0x9e3779b97f4a7c15ULL;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
+  return x ^ (x >> 31);
+}
+
+constexpr uint64_t HashCombine(uint64_t a, uint64_t b) { return Mix64(a ^ Mix64(b)); }
+
+// FNV-1a, then mixed. For names (hosts, files), not for bulk data.
+constexpr uint64_t HashText(std::string_view text) {
+  uint64_t h = 0xcbf29ce484222325ULL;
+  for (char c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+  return Mix64(h);
+}
+
+constexpr uint32_t PartitionOf(uint64_t key, uint32_t partitions) {
+  return static_cast<uint32_t>(Mix64(key ^ 0x77656674ULL) % partitions);
+}
+
+}  // namespace weft

@@ -1,0 +1,133 @@
+// Transport: the streams between sources, stage 1 and stage 2, and the two decision logs.
+//
+// Two implementations, memory and Kafka; nothing above this header knows which one runs. A stream
+// has P partitions; a partition is an ordered log of records with offsets. Records are immutable.
+//
+// Producers that are sources call Publish on kEvents: that is the only call that waits for room
+// (bytes are admitted at the sources only; nothing inside the stage 1 - links - stage 1 circle ever
+// blocks). Stages own partitions: a PartitionOwner reads its inputs, and everything it produces goes
+// out in one atomic Commit together with its input offset. A stage that was overruled by a newer
+// owner gets Code::kFenced from Commit and must drop its state.
+//
+// Threads: a Transport from any thread; a PartitionOwner from one thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "engine/base/result.h"
+
+namespace weft::transport {
+
+enum class Stream : uint8_t {
+  kEvents = 0,     // weft.events     observations, heartbeats, agent_lost; by host shard
+  kLinks = 1,      // weft.links      exists, want, answer; never committed, read by horizon
+  kSpans = 2,      // weft.spans      spans with trace ids; by trace id
+  kLabels = 3,     // weft.labels     log of stage 1; partitioned like events
+  kDecisions = 4,  // weft.decisions  log of stage 2; partitioned like spans
+  kState = 5,      // weft.state      learned correlator state; compacted by key
+  kDead = 6,       // weft.dead       what could not be read, with the reason
+};
+inline constexpr int kStreams = 7;
+std::string_view StreamName(Stream stream);  // "weft.events"
+
+// The root struct of the record's Cap'n Proto message (engine/api/event.capnp).
+enum class RecordType : uint8_t {
+  kEventBatch = 1,
+  kAgentLost = 2,
+  kLinkBatch = 3,
+  kLabelBatch = 4,
+  kSpanBatch = 5,
+  kDecisionBatch = 6,
+  kCorrelatorState = 7,
+  kDeadRecord = 8,
+};
+
+// Encoded message bytes, 8-byte aligned, shared between log and readers. Owners: the memory log
+// until its offset is committed, and every decoded view that still points into it.
+class Payload {
+ public:
+  explicit Payload(size_t bytes) : words_(new uint64_t[(bytes + 7) / 8]), size_(bytes) {}
+  char* data() { return reinterpret_cast<char*>(words_.get()); }
+  std::string_view bytes() const { return {reinterpret_cast<const char*>(words_.get()), size_}; }
+
+ private:
+  std::unique_ptr<uint64_t[]> words_;
+  size_t size_;
+};
+using PayloadPtr = std::shared_ptr<const Payload>;
+PayloadPtr CopyPayload(std::string_view bytes);
+
+struct OutRecord {
+  Stream stream = Stream::kEvents;
+  uint32_t partition = 0;
+  RecordType type = RecordType::kEventBatch;
+  uint64_t key = 0;  // compaction key of kState; else informational
+  PayloadPtr payload;
+};
+
+struct Record {
+  Stream stream = Stream::kEvents;
+  uint32_t partition = 0;
+  RecordType type = RecordType::kEventBatch;
+  uint64_t key = 0;
+  uint64_t offset = 0;
+  int64_t append_ns = 0;  // the log's clock when the record was appended; ascending in a partition
+  PayloadPtr payload;
+};
+
+// What one step of a stage wants to happen, all or nothing.
+struct Transaction {
+  std::vector<OutRecord> out;
+  // Input offset below which nothing is needed any more (kEvents for stage 1, kSpans for stage 2).
+  std::optional<uint64_t> commit_offset;
+};
+
+enum class Stage : uint8_t { kStitch = 1, kTrace = 2 };
+
+// Ownership of partition k of a stage: stage 1 reads kEvents[k] from the committed offset and
+// kLinks[k] over the horizon, and reads kLabels[k] and kState[k] back on take-over; stage 2 reads
+// kSpans[k] from the committed offset and kDecisions[k] on take-over.
+class PartitionOwner {
+ public:
+  virtual ~PartitionOwner() = default;
+  virtual Stage stage() const = 0;
+  virtual uint32_t partition() const = 0;
+  // Grows with every take-over of this partition.
+  virtual uint64_t generation() const = 0;
+  // Where reading kEvents / kSpans began: the committed offset at take-over.
+  virtual uint64_t start_offset() const = 0;
+  // Everything logged in `log` (kLabels, kDecisions, kState) for this partition within the
+  // retention, oldest first. To be called before the first Poll.
+  virtual Result<void> ReadBack(Stream log, const std::function<void(const Record&)>& visit) = 0;
+  // Appends up to max_bytes of new input records to *out, in offset order within each stream.
+  virtual Result<void> Poll(size_t max_bytes, std::vector<Record>* out) = 0;
+  virtual Result<void> Commit(Transaction transaction) = 0;
+};
+
+class Transport {
+ public:
+  virtual ~Transport() = default;
+  virtual uint32_t partitions() const = 0;
+  // The log's clock, which stamps Record::append_ns.
+  virtual int64_t LogTimeNs() const = 0;
+
+  // Sources only, kEvents only: waits until the bytes are admitted or deadline_ns of the log's
+  // clock has passed (kFull), or the transport is closed (kCancelled).
+  virtual Result<void> Publish(OutRecord record, int64_t deadline_ns) = 0;
+
+  // Takes a partition over; whoever had it is fenced.
+  virtual Result<std::unique_ptr<PartitionOwner>> Own(Stage stage, uint32_t partition) = 0;
+
+  // Returns when some input of (stage, partition) may be readable, or at the deadline.
+  virtual void WaitReadable(Stage stage, uint32_t partition, int64_t deadline_ns) = 0;
+  // Wakes all waiters; Publish fails from now on. Owners may still Poll and Commit.
+  virtual void CloseSources() = 0;
+};
+
+}  // namespace weft::transport

@@ -1,0 +1,88 @@
+// Exchange: one request and its response as the protocols understood them, on one side of one
+// connection; what becomes one observation row.
+//
+// Made and owned by a Conversation and lent to its ExchangeSink for the call. Objects are reused, so
+// that the steady state allocates nothing. Positions are those of the segments that were fed in.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace weft::ebpf {
+
+// As seen by the process that owns the socket.
+enum class Direction : uint8_t { kReceived = 0, kSent = 1 };
+constexpr Direction Opposite(Direction d) {
+  return d == Direction::kReceived ? Direction::kSent : Direction::kReceived;
+}
+
+// Who moved bytes, and when: copied from the record that carried them.
+struct Mark {
+  int64_t time_ns = 0;
+  uint32_t pid = 0;
+  uint32_t tid = 0;
+  int32_t fd = -1;
+};
+
+// One message's place in its direction of the stream.
+struct Extent {
+  uint64_t begin = 0;  // position of the first byte
+  uint64_t end = 0;    // position after the last byte; a lower bound while the message is unfinished
+  Mark first;          // of the record with the first byte, and with the last byte seen so far
+  Mark last;
+  uint64_t bytes() const { return end - begin; }
+};
+
+// Key-value pairs in one arena. Keys must live as long as the settings (static or configured text).
+class Attributes {
+ public:
+  struct Item {
+    std::string_view key;
+    bool is_number;
+    int64_t number;
+    uint32_t offset, size;  // of the text
+  };
+  void Add(std::string_view key, std::string_view value) {
+    items_.push_back({key, false, 0, static_cast<uint32_t>(text_.size()),
+                      static_cast<uint32_t>(value.size())});
+    text_.append(value);
+  }
+  void Add(std::string_view key, int64_t value) { items_.push_back({key, true, value, 0, 0}); }
+  const std::vector<Item>& items() const { return items_; }
+  std::string_view Text(const Item& item) const { return {text_.data() + item.offset, item.size}; }
+  void Clear() { items_.clear(), text_.clear(); }
+
+ private:
+  std::vector<Item> items_;
+  std::string text_;
+};
+
+// Trace context found in the request (W3C, else B3); only ever a valid one.
+struct TraceContext {
+  uint64_t trace_hi = 0, trace_lo = 0, span_id = 0;
+  bool sampled = false;
+  bool valid() const { return (trace_hi | trace_lo) != 0 && span_id != 0; }
+};
+
+struct Exchange {
+  uint8_t protocol = 0;       // weft_protocol
+  uint8_t status = 0;         // weft_status
+  bool incomplete = false;    // bytes of it were lost, or it was joined in its middle
+  bool pipelined = false;     // sent before the previous response began
+  bool one_way = false;       // the protocol has no response to it; end is the request's end
+  bool has_response = false;  // response is set (its first byte has been seen)
+  Direction request_direction = Direction::kReceived;  // kReceived: SERVER, kSent: CLIENT
+  Extent request, response;
+  std::string operation;   // span name, low cardinality
+  std::string peer;        // Host header and the like: who was called; may be empty
+  std::string request_id;  // X-Request-ID
+  std::string truth;       // scoring only; never an attribute
+  TraceContext context;
+  Attributes attributes;
+
+  void Clear();
+};
+
+}  // namespace weft::ebpf

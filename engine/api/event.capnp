@@ -163,6 +163,9 @@ struct DecisionBatch {
   flags @5 :List(UInt32);   # union of the spans' flags; weft_flag
   spans @6 :List(UInt32);   # how many the decision saw
   strings @7 :Strings;
+  # 0: a decision. Else a note made later: every span of this kept trace in records of weft.spans below
+  # this offset is durable in every exporter, so a replay skips them.
+  doneOffset @8 :List(UInt64);
 }
 
 # weft.state: learned state of one correlator for one process; compacted by (processId, name).

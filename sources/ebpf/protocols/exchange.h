@@ -73,6 +73,7 @@ struct Exchange {
   bool pipelined = false;     // sent before the previous response began
   bool one_way = false;       // the protocol has no response to it; end is the request's end
   bool has_response = false;  // response is set (its first byte has been seen)
+  bool names_server = false;  // server.address is among the attributes (Host header)
   Direction request_direction = Direction::kReceived;  // kReceived: SERVER, kSent: CLIENT
   Extent request, response;
   std::string operation;   // span name, low cardinality

@@ -1,0 +1,20 @@
+#include "sources/ebpf/protocols/exchange.h"
+
+namespace weft::ebpf {
+
+void Exchange::Clear() {
+  protocol = 0;
+  status = 0;
+  incomplete = pipelined = one_way = has_response = names_server = false;
+  request_direction = Direction::kReceived;
+  request = Extent{};
+  response = Extent{};
+  operation.clear();
+  peer.clear();
+  request_id.clear();
+  truth.clear();
+  context = TraceContext{};
+  attributes.Clear();
+}
+
+}  // namespace weft::ebpf

@@ -1,7 +1,5 @@
 #include "engine/transport/transport.h"
 
-#include <cstring>
-
 namespace weft::transport {
 
 std::string_view StreamName(Stream stream) {
@@ -15,12 +13,6 @@ std::string_view StreamName(Stream stream) {
     case Stream::kDead: return "weft.dead";
   }
   return "unknown";
-}
-
-PayloadPtr CopyPayload(std::string_view bytes) {
-  auto payload = std::make_shared<Payload>(bytes.size());
-  std::memcpy(payload->data(), bytes.data(), bytes.size());
-  return payload;
 }
 
 }  // namespace weft::transport

@@ -20,6 +20,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/api/payload.h"
 #include "engine/base/result.h"
 
 namespace weft::transport {
@@ -48,20 +49,9 @@ enum class RecordType : uint8_t {
   kDeadRecord = 8,
 };
 
-// Encoded message bytes, 8-byte aligned, shared between log and readers. Owners: the memory log
-// until its offset is committed, and every decoded view that still points into it.
-class Payload {
- public:
-  explicit Payload(size_t bytes) : words_(new uint64_t[(bytes + 7) / 8]), size_(bytes) {}
-  char* data() { return reinterpret_cast<char*>(words_.get()); }
-  std::string_view bytes() const { return {reinterpret_cast<const char*>(words_.get()), size_}; }
-
- private:
-  std::unique_ptr<uint64_t[]> words_;
-  size_t size_;
-};
-using PayloadPtr = std::shared_ptr<const Payload>;
-PayloadPtr CopyPayload(std::string_view bytes);
+using Payload = api::Payload;
+using PayloadPtr = api::PayloadPtr;
+using api::CopyPayload;
 
 struct OutRecord {
   Stream stream = Stream::kEvents;

@@ -1,0 +1,122 @@
+// The codec of every record type of event.capnp: columns <-> bytes.
+//
+// Called by sources (EncodeEvents), both stages and the tools that read recordings. Encoding goes
+// straight into one flat message. Decoding is a check and no copy: the span columns of the result
+// point into the payload, which the result keeps alive. Every length, offset and index is checked
+// here, once, so that nothing behind this header has to: a view can be read without looking back.
+// Whatever is wrong with the bytes is a kCorrupt error that says what; never an exception, never a
+// read outside the payload. Free functions, any thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "engine/api/payload.h"
+#include "engine/api/span_table.h"
+#include "engine/base/result.h"
+
+namespace weft::api {
+
+inline constexpr uint32_t kMaxRowsPerRecord = 1u << 20;
+inline constexpr size_t kMaxRecordBytes = size_t{64} << 20;
+
+// weft.events
+struct EventHeader {
+  std::string host_id, host_name;
+  uint64_t agent_id = 0, boot_id = 0, sequence = 0;
+  int64_t now_ns = 0, watermark_ns = 0, unix_offset_ns = 0;
+  bool last = false;
+  std::vector<std::string> addresses;
+  std::vector<std::pair<std::string, uint64_t>> ledger;
+};
+struct EventBatch {
+  EventHeader header;
+  SpanView spans;
+  PayloadPtr payload;
+};
+PayloadPtr EncodeEvents(const EventHeader& header, const SpanTable& spans);
+Result<EventBatch> DecodeEvents(PayloadPtr payload);
+
+struct AgentLost {
+  uint64_t agent_id = 0;
+  std::string host_id;
+  int64_t last_watermark_ns = 0;
+};
+PayloadPtr EncodeAgentLost(const AgentLost& lost);
+Result<AgentLost> DecodeAgentLost(const PayloadPtr& payload);
+
+// weft.links; all columns have the same length. Copied on decoding: batches are small.
+enum class LinkWhat : uint8_t { kExists = 0, kWant = 1, kAnswer = 2 };
+inline constexpr uint32_t kLinkUncovered = 1u << 0;  // want: no live agent covers the peer
+struct LinkBatch {
+  std::vector<uint8_t> what;
+  std::vector<uint64_t> wire_id, span_id, trace_hi, trace_lo;
+  std::vector<uint32_t> partition, flags;
+  uint32_t from_partition = 0;
+  int64_t watermark_ns = 0;
+  size_t size() const { return what.size(); }
+};
+PayloadPtr EncodeLinks(const LinkBatch& links);
+Result<LinkBatch> DecodeLinks(const PayloadPtr& payload);
+
+// weft.labels
+enum LabelWhat : uint8_t { kLabelParent = 1, kLabelTrace = 2 };  // bits
+struct LabelBatch {
+  std::vector<uint8_t> what;
+  std::vector<uint64_t> exchange, span_id, parent_id, parent_exchange, trace_hi, trace_lo;
+  std::vector<float> confidence;
+  std::vector<uint32_t> evidence, flags;
+  std::vector<uint64_t> process_id;  // with decided_ns: windows decided
+  std::vector<int64_t> decided_ns;
+  size_t size() const { return what.size(); }
+  bool empty() const { return what.empty() && process_id.empty(); }
+};
+PayloadPtr EncodeLabels(const LabelBatch& labels);
+Result<LabelBatch> DecodeLabels(const PayloadPtr& payload);
+
+// weft.spans
+struct SpanBatch {
+  SpanView spans;
+  uint32_t from_partition = 0;
+  int64_t watermark_ns = 0;
+  PayloadPtr payload;
+};
+PayloadPtr EncodeSpans(const SpanTable& spans, uint32_t from_partition, int64_t watermark_ns);
+Result<SpanBatch> DecodeSpans(PayloadPtr payload);
+
+// weft.decisions; `rule` indexes `rules`, whose entry 0 is the empty string.
+struct DecisionBatch {
+  std::vector<uint64_t> trace_hi, trace_lo;
+  std::vector<uint8_t> keep;
+  std::vector<double> weight;
+  std::vector<uint32_t> rule, flags, spans;
+  Dictionary rules;
+  size_t size() const { return trace_hi.size(); }
+};
+PayloadPtr EncodeDecisions(const DecisionBatch& decisions);
+Result<DecisionBatch> DecodeDecisions(const PayloadPtr& payload);
+
+// weft.state
+struct CorrelatorState {
+  uint64_t process_id = 0;
+  std::string correlator;
+  int64_t decided_ns = 0;
+  std::string state;
+};
+PayloadPtr EncodeState(const CorrelatorState& state);
+Result<CorrelatorState> DecodeState(const PayloadPtr& payload);
+
+// weft.dead
+struct DeadRecord {
+  uint8_t stream = 0;
+  uint32_t partition = 0;
+  uint64_t offset = 0;
+  std::string reason, record;
+};
+PayloadPtr EncodeDead(const DeadRecord& dead);
+Result<DeadRecord> DecodeDead(const PayloadPtr& payload);
+
+}  // namespace weft::api

@@ -1,0 +1,13 @@
+#include "engine/api/payload.h"
+
+#include <cstring>
+
+namespace weft::api {
+
+PayloadPtr CopyPayload(std::string_view bytes) {
+  auto payload = std::make_shared<Payload>(bytes.size());
+  if (!bytes.empty()) std::memcpy(payload->data(), bytes.data(), bytes.size());
+  return payload;
+}
+
+}  // namespace weft::api

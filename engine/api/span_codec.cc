@@ -1,0 +1,251 @@
+#include "engine/api/codec_internal.h"
+
+namespace weft::api {
+namespace {
+
+template <typename T>
+bool AllZero(const std::vector<T>& v) {
+  for (const T& x : v)
+    if (x != T{}) return false;
+  return true;
+}
+
+// Columns that readers may rely on are written even when all zero.
+constexpr bool Required(std::string_view name) {
+  for (std::string_view r : {"span_id", "exchange", "start_ns", "end_ns", "kind", "flags",
+                             "process", "service", "operation"})
+    if (name == r) return true;
+  return false;
+}
+
+template <typename T>
+bool Stored(const std::vector<T>& v, bool required) {
+  return !v.empty() && (required || !AllZero(v));
+}
+
+// The largest value; branch-free so that it vectorises.
+uint32_t Max(const uint32_t* v, size_t n) {
+  uint32_t max = 0;
+  for (size_t i = 0; i < n; ++i) max = v[i] > max ? v[i] : max;
+  return max;
+}
+
+bool AllBelow(const uint32_t* v, size_t n, size_t limit) {
+  return v == nullptr || n == 0 || Max(v, n) < limit;
+}
+
+bool Ascending(const uint32_t* v, size_t n) {
+  bool ok = true;
+  for (size_t i = 1; i < n; ++i) ok &= v[i - 1] <= v[i];
+  return ok;
+}
+
+// CSR: n + 1 ascending offsets from 0 to the size of the values; both absent is "none".
+bool Csr(const uint32_t* offset, size_t offsets, size_t n, size_t values) {
+  if (offsets == 0) return values == 0;
+  return offsets == n + 1 && offset[0] == 0 && offset[n] == values && Ascending(offset, offsets);
+}
+
+Result<void> ReadPairs(wire::Pairs::Reader in, size_t strings, weft_pairs* out) {
+  size_t keys = 0, types = 0, values = 0;
+  if (!Borrow(in.getKey(), &out->key, &keys) || !Borrow(in.getType(), &out->type, &types) ||
+      !Borrow(in.getValue(), &out->value, &values) || keys != types || keys != values ||
+      keys > UINT32_MAX)
+    return Corrupt("pairs: columns of different lengths");
+  out->n = static_cast<uint32_t>(keys);
+  if (!AllBelow(out->key, keys, strings)) return Corrupt("pairs: key out of range");
+  bool ok = true;
+  for (size_t i = 0; i < keys; ++i) {
+    ok &= out->type[i] <= WEFT_ATTR_BOOL;
+    ok &= out->type[i] != WEFT_ATTR_STRING || out->value[i] < strings;
+  }
+  if (!ok) return Corrupt("pairs: type or string out of range");
+  return {};
+}
+
+Result<void> ReadProcesses(wire::Processes::Reader in, size_t strings, size_t pairs,
+                           weft_processes* out) {
+  size_t n = 0, host = 0, service = 0, executable = 0, pid = 0, offsets = 0, attrs = 0;
+  if (!Borrow(in.getProcessId(), &out->process_id, &n) ||
+      !Borrow(in.getHost(), &out->host, &host) ||
+      !Borrow(in.getService(), &out->service, &service) ||
+      !Borrow(in.getExecutable(), &out->executable, &executable) ||
+      !Borrow(in.getPid(), &out->pid, &pid) ||
+      !Borrow(in.getAttrOffset(), &out->attr_offset, &offsets) ||
+      !Borrow(in.getAttr(), &out->attr, &attrs) || n > kMaxRowsPerRecord)
+    return Corrupt("processes: a column has the wrong type");
+  if (host != n || service != n || executable != n || pid != n)
+    return Corrupt("processes: columns of different lengths");
+  if (!AllBelow(out->host, n, strings) || !AllBelow(out->service, n, strings) ||
+      !AllBelow(out->executable, n, strings))
+    return Corrupt("processes: string out of range");
+  if (!Csr(out->attr_offset, offsets, n, attrs) || !AllBelow(out->attr, attrs, pairs))
+    return Corrupt("processes: attributes out of range");
+  out->n = static_cast<uint32_t>(n);
+  return {};
+}
+
+Result<void> ReadCsrColumns(wire::SpanColumns::Reader in, size_t n, SpanView* view) {
+  weft_spans& s = view->spans_;
+  size_t offsets = 0, attrs = 0;
+  if (!Borrow(in.getAttrOffset(), &s.attr_offset, &offsets) ||
+      !Borrow(in.getAttr(), &s.attr, &attrs) || !Csr(s.attr_offset, offsets, n, attrs) ||
+      !AllBelow(s.attr, attrs, view->pairs_.n))
+    return Corrupt("attributes out of range");
+  size_t ids = 0, odds = 0, bits = 0;
+  if (!Borrow(in.getCandidateOffset(), &s.candidate_offset, &offsets) ||
+      !Borrow(in.getCandidateSpanId(), &s.candidate_span_id, &ids) ||
+      !Borrow(in.getCandidateLogOdds(), &s.candidate_log_odds, &odds) ||
+      !Borrow(in.getCandidateEvidence(), &s.candidate_evidence, &bits) || ids != odds ||
+      ids != bits || !Csr(s.candidate_offset, offsets, n, ids))
+    return Corrupt("candidates out of range");
+  return {};
+}
+
+Result<void> ReadTruth(wire::SpanColumns::Reader in, size_t n, SpanView* view) {
+  weft_spans& s = view->spans_;
+  size_t size = 0;
+  if (!Borrow(in.getTruth(), &s.truth, &size) || (size != 0 && size != n))
+    return Corrupt("truth: wrong length");
+  if (size == 0) return {};
+  WEFT_TRY(ReadDictionary(in.getTruthStrings(), &view->truth_strings_));
+  if (!AllBelow(s.truth, n, view->truth_strings_.size())) return Corrupt("truth: out of range");
+  return {};
+}
+
+Result<void> CheckValues(const weft_spans& s, const weft_processes& processes) {
+  const size_t n = s.n;
+  bool ok = true;
+  for (size_t i = 0; i < n; ++i) ok &= (s.kind[i] - 1u) < 5u;
+  if (!ok) return Corrupt("kind out of range");
+  if (s.status != nullptr)
+    for (size_t i = 0; i < n; ++i) ok &= s.status[i] <= WEFT_STATUS_ERROR;
+  if (!ok) return Corrupt("status out of range");
+  if (!AllBelow(s.process, n, processes.n)) return Corrupt("process out of range");
+  return {};
+}
+
+}  // namespace
+
+size_t DictionaryWords(const Dictionary& d) {
+  return ListWords(d.offsets()) + Words(d.bytes().size());
+}
+
+void FillDictionary(wire::Strings::Builder out, const Dictionary& d) {
+  FillList(out.initOffset(static_cast<unsigned>(d.offsets().size())), d.offsets().data(),
+           d.offsets().size());
+  out.setBytes(Bytes(d.bytes()));
+}
+
+Result<void> ReadDictionary(wire::Strings::Reader in, std::vector<weft_str>* out) {
+  const uint32_t* offset = nullptr;
+  size_t size = 0;
+  const std::string_view bytes = Chars(in.getBytes());
+  if (!Borrow(in.getOffset(), &offset, &size)) return Corrupt("strings: wrong type");
+  if (size == 0) {
+    out->assign(1, weft_str{"", 0});
+    return {};
+  }
+  if (size < 2 || offset[0] != 0 || offset[1] != 0 || offset[size - 1] > bytes.size() ||
+      !Ascending(offset, size))
+    return Corrupt("strings: offsets out of range");
+  out->resize(size - 1);
+  for (size_t i = 0; i + 1 < size; ++i)
+    (*out)[i] = {bytes.data() + offset[i], offset[i + 1] - offset[i]};
+  (*out)[0] = {"", 0};
+  return {};
+}
+
+size_t SpanColumnsWords(const SpanTable& t) {
+  size_t words = 0;
+#define WEFT_COLUMN(type, name, unused) \
+  if (Stored(t.name, Required(#name))) words += ListWords(t.name);
+  WEFT_SPAN_COLUMNS(WEFT_COLUMN)
+  WEFT_STRING_COLUMNS(WEFT_COLUMN)
+#undef WEFT_COLUMN
+  words += ListWords(t.attr_offset) + ListWords(t.attr) + ListWords(t.candidate_offset) +
+           ListWords(t.candidate_span_id) + ListWords(t.candidate_log_odds) +
+           ListWords(t.candidate_evidence) + ListWords(t.truth);
+  words += ListWords(t.pairs.key) + ListWords(t.pairs.type) + ListWords(t.pairs.value);
+  words += ListWords(t.processes.process_id) + 4 * ListWords(t.processes.host) +
+           ListWords(t.processes.attr_offset) + ListWords(t.processes.attr);
+  return words + DictionaryWords(t.strings) + DictionaryWords(t.truth_strings);
+}
+
+void FillSpanColumns(wire::SpanColumns::Builder out, const SpanTable& t) {
+  const unsigned n = t.n();
+  out.setN(n);
+#define WEFT_COLUMN(type, name, Name) \
+  if (Stored(t.name, Required(#name))) FillList(out.init##Name(n), t.name.data(), n);
+  WEFT_SPAN_COLUMNS(WEFT_COLUMN)
+  WEFT_STRING_COLUMNS(WEFT_COLUMN)
+#undef WEFT_COLUMN
+#define WEFT_LIST(from, Name) \
+  FillList(out.init##Name(static_cast<unsigned>((from).size())), (from).data(), (from).size())
+  if (!t.attr.empty()) {
+    WEFT_LIST(t.attr_offset, AttrOffset);
+    WEFT_LIST(t.attr, Attr);
+  }
+  if (!t.candidate_span_id.empty()) {
+    WEFT_LIST(t.candidate_offset, CandidateOffset);
+    WEFT_LIST(t.candidate_span_id, CandidateSpanId);
+    WEFT_LIST(t.candidate_log_odds, CandidateLogOdds);
+    WEFT_LIST(t.candidate_evidence, CandidateEvidence);
+  }
+  if (!t.truth.empty()) {
+    FillList(out.initTruth(n), t.truth.data(), n);
+    FillDictionary(out.initTruthStrings(), t.truth_strings);
+  }
+#undef WEFT_LIST
+  const unsigned pairs = t.pairs.size();
+  auto p = out.initPairs();
+  FillList(p.initKey(pairs), t.pairs.key.data(), pairs);
+  FillList(p.initType(pairs), t.pairs.type.data(), pairs);
+  FillList(p.initValue(pairs), t.pairs.value.data(), pairs);
+  const ProcessTable& from = t.processes;
+  const unsigned processes = from.size();
+  auto q = out.initProcesses();
+  FillList(q.initProcessId(processes), from.process_id.data(), processes);
+  FillList(q.initHost(processes), from.host.data(), processes);
+  FillList(q.initService(processes), from.service.data(), processes);
+  FillList(q.initExecutable(processes), from.executable.data(), processes);
+  FillList(q.initPid(processes), from.pid.data(), processes);
+  FillList(q.initAttrOffset(processes + 1), from.attr_offset.data(), processes + 1);
+  FillList(q.initAttr(static_cast<unsigned>(from.attr.size())), from.attr.data(),
+           from.attr.size());
+  FillDictionary(out.initStrings(), t.strings);
+}
+
+Result<void> ReadSpanColumns(wire::SpanColumns::Reader in, SpanView* view) {
+  weft_spans& s = view->spans_;
+  const uint32_t n = in.getN();
+  if (n > kMaxRowsPerRecord) return Corrupt("too many rows");
+  s.n = n;
+  WEFT_TRY(ReadDictionary(in.getStrings(), &view->strings_));
+  const size_t strings = view->strings_.size();
+  WEFT_TRY(ReadPairs(in.getPairs(), strings, &view->pairs_));
+  WEFT_TRY(ReadProcesses(in.getProcesses(), strings, view->pairs_.n, &view->processes_));
+  size_t size = 0;
+#define WEFT_COLUMN(type, name, Name)                        \
+  if (!Borrow<type>(in.get##Name(), &s.name, &size) ||       \
+      (size != n && (size != 0 || Required(#name))))         \
+    return Corrupt("column " #name ": wrong length or type");
+  WEFT_SPAN_COLUMNS(WEFT_COLUMN)
+  WEFT_STRING_COLUMNS(WEFT_COLUMN)
+#undef WEFT_COLUMN
+#define WEFT_COLUMN(type, name, Name) \
+  if (!AllBelow(s.name, n, strings)) return Corrupt("column " #name ": string out of range");
+  WEFT_STRING_COLUMNS(WEFT_COLUMN)
+#undef WEFT_COLUMN
+  if (n == 0) {
+    view->Seal();
+    return {};
+  }
+  WEFT_TRY(CheckValues(s, view->processes_));
+  WEFT_TRY(ReadCsrColumns(in, n, view));
+  WEFT_TRY(ReadTruth(in, n, view));
+  view->Seal();
+  return {};
+}
+
+}  // namespace weft::api

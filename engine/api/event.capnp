@@ -2,7 +2,8 @@
 # of lengths and indices and no copy. Fields get new numbers only; never reuse or renumber.
 #
 # Column rules: a list is either empty ("all zero") or exactly `n` long; CSR offset lists are n + 1
-# long and ascending; string columns index `strings`, whose entry 0 is the empty string.
+# long and ascending; string columns index `strings`, whose entry 0 is the empty string. The columns
+# marked (*) in weft_spans are always n long.
 # Times are nanoseconds. The reader's limits are in engine/api/codec.h.
 @0xd3c1f5a27b964e08;
 

@@ -55,6 +55,10 @@ class SpanTable {
 
   // Attributes of the newest row.
   void Attribute(std::string_view key, std::string_view value);
+  // A literal would otherwise become a bool.
+  void Attribute(std::string_view key, const char* value) {
+    Attribute(key, std::string_view(value));
+  }
   void Attribute(std::string_view key, int64_t value);
   void Attribute(std::string_view key, double value);
   void Attribute(std::string_view key, bool value);

@@ -1,0 +1,284 @@
+#include "engine/api/codec.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <random>
+
+#include <gtest/gtest.h>
+
+namespace weft::api {
+namespace {
+
+SpanTable SomeSpans() {
+  SpanTable t;
+  const uint32_t process = t.AddProcess(77, "host-a", "shop-cart", "/usr/bin/python3", 4242);
+  t.ProcessAttribute("container.id", "abc");
+  for (uint64_t i = 0; i < 5; ++i) {
+    const uint32_t r = t.AddRow();
+    t.span_id[r] = 100 + i;
+    t.exchange[r] = 200 + i;
+    t.wire_id[r] = i;
+    t.start_ns[r] = static_cast<int64_t>(1000 * i);
+    t.end_ns[r] = static_cast<int64_t>(1000 * i + 10);
+    t.kind[r] = i % 2 ? WEFT_KIND_CLIENT : WEFT_KIND_SERVER;
+    t.process[r] = process;
+    t.service[r] = t.Intern("shop-cart");
+    t.operation[r] = t.Intern("GET /cart");
+    t.confidence[r] = 0.5f;
+    t.Attribute("http.request.method", "GET");
+    t.Attribute("http.response.status_code", int64_t{200});
+    t.Attribute("weft.ratio", 0.25);
+    t.Attribute("weft.flag", true);
+    t.Candidate(9, 1.5f, WEFT_EVIDENCE_THREAD);
+    t.Truth("truth-" + std::to_string(i));
+  }
+  return t;
+}
+
+EventHeader SomeHeader() {
+  EventHeader h;
+  h.host_id = "machine";
+  h.host_name = "host-a";
+  h.agent_id = 11;
+  h.boot_id = 12;
+  h.sequence = 13;
+  h.now_ns = 14;
+  h.watermark_ns = -15;
+  h.unix_offset_ns = 16;
+  h.last = true;
+  h.addresses = {"10.0.0.1", "::1"};
+  h.ledger = {{"agent.records", 7}, {"agent.decoded", 6}};
+  return h;
+}
+
+std::string Attr(const weft_spans& s, uint32_t row, uint32_t nth) {
+  const uint32_t p = s.attr[s.attr_offset[row] + nth];
+  return std::string(View(s.strings[s.pairs->key[p]])) + "=" +
+         (s.pairs->type[p] == WEFT_ATTR_STRING
+              ? std::string(View(s.strings[s.pairs->value[p]]))
+              : std::to_string(s.pairs->value[p]));
+}
+
+TEST(EventCodec, GivesBackHeaderAndEveryColumn) {
+  const SpanTable spans = SomeSpans();
+  auto batch = DecodeEvents(EncodeEvents(SomeHeader(), spans));
+  ASSERT_TRUE(batch) << batch.error().message;
+  EXPECT_EQ(batch->header.host_id, "machine");
+  EXPECT_EQ(batch->header.watermark_ns, -15);
+  EXPECT_TRUE(batch->header.last);
+  EXPECT_EQ(batch->header.addresses, SomeHeader().addresses);
+  EXPECT_EQ(batch->header.ledger, SomeHeader().ledger);
+  const weft_spans& s = batch->spans.spans();
+  ASSERT_EQ(s.n, 5u);
+#define WEFT_COLUMN(type, name, unused) \
+  for (uint32_t i = 0; i < 5; ++i) EXPECT_EQ(s.name ? s.name[i] : type{}, spans.name[i]) << #name;
+  WEFT_SPAN_COLUMNS(WEFT_COLUMN)
+  WEFT_STRING_COLUMNS(WEFT_COLUMN)
+#undef WEFT_COLUMN
+  EXPECT_EQ(Attr(s, 4, 0), "http.request.method=GET");
+  EXPECT_EQ(Attr(s, 4, 1), "http.response.status_code=200");
+  EXPECT_EQ(s.candidate_span_id[s.candidate_offset[3]], 9u);
+  EXPECT_EQ(View(s.truth_strings[s.truth[2]]), "truth-2");
+  EXPECT_EQ(View(s.strings[s.processes->service[0]]), "shop-cart");
+}
+
+TEST(EventCodec, LeavesOutColumnsThatAreAllZero) {
+  SpanTable spans = SomeSpans();
+  auto batch = DecodeEvents(EncodeEvents({}, spans));
+  ASSERT_TRUE(batch);
+  EXPECT_EQ(batch->spans.spans().parent_id, nullptr);
+  EXPECT_EQ(batch->spans.spans().request_id, nullptr);
+  EXPECT_NE(batch->spans.spans().flags, nullptr);  // all zero too, but readers rely on it
+}
+
+TEST(EventCodec, ReadsColumnsInPlace) {
+  auto batch = DecodeEvents(EncodeEvents({}, SomeSpans()));
+  ASSERT_TRUE(batch);
+  const auto bytes = batch->payload->bytes();
+  const auto* column = reinterpret_cast<const char*>(batch->spans.spans().start_ns);
+  EXPECT_GE(column, bytes.data());
+  EXPECT_LT(column, bytes.data() + bytes.size());
+}
+
+TEST(EventCodec, CarriesHeartbeatsWithoutSpans) {
+  auto batch = DecodeEvents(EncodeEvents(SomeHeader(), SpanTable{}));
+  ASSERT_TRUE(batch) << batch.error().message;
+  EXPECT_EQ(batch->spans.spans().n, 0u);
+}
+
+template <typename Change>
+void ExpectRefused(Change change, std::string_view message) {
+  SpanTable spans = SomeSpans();
+  change(spans);
+  auto batch = DecodeEvents(EncodeEvents({}, spans));
+  ASSERT_FALSE(batch) << message;
+  EXPECT_EQ(batch.error().code, Code::kCorrupt);
+  EXPECT_NE(batch.error().message.find(message), std::string::npos) << batch.error().message;
+}
+
+TEST(EventCodec, RefusesIndicesThatPointNowhere) {
+  ExpectRefused([](SpanTable& t) { t.operation[1] = 9999; }, "column operation");
+  ExpectRefused([](SpanTable& t) { t.process[1] = 1; }, "process out of range");
+  ExpectRefused([](SpanTable& t) { t.attr[3] = 9999; }, "attributes");
+  ExpectRefused([](SpanTable& t) { t.attr_offset[2] = 9999; }, "attributes");
+  ExpectRefused([](SpanTable& t) { t.candidate_offset[2] = 0; t.candidate_offset[1] = 5; },
+                "candidates");
+  ExpectRefused([](SpanTable& t) { t.pairs.key[0] = 9999; }, "pairs");
+  ExpectRefused([](SpanTable& t) { t.pairs.value[0] = 9999; }, "pairs");
+  ExpectRefused([](SpanTable& t) { t.pairs.type[0] = 9; }, "pairs");
+  ExpectRefused([](SpanTable& t) { t.processes.service[0] = 9999; }, "processes");
+  ExpectRefused([](SpanTable& t) { t.truth[0] = 9999; }, "truth");
+}
+
+TEST(EventCodec, RefusesValuesOutsideTheirEnum) {
+  ExpectRefused([](SpanTable& t) { t.kind[1] = 0; }, "kind");
+  ExpectRefused([](SpanTable& t) { t.kind[1] = 6; }, "kind");
+  ExpectRefused([](SpanTable& t) { t.status[1] = 3; }, "status");
+}
+
+TEST(EventCodec, RefusesForeignAndTruncatedBytes) {
+  EXPECT_FALSE(DecodeEvents(CopyPayload("")));
+  EXPECT_FALSE(DecodeEvents(CopyPayload("seven b")));
+  EXPECT_FALSE(DecodeEvents(CopyPayload("GET / HTTP/1.1\r\n")));
+  const PayloadPtr whole = EncodeEvents(SomeHeader(), SomeSpans());
+  for (size_t cut = 8; cut < whole->bytes().size(); cut += 8)
+    DecodeEvents(CopyPayload(whole->bytes().substr(0, cut)));  // any answer, no crash
+  EXPECT_FALSE(DecodeEvents(CopyPayload(whole->bytes().substr(0, 64))));
+}
+
+// Every index of a decoded view is touched, so that sanitizers see what the checks let through.
+void Walk(const SpanView& view) {
+  SpanTable copy;
+  RowCopier copier(view.spans(), copy);
+  for (uint32_t i = 0; i < view.spans().n; ++i) copier.Copy(i);
+}
+
+TEST(EventCodec, SurvivesFlippedBits) {
+  const PayloadPtr whole = EncodeEvents(SomeHeader(), SomeSpans());
+  std::mt19937_64 random(7);
+  for (int round = 0; round < 20000; ++round) {
+    std::string bytes(whole->bytes());
+    for (int flips = 0; flips < 1 + round % 3; ++flips)
+      bytes[random() % bytes.size()] ^= static_cast<char>(1 << random() % 8);
+    if (auto batch = DecodeEvents(CopyPayload(bytes))) Walk(batch->spans);
+  }
+}
+
+TEST(SpanCodec, CarriesSenderAndWatermark) {
+  auto batch = DecodeSpans(EncodeSpans(SomeSpans(), 3, 99));
+  ASSERT_TRUE(batch);
+  EXPECT_EQ(batch->from_partition, 3u);
+  EXPECT_EQ(batch->watermark_ns, 99);
+  EXPECT_EQ(batch->spans.spans().n, 5u);
+}
+
+TEST(LogCodec, GivesBackLinks) {
+  LinkBatch b;
+  b.what = {0, 1, 2};
+  b.wire_id = {1, 2, 3};
+  b.span_id = {4, 5, 6};
+  b.trace_hi = {0, 0, 7};
+  b.trace_lo = {0, 0, 8};
+  b.partition = {0, 2, 0};
+  b.flags = {0, kLinkUncovered, 0};
+  b.from_partition = 5;
+  b.watermark_ns = 6;
+  auto r = DecodeLinks(EncodeLinks(b));
+  ASSERT_TRUE(r) << r.error().message;
+  EXPECT_EQ(r->what, b.what);
+  EXPECT_EQ(r->wire_id, b.wire_id);
+  EXPECT_EQ(r->trace_lo, b.trace_lo);
+  EXPECT_EQ(r->flags, b.flags);
+  EXPECT_EQ(r->from_partition, 5u);
+  EXPECT_EQ(r->watermark_ns, 6);
+  b.what[1] = 3;
+  EXPECT_FALSE(DecodeLinks(EncodeLinks(b)));
+}
+
+TEST(LogCodec, GivesBackLabels) {
+  LabelBatch b;
+  b.what = {3};
+  b.exchange = {1};
+  b.span_id = {2};
+  b.parent_id = {3};
+  b.parent_exchange = {4};
+  b.trace_hi = {5};
+  b.trace_lo = {6};
+  b.confidence = {0.5f};
+  b.evidence = {7};
+  b.flags = {8};
+  b.process_id = {9, 10};
+  b.decided_ns = {11, -12};
+  auto r = DecodeLabels(EncodeLabels(b));
+  ASSERT_TRUE(r) << r.error().message;
+  EXPECT_EQ(r->parent_exchange, b.parent_exchange);
+  EXPECT_EQ(r->confidence, b.confidence);
+  EXPECT_EQ(r->process_id, b.process_id);
+  EXPECT_EQ(r->decided_ns, b.decided_ns);
+}
+
+TEST(LogCodec, GivesBackDecisionsWithTheirRules) {
+  DecisionBatch b;
+  b.trace_hi = {1, 2};
+  b.trace_lo = {3, 4};
+  b.keep = {1, 0};
+  b.weight = {2.5, 1};
+  b.rule = {b.rules.Intern("errors"), 0};
+  b.flags = {5, 6};
+  b.spans = {7, 8};
+  auto r = DecodeDecisions(EncodeDecisions(b));
+  ASSERT_TRUE(r) << r.error().message;
+  EXPECT_EQ(r->weight, b.weight);
+  EXPECT_EQ(r->rules.Text(r->rule[0]), "errors");
+  EXPECT_EQ(r->rules.Text(r->rule[1]), "");
+  b.rule[1] = 17;
+  EXPECT_FALSE(DecodeDecisions(EncodeDecisions(b)));
+}
+
+TEST(LogCodec, GivesBackAgentLostStateAndDeadRecords) {
+  auto lost = DecodeAgentLost(EncodeAgentLost({5, "machine", -3}));
+  ASSERT_TRUE(lost);
+  EXPECT_EQ(lost->host_id, "machine");
+  EXPECT_EQ(lost->last_watermark_ns, -3);
+  auto state = DecodeState(EncodeState({6, "delay", 7, std::string("\0\1\2", 3)}));
+  ASSERT_TRUE(state);
+  EXPECT_EQ(state->state.size(), 3u);
+  EXPECT_EQ(state->correlator, "delay");
+  auto dead = DecodeDead(EncodeDead({1, 2, 3, "because", "raw"}));
+  ASSERT_TRUE(dead);
+  EXPECT_EQ(dead->reason, "because");
+  EXPECT_EQ(dead->record, "raw");
+}
+
+// Writes the fuzz corpus when WEFT_WRITE_CORPUS names a folder.
+TEST(EventCodec, WritesItsFuzzCorpusOnRequest) {
+  const char* folder = std::getenv("WEFT_WRITE_CORPUS");
+  if (folder == nullptr) GTEST_SKIP() << "WEFT_WRITE_CORPUS is not set";
+  LinkBatch links;
+  links.what = {1};
+  links.wire_id = links.span_id = links.trace_hi = links.trace_lo = {1};
+  links.partition = links.flags = {0};
+  LabelBatch labels;
+  labels.process_id = {1};
+  labels.decided_ns = {2};
+  DecisionBatch decisions;
+  decisions.rules.Intern("rule");
+  const PayloadPtr records[] = {EncodeEvents(SomeHeader(), SomeSpans()),
+                                EncodeSpans(SomeSpans(), 1, 2),
+                                EncodeLinks(links),
+                                EncodeLabels(labels),
+                                EncodeDecisions(decisions),
+                                EncodeState({1, "delay", 2, "state"}),
+                                EncodeAgentLost({1, "host", 2}),
+                                EncodeDead({1, 2, 3, "reason", "bytes"})};
+  for (size_t i = 0; i < std::size(records); ++i) {
+    std::ofstream file(std::string(folder) + "/record" + std::to_string(i), std::ios::binary);
+    const char selector[8] = {static_cast<char>(i)};
+    file.write(selector, 8);
+    file << records[i]->bytes();
+  }
+}
+
+}  // namespace
+}  // namespace weft::api

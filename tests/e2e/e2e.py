@@ -1,8 +1,10 @@
 """What the end-to-end tests and the demo share: the build's programs, load, skipping."""
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -28,6 +30,84 @@ def run_load(build, port, *options):
     done = subprocess.run([build.load, "--port", str(port), *map(str, options)],
                           stdout=subprocess.PIPE, check=False)
     return json.loads(done.stdout)
+
+
+def phase_roots(concurrency):
+    """(first, last) root number of a load phase: the millions digit group says how many at once."""
+    return concurrency * 1_000_000 + 1, concurrency * 1_000_000 + 999_999
+
+
+def weft_json(build, *arguments):
+    """Runs a command of weft that answers in JSON."""
+    done = subprocess.run([build.weft, *arguments, "--json"], stdout=subprocess.PIPE, check=True)
+    return json.loads(done.stdout)
+
+
+class WeftRun:
+    """A `weft run` in the background. Attributes after the end: code, cpu_cores, rss_mb."""
+
+    def __init__(self, build, *options, log):
+        self._log_path = log
+        self._log = open(log, "ab")
+        self._process = subprocess.Popen([build.weft, "run", *options], stdin=subprocess.DEVNULL,
+                                         stdout=self._log, stderr=self._log)
+        self._started = time.monotonic()
+        self.code = None
+        self.cpu_cores = self.rss_mb = 0.0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.code is None:
+            self._process.kill()
+            self._reap(5)
+        self._log.close()
+
+    @property
+    def pid(self):
+        return self._process.pid
+
+    def output(self):
+        with open(self._log_path, encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def wait_until_tracing(self, seconds=20):
+        deadline = time.monotonic() + seconds
+        while "tracing" not in self.output():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"weft run does not trace:\n{self.output()}")
+            time.sleep(0.05)
+
+    def signal(self, number):
+        self._process.send_signal(number)
+
+    def stop(self, seconds=30):
+        """SIGTERM, then waits; returns the exit code. Raises if weft does not end in time."""
+        self.signal(signal.SIGTERM)
+        return self._reap(seconds)
+
+    def kill(self):
+        self.signal(signal.SIGKILL)
+        return self._reap(10)
+
+    def wait(self, seconds=30):
+        return self._reap(seconds)
+
+    def _reap(self, seconds):
+        deadline = time.monotonic() + seconds
+        while True:
+            pid, status, usage = os.wait4(self._process.pid, os.WNOHANG)
+            if pid:
+                break
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"weft run does not end:\n{self.output()[-2000:]}")
+            time.sleep(0.01)
+        self.code = self._process.returncode = os.waitstatus_to_exitcode(status)
+        elapsed = time.monotonic() - self._started
+        self.cpu_cores = (usage.ru_utime + usage.ru_stime) / elapsed
+        self.rss_mb = usage.ru_maxrss / 1024
+        return self.code
 
 
 def required(what):

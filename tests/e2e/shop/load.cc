@@ -44,9 +44,9 @@ struct Options {
   uint64_t seed = 1;
   bool truth = true;
   std::vector<Page> pages = {
-      {"about", "GET", "/api/about", 10},       {"healthz", "GET", "/healthz", 5},
-      {"product", "GET", "/api/product/%", 30}, {"cart", "GET", "/api/cart/%", 15},
-      {"add", "POST", "/api/cart/%", 12},       {"search", "GET", "/search?q=q%", 16},
+      {"about", "GET", "/api/about", 10},          {"healthz", "GET", "/healthz", 5},
+      {"product", "GET", "/api/product/%", 30},    {"cart", "GET", "/api/cart/%", 15},
+      {"add", "POST", "/api/cart/%", 12},          {"search", "GET", "/search?q=q%", 16},
       {"checkout", "POST", "/api/checkout/%", 12},
   };
 };
@@ -144,12 +144,13 @@ class Load {
 
   void Print() {
     std::sort(latencies_us_.begin(), latencies_us_.end());
-    std::printf("{\"sent\": %lu, \"ok\": %lu, \"failed\": %lu, \"seconds\": %.3f, \"per_second\": %.1f, "
-                "\"latency_ms\": {\"p50\": %.2f, \"p95\": %.2f, \"p99\": %.2f}, "
-                "\"first_truth\": \"r%lu\", \"last_truth\": \"r%lu\", \"pages\": {",
-                sent_, latencies_us_.size(), failed_, elapsed_s_,
-                static_cast<double>(latencies_us_.size()) / elapsed_s_, Percentile(0.50),
-                Percentile(0.95), Percentile(0.99), options_.first_truth, next_truth_ - 1);
+    std::printf(
+        "{\"sent\": %lu, \"ok\": %lu, \"failed\": %lu, \"seconds\": %.3f, \"per_second\": %.1f, "
+        "\"latency_ms\": {\"p50\": %.2f, \"p95\": %.2f, \"p99\": %.2f}, "
+        "\"first_truth\": \"r%lu\", \"last_truth\": \"r%lu\", \"pages\": {",
+        sent_, latencies_us_.size(), failed_, elapsed_s_,
+        static_cast<double>(latencies_us_.size()) / elapsed_s_, Percentile(0.50), Percentile(0.95),
+        Percentile(0.99), options_.first_truth, next_truth_ - 1);
     const char* separator = "";
     for (const Page& page : options_.pages) {
       std::printf("%s\"%s\": %lu", separator, page.name.c_str(), page.sent);
@@ -183,8 +184,10 @@ class Load {
     }
     std::string request = page.method + " " + path + " HTTP/1.1\r\nHost: shop\r\n";
     if (options_.truth) request += "X-Weft-Truth: r" + std::to_string(next_truth_) + "\r\n";
-    if (page.method == "POST") request += "Content-Length: 2\r\n\r\n{}";
-    else request += "\r\n";
+    if (page.method == "POST")
+      request += "Content-Length: 2\r\n\r\n{}";
+    else
+      request += "\r\n";
     ++next_truth_;
     ++sent_;
     ++page.sent;
@@ -206,8 +209,10 @@ class Load {
         ++failed_;
       }
     }
-    if (connection.ok()) SendNext(connection);
-    else if (!stopping_) Open(index);
+    if (connection.ok())
+      SendNext(connection);
+    else if (!stopping_)
+      Open(index);
   }
 
   double Percentile(double share) const {
@@ -237,7 +242,8 @@ bool ParseMix(std::string_view text, std::vector<Page>& pages) {
     const auto page = std::find_if(pages.begin(), pages.end(),
                                    [&](const Page& p) { return p.name == item.substr(0, equals); });
     if (page == pages.end()) return false;
-    page->weight = equals == item.size() ? 1 : std::atof(std::string(item.substr(equals + 1)).c_str());
+    page->weight =
+        equals == item.size() ? 1 : std::atof(std::string(item.substr(equals + 1)).c_str());
     text.remove_prefix(std::min(comma + 1, text.size()));
   }
   return true;
@@ -252,13 +258,20 @@ bool ParseOptions(int argc, char** argv, Options& options) {
     }
     if (i + 1 >= argc) return false;
     const char* value = argv[++i];
-    if (name == "--port") options.port = static_cast<uint16_t>(std::atoi(value));
-    else if (name == "--concurrency") options.concurrency = static_cast<unsigned>(std::atoi(value));
-    else if (name == "--duration") options.duration_s = std::atof(value);
-    else if (name == "--count") options.count = std::strtoull(value, nullptr, 10);
-    else if (name == "--first-truth") options.first_truth = std::strtoull(value, nullptr, 10);
-    else if (name == "--seed") options.seed = std::strtoull(value, nullptr, 10);
-    else if (name != "--mix" || !ParseMix(value, options.pages)) return false;
+    if (name == "--port")
+      options.port = static_cast<uint16_t>(std::atoi(value));
+    else if (name == "--concurrency")
+      options.concurrency = static_cast<unsigned>(std::atoi(value));
+    else if (name == "--duration")
+      options.duration_s = std::atof(value);
+    else if (name == "--count")
+      options.count = std::strtoull(value, nullptr, 10);
+    else if (name == "--first-truth")
+      options.first_truth = std::strtoull(value, nullptr, 10);
+    else if (name == "--seed")
+      options.seed = std::strtoull(value, nullptr, 10);
+    else if (name != "--mix" || !ParseMix(value, options.pages))
+      return false;
   }
   return options.port != 0 && (options.duration_s < 1e9 || options.count < UINT64_MAX);
 }

@@ -1,0 +1,87 @@
+// Config: everything that can be set, with its defaults; read from YAML, checked as a whole.
+//
+// The defaults are the member initialisers below. config_keys.cc has one line per key: where it
+// lives, its range and what it means; the loader, `weft validate` and --print-defaults all work
+// from that table. A file is refused with every mistake named: "file:line: key: what is wrong".
+// Plain data, no ownership; any thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/base/clock.h"
+#include "engine/base/result.h"
+
+namespace weft {
+
+// One stage of a chain: a plugin's name, and its configuration as JSON for its own schema.
+struct PluginChoice {
+  std::string name;
+  std::string config_json = "{}";
+  int line = 0;  // in the file, for messages; 0: a default or the command line
+};
+
+struct EbpfConfig {
+  bool enabled = true;
+  std::vector<std::string> include_processes, exclude_processes;  // names; shell patterns
+  std::vector<std::string> cgroups;                               // path prefixes
+  std::vector<int64_t> pids, ports, exclude_ports;
+  uint64_t capture_bytes = 1024;
+  uint64_t ring_bytes = 16 << 20;
+  std::vector<std::string> headers;  // captured as attributes
+  bool capture_truth = false;
+  std::vector<std::string> redact_headers, redact_query_keys;  // beside the built-in ones
+  bool show_redis_arguments = false;
+};
+
+struct TransportConfig {
+  uint64_t memory_bytes = 256'000'000;
+};
+
+struct StitchConfig {
+  int64_t window_ns = 500 * kMillisecond;
+  int64_t look_ahead_ns = 500 * kMillisecond;
+  double min_confidence = 0.0;
+  int64_t agent_silence_ns = 10 * kSecond;
+};
+
+struct TraceConfig {
+  int64_t max_age_ns = 60 * kSecond;
+  int64_t max_spans = 100'000;
+  uint64_t max_bytes = 64'000'000;
+};
+
+struct StoreConfig {
+  std::string path = "weft.db";
+  int64_t max_age_ns = 24 * 3600 * kSecond;
+  uint64_t max_bytes = 5'000'000'000;
+};
+
+struct Config {
+  std::string log_level = "warn";
+  EbpfConfig ebpf;
+  TransportConfig transport;
+  int64_t partitions = 4;
+  StitchConfig stitch;
+  std::vector<PluginChoice> correlators{{"context"}, {"thread"}, {"delay"}};
+  TraceConfig trace;
+  std::vector<PluginChoice> samplers;
+  std::vector<PluginChoice> exporters{{"sqlite"}};
+  std::string plugin_dir;  // "": beside the program, else where it was installed
+  StoreConfig store;
+};
+
+// `name` is what messages call the text. On failure the message has one line per mistake.
+Result<Config> ParseConfig(std::string_view yaml, std::string_view name);
+Result<Config> LoadConfigFile(const std::string& path);
+
+// What no single key can be blamed for. Called by ParseConfig, and again by whoever changes a
+// Config afterwards (command line options). One line per mistake.
+Result<void> CheckConfig(const Config& config);
+
+// Every key with its default, commented; ParseConfig reads it back as the default Config.
+std::string PrintDefaultConfig();
+
+}  // namespace weft

@@ -1,0 +1,83 @@
+#include <algorithm>
+#include <bit>
+
+#include <fmt/format.h>
+
+#include "engine/base/config.h"
+#include "engine/base/units.h"
+
+namespace weft {
+namespace {
+
+class Mistakes {
+ public:
+  void Add(std::string_view line) {
+    if (!text_.empty()) text_.push_back('\n');
+    text_ += line;
+  }
+  Result<void> Finish() {
+    if (text_.empty()) return {};
+    return Fail(Code::kInvalid, std::move(text_));
+  }
+
+ private:
+  std::string text_;
+};
+
+void CheckChain(const std::vector<PluginChoice>& chain, std::string_view key, Mistakes& out) {
+  for (auto it = chain.begin(); it != chain.end(); ++it) {
+    if (std::any_of(chain.begin(), it, [&](const auto& other) { return other.name == it->name; }))
+      out.Add(fmt::format("{}{}: '{}' is there twice", key,
+                          it->line > 0 ? fmt::format(" (line {})", it->line) : "", it->name));
+    // The name becomes part of a file name.
+    const bool word =
+        !it->name.empty() && std::all_of(it->name.begin(), it->name.end(), [](char c) {
+          return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+        });
+    if (!word)
+      out.Add(
+          fmt::format("{}: '{:.80}' is not a plugin's name (a-z, 0-9, - and _)", key, it->name));
+  }
+}
+
+template <typename T>
+void CheckDisjoint(const std::vector<T>& only, const std::vector<T>& never,
+                   std::string_view only_key, std::string_view never_key, Mistakes& out) {
+  for (const T& value : only)
+    if (std::find(never.begin(), never.end(), value) != never.end())
+      out.Add(fmt::format("sources.ebpf: {} is in {} and in {}", value, only_key, never_key));
+}
+
+}  // namespace
+
+Result<void> CheckConfig(const Config& config) {
+  Mistakes out;
+  const EbpfConfig& ebpf = config.ebpf;
+  CheckDisjoint(ebpf.include_processes, ebpf.exclude_processes, "include_processes",
+                "exclude_processes", out);
+  CheckDisjoint(ebpf.ports, ebpf.exclude_ports, "ports", "exclude_ports", out);
+  if (!std::has_single_bit(ebpf.ring_bytes))
+    out.Add(fmt::format("sources.ebpf.ring_bytes: {} is not a power of two (next: {})",
+                        FormatSize(ebpf.ring_bytes), FormatSize(std::bit_ceil(ebpf.ring_bytes))));
+  CheckChain(config.correlators, "correlators", out);
+  CheckChain(config.samplers, "samplers", out);
+  CheckChain(config.exporters, "exporters", out);
+  if (config.exporters.empty()) out.Add("exporters: none; traces would go nowhere");
+  const bool to_store = std::any_of(config.exporters.begin(), config.exporters.end(),
+                                    [](const auto& e) { return e.name == "sqlite"; });
+  if (to_store && config.store.path.empty())
+    out.Add("store.path: empty, but the exporter sqlite needs it");
+  if (config.trace.max_age_ns < config.stitch.window_ns + config.stitch.look_ahead_ns)
+    out.Add(
+        fmt::format("trace.max_age: {} is shorter than stitch.window + stitch.look_ahead ({}): "
+                    "every trace would be cut",
+                    FormatDuration(config.trace.max_age_ns),
+                    FormatDuration(config.stitch.window_ns + config.stitch.look_ahead_ns)));
+  if (config.trace.max_bytes > config.transport.memory_bytes)
+    out.Add(
+        fmt::format("trace.max_bytes: {} for one trace is more than transport.memory_bytes ({})",
+                    FormatSize(config.trace.max_bytes), FormatSize(config.transport.memory_bytes)));
+  return out.Finish();
+}
+
+}  // namespace weft

@@ -1,0 +1,131 @@
+#include "engine/base/config_keys.h"
+
+#include <utility>
+
+namespace weft {
+namespace {
+
+constexpr double kMs = 1e6;
+constexpr double kS = 1e9;
+constexpr double kDay = 86400e9;
+
+// clang-format off
+#define MEMBER(type, expr) ConfigMember(static_cast<type* (*)(Config&)>([](Config& c) { return &c.expr; }))
+#define BOOL(expr) MEMBER(bool, expr)
+#define INT(expr) MEMBER(int64_t, expr)
+#define NUMBER(expr) MEMBER(double, expr)
+#define SIZE(expr) MEMBER(uint64_t, expr)
+#define TEXT(expr) MEMBER(std::string, expr)
+#define TEXTS(expr) MEMBER(std::vector<std::string>, expr)
+#define INTS(expr) MEMBER(std::vector<int64_t>, expr)
+#define PLUGINS(expr) MEMBER(std::vector<PluginChoice>, expr)
+
+const ConfigKey kKeys[] = {
+  {"log.level", TEXT(log_level),
+   "Lines at or above this level go to stderr.",
+   0, 0, Unit::kNone, "debug info warn error"},
+
+  {"sources.ebpf.enabled", BOOL(ebpf.enabled),
+   "Watch the sockets of the programs on this host."},
+  {"sources.ebpf.include_processes", TEXTS(ebpf.include_processes),
+   "Only processes with one of these names (shell patterns such as python*). Empty: all."},
+  {"sources.ebpf.exclude_processes", TEXTS(ebpf.exclude_processes),
+   "Never processes with one of these names. weft never traces itself."},
+  {"sources.ebpf.pids", INTS(ebpf.pids),
+   "Only these processes and, from then on, their children. Empty: all.",
+   1, 4194304},
+  {"sources.ebpf.cgroups", TEXTS(ebpf.cgroups),
+   "Only processes in these cgroups: paths below the cgroup root, /system.slice/nginx.service.\nEmpty: all."},
+  {"sources.ebpf.ports", INTS(ebpf.ports),
+   "Only connections with one of these ports at either end. Empty: all.",
+   1, 65535},
+  {"sources.ebpf.exclude_ports", INTS(ebpf.exclude_ports),
+   "Never connections with one of these ports at either end.",
+   1, 65535},
+  {"sources.ebpf.capture_bytes", SIZE(ebpf.capture_bytes),
+   "Of each send or receive, this many bytes are looked at. Headers behind a long\ncookie need more.",
+   64, 4096, Unit::kSize},
+  {"sources.ebpf.ring_bytes", SIZE(ebpf.ring_bytes),
+   "Kernel buffer between the probes and the agent; a power of two. What does not fit is counted\nas lost.",
+   65536, 1073741824, Unit::kSize},
+  {"sources.ebpf.headers", TEXTS(ebpf.headers),
+   "HTTP headers that become attributes (http.request.header.<name>). Secrets stay hidden."},
+  {"sources.ebpf.capture_truth", BOOL(ebpf.capture_truth),
+   "Keep the header X-Weft-Truth, for scoring with `weft eval`. No correlator, sampler or id\nsees it."},
+  {"sources.ebpf.redact.headers", TEXTS(ebpf.redact_headers),
+   "Further headers whose values never leave the agent; Authorization, Cookie and their like\nnever do."},
+  {"sources.ebpf.redact.query_keys", TEXTS(ebpf.redact_query_keys),
+   "Further keys of query strings whose values never leave the agent; password, token and their\nlike never do."},
+  {"sources.ebpf.redact.show_redis_arguments", BOOL(ebpf.show_redis_arguments),
+   "Show the arguments of Redis commands. Off: each is a `?`. Those of AUTH are never shown."},
+
+  {"transport.memory_bytes", SIZE(transport.memory_bytes),
+   "Bytes on the way between sources and engine. When it is full the sources wait,\nthen drop and count.",
+   1e6, 1e12, Unit::kSize},
+  {"partitions", INT(partitions),
+   "Parallel shards of each stage; the result does not depend on it.",
+   1, 256},
+
+  {"stitch.window", INT(stitch.window_ns),
+   "Spans of a process are linked in slices of this length.",
+   10 * kMs, 60 * kS, Unit::kDuration},
+  {"stitch.look_ahead", INT(stitch.look_ahead_ns),
+   "What comes this long after a slice may still speak for a link in it.",
+   0, 60 * kS, Unit::kDuration},
+  {"stitch.min_confidence", NUMBER(stitch.min_confidence),
+   "A call whose best parent is less likely than this begins a trace of its own.",
+   0, 1},
+  {"stitch.agent_silence", INT(stitch.agent_silence_ns),
+   "An agent that is silent for so long is lost: its open spans are ended, and marked.",
+   1 * kS, 3600 * kS, Unit::kDuration},
+  {"correlators", PLUGINS(correlators),
+   "Who speaks for links inside a process, in this order; the engine weighs their voices.\nEach is a name, or {name: ..., config: {...}}."},
+
+  {"trace.max_age", INT(trace.max_age_ns),
+   "A trace that is still open after this long is closed as it is, and marked.",
+   1 * kS, 3600 * kS, Unit::kDuration},
+  {"trace.max_spans", INT(trace.max_spans),
+   "A trace with more spans is closed as it is, and marked.",
+   10, 1e8},
+  {"trace.max_bytes", SIZE(trace.max_bytes),
+   "A trace with more bytes is closed as it is, and marked.",
+   1e5, 1e11, Unit::kSize},
+  {"samplers", PLUGINS(samplers),
+   "Who decides which traces are kept, in this order; the first that drops a trace drops it.\nNone: all are kept. Each is a name, or {name: ..., config: {...}}, such as\n{name: head, config: {ratio: 0.1}}."},
+  {"exporters", PLUGINS(exporters),
+   "Where kept traces go. Each is a name, or {name: ..., config: {...}}. sqlite is the store below."},
+  {"plugin_dir", TEXT(plugin_dir),
+   "Folder of the plugins. Empty: beside the program, else where it was installed."},
+
+  {"store.path", TEXT(store.path),
+   "The SQLite database of the sqlite exporter."},
+  {"store.max_age", INT(store.max_age_ns),
+   "Older traces are removed, and counted. 0 keeps them.",
+   0, 3650 * kDay, Unit::kDuration},
+  {"store.max_bytes", SIZE(store.max_bytes),
+   "When the database is larger the oldest traces are removed, and counted.\n0: no limit.",
+   0, 1e15, Unit::kSize},
+};
+// clang-format on
+
+constexpr std::pair<std::string_view, std::string_view> kSections[] = {
+    {"sources", "Where observations come from."},
+    {"sources.ebpf",
+     "The programs on this host, by their sockets (needs root; see `weft doctor`)."},
+    {"transport", "Between sources and engine."},
+    {"stitch", "Stage 1: links inside each process."},
+    {"trace", "Stage 2: whole traces."},
+    {"store", "What `weft run` keeps: whichever limit is reached first."},
+};
+
+}  // namespace
+
+std::span<const ConfigKey> ConfigKeys() { return kKeys; }
+
+std::string_view SectionDoc(std::string_view path) {
+  for (const auto& [section, doc] : kSections)
+    if (section == path) return doc;
+  return {};
+}
+
+}  // namespace weft

@@ -21,6 +21,9 @@ struct PluginChoice {
   std::string name;
   std::string config_json = "{}";
   int line = 0;  // in the file, for messages; 0: a default or the command line
+  bool operator==(const PluginChoice& other) const {
+    return name == other.name && config_json == other.config_json;
+  }
 };
 
 struct EbpfConfig {

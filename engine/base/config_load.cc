@@ -69,7 +69,7 @@ class Loader {
     for (const ConfigKey& key : ConfigKeys()) {
       if (key.path == path) {
         if (const auto set = SetConfigValue(key, value, config_); !set)
-          Mistake(value.Mark().is_null() ? name : value, path, set.error().message);
+          Mistake(value.IsNull() ? name : value, path, set.error().message);
         return;
       }
       if (key.path.starts_with(inside)) {

@@ -59,12 +59,8 @@ TEST(Config, PrintedDefaultsReadBackAsTheDefault) {
   Config read = *config;
   for (const ConfigKey& key : ConfigKeys())
     std::visit(
-        [&](auto member) {
-          if constexpr (requires { *member(read) == *member(defaults); })
-            EXPECT_EQ(*member(read), *member(defaults)) << key.path;
-        },
+        [&](auto member) { EXPECT_TRUE(*member(read) == *member(defaults)) << key.path; },
         key.member);
-  EXPECT_EQ(read.correlators.size(), defaults.correlators.size());
 }
 
 TEST(Config, PrintedDefaultsFitTheScreen) {

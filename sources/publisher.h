@@ -85,7 +85,6 @@ class Publisher {
     bool written = false;  // the engine knows of us there: heartbeats are due
     uint64_t sequence = 0;
     int64_t sealed_ns = 0;
-    uint32_t closed = 0;
     api::SpanTable table;
     std::unordered_map<uint64_t, uint32_t> process_rows;
   };

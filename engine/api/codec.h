@@ -87,9 +87,10 @@ struct SpanBatch {
 PayloadPtr EncodeSpans(const SpanTable& spans, uint32_t from_partition, int64_t watermark_ns);
 Result<SpanBatch> DecodeSpans(PayloadPtr payload);
 
-// weft.decisions; `rule` indexes `rules`, whose entry 0 is the empty string.
+// weft.decisions; `rule` indexes `rules`, whose entry 0 is the empty string. done_offset: see the
+// schema.
 struct DecisionBatch {
-  std::vector<uint64_t> trace_hi, trace_lo;
+  std::vector<uint64_t> trace_hi, trace_lo, done_offset;
   std::vector<uint8_t> keep;
   std::vector<double> weight;
   std::vector<uint32_t> rule, flags, spans;

@@ -96,7 +96,7 @@ Result<LabelBatch> DecodeLabels(const PayloadPtr& payload) {
 }
 
 PayloadPtr EncodeDecisions(const DecisionBatch& b) {
-  const size_t words = Words(b.size()) + 3 * Words(b.size() * 8) + 3 * Words(b.size() * 4) +
+  const size_t words = Words(b.size()) + 4 * Words(b.size() * 8) + 3 * Words(b.size() * 4) +
                        DictionaryWords(b.rules);
   return BuildMessage<wire::DecisionBatch>(words, [&](auto out) {
     WEFT_SET(b.trace_hi, TraceHi);
@@ -106,6 +106,7 @@ PayloadPtr EncodeDecisions(const DecisionBatch& b) {
     WEFT_SET(b.rule, Rule);
     WEFT_SET(b.flags, Flags);
     WEFT_SET(b.spans, Spans);
+    WEFT_SET(b.done_offset, DoneOffset);
     FillDictionary(out.initStrings(), b.rules);
   });
 }
@@ -123,6 +124,7 @@ Result<DecisionBatch> DecodeDecisions(const PayloadPtr& payload) {
     WEFT_GET(Rule, n, b.rule);
     WEFT_GET(Flags, n, b.flags);
     WEFT_GET(Spans, n, b.spans);
+    WEFT_GET(DoneOffset, n, b.done_offset);
     std::vector<weft_str> rules;
     WEFT_TRY(ReadDictionary(in.getStrings(), &rules));
     for (uint32_t& rule : b.rule) {

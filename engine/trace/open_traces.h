@@ -1,0 +1,100 @@
+// OpenTraces: the traces that are not decided yet, and when each is to be closed.
+//
+// A trace is ready when its local roots have ended and no span of it is open; it is due when the
+// spans watermark has passed the append time of its latest root. An open span delays that by at
+// most `open_grace_ns`. A trace over its time, span or byte budget is due as it is, marked. Time is
+// log time. One owner, one thread.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <queue>
+#include <vector>
+
+#include "engine/api/ids.h"
+#include "engine/trace/decided_traces.h"
+#include "engine/trace/span_buffer.h"
+#include "engine/trace/trace_index.h"
+
+namespace weft::trace {
+
+struct CloseRules {
+  int64_t max_age_ns = 60'000'000'000;
+  uint32_t max_spans = 100'000;
+  size_t max_bytes = size_t{64} << 20;
+  int64_t open_grace_ns = 10'000'000'000;
+  int64_t survive_ns = 4'000'000'000;  // rows of older traces move out of records mostly done
+};
+
+struct OpenTrace {
+  api::TraceId id;
+  RowRef newest = kNoRow;
+  int64_t first_append_ns = 0, last_append_ns = 0, root_append_ns = 0;
+  uint64_t bytes = 0;
+  uint32_t spans = 0;
+  uint32_t version = 0;  // of the slot: entries of the queues outlive traces
+  bool root = false;     // a root was seen
+  bool due = false, deadline = false, queued = false;
+  std::optional<Verdict> verdict;  // restored from the log: not to be decided again
+  struct OpenSpan {
+    uint64_t span_id;
+    bool root;
+  };
+  std::vector<OpenSpan> open;  // announced, end not seen
+};
+
+// A span as the close rules see it.
+struct Arrival {
+  uint64_t span_id = 0;
+  bool root = false, open = false;
+  int64_t append_ns = 0;
+  size_t bytes = 0;
+};
+
+class OpenTraces {
+ public:
+  explicit OpenTraces(const CloseRules& rules) : rules_(rules) {}
+
+  // The slot of the trace, TraceIndex::kNone if it is not open.
+  uint32_t Find(api::TraceId id) const { return index_.Find(id); }
+  uint32_t Open(api::TraceId id, int64_t append_ns, std::optional<Verdict> verdict);
+  // Adds the row to the chain.
+  void Add(uint32_t slot, RowRef row, const Arrival& span, SpanBuffer& buffer);
+  // Moves what has become due to *due, oldest readiness first; the caller must Erase each.
+  void TakeDue(int64_t watermark_ns, int64_t now_ns, std::vector<uint32_t>* due);
+  // The oldest trace, marked as closed by budget; kNone if there is none.
+  uint32_t TakeOldest();
+  // Every trace; those with a root that has not ended, or none, are marked.
+  void TakeAll(std::vector<uint32_t>* due);
+  // Lets rows of long-lived traces survive their records.
+  void Age(int64_t now_ns, SpanBuffer& buffer);
+
+  OpenTrace& at(uint32_t slot) { return slots_[slot]; }
+  void Erase(uint32_t slot);
+  size_t size() const { return index_.size(); }
+  size_t MemoryBytes() const;
+
+ private:
+  struct Entry {
+    int64_t at_ns;
+    uint32_t slot, version;
+    bool operator>(const Entry& o) const { return at_ns > o.at_ns; }
+  };
+  static bool RootOpen(const OpenTrace& trace);
+  bool Ready(const OpenTrace& trace) const;
+  int64_t ReadyAt(const OpenTrace& trace) const;
+  bool Alive(const Entry& e) const { return slots_[e.slot].version == e.version; }
+  void Take(uint32_t slot, bool deadline, std::vector<uint32_t>* due);
+  void Enqueue(uint32_t slot);
+
+  CloseRules rules_;
+  TraceIndex index_;
+  std::vector<OpenTrace> slots_;
+  std::vector<uint32_t> free_;
+  std::priority_queue<Entry, std::vector<Entry>, std::greater<>> ready_;  // by watermark
+  std::deque<Entry> by_age_, to_survive_, open_grace_;                    // by time, ascending
+  std::vector<uint32_t> over_budget_;
+};
+
+}  // namespace weft::trace

@@ -1,0 +1,119 @@
+#include "engine/trace/span_buffer.h"
+
+#include <utility>
+
+#include "engine/base/check.h"
+
+namespace weft::trace {
+
+const weft_spans& SpanBuffer::Batch::Columns() const {
+  if (!survivors) return decoded.spans.spans();
+  if (!view) view = survivors->View();
+  return view->spans();
+}
+
+uint32_t SpanBuffer::Place(std::unique_ptr<Batch> batch) {
+  if (free_.empty()) {
+    batches_.push_back(std::move(batch));
+    return static_cast<uint32_t>(batches_.size() - 1);
+  }
+  const uint32_t slot = free_.back();
+  free_.pop_back();
+  batches_[slot] = std::move(batch);
+  return slot;
+}
+
+uint32_t SpanBuffer::Add(api::SpanBatch spans, uint64_t record) {
+  auto batch = std::make_unique<Batch>();
+  const uint32_t n = spans.spans.spans().n;
+  batch->bytes =
+      sizeof(Batch) + spans.payload->bytes().size() + n * sizeof(RowRef) +
+      (spans.spans.strings_.capacity() + spans.spans.truth_strings_.capacity()) * sizeof(weft_str);
+  batch->decoded = std::move(spans);
+  batch->next.assign(n, kNoRow);
+  batch->record = record;
+  batch->live = n;
+  bytes_ += batch->bytes;
+  rows_ += n;
+  return Place(std::move(batch));
+}
+
+uint64_t SpanBuffer::Record(RowRef row) const {
+  const Batch& batch = Of(row);
+  return batch.survivors ? batch.origin[Row(row)] : batch.record;
+}
+
+size_t SpanBuffer::RowBytes(uint32_t batch) const {
+  const Batch& b = *batches_[batch];
+  return b.next.empty() ? 0 : b.bytes / b.next.size();
+}
+
+void SpanBuffer::Release(RowRef row) {
+  Batch& batch = Of(row);
+  WEFT_CHECK(batch.live > 0);
+  --rows_;
+  if (--batch.live > 0 || BatchOf(row) == survivors_) return;
+  bytes_ -= batch.bytes;
+  batches_[BatchOf(row)].reset();
+  free_.push_back(BatchOf(row));
+}
+
+RowRef SpanBuffer::MoveRow(RowRef row, std::unordered_map<uint32_t, api::RowCopier>& copiers) {
+  Batch& to = *batches_[survivors_];
+  // A copier refers to its source, so the release of the source must take the copier along.
+  auto it = copiers.try_emplace(BatchOf(row), Of(row).Columns(), *to.survivors).first;
+  const RowRef moved = Ref(survivors_, it->second.Copy(Row(row)));
+  to.origin.push_back(Record(row));
+  to.next.push_back(Next(row));
+  ++to.live;
+  ++rows_;
+  if (Of(row).live == 1) copiers.erase(it);
+  Release(row);
+  return moved;
+}
+
+RowRef SpanBuffer::Survive(RowRef head) {
+  if (survivors_ == kNoBatch || batches_[survivors_]->next.size() >= kSurvivorRows) {
+    const uint32_t full = std::exchange(survivors_, kNoBatch);
+    if (full != kNoBatch && batches_[full]->live == 0) {
+      bytes_ -= batches_[full]->bytes;
+      batches_[full].reset();
+      free_.push_back(full);
+    }
+    auto fresh = std::make_unique<Batch>();
+    fresh->survivors = std::make_unique<api::SpanTable>();
+    survivors_ = Place(std::move(fresh));
+  }
+  Batch& to = *batches_[survivors_];
+  to.view.reset();
+  std::unordered_map<uint32_t, api::RowCopier> copiers;
+  RowRef before = kNoRow;
+  for (RowRef row = head; row != kNoRow;) {
+    const Batch& from = Of(row);
+    RowRef here = row;
+    if (!from.survivors && from.live * 2 < from.next.size()) {
+      here = MoveRow(row, copiers);
+      if (before == kNoRow)
+        head = here;
+      else
+        Link(before, here);
+    }
+    before = here;
+    row = Next(here);
+  }
+  const size_t now = sizeof(Batch) + to.survivors->MemoryBytes() + to.next.size() * 16;
+  bytes_ += now - to.bytes;
+  to.bytes = now;
+  return head;
+}
+
+uint32_t RowGatherer::Copy(RowRef row) {
+  const uint32_t batch = SpanBuffer::BatchOf(row);
+  if (batch != last_batch_) {
+    last_ = &copiers_.try_emplace(batch, from_.Spans(row), to_).first->second;
+    last_batch_ = batch;
+  }
+  return last_->Copy(SpanBuffer::Row(row));
+}
+
+}  // namespace weft::trace

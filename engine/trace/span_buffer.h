@@ -1,0 +1,89 @@
+// SpanBuffer: the rows of undecided traces, as references into the decoded records.
+//
+// A record's payload is shared, not copied, and goes when none of its rows is needed any more. The
+// rows of a trace form a chain, newest first: one 8-byte link per row is all that buffering a span
+// adds to its encoded form. A row that stays long is moved into a batch of survivors, so that one
+// slow trace does not pin a record full of finished ones. One owner, one thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/api/codec.h"
+#include "engine/api/span_table.h"
+
+namespace weft::trace {
+
+// Batch in the upper half, row in the lower.
+using RowRef = uint64_t;
+inline constexpr RowRef kNoRow = UINT64_MAX;
+
+class SpanBuffer {
+ public:
+  // Takes a decoded record over; `record` is its number in the OffsetTracker. All rows count as
+  // live: each must be linked or released. Returns the batch.
+  uint32_t Add(api::SpanBatch spans, uint64_t record);
+  static RowRef Ref(uint32_t batch, uint32_t row) { return uint64_t{batch} << 32 | row; }
+
+  void Link(RowRef row, RowRef next) { Of(row).next[Row(row)] = next; }
+  RowRef Next(RowRef row) const { return Of(row).next[Row(row)]; }
+  // Valid until the row is released or moved.
+  const weft_spans& Spans(RowRef row) const { return Of(row).Columns(); }
+  static uint32_t Row(RowRef row) { return static_cast<uint32_t>(row); }
+  static uint32_t BatchOf(RowRef row) { return static_cast<uint32_t>(row >> 32); }
+  // Number of the record that brought the row.
+  uint64_t Record(RowRef row) const;
+  size_t RowBytes(uint32_t batch) const;
+
+  // The row is not needed any more. Views of its batch die with the last one.
+  void Release(RowRef row);
+  // Moves the rows of a chain whose batches are mostly released; returns the new head.
+  RowRef Survive(RowRef head);
+
+  size_t bytes() const { return bytes_; }
+  uint64_t rows() const { return rows_; }
+
+ private:
+  struct Batch {
+    api::SpanBatch decoded;
+    std::unique_ptr<api::SpanTable> survivors;  // instead of decoded
+    mutable std::optional<api::SpanView> view;  // of survivors, made when first read
+    std::vector<RowRef> next;
+    std::vector<uint64_t> origin;  // survivors: record of each row
+    uint64_t record = 0;
+    uint32_t live = 0;
+    size_t bytes = 0;
+    const weft_spans& Columns() const;
+  };
+  static constexpr uint32_t kSurvivorRows = 4096;
+  static constexpr uint32_t kNoBatch = UINT32_MAX;
+
+  Batch& Of(RowRef row) const { return *batches_[BatchOf(row)]; }
+  uint32_t Place(std::unique_ptr<Batch> batch);
+  RowRef MoveRow(RowRef row, std::unordered_map<uint32_t, api::RowCopier>& copiers);
+
+  std::vector<std::unique_ptr<Batch>> batches_;
+  std::vector<uint32_t> free_;
+  uint32_t survivors_ = kNoBatch;  // the batch that takes moved rows
+  size_t bytes_ = 0;
+  uint64_t rows_ = 0;
+};
+
+// Copies rows of a SpanBuffer into one table, with one dictionary translation per source batch.
+class RowGatherer {
+ public:
+  RowGatherer(const SpanBuffer& from, api::SpanTable& to) : from_(from), to_(to) {}
+  uint32_t Copy(RowRef row);
+
+ private:
+  const SpanBuffer& from_;
+  api::SpanTable& to_;
+  std::unordered_map<uint32_t, api::RowCopier> copiers_;
+  uint32_t last_batch_ = UINT32_MAX;
+  api::RowCopier* last_ = nullptr;
+};
+
+}  // namespace weft::trace

@@ -1,0 +1,42 @@
+// TraceCounters: stage 2's part of the ledger. At rest, per partition and in sum:
+//   trace.spans = trace.kept + trace.sampled_out + trace.pending + trace.replaced + trace.skipped
+// All partitions of a process add to the same counters; `pending` and `open` go up and down.
+#pragma once
+
+#include "engine/base/metrics.h"
+
+namespace weft::trace {
+
+struct TraceCounters {
+  explicit TraceCounters(Metrics& m)
+      : spans(m.Get("trace.spans")),
+        kept(m.Get("trace.kept")),
+        sampled_out(m.Get("trace.sampled_out")),
+        pending(m.Get("trace.pending")),
+        replaced(m.Get("trace.replaced")),
+        skipped(m.Get("trace.skipped")),
+        late(m.Get("trace.late")),
+        closed(m.Get("trace.closed")),
+        deadline(m.Get("trace.deadline")),
+        open(m.Get("trace.open")),
+        bad_records(m.Get("trace.bad_records")),
+        bad_decisions(m.Get("trace.bad_decisions")) {}
+
+  Counter& spans;        // rows read from weft.spans
+  Counter& kept;         // handed to the exporters
+  Counter& sampled_out;  // dropped by a verdict
+  Counter& pending;      // gauge: in traces that are not decided
+  Counter& replaced;     // an earlier version of the span, or a duplicate
+  Counter& skipped;      // replayed, and known to be durable
+  Counter& late;         // of kept and sampled_out: arrived after their trace was decided
+  Counter& closed;       // traces
+  Counter& deadline;     // of those: closed by a budget
+  Counter& open;         // gauge: traces that are not decided
+  Counter& bad_records;  // went to weft.dead
+  Counter& bad_decisions;
+};
+
+// Gauges of several partitions share a counter: each adds and takes away its own share.
+inline void Subtract(Counter& gauge, uint64_t n) { gauge.Add(0 - n); }
+
+}  // namespace weft::trace

@@ -1,0 +1,46 @@
+#include "engine/trace/trace_gather.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace weft::trace {
+
+uint32_t TraceGatherer::Add(uint64_t trace_hi, uint64_t trace_lo, const std::vector<RowRef>& refs,
+                            uint32_t flags) {
+  items_.clear();
+  for (uint32_t i = 0; i < refs.size(); ++i) {
+    const weft_spans& s = buffer_.Spans(refs[i]);
+    const uint32_t row = SpanBuffer::Row(refs[i]);
+    items_.push_back({s.span_id[row], s.start_ns[row], refs[i], i, IsRoot(s, row),
+                      (s.flags[row] & WEFT_FLAG_OPEN) != 0});
+  }
+  std::ranges::sort(items_, [](const Item& a, const Item& b) {
+    return std::tie(a.span_id, a.open, a.age) < std::tie(b.span_id, b.open, b.age);
+  });
+  const auto superseded = std::ranges::unique(items_, {}, &Item::span_id);
+  items_.erase(superseded.begin(), superseded.end());
+  std::ranges::sort(items_, [](const Item& a, const Item& b) {
+    return std::make_tuple(!a.root, a.start_ns, a.span_id) <
+           std::make_tuple(!b.root, b.start_ns, b.span_id);
+  });
+  to_.traces.AddTrace(trace_hi, trace_lo, to_.spans.n());
+  for (const Item& item : items_) {
+    const uint32_t row = rows_.Copy(item.row);
+    to_.spans.flags[row] |= flags;
+    to_.traces.AddSpan(to_.spans, row, item.root);
+  }
+  return static_cast<uint32_t>(items_.size());
+}
+
+void CopyKept(const ExportBatch& from, const std::vector<uint8_t>& keep, ExportBatch& to) {
+  api::RowCopier copier(from.view.spans(), to.spans);
+  for (uint32_t t = 0; t < from.traces.n(); ++t) {
+    if (!keep[t]) continue;
+    to.traces.AddTrace(from.traces.trace_hi[t], from.traces.trace_lo[t], to.spans.n());
+    const uint32_t first = from.traces.first_row[t];
+    for (uint32_t i = 0; i < from.traces.n_rows[t]; ++i)
+      to.traces.AddSpan(to.spans, copier.Copy(first + i), first + i == from.traces.root_row[t]);
+  }
+}
+
+}  // namespace weft::trace

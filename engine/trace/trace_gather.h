@@ -1,0 +1,53 @@
+// GatherTrace: the rows of one trace out of the buffer into a table: root first, then by start.
+//
+// Of several rows with one span id the last version wins: an ended one over an `open` one. Called
+// by TracePartition only.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/api/ids.h"
+#include "engine/trace/export_batch.h"
+#include "engine/trace/span_buffer.h"
+
+namespace weft::trace {
+
+// Is the row a root of what weft watches?
+inline bool IsRoot(const weft_spans& spans, uint32_t row) {
+  return (spans.parent_id == nullptr || spans.parent_id[row] == 0) ||
+         (spans.flags[row] & WEFT_FLAG_LOCAL_ROOT) != 0;
+}
+
+inline api::TraceId IdOf(const weft_spans& spans, uint32_t row) {
+  return {spans.trace_hi ? spans.trace_hi[row] : 0, spans.trace_lo ? spans.trace_lo[row] : 0};
+}
+
+class TraceGatherer {
+ public:
+  TraceGatherer(const SpanBuffer& buffer, ExportBatch& to)
+      : buffer_(buffer), to_(to), rows_(buffer, to.spans) {}
+
+  // Appends a trace made of the given rows (any order); `flags` are added to each row. Returns how
+  // many rows went in; the others are superseded.
+  uint32_t Add(uint64_t trace_hi, uint64_t trace_lo, const std::vector<RowRef>& refs,
+               uint32_t flags);
+
+ private:
+  struct Item {
+    uint64_t span_id;
+    int64_t start_ns;
+    RowRef row;
+    uint32_t age;  // position in the chain: 0 is the newest
+    bool root, open;
+  };
+  const SpanBuffer& buffer_;
+  ExportBatch& to_;
+  RowGatherer rows_;
+  std::vector<Item> items_;
+};
+
+// The traces with keep[i] != 0, into a fresh batch.
+void CopyKept(const ExportBatch& from, const std::vector<uint8_t>& keep, ExportBatch& to);
+
+}  // namespace weft::trace

@@ -1,0 +1,343 @@
+#include "engine/trace/trace_partition.h"
+
+#include <algorithm>
+#include <tuple>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "engine/base/check.h"
+#include "engine/trace/trace_gather.h"
+
+namespace weft::trace {
+
+using transport::RecordType;
+using transport::Stream;
+
+TracePartition::TracePartition(const TraceConfig& config, const Tenure& tenure,
+                               std::vector<Sampler> samplers, Metrics& metrics, Logger& log)
+    : config_(config),
+      tenure_(tenure),
+      log_(log),
+      counters_(metrics),
+      samplers_(std::move(samplers), metrics, log),
+      decisions_(config.remember_traces),
+      open_(config.close),
+      offsets_(tenure.start_offset),
+      watermarks_(tenure.stitch_partitions, INT64_MIN),
+      committed_(tenure.start_offset) {}
+
+TracePartition::~TracePartition() {
+  Subtract(counters_.pending, buffer_.rows());
+  Subtract(counters_.open, open_.size());
+}
+
+Result<void> TracePartition::Restore(const transport::Record& decision) {
+  auto result = decisions_.Restore(decision.payload);
+  if (!result) counters_.bad_decisions.Add();
+  return result;
+}
+
+void TracePartition::Consume(const transport::Record& record) {
+  now_ns_ = std::max(now_ns_, record.append_ns);
+  // What was appended after the take-over cannot be a replay.
+  if (record.append_ns > tenure_.since_ns) decisions_.ForgetRestored();
+  auto batch = api::DecodeSpans(record.payload);
+  if (!batch) {
+    counters_.bad_records.Add();
+    log_.Warn(fmt::format("weft.spans/{} offset {}: {}", record.partition, record.offset,
+                          batch.error().message));
+    dead_.push_back(
+        {Stream::kDead, record.partition, RecordType::kDeadRecord, 0,
+         api::EncodeDead({static_cast<uint8_t>(record.stream), record.partition, record.offset,
+                          batch.error().message, std::string(record.payload->bytes())})});
+    offsets_.Add(record.offset, 0);
+    return;
+  }
+  if (batch->from_partition < watermarks_.size()) {
+    int64_t& watermark = watermarks_[batch->from_partition];
+    watermark = std::max(watermark, batch->watermark_ns);
+  }
+  const uint32_t n = batch->spans.spans().n;
+  const uint64_t number = offsets_.Add(record.offset, n);
+  if (n == 0) return;
+  counters_.spans.Add(n);
+  counters_.pending.Add(n);
+  const uint32_t slot = buffer_.Add(std::move(*batch), number);
+  // Lives until the last row is released, which is the loop's last step at the earliest.
+  const weft_spans& spans = buffer_.Spans(SpanBuffer::Ref(slot, 0));
+  for (uint32_t i = 0; i < n; ++i) Place(SpanBuffer::Ref(slot, i), spans, record);
+}
+
+void TracePartition::Place(RowRef row, const weft_spans& spans, const transport::Record& record) {
+  const uint32_t i = SpanBuffer::Row(row);
+  const api::TraceId id = IdOf(spans, i);
+  uint32_t slot = open_.Find(id);
+  if (slot == TraceIndex::kNone) {
+    const Restored* restored = decisions_.FindRestored(id);
+    const auto verdict = decisions_.Find(id);
+    if (restored != nullptr && restored->done_offset == 0) {
+      // Decided, but perhaps not durable: gathered again, and exported by the logged verdict.
+      slot = open_.Open(id, record.append_ns, restored->verdict);
+      decisions_.DropRestored(id);
+      counters_.open.Add();
+    } else if (restored != nullptr && record.offset < restored->done_offset) {
+      Discard(row, counters_.skipped);
+      return;
+    } else if (verdict) {
+      counters_.late.Add();
+      if (verdict->keep)
+        late_.push_back(row);
+      else
+        Discard(row, counters_.sampled_out);
+      return;
+    } else {
+      slot = open_.Open(id, record.append_ns, std::nullopt);
+      counters_.open.Add();
+    }
+  }
+  open_.Add(slot, row,
+            {spans.span_id[i], IsRoot(spans, i), (spans.flags[i] & WEFT_FLAG_OPEN) != 0,
+             record.append_ns, buffer_.RowBytes(SpanBuffer::BatchOf(row))},
+            buffer_);
+}
+
+void TracePartition::Discard(RowRef row, Counter& why) {
+  why.Add();
+  Subtract(counters_.pending, 1);
+  offsets_.Done(buffer_.Record(row));
+  buffer_.Release(row);
+}
+
+transport::Transaction TracePartition::Tick(int64_t log_now_ns, bool caught_up) {
+  if (caught_up) now_ns_ = std::max(now_ns_, log_now_ns);
+  const int64_t watermark = *std::ranges::min_element(watermarks_);
+  const size_t before = due_.size();
+  const bool waited = waiting_;
+  if (close_all_) {
+    open_.TakeAll(&due_);
+  } else {
+    open_.TakeDue(watermark, now_ns_, &due_);
+  }
+  waiting_ = !due_.empty() || !late_.empty();
+  if (waiting_ && !waited) due_since_ns_ = now_ns_;
+  for (size_t i = before; i < due_.size(); ++i) due_spans_ += open_.at(due_[i]).spans;
+  const bool squeeze = buffer_.bytes() > config_.max_bytes;
+  if (squeeze) KeepBudget();
+  if (squeeze || close_all_ || LingerOver(due_spans_ + late_.size())) {
+    DecideDue();
+    ExportLate();
+    waiting_ = false;
+  }
+  open_.Age(now_ns_, buffer_);
+
+  transport::Transaction transaction;
+  const uint64_t needed = offsets_.Needed();
+  if (needed > committed_) transaction.commit_offset = committed_ = needed;
+  NoteDone();
+  if (auto payload = decisions_.TakeRecord())
+    transaction.out.push_back(
+        {Stream::kDecisions, tenure_.partition, RecordType::kDecisionBatch, 0, std::move(payload)});
+  for (auto& dead : dead_) transaction.out.push_back(std::move(dead));
+  dead_.clear();
+  return transaction;
+}
+
+bool TracePartition::LingerOver(size_t spans) const {
+  return spans >= config_.batch_spans || now_ns_ - due_since_ns_ >= config_.linger_ns;
+}
+
+// The oldest traces go first until half of the budget's overshoot could be freed; what they hold is
+// an estimate, since a record is freed with the last of its rows.
+void TracePartition::KeepBudget() {
+  const size_t excess = buffer_.bytes() - config_.max_bytes + config_.max_bytes / 8;
+  size_t freed = 0;
+  for (uint32_t slot : due_) freed += open_.at(slot).bytes;
+  while (freed < excess) {
+    const uint32_t slot = open_.TakeOldest();
+    if (slot == TraceIndex::kNone) return;
+    freed += open_.at(slot).bytes;
+    due_.push_back(slot);
+  }
+}
+
+void TracePartition::DecideDue() {
+  size_t begin = 0;
+  while (begin < due_.size()) {
+    size_t end = begin;
+    for (size_t spans = 0; end < due_.size() && spans < config_.batch_spans; ++end)
+      spans += open_.at(due_[end]).spans;
+    CloseSome(std::span(due_).subspan(begin, end - begin));
+    begin = end;
+  }
+  due_.clear();
+  due_spans_ = 0;
+}
+
+void TracePartition::CloseSome(std::span<const uint32_t> slots) {
+  auto batch = std::make_unique<ExportBatch>();
+  Gather(slots, *batch);
+  const std::vector<Verdict> verdicts = Judge(slots, *batch);
+  auto flight = std::make_unique<InFlight>();
+  std::vector<uint8_t> keep;
+  bool all_kept = true;
+  for (size_t i = 0; i < slots.size(); ++i) {
+    keep.push_back(verdicts[i].keep);
+    all_kept &= verdicts[i].keep;
+    (verdicts[i].keep ? counters_.kept : counters_.sampled_out).Add(batch->traces.n_rows[i]);
+    Settle(slots[i], verdicts[i], *flight);
+  }
+  if (!all_kept) {
+    auto kept = std::make_unique<ExportBatch>();
+    CopyKept(*batch, keep, *kept);
+    batch = std::move(kept);
+  }
+  counters_.closed.Add(slots.size());
+  Subtract(counters_.open, slots.size());
+  Stage(std::move(batch), std::move(flight));
+}
+
+void TracePartition::Gather(std::span<const uint32_t> slots, ExportBatch& batch) {
+  TraceGatherer gatherer(buffer_, batch);
+  std::vector<RowRef> rows;
+  for (uint32_t slot : slots) {
+    const OpenTrace& trace = open_.at(slot);
+    rows.clear();
+    for (RowRef row = trace.newest; row != kNoRow; row = buffer_.Next(row)) rows.push_back(row);
+    const uint32_t flags = trace.deadline ? WEFT_FLAG_DEADLINE : 0;
+    const uint32_t added = gatherer.Add(trace.id.hi, trace.id.lo, rows, flags);
+    counters_.replaced.Add(rows.size() - added);
+    if (trace.deadline) counters_.deadline.Add();
+  }
+  batch.view = batch.spans.View();
+}
+
+// Logged verdicts stand; the samplers' answers for those traces are not looked at.
+std::vector<Verdict> TracePartition::Judge(std::span<const uint32_t> slots,
+                                           const ExportBatch& batch) {
+  std::vector<Verdict> verdicts(slots.size());
+  const Decisions* fresh =
+      samplers_.empty() ? nullptr : &samplers_.Decide(batch.view.spans(), batch.traces.View());
+  for (size_t i = 0; i < slots.size(); ++i) {
+    const OpenTrace& trace = open_.at(slots[i]);
+    if (trace.verdict) {
+      verdicts[i] = *trace.verdict;
+      continue;
+    }
+    if (fresh != nullptr)
+      verdicts[i] = {fresh->keep[i] != 0, decisions_.rules().Number(fresh->rule[i]),
+                     static_cast<float>(fresh->weight[i])};
+    decisions_.Decide(trace.id, verdicts[i], batch.traces.flags[i], batch.traces.n_rows[i]);
+  }
+  return verdicts;
+}
+
+// The trace leaves the buffer: its rows are in flight, or done where it was sampled out.
+void TracePartition::Settle(uint32_t slot, Verdict verdict, InFlight& flight) {
+  const OpenTrace& trace = open_.at(slot);
+  uint64_t end_offset = 0;
+  for (RowRef row = trace.newest; row != kNoRow;) {
+    const RowRef next = buffer_.Next(row);
+    const uint64_t record = buffer_.Record(row);
+    end_offset = std::max(end_offset, offsets_.OffsetOf(record) + 1);
+    if (verdict.keep) {
+      offsets_.Ship(record);
+      flight.records.emplace_back(record, 1);
+    } else {
+      offsets_.Done(record);
+    }
+    buffer_.Release(row);
+    row = next;
+  }
+  if (verdict.keep) flight.traces.push_back({trace.id, verdict, end_offset});
+  Subtract(counters_.pending, trace.spans);
+  open_.Erase(slot);
+}
+
+void TracePartition::ExportLate() {
+  if (late_.empty()) return;
+  auto batch = std::make_unique<ExportBatch>();
+  auto flight = std::make_unique<InFlight>();
+  // Newest first within a trace, as in a chain.
+  std::ranges::reverse(late_);
+  const auto id_of = [this](RowRef row) { return IdOf(buffer_.Spans(row), SpanBuffer::Row(row)); };
+  std::ranges::stable_sort(late_, [&](RowRef a, RowRef b) {
+    const api::TraceId x = id_of(a), y = id_of(b);
+    return std::tie(x.hi, x.lo) < std::tie(y.hi, y.lo);
+  });
+  TraceGatherer gatherer(buffer_, *batch);
+  std::vector<RowRef> rows;
+  for (size_t i = 0; i < late_.size();) {
+    const api::TraceId id = id_of(late_[i]);
+    uint64_t end_offset = 0;
+    rows.clear();
+    for (; i < late_.size() && id_of(late_[i]) == id; ++i) {
+      const uint64_t record = buffer_.Record(late_[i]);
+      end_offset = std::max(end_offset, offsets_.OffsetOf(record) + 1);
+      flight->records.emplace_back(record, 1);
+      offsets_.Ship(record);
+      rows.push_back(late_[i]);
+    }
+    const uint32_t added = gatherer.Add(id.hi, id.lo, rows, WEFT_FLAG_LATE);
+    counters_.replaced.Add(rows.size() - added);
+    counters_.kept.Add(added);
+    flight->traces.push_back({id, decisions_.Find(id).value_or(Verdict{}), end_offset});
+  }
+  Subtract(counters_.pending, late_.size());
+  for (RowRef row : late_) buffer_.Release(row);
+  late_.clear();
+  Stage(std::move(batch), std::move(flight));
+}
+
+void TracePartition::Stage(std::unique_ptr<ExportBatch> batch, std::unique_ptr<InFlight> flight) {
+  if (flight->traces.empty()) return;
+  WEFT_CHECK(flight->traces.size() == batch->traces.n());
+  for (const auto& trace : flight->traces) {
+    batch->traces.weight.push_back(trace.verdict.weight);
+    batch->traces.rule.push_back(batch->spans.Intern(decisions_.rules().Name(trace.verdict.rule)));
+  }
+  // One entry per record: rows of a batch come from few.
+  std::ranges::sort(flight->records);
+  size_t last = 0;
+  for (size_t i = 1; i < flight->records.size(); ++i) {
+    if (flight->records[i].first == flight->records[last].first)
+      ++flight->records[last].second;
+    else
+      flight->records[++last] = flight->records[i];
+  }
+  flight->records.resize(last + 1);
+
+  batch->partition = tenure_.partition;
+  batch->generation = tenure_.generation;
+  batch->number = flight->number = next_batch_++;
+  batch->next_offset = offsets_.Undecided();
+  batch->view = batch->spans.View();
+  batch->bytes = batch->spans.MemoryBytes();
+  staged_.push_back(std::move(batch));
+  in_flight_.push_back(std::move(flight));
+}
+
+std::vector<ExportBatchPtr> TracePartition::TakeExports() { return std::exchange(staged_, {}); }
+
+void TracePartition::Acknowledge(uint64_t batch_number) {
+  WEFT_CHECK(!in_flight_.empty() && in_flight_.front()->number == batch_number);
+  for (const auto& [record, rows] : in_flight_.front()->records) offsets_.Acknowledge(record, rows);
+  for (const auto& trace : in_flight_.front()->traces) durable_.push_back(trace);
+  in_flight_.pop_front();
+}
+
+// Most traces are below the committed offset soon after, and need no note.
+void TracePartition::NoteDone() {
+  if (durable_.empty() || (now_ns_ - noted_ns_ < config_.note_done_ns && !close_all_)) return;
+  noted_ns_ = now_ns_;
+  for (const auto& trace : durable_)
+    if (trace.end_offset > committed_)
+      decisions_.NoteDone(trace.id, trace.verdict, trace.end_offset);
+  durable_.clear();
+}
+
+size_t TracePartition::MemoryBytes() const {
+  return buffer_.bytes() + open_.MemoryBytes() + decisions_.MemoryBytes();
+}
+
+}  // namespace weft::trace

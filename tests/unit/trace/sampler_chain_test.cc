@@ -1,0 +1,89 @@
+#include "engine/trace/sampler_chain.h"
+
+#include <gtest/gtest.h>
+
+#include "engine/trace/export_batch.h"
+
+namespace weft::trace {
+namespace {
+
+struct Fixed {
+  uint8_t keep;
+  double weight;
+  const char* rule;
+  int32_t result = WEFT_OK;
+  bool saw_truth = false;
+};
+
+int32_t Decide(void* instance, const weft_spans* spans, const weft_traces* traces,
+               weft_decisions* out, weft_error* error) {
+  auto* fixed = static_cast<Fixed*>(instance);
+  fixed->saw_truth = spans->truth != nullptr || spans->n_truth_strings != 0;
+  for (uint32_t i = 0; i < traces->n; ++i) {
+    out->keep[i] = fixed->keep;
+    out->weight[i] = fixed->weight;
+    out->rule[i] = api::Str(fixed->rule);
+  }
+  error->message[0] = 'x';
+  return fixed->result;
+}
+const weft_sampler kTable{sizeof(weft_sampler), Decide};
+
+class SamplerChainTest : public testing::Test {
+ protected:
+  SamplerChainTest() {
+    spans_.AddRow();
+    spans_.Truth("secret");
+    traces_.AddTrace(1, 2, 0);
+    view_ = spans_.View();
+  }
+  const Decisions& Ask(std::vector<Fixed*> samplers) {
+    std::vector<Sampler> chain;
+    for (Fixed* f : samplers) chain.push_back({"fixed", &kTable, f});
+    chain_ = std::make_unique<SamplerChain>(chain, metrics_, *log_);
+    return chain_->Decide(view_.spans(), traces_.View());
+  }
+  api::SpanTable spans_;
+  api::SpanView view_;
+  TraceRows traces_;
+  Metrics metrics_;
+  std::unique_ptr<Logger> log_ = NullLogger();
+  std::unique_ptr<SamplerChain> chain_;
+};
+
+TEST_F(SamplerChainTest, KeepsWhatAllKeepAndMultipliesWeights) {
+  Fixed a{1, 2.0, "a"}, b{1, 5.0, ""};
+  const Decisions& d = Ask({&a, &b});
+  EXPECT_EQ(d.keep[0], 1);
+  EXPECT_EQ(d.weight[0], 10.0);
+  EXPECT_EQ(d.rule[0], "a");
+}
+
+TEST_F(SamplerChainTest, NamesTheFirstSamplerThatDrops) {
+  Fixed a{1, 1.0, "a"}, b{0, 1.0, "b"}, c{0, 1.0, "c"};
+  const Decisions& d = Ask({&a, &b, &c});
+  EXPECT_EQ(d.keep[0], 0);
+  EXPECT_EQ(d.rule[0], "b");
+}
+
+TEST_F(SamplerChainTest, HidesTheGroundTruth) {
+  ASSERT_NE(view_.spans().truth, nullptr);
+  Fixed a{1, 1.0, ""};
+  Ask({&a});
+  EXPECT_FALSE(a.saw_truth);
+}
+
+TEST_F(SamplerChainTest, KeepsEverythingWhereASamplerFailsAndCountsIt) {
+  Fixed a{0, 1.0, "a", WEFT_FAILED};
+  const Decisions& d = Ask({&a});
+  EXPECT_EQ(d.keep[0], 1);
+  EXPECT_EQ(metrics_.Get("trace.sampler_failures").Get(), 1u);
+}
+
+TEST_F(SamplerChainTest, IgnoresWeightsThatAreNoAdjustedCount) {
+  Fixed a{1, 0.1, ""}, b{1, 1.0 / 0.0, ""};
+  EXPECT_EQ(Ask({&a, &b}).weight[0], 1.0);
+}
+
+}  // namespace
+}  // namespace weft::trace

@@ -1,0 +1,351 @@
+#include "engine/trace/trace_partition.h"
+
+#include <map>
+#include <set>
+
+#include <gtest/gtest.h>
+
+#include "engine/base/clock.h"
+
+namespace weft::trace {
+namespace {
+
+using transport::Record;
+using transport::Stream;
+using transport::Transaction;
+
+struct Row {
+  uint64_t trace, span, parent = 0;
+  uint32_t flags = 0;
+};
+
+class TracePartitionTest : public testing::Test {
+ protected:
+  TracePartitionTest() {
+    config_.linger_ns = 0;
+    Make(0);
+  }
+
+  void Make(uint64_t start_offset) {
+    Tenure tenure{3, 7, start_offset, since_ns_, 2};
+    partition_.reset();
+    partition_ = std::make_unique<TracePartition>(config_, tenure, samplers_, metrics_, *log_);
+  }
+  Record Spans(uint64_t offset, int64_t append_ns, std::vector<Row> rows, uint32_t from = 0,
+               int64_t watermark_ns = 0) {
+    api::SpanTable table;
+    const uint32_t process = table.AddProcess(9, "host", "shop", "/bin/shop", 1);
+    for (const Row& r : rows) {
+      const uint32_t i = table.AddRow();
+      table.trace_hi[i] = r.trace;
+      table.trace_lo[i] = r.trace;
+      table.span_id[i] = r.span;
+      table.parent_id[i] = r.parent;
+      table.kind[i] = WEFT_KIND_SERVER;
+      table.flags[i] = r.flags;
+      table.start_ns[i] = static_cast<int64_t>(1000 - r.span);
+      table.end_ns[i] = 2000;
+      table.process[i] = process;
+      table.Attribute("n", static_cast<int64_t>(r.span));
+      if (truth_) table.Truth("t");
+    }
+    Record record;
+    record.stream = Stream::kSpans;
+    record.type = transport::RecordType::kSpanBatch;
+    record.offset = offset;
+    record.append_ns = append_ns;
+    record.payload = api::EncodeSpans(table, from, watermark_ns);
+    return record;
+  }
+  void Watermarks(uint64_t offset, int64_t append_ns, int64_t watermark_ns) {
+    partition_->Consume(Spans(offset, append_ns, {}, 0, watermark_ns));
+    partition_->Consume(Spans(offset + 1, append_ns, {}, 1, watermark_ns));
+  }
+  // Ticks, keeps the log, collects the exports.
+  Transaction Tick(int64_t now_ns) {
+    Transaction t = partition_->Tick(now_ns, true);
+    for (const auto& out : t.out)
+      if (out.stream == Stream::kDecisions) log_records_.push_back(out.payload);
+    for (auto& batch : partition_->TakeExports()) exported_.push_back(batch);
+    return t;
+  }
+  std::multiset<uint64_t> ExportedSpans() const {
+    std::multiset<uint64_t> ids;
+    for (const auto& batch : exported_)
+      ids.insert(batch->spans.span_id.begin(), batch->spans.span_id.end());
+    return ids;
+  }
+  uint64_t Count(std::string_view name) { return metrics_.Get(name).Get(); }
+  void Restore() {
+    for (const auto& payload : log_records_) {
+      Record record;
+      record.payload = payload;
+      ASSERT_TRUE(partition_->Restore(record));
+    }
+  }
+
+  TraceConfig config_;
+  Metrics metrics_;
+  std::unique_ptr<Logger> log_ = NullLogger();
+  std::vector<Sampler> samplers_;
+  bool truth_ = false;
+  int64_t since_ns_ = 0;
+  std::unique_ptr<TracePartition> partition_;
+  std::vector<ExportBatchPtr> exported_;
+  std::vector<api::PayloadPtr> log_records_;
+};
+
+int32_t DropAll(void*, const weft_spans*, const weft_traces* traces, weft_decisions* out,
+                weft_error*) {
+  for (uint32_t i = 0; i < traces->n; ++i) out->keep[i] = 0;
+  return WEFT_OK;
+}
+const weft_sampler kDropAll{sizeof(weft_sampler), DropAll};
+int32_t DropOdd(void*, const weft_spans*, const weft_traces* traces, weft_decisions* out,
+                weft_error*) {
+  for (uint32_t i = 0; i < traces->n; ++i) out->keep[i] = traces->trace_hi[i] % 2 == 0;
+  return WEFT_OK;
+}
+const weft_sampler kDropOdd{sizeof(weft_sampler), DropOdd};
+
+TEST_F(TracePartitionTest, ClosesATraceWhenEveryWatermarkHasPassedItsRoot) {
+  partition_->Consume(Spans(0, 100, {{1, 11, 10}, {1, 10}}));
+  partition_->Consume(Spans(1, 110, {}, 0, 200));
+  Tick(120);
+  EXPECT_TRUE(exported_.empty());
+  partition_->Consume(Spans(2, 120, {}, 1, 101));
+  const Transaction t = Tick(130);
+  ASSERT_EQ(exported_.size(), 1u);
+  EXPECT_EQ(exported_[0]->spans.span_id, (std::vector<uint64_t>{10, 11}));  // root first
+  EXPECT_EQ(exported_[0]->traces.root_row[0], 0u);
+  EXPECT_EQ(exported_[0]->partition, 3u);
+  EXPECT_EQ(exported_[0]->generation, 7u);
+  EXPECT_EQ(exported_[0]->next_offset, 3u);
+  ASSERT_EQ(t.out.size(), 1u);
+  EXPECT_EQ(t.out[0].stream, Stream::kDecisions);
+  EXPECT_FALSE(t.commit_offset) << "nothing is durable yet";
+}
+
+TEST_F(TracePartitionTest, MovesTheOffsetOnlyPastWhatIsDurable) {
+  partition_->Consume(Spans(0, 100, {{1, 10}}));
+  partition_->Consume(Spans(1, 100, {{2, 20, 19}}));  // its root is still to come
+  Watermarks(2, 150, 140);
+  Tick(150);
+  ASSERT_EQ(exported_.size(), 1u);
+  EXPECT_EQ(exported_[0]->next_offset, 1u);
+  partition_->Acknowledge(exported_[0]->number);
+  EXPECT_EQ(Tick(151).commit_offset, 1u);
+}
+
+TEST_F(TracePartitionTest, SampledOutTracesNeedNoAcknowledgement) {
+  samplers_ = {{"drop", &kDropAll, nullptr}};
+  Make(0);
+  partition_->Consume(Spans(0, 100, {{1, 10}}));
+  Watermarks(1, 150, 140);
+  EXPECT_EQ(Tick(150).commit_offset, 3u);
+  EXPECT_TRUE(exported_.empty());
+  EXPECT_EQ(Count("trace.sampled_out"), 1u);
+  EXPECT_TRUE(partition_->Idle());
+}
+
+TEST_F(TracePartitionTest, ExportsOnlyTheKeptTracesOfABatch) {
+  samplers_ = {{"odd", &kDropOdd, nullptr}};
+  Make(0);
+  partition_->Consume(Spans(0, 100, {{1, 10}, {2, 20}, {2, 21, 20}, {3, 30}, {4, 40}}));
+  Watermarks(1, 150, 140);
+  Tick(150);
+  EXPECT_EQ(ExportedSpans(), (std::multiset<uint64_t>{20, 21, 40}));
+  ASSERT_EQ(exported_[0]->traces.n(), 2u);
+  EXPECT_EQ(exported_[0]->traces.first_row[1], 2u);
+  EXPECT_EQ(Count("trace.kept"), 3u);
+  EXPECT_EQ(Count("trace.sampled_out"), 2u);
+}
+
+TEST_F(TracePartitionTest, WaitsForAnOpenSpanAtMostItsGrace) {
+  partition_->Consume(Spans(0, 0, {{1, 10}, {1, 11, 10, WEFT_FLAG_OPEN}}));
+  Watermarks(1, kSecond, kSecond);
+  Tick(9 * kSecond);
+  EXPECT_TRUE(exported_.empty());
+  Tick(10 * kSecond);
+  ASSERT_EQ(exported_.size(), 1u);
+  EXPECT_EQ(exported_[0]->spans.flags[1] & WEFT_FLAG_OPEN, WEFT_FLAG_OPEN);
+}
+
+TEST_F(TracePartitionTest, TheEndedVersionReplacesTheOpenOne) {
+  partition_->Consume(Spans(0, 0, {{1, 10, 0, WEFT_FLAG_OPEN}, {1, 11, 10}}));
+  Watermarks(1, kSecond, kSecond);
+  Tick(kSecond);
+  EXPECT_TRUE(exported_.empty()) << "the root is open";
+  partition_->Consume(Spans(3, 2 * kSecond, {{1, 10}}));
+  Watermarks(4, 3 * kSecond, 3 * kSecond);
+  Tick(3 * kSecond);
+  ASSERT_EQ(ExportedSpans(), (std::multiset<uint64_t>{10, 11}));
+  EXPECT_EQ(exported_[0]->spans.flags[0], 0u);
+  EXPECT_EQ(Count("trace.replaced"), 1u);
+}
+
+TEST_F(TracePartitionTest, ClosesATraceOverItsTimeBudgetMarked) {
+  partition_->Consume(Spans(0, 0, {{1, 11, 10}}));
+  Tick(59 * kSecond);
+  EXPECT_TRUE(exported_.empty());
+  Tick(60 * kSecond);
+  ASSERT_EQ(exported_.size(), 1u);
+  EXPECT_EQ(exported_[0]->traces.flags[0], WEFT_FLAG_DEADLINE);
+  EXPECT_EQ(exported_[0]->traces.root_row[0], WEFT_NONE);
+  EXPECT_EQ(Count("trace.deadline"), 1u);
+}
+
+TEST_F(TracePartitionTest, ABacklogAgesNothing) {
+  partition_->Consume(Spans(0, 0, {{1, 11, 10}}));
+  partition_->Tick(3600 * kSecond, false);
+  EXPECT_TRUE(partition_->TakeExports().empty());
+}
+
+TEST_F(TracePartitionTest, ClosesATraceOverItsSpanBudgetMarked) {
+  config_.close.max_spans = 10;
+  Make(0);
+  std::vector<Row> rows;
+  for (uint64_t i = 0; i < 11; ++i) rows.push_back({1, 100 + i, 1});
+  partition_->Consume(Spans(0, 5, rows));
+  Tick(5);
+  EXPECT_EQ(ExportedSpans().size(), 11u);
+  EXPECT_EQ(Count("trace.deadline"), 1u);
+}
+
+TEST_F(TracePartitionTest, ClosesTheOldestTracesWhenMemoryIsShort) {
+  config_.max_bytes = 64 << 10;
+  Make(0);
+  for (uint64_t i = 0; i < 200; ++i) partition_->Consume(Spans(i, 5, {{i, 1000 + i, 1}}));
+  Tick(5);
+  EXPECT_LT(partition_->buffered_spans(), 200u);
+  EXPECT_GT(partition_->buffered_spans(), 0u);
+  EXPECT_TRUE(ExportedSpans().contains(1000));
+  EXPECT_FALSE(ExportedSpans().contains(1199));
+}
+
+TEST_F(TracePartitionTest, LateSpansFollowTheVerdictMarked) {
+  samplers_ = {{"odd", &kDropOdd, nullptr}};
+  Make(0);
+  partition_->Consume(Spans(0, 100, {{1, 10}, {2, 20}}));
+  Watermarks(1, 150, 140);
+  Tick(150);
+  exported_.clear();
+  partition_->Consume(Spans(3, 160, {{1, 11, 10}, {2, 21, 20}}));
+  Tick(160);
+  EXPECT_EQ(ExportedSpans(), (std::multiset<uint64_t>{21}));
+  EXPECT_EQ(exported_[0]->spans.flags[0], WEFT_FLAG_LATE);
+  EXPECT_EQ(Count("trace.late"), 2u);
+  EXPECT_EQ(Count("trace.closed"), 2u) << "nothing is decided twice";
+}
+
+TEST_F(TracePartitionTest, ATakeOverExportsDecidedTracesThatWereNotDurable) {
+  partition_->Consume(Spans(0, 100, {{1, 10}, {1, 11, 10}}));
+  Watermarks(1, 150, 140);
+  Tick(150);
+  exported_.clear();
+  samplers_ = {{"drop", &kDropAll, nullptr}};  // would decide otherwise
+  since_ns_ = 200;
+  Make(0);
+  Restore();
+  partition_->Consume(Spans(0, 100, {{1, 10}, {1, 11, 10}}));
+  Watermarks(1, 150, 140);
+  const Transaction t = Tick(201);
+  EXPECT_EQ(ExportedSpans(), (std::multiset<uint64_t>{10, 11}));
+  EXPECT_TRUE(t.out.empty()) << "the verdict is in the log already";
+}
+
+TEST_F(TracePartitionTest, ATakeOverSkipsSpansThatTheLogShowsAsDurable) {
+  partition_->Consume(Spans(0, 100, {{9, 90, 89}}));  // holds the offset
+  partition_->Consume(Spans(1, 100, {{1, 10}}));
+  Watermarks(2, 150, 140);
+  Tick(150);
+  partition_->Acknowledge(exported_[0]->number);
+  EXPECT_FALSE(Tick(2 * kSecond).commit_offset);
+  exported_.clear();
+  since_ns_ = 3 * kSecond;
+  Make(0);
+  Restore();
+  partition_->Consume(Spans(0, 100, {{9, 90, 89}}));
+  partition_->Consume(Spans(1, 100, {{1, 10}}));
+  partition_->Consume(Spans(4, 160, {{1, 11, 10}}));  // late, and not seen before the crash
+  Tick(3 * kSecond);
+  EXPECT_EQ(ExportedSpans(), (std::multiset<uint64_t>{11}));
+  EXPECT_EQ(Count("trace.skipped"), 1u);
+}
+
+TEST_F(TracePartitionTest, SendsAnUnreadableRecordToTheDeadAndGoesOn) {
+  Record bad = Spans(0, 100, {{1, 10}});
+  bad.payload = transport::CopyPayload("not a message at all....");
+  partition_->Consume(bad);
+  const Transaction t = Tick(100);
+  ASSERT_EQ(t.out.size(), 1u);
+  EXPECT_EQ(t.out[0].stream, Stream::kDead);
+  EXPECT_EQ(t.commit_offset, 1u);
+  EXPECT_EQ(Count("trace.bad_records"), 1u);
+}
+
+TEST_F(TracePartitionTest, CloseAllDecidesWhatIsThere) {
+  partition_->Consume(Spans(0, 100, {{1, 10}, {2, 21, 20}}));
+  partition_->CloseAll();
+  Tick(101);
+  EXPECT_EQ(ExportedSpans(), (std::multiset<uint64_t>{10, 21}));
+  EXPECT_EQ(Count("trace.deadline"), 1u) << "the trace without a root";
+  partition_->Acknowledge(exported_[0]->number);
+  EXPECT_TRUE(partition_->Idle());
+}
+
+TEST_F(TracePartitionTest, CarriesTruthAndAttributesToExporters) {
+  truth_ = true;
+  partition_->Consume(Spans(0, 100, {{1, 10}}));
+  partition_->CloseAll();
+  Tick(101);
+  const weft_spans& s = exported_[0]->view.spans();
+  ASSERT_NE(s.truth, nullptr);
+  EXPECT_EQ(api::View(s.truth_strings[s.truth[0]]), "t");
+  EXPECT_EQ(s.attr_offset[1], 1u);
+}
+
+TEST_F(TracePartitionTest, OldRowsSurviveTheirRecordsAndStayWhole) {
+  for (uint64_t i = 0; i < 50; ++i) {
+    std::vector<Row> rows;
+    for (uint64_t k = 0; k < 40; ++k) rows.push_back({1000 + i * 40 + k, 10'000 + i * 40 + k});
+    rows.push_back({1, 1 + i + 1, 1});  // one span each of a trace without its root
+    partition_->Consume(Spans(i, 100, rows));
+  }
+  Watermarks(50, 150, 140);
+  Tick(150);
+  for (const auto& batch : exported_) partition_->Acknowledge(batch->number);
+  const size_t before = partition_->buffered_bytes();
+  Tick(5 * kSecond);
+  EXPECT_EQ(partition_->buffered_spans(), 50u);
+  EXPECT_LT(partition_->buffered_bytes(), before / 2);
+  exported_.clear();
+  partition_->Consume(Spans(60, 6 * kSecond, {{1, 1}}));
+  Watermarks(61, 7 * kSecond, 7 * kSecond);
+  Tick(7 * kSecond);
+  ASSERT_EQ(exported_.size(), 1u);
+  EXPECT_EQ(ExportedSpans().size(), 51u);
+  const weft_spans& s = exported_[0]->view.spans();
+  for (uint32_t i = 0; i < s.n; ++i)
+    EXPECT_EQ(s.pairs->value[s.attr[s.attr_offset[i]]], s.span_id[i]);
+  partition_->Acknowledge(exported_[0]->number);
+  EXPECT_EQ(Tick(8 * kSecond).commit_offset, 63u);
+}
+
+TEST_F(TracePartitionTest, TheLedgerReconciles) {
+  samplers_ = {{"odd", &kDropOdd, nullptr}};
+  Make(0);
+  partition_->Consume(
+      Spans(0, 1, {{1, 10}, {2, 20}, {2, 20}, {3, 31, 30}, {4, 41, 40, WEFT_FLAG_OPEN}}));
+  Watermarks(1, 150, 140);
+  Tick(150);
+  partition_->Consume(Spans(3, 160, {{1, 12, 10}, {2, 22, 20}}));
+  Tick(170);
+  EXPECT_EQ(Count("trace.spans"), Count("trace.kept") + Count("trace.sampled_out") +
+                                      Count("trace.pending") + Count("trace.replaced") +
+                                      Count("trace.skipped"));
+  EXPECT_EQ(Count("trace.pending"), 2u);
+}
+
+}  // namespace
+}  // namespace weft::trace

@@ -1,0 +1,153 @@
+#include "sql/database.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "sql/schema.h"
+
+namespace weft::sql {
+namespace {
+
+constexpr int kBusyTimeoutMs = 2'000;
+
+// An URI's path part: the characters that would end it are escaped.
+std::string Uri(const std::string& path, std::string_view query) {
+  std::string uri = "file:";
+  for (const char c : path) {
+    if (c == '%' || c == '?' || c == '#')
+      uri += fmt::format("%{:02x}", static_cast<unsigned char>(c));
+    else
+      uri += c;
+  }
+  return uri.append(query);
+}
+
+bool HasContent(const std::string& path) {
+  struct stat st{};
+  return ::stat(path.c_str(), &st) == 0 && st.st_size > 0;
+}
+
+}  // namespace
+
+Code CodeOf(int sqlite_result) {
+  switch (sqlite_result & 0xff) {
+    case SQLITE_FULL: return Code::kFull;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB: return Code::kCorrupt;
+    case SQLITE_PERM:
+    case SQLITE_AUTH:
+    case SQLITE_READONLY: return Code::kDenied;
+    case SQLITE_INTERRUPT: return Code::kCancelled;
+    case SQLITE_ERROR:
+    case SQLITE_RANGE: return Code::kInvalid;
+    case SQLITE_CONSTRAINT:
+    case SQLITE_MISMATCH:
+    case SQLITE_MISUSE: return Code::kInternal;
+    default: return Code::kIo;
+  }
+}
+
+Result<bool> Statement::Step() {
+  const int rc = sqlite3_step(stmt_.get());
+  if (rc == SQLITE_ROW) return true;
+  if (rc == SQLITE_DONE) {
+    sqlite3_reset(stmt_.get());
+    return false;
+  }
+  sqlite3* const db = sqlite3_db_handle(stmt_.get());
+  auto failure = Fail(CodeOf(rc), sqlite3_errmsg(db));
+  sqlite3_reset(stmt_.get());
+  return failure;
+}
+
+Result<void> Statement::Run() {
+  const Result<bool> row = Step();
+  if (!row) return std::unexpected(row.error());
+  if (*row) Reset();
+  return {};
+}
+
+std::string_view Statement::Text(int column) const {
+  const void* const bytes = sqlite3_column_blob(stmt_.get(), column);
+  const int size = sqlite3_column_bytes(stmt_.get(), column);
+  return {static_cast<const char*>(bytes), bytes ? static_cast<size_t>(size) : 0};
+}
+
+Result<Database> Database::Open(const std::string& path, const std::string& name, int flags) {
+  Database out;
+  out.path_ = path;
+  sqlite3* db = nullptr;
+  const int rc = sqlite3_open_v2(name.c_str(), &db, flags | SQLITE_OPEN_NOMUTEX, nullptr);
+  out.db_.reset(db);
+  if (rc != SQLITE_OK)
+    return Fail(CodeOf(rc), fmt::format("{}: {}", path, db ? sqlite3_errmsg(db) : "out of memory"));
+  sqlite3_extended_result_codes(db, 1);
+  sqlite3_busy_timeout(db, kBusyTimeoutMs);
+  return out;
+}
+
+Result<Database> Database::OpenForWriting(const std::string& path) {
+  // SQLite would make the file with the umask's rights; traces are nobody else's business. The -wal
+  // and -shm files take over the rights of the main file.
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0)
+    return Fail(errno == EACCES || errno == EPERM || errno == EROFS ? Code::kDenied : Code::kIo,
+                fmt::format("{}: {}", path, std::strerror(errno)));
+  ::close(fd);
+  return Open(path, path, SQLITE_OPEN_READWRITE);
+}
+
+Result<Database> Database::OpenForReading(const std::string& path) {
+  if (::access(path.c_str(), F_OK) != 0)
+    return Fail(Code::kNotFound, fmt::format("{}: no such database", path));
+  Result<Database> db = Open(path, path, SQLITE_OPEN_READONLY);
+  if (!db) return db;
+  Result<void> readable = CheckSchema(*db);
+  // A store in a folder where we may not write has no place for the -shm file that reading a WAL
+  // database needs. If no log is waiting beside it, the file alone is the whole truth.
+  if (!readable && !HasContent(path + "-wal") &&
+      (readable.error().code == Code::kIo || readable.error().code == Code::kDenied)) {
+    db = Open(path, Uri(path, "?immutable=1"), SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+    if (!db) return db;
+    readable = CheckSchema(*db);
+  }
+  if (!readable) return std::unexpected(readable.error());
+  return db;
+}
+
+Result<Statement> Database::Prepare(std::string_view sql) const {
+  sqlite3_stmt* stmt = nullptr;
+  if (sqlite3_prepare_v3(db_.get(), sql.data(), static_cast<int>(sql.size()),
+                         SQLITE_PREPARE_PERSISTENT, &stmt, nullptr) != SQLITE_OK)
+    return std::unexpected(LastError("prepare"));
+  return Statement(stmt);
+}
+
+Result<void> Database::Execute(std::string_view sql) const {
+  char* message = nullptr;
+  const int rc = sqlite3_exec(db_.get(), std::string(sql).c_str(), nullptr, nullptr, &message);
+  if (rc == SQLITE_OK) return {};
+  const std::string text = message ? message : sqlite3_errstr(rc);
+  sqlite3_free(message);
+  return Fail(CodeOf(rc), fmt::format("{}: {}", path_, text));
+}
+
+Result<int64_t> Database::QueryInt(std::string_view sql) const {
+  Result<Statement> statement = Prepare(sql);
+  if (!statement) return std::unexpected(statement.error());
+  const Result<bool> row = statement->Step();
+  if (!row) return std::unexpected(LastError("query"));
+  return *row ? statement->Int(0) : 0;
+}
+
+Error Database::LastError(std::string_view what) const {
+  return {CodeOf(sqlite3_extended_errcode(db_.get())),
+          fmt::format("{}: {}: {}", path_, what, sqlite3_errmsg(db_.get()))};
+}
+
+}  // namespace weft::sql

@@ -1,0 +1,34 @@
+// The class column of trace_rows and span_rows: a duration in half octaves plus the error bit, one
+// byte that an index can search "at least 50 ms, failed" by. Stored: the numbers never change.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+
+namespace weft::sql {
+
+inline constexpr int kDurationClasses = 64;
+inline constexpr int kErrorClass = 64;  // added for spans with status ERROR
+
+// Half octaves above 1.024 us: 0 is "less than that", 63 everything from 52 minutes on. Ascending
+// with the duration.
+constexpr int DurationClass(int64_t duration_ns) {
+  if (duration_ns < 1024) return 0;
+  const auto ns = static_cast<uint64_t>(duration_ns);
+  const int octave = static_cast<int>(std::bit_width(ns)) - 1;
+  const int half = static_cast<int>(ns >> (octave - 1)) & 1;
+  const int number = 2 * (octave - 10) + half + 1;
+  return number < kDurationClasses ? number : kDurationClasses - 1;
+}
+
+constexpr int SpanClass(int64_t duration_ns, bool error) {
+  return DurationClass(duration_ns) + (error ? kErrorClass : 0);
+}
+
+// Row ids of span_rows: trace << kTraceShift | number in the trace.
+inline constexpr int kTraceShift = 20;
+// Blocks of the index span_by_id, and how much of the span id it holds.
+inline constexpr int kBlockShift = kTraceShift + 14;
+inline constexpr int kSpanIdShift = 41;
+
+}  // namespace weft::sql

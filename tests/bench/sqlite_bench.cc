@@ -1,0 +1,170 @@
+// Spans per CPU second into SQLite, and bytes per stored span.
+//
+//   build/release/tests/bench/sqlite_bench [traces] > build/bench/sqlite.csv
+//
+// Traces of ten spans with ten attributes each, the same mix as a shop behind a proxy makes: eight
+// services, twenty operations each, a path with one of 100,000 ids, 250 clients. The batches are
+// made before the clock starts; CPU seconds are those of all threads, the closing checkpoint
+// included. Bytes are of the file after it, indexes and dictionaries included.
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <random>
+#include <string>
+
+#include <sys/resource.h>
+
+#include <fmt/format.h>
+
+#include "sinks/sqlite/sqlite_sink.h"
+#include "tests/support/trace_batch.h"
+
+namespace {
+
+using namespace weft;
+
+constexpr uint32_t kSpansPerTrace = 10;
+constexpr uint32_t kTracesPerBatch = 2'000;
+
+struct Shape {
+  bool connection_per_request = false;
+};
+
+double CpuSeconds() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+class Generator {
+ public:
+  explicit Generator(Shape shape) : shape_(shape) {}
+
+  test::TraceBatch Batch() {
+    test::TraceBatch batch;
+    for (uint32_t t = 0; t < kTracesPerBatch; ++t) Trace(batch);
+    return batch;
+  }
+
+ private:
+  uint64_t Pick(uint64_t below) { return random_() % below; }
+
+  void Trace(test::TraceBatch& batch) {
+    batch.BeginTrace(random_(), random_());
+    now_ += 20'000;
+    uint64_t ids[kSpansPerTrace];
+    const bool failed = Pick(100) == 0;
+    for (uint32_t j = 0; j < kSpansPerTrace; ++j) {
+      ids[j] = random_() | 1;
+      const bool client = j % 2 == 1;
+      const auto service = fmt::format("svc-{}", Pick(8));
+      const int64_t start = now_ + j * 300'000;
+      const int64_t end = start + 1'000'000 + static_cast<int64_t>(delay_(random_));
+      const uint32_t row = batch.AddSpan(
+          ids[j], j == 0 ? 0 : ids[Pick(j)], client ? WEFT_KIND_CLIENT : WEFT_KIND_SERVER, service,
+          fmt::format("GET /api/{}/{{id}}", Pick(20)), start, end,
+          failed && j == kSpansPerTrace - 1 ? WEFT_STATUS_ERROR : WEFT_STATUS_UNSET);
+      Facts(batch.table, row);
+      Attributes(batch.table, failed && j == kSpansPerTrace - 1);
+    }
+  }
+
+  // Sixteen kept-alive connections per edge.
+  void Facts(api::SpanTable& table, uint32_t row) {
+    const uint64_t pooled = Pick(16) * 64 + table.process[row] * 2 + table.kind[row] % 2;
+    const uint64_t connection = shape_.connection_per_request ? ++connections_ : pooled;
+    table.connection[row] = connection * 0x9e3779b97f4a7c15ULL;
+    table.wire_id[row] = random_();
+    table.protocol[row] = WEFT_PROTOCOL_HTTP1;
+    table.local_address[row] = table.Intern("10.0.0.1");
+    table.remote_address[row] = table.Intern(fmt::format("10.0.0.{}", connection % 20));
+    table.local_port[row] = 8080;
+    table.remote_port[row] = static_cast<uint16_t>(32'768 + connection % 28'000);
+    table.fd[row] = static_cast<int32_t>(5 + connection % 100);
+    table.request_tid[row] = static_cast<uint32_t>(4'000 + Pick(32));
+    table.response_tid[row] = table.request_tid[row];
+    table.request_bytes[row] = 200 + Pick(400);
+    table.response_bytes[row] = 300 + Pick(4'000);
+    table.confidence[row] = Pick(2) ? 1.0f : static_cast<float>(Pick(1'000)) / 1'000.0f;
+    table.evidence[row] = WEFT_EVIDENCE_WIRE;
+  }
+
+  void Attributes(api::SpanTable& table, bool failed) {
+    table.Attribute("http.request.method", Pick(10) == 0 ? "POST" : "GET");
+    table.Attribute("url.path", fmt::format("/api/{}/{}", Pick(20), Pick(100'000)));
+    table.Attribute("http.route", "/api/{id}");
+    table.Attribute("server.address", "10.0.0.1");
+    table.Attribute("client.address", fmt::format("10.0.1.{}", Pick(250)));
+    table.Attribute("user_agent.original", "python-requests/2.31");
+    table.Attribute("network.protocol.version", "1.1");
+    table.Attribute("url.scheme", "http");
+    table.Attribute("http.response.status_code", int64_t{failed ? 500 : 200});
+    table.Attribute("server.port", int64_t{8080});
+  }
+
+  Shape shape_;
+  std::mt19937_64 random_{1};
+  std::exponential_distribution<double> delay_{1.0 / 20e6};
+  int64_t now_ = 1'700'000'000'000'000'000;
+  uint64_t connections_ = 0;
+};
+
+struct Measured {
+  double spans_per_second = 0, bytes_per_span = 0;
+};
+
+Measured Measure(Shape shape, uint32_t traces, const std::filesystem::path& folder) {
+  const auto path = folder / "bench.db";
+  std::filesystem::remove(path);
+  SystemClock clock;
+  auto sink = sinks::SqliteSink::Open({.path = path, .max_bytes = 0}, clock);
+  if (!sink) {
+    fmt::print(stderr, "{}\n", sink.error().message);
+    std::exit(1);
+  }
+  Generator generator(shape);
+  double cpu = 0;
+  uint64_t batches = 0;
+  for (uint32_t done = 0; done < traces; done += kTracesPerBatch) {
+    const test::TraceBatch batch = generator.Batch();
+    const api::SpanView view = batch.table.View();
+    const weft_traces all = batch.Traces();
+    Error error;
+    const double begin = CpuSeconds();
+    if ((*sink)->Write(view.spans(), all, test::TraceBatch::Source(++batches), &error) !=
+        WEFT_EXPORT_OK) {
+      fmt::print(stderr, "{}\n", error.message);
+      std::exit(1);
+    }
+    cpu += CpuSeconds() - begin;
+  }
+  const double begin = CpuSeconds();
+  if (auto closed = (*sink)->Close(); !closed) std::exit(1);
+  cpu += CpuSeconds() - begin;
+  const auto spans = static_cast<double>((*sink)->counts().rows);
+  sink->reset();
+  const auto bytes = static_cast<double>(std::filesystem::file_size(path));
+  if (const char* keep = std::getenv("WEFT_BENCH_KEEP"); !keep) std::filesystem::remove(path);
+  return {spans / cpu, bytes / spans};
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto traces = static_cast<uint32_t>(argc > 1 ? std::atoi(argv[1]) : 100'000);
+  std::string pattern = std::filesystem::temp_directory_path() / "weft-bench-XXXXXX";
+  const std::filesystem::path folder = mkdtemp(pattern.data());
+  fmt::print("name,value,unit,baseline,ratio,aim\n");
+  const Measured pooled = Measure({}, traces, folder);
+  fmt::print("sqlite.spans_per_core,{:.0f},spans/s/core,,,>=250000\n", pooled.spans_per_second);
+  fmt::print("sqlite.bytes_per_span,{:.1f},bytes,,,<=250\n", pooled.bytes_per_span);
+  const Measured fresh = Measure({.connection_per_request = true}, traces, folder);
+  fmt::print("sqlite.new_connections.spans_per_core,{:.0f},spans/s/core,,,\n",
+             fresh.spans_per_second);
+  fmt::print("sqlite.new_connections.bytes_per_span,{:.1f},bytes,,,\n", fresh.bytes_per_span);
+  if (!std::getenv("WEFT_BENCH_KEEP")) std::filesystem::remove_all(folder);
+  return 0;
+}

@@ -26,37 +26,42 @@ struct PluginChoice {
   }
 };
 
-struct EbpfConfig {
-  bool enabled = true;
-  std::vector<std::string> include_processes, exclude_processes;  // names; shell patterns
-  std::vector<std::string> cgroups;                               // path prefixes
-  std::vector<int64_t> pids, ports, exclude_ports;
-  uint64_t capture_bytes = 1024;
-  uint64_t ring_bytes = 16 << 20;
-  std::vector<std::string> headers;  // captured as attributes
-  bool capture_truth = false;
-  std::vector<std::string> redact_headers, redact_query_keys;  // beside the built-in ones
-  bool show_redis_arguments = false;
+// Which processes and connections; an empty list says nothing.
+struct EbpfSelection {
+  std::vector<std::string> processes, cgroups;
+  std::vector<int64_t> pids, ports;
 };
 
-struct TransportConfig {
+struct EbpfSettings {
+  bool enabled = true;
+  EbpfSelection include, exclude;
+  uint64_t capture_bytes = 1024;
+  uint64_t ring_bytes = 16 << 20;
+  std::vector<std::string> headers;
+  std::vector<std::string> secret_names;
+  bool redis_arguments = false;
+  bool capture_truth = false;
+  std::vector<std::string> trusted_networks;
+};
+
+struct TransportSettings {
   uint64_t memory_bytes = 256'000'000;
 };
 
-struct StitchConfig {
+struct StitchSettings {
   int64_t window_ns = 500 * kMillisecond;
   int64_t look_ahead_ns = 500 * kMillisecond;
   double min_confidence = 0.0;
   int64_t agent_silence_ns = 10 * kSecond;
 };
 
-struct TraceConfig {
+struct TraceSettings {
   int64_t max_age_ns = 60 * kSecond;
   int64_t max_spans = 100'000;
   uint64_t max_bytes = 64'000'000;
 };
 
-struct StoreConfig {
+struct StoreSettings {
   std::string path = "weft.db";
   int64_t max_age_ns = 24 * 3600 * kSecond;
   uint64_t max_bytes = 5'000'000'000;
@@ -64,16 +69,16 @@ struct StoreConfig {
 
 struct Config {
   std::string log_level = "warn";
-  EbpfConfig ebpf;
-  TransportConfig transport;
+  EbpfSettings ebpf;
+  TransportSettings transport;
   int64_t partitions = 4;
-  StitchConfig stitch;
+  StitchSettings stitch;
   std::vector<PluginChoice> correlators{{"context"}, {"thread"}, {"delay"}};
-  TraceConfig trace;
+  TraceSettings trace;
   std::vector<PluginChoice> samplers;
   std::vector<PluginChoice> exporters{{"sqlite"}};
   std::string plugin_dir;  // "": beside the program, else where it was installed
-  StoreConfig store;
+  StoreSettings store;
 };
 
 // `name` is what messages call the text. On failure the message has one line per mistake.

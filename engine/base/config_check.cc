@@ -41,24 +41,30 @@ void CheckChain(const std::vector<PluginChoice>& chain, std::string_view key, Mi
 }
 
 template <typename T>
-void CheckDisjoint(const std::vector<T>& only, const std::vector<T>& never,
-                   std::string_view only_key, std::string_view never_key, Mistakes& out) {
-  for (const T& value : only)
-    if (std::find(never.begin(), never.end(), value) != never.end())
-      out.Add(fmt::format("sources.ebpf: {} is in {} and in {}", value, only_key, never_key));
+void CheckDisjoint(const std::vector<T>& include, const std::vector<T>& exclude,
+                   std::string_view key, Mistakes& out) {
+  for (const T& value : include)
+    if (std::find(exclude.begin(), exclude.end(), value) != exclude.end())
+      out.Add(fmt::format("sources.ebpf: {} is in include.{} and in exclude.{}", value, key, key));
+}
+
+void CheckEbpf(const EbpfSettings& ebpf, Mistakes& out) {
+  CheckDisjoint(ebpf.include.processes, ebpf.exclude.processes, "processes", out);
+  CheckDisjoint(ebpf.include.cgroups, ebpf.exclude.cgroups, "cgroups", out);
+  CheckDisjoint(ebpf.include.pids, ebpf.exclude.pids, "pids", out);
+  // One set of ports goes to the kernel: either what is wanted or what is not.
+  if (!ebpf.include.ports.empty() && !ebpf.exclude.ports.empty())
+    out.Add("sources.ebpf: include.ports and exclude.ports are both there; one of them is enough");
+  if (!std::has_single_bit(ebpf.ring_bytes))
+    out.Add(fmt::format("sources.ebpf.ring_bytes: {} is not a power of two (next: {})",
+                        FormatSize(ebpf.ring_bytes), FormatSize(std::bit_ceil(ebpf.ring_bytes))));
 }
 
 }  // namespace
 
 Result<void> CheckConfig(const Config& config) {
   Mistakes out;
-  const EbpfConfig& ebpf = config.ebpf;
-  CheckDisjoint(ebpf.include_processes, ebpf.exclude_processes, "include_processes",
-                "exclude_processes", out);
-  CheckDisjoint(ebpf.ports, ebpf.exclude_ports, "ports", "exclude_ports", out);
-  if (!std::has_single_bit(ebpf.ring_bytes))
-    out.Add(fmt::format("sources.ebpf.ring_bytes: {} is not a power of two (next: {})",
-                        FormatSize(ebpf.ring_bytes), FormatSize(std::bit_ceil(ebpf.ring_bytes))));
+  CheckEbpf(config.ebpf, out);
   CheckChain(config.correlators, "correlators", out);
   CheckChain(config.samplers, "samplers", out);
   CheckChain(config.exporters, "exporters", out);

@@ -1,7 +1,7 @@
 // Command: one verb of `weft`, in one file of this folder.
 //
 // To add one: write x.cc with a class and a function MakeX(), declare the function in commands.h
-// and add it to the list in main.cc; nothing registers itself. A command says what it is (with
+// and add it to the list in commands.cc; nothing registers itself. A command says what it is (with
 // examples, which a test demands), declares its options into its own members, and runs. Errors come
 // back as Result or as an exit code; only main turns an Error into text and a code (ExitCodeOf).
 #pragma once

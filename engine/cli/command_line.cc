@@ -4,11 +4,13 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 
+#include <algorithm>
 #include <cstdio>
 #include <new>
 
 #include <fmt/format.h>
 
+#include "engine/base/nearest_word.h"
 #include "engine/base/units.h"
 #include "engine/cli/command.h"
 
@@ -132,6 +134,19 @@ std::string Footer(const CommandInfo& info) {
   return out;
 }
 
+// CLI11 would say "a subcommand is required" to `weft trcae`.
+std::string UnknownCommand(int argc, char** argv,
+                           const std::vector<std::unique_ptr<Command>>& commands) {
+  if (argc < 2 || argv[1][0] == '-') return {};
+  const std::string_view word = argv[1];
+  std::vector<std::string_view> names;
+  for (const auto& command : commands) names.push_back(command->Info().name);
+  if (std::find(names.begin(), names.end(), word) != names.end()) return {};
+  const std::string_view near = NearestWord(word, names);
+  return fmt::format("'{}' is not a command{} (`weft --help` lists them)", word,
+                     near.empty() ? "" : fmt::format("; did you mean '{}'?", near));
+}
+
 int RunCommand(Command& command, LogLevel level) {
   const SystemClock clock;
   const auto log = StderrLogger(level);
@@ -161,6 +176,10 @@ int DispatchOrThrow(int argc, char** argv, std::vector<std::unique_ptr<Command>>
     sub->fallthrough();  // `weft run --log-level debug` is what people type
     CliOptions options(*sub);
     command->Declare(options);
+  }
+  if (const std::string unknown = UnknownCommand(argc, argv, commands); !unknown.empty()) {
+    fmt::print(stderr, "weft: {}\n", unknown);
+    return kExitUsage;
   }
   try {
     app.parse(argc, argv);

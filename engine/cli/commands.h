@@ -1,12 +1,15 @@
-// The commands of weft, one function per file of this folder; main.cc has the list. Commands that
-// need an optional part (SQLite, BPF) are in main.cc under its macro, with MakeMissing otherwise.
+// The commands of weft, one function per file of this folder; commands.cc has the list. Commands
+// that need an optional part (SQLite, BPF) are there under its macro, with MakeMissing otherwise.
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "engine/cli/command.h"
 
 namespace weft::cli {
+
+std::vector<std::unique_ptr<Command>> AllCommands();
 
 std::unique_ptr<Command> MakeValidate();
 

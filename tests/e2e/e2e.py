@@ -2,6 +2,7 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ sys.path.insert(0, os.path.join(HERE, "shop"))
 from shop import Shop, ShopError  # noqa: E402, F401  (re-exported)
 
 SKIP = 77
+STORED_RECORDING = os.path.join(HERE, "shop", "recording.weft.zst")
 
 
 class Build:
@@ -41,6 +43,20 @@ def weft_json(build, *arguments):
     """Runs a command of weft that answers in JSON."""
     done = subprocess.run([build.weft, *arguments, "--json"], stdout=subprocess.PIPE, check=True)
     return json.loads(done.stdout)
+
+
+def replay(build, recording, db, *options, log=subprocess.DEVNULL):
+    """Decides a recording anew into a new database."""
+    subprocess.run([build.weft, "replay", recording, "--db", db, *options], stdout=log, stderr=log, check=True)
+
+
+def bpf_problem(build):
+    """None if weft can watch programs here, else what `weft doctor` says."""
+    if not os.path.exists(build.weft):
+        return "weft is not built"
+    done = subprocess.run([build.weft, "doctor"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          check=False)
+    return None if done.returncode == 0 else done.stdout.rstrip()
 
 
 class WeftRun:
@@ -108,6 +124,53 @@ class WeftRun:
         self.cpu_cores = (usage.ru_utime + usage.ru_stime) / elapsed
         self.rss_mb = usage.ru_maxrss / 1024
         return self.code
+
+
+def read_ledger(db):
+    """Counters of the newest run that wrote to the database."""
+    with sqlite3.connect(f"file:{db}?mode=ro", uri=True) as connection:
+        return dict(connection.execute("SELECT name, value FROM ledger"))
+
+
+def reconcile(counters):
+    """The whole path in five numbers, see "Ledger" in ARCHITECTURE.md. At rest unexplained is 0."""
+    def total(*names):
+        return sum(value for name, value in counters.items() if name.split("{")[0] in names)
+
+    observed = total("agent.observed")
+    stored = counters.get("sink.rows{sink=sqlite}", 0)
+    sampled_out = total("trace.sampled_out")
+    lost = total("agent.dropped") + counters.get("sink.dropped{sink=sqlite}", 0)
+    kernel = total("kernel.seen") - total("kernel.filtered", "kernel.submitted", "kernel.ring_full",
+                                          "kernel.map_full", "kernel.unreadable")
+    records = total("agent.records") - total("agent.decoded", "agent.parse_failed")
+    return {"observed": observed, "stored": stored, "sampled_out": sampled_out, "lost": lost,
+            "unexplained": abs(observed - stored - sampled_out - lost) + abs(kernel) + abs(records)}
+
+
+def check_store(db):
+    """Problems of a database: what SQLite finds, and rows whose partner is missing. [] is good."""
+    with sqlite3.connect(f"file:{db}?mode=ro", uri=True) as connection:
+        problems = [row[0] for row in connection.execute("PRAGMA integrity_check") if row[0] != "ok"]
+        for name, query in {
+                "spans without their trace":
+                    "SELECT count(*) FROM span_rows WHERE id >> 20 NOT IN (SELECT id FROM trace_rows)",
+                "traces whose number of spans is wrong":
+                    "SELECT count(*) FROM trace_rows t WHERE spans <> (SELECT count(*) FROM span_rows s"
+                    " WHERE s.id >= t.id << 20 AND s.id < (t.id + 1) << 20)",
+                "spans without their operation":
+                    "SELECT count(*) FROM span_rows WHERE operation NOT IN (SELECT id FROM operations)",
+                "spans without their connection":
+                    "SELECT count(*) FROM span_rows WHERE connection NOT IN"
+                    " (SELECT id FROM connection_rows UNION ALL SELECT 0)",
+                "spans without their attributes":
+                    "SELECT count(*) FROM span_rows WHERE attribute_set NOT IN"
+                    " (SELECT id FROM attribute_sets UNION ALL SELECT 0)",
+                "spans stored twice":
+                    "SELECT count(*) - count(DISTINCT span_id) FROM span_rows"}.items():
+            if count := connection.execute(query).fetchone()[0]:
+                problems.append(f"{count} {name}")
+        return problems
 
 
 def required(what):

@@ -26,7 +26,7 @@ TEST(Config, AnEmptyFileIsTheDefault) {
 
 TEST(Config, ReadsEveryKindOfValue) {
   const auto config = ParseConfig(
-      "sources: {ebpf: {capture_truth: true, pids: [1, 2], headers: [a, b], capture_bytes: 2KiB}}\n"
+      "sources: {ebpf: {capture_truth: true, include: {pids: [1, 2]}, headers: [a, b], capture_bytes: 512}}\n"
       "partitions: 8\n"
       "stitch: {window: 250ms, min_confidence: 0.25}\n"
       "samplers: [{name: head, config: {ratio: 0.1, label: '7', on: true, list: [1, x, null]}}]\n"
@@ -34,9 +34,9 @@ TEST(Config, ReadsEveryKindOfValue) {
       "weft.yaml");
   ASSERT_TRUE(config.has_value()) << config.error().message;
   EXPECT_TRUE(config->ebpf.capture_truth);
-  EXPECT_EQ(config->ebpf.pids, (std::vector<int64_t>{1, 2}));
+  EXPECT_EQ(config->ebpf.include.pids, (std::vector<int64_t>{1, 2}));
   EXPECT_EQ(config->ebpf.headers, (std::vector<std::string>{"a", "b"}));
-  EXPECT_EQ(config->ebpf.capture_bytes, 2048u);
+  EXPECT_EQ(config->ebpf.capture_bytes, 512u);
   EXPECT_EQ(config->partitions, 8);
   EXPECT_EQ(config->stitch.window_ns, 250'000'000);
   EXPECT_DOUBLE_EQ(config->stitch.min_confidence, 0.25);
@@ -90,7 +90,7 @@ TEST(Config, WrongTypesSayWhatWasExpectedAndFound) {
   EXPECT_THAT(Mistakes("store: {path: [a]}\n"), HasSubstr("expected text, found a list"));
   EXPECT_THAT(Mistakes("store: 5\n"), HasSubstr("expected a section"));
   EXPECT_THAT(Mistakes("stitch: {window: 500}\n"), HasSubstr("the unit is missing"));
-  EXPECT_THAT(Mistakes("sources: {ebpf: {ports: 80}}\n"), HasSubstr("expected a list"));
+  EXPECT_THAT(Mistakes("sources: {ebpf: {include: {ports: 80}}}\n"), HasSubstr("expected a list"));
   EXPECT_THAT(Mistakes("- a\n- b\n"), HasSubstr("weft.yaml:1: expected a section"));
 }
 
@@ -98,7 +98,7 @@ TEST(Config, ValuesOutsideTheirRangeAreRefused) {
   EXPECT_THAT(Mistakes("partitions: 0\n"), HasSubstr("0 is outside 1 to 256"));
   EXPECT_THAT(Mistakes("stitch: {window: 1ms}\n"), HasSubstr("1ms is outside 10ms to 1m"));
   EXPECT_THAT(Mistakes("stitch: {min_confidence: nan}\n"), HasSubstr("outside 0 to 1"));
-  EXPECT_THAT(Mistakes("sources: {ebpf: {ports: [80, 70000]}}\n"), HasSubstr("70000 is outside"));
+  EXPECT_THAT(Mistakes("sources: {ebpf: {include: {ports: [80, 70000]}}}\n"), HasSubstr("70000 is outside"));
   EXPECT_THAT(Mistakes("log: {level: loud}\n"), HasSubstr("not one of: debug info warn error"));
 }
 
@@ -106,9 +106,11 @@ TEST(Config, ImpossibleCombinationsAreRefused) {
   EXPECT_THAT(Mistakes("exporters: []\n"), HasSubstr("traces would go nowhere"));
   EXPECT_THAT(Mistakes("correlators: [thread, thread]\n"), HasSubstr("'thread' is there twice"));
   EXPECT_THAT(Mistakes("correlators: [../x]\n"), HasSubstr("is not a plugin's name"));
-  EXPECT_THAT(Mistakes("sources: {ebpf: {include_processes: [a], exclude_processes: [a]}}\n"),
-              HasSubstr("a is in include_processes and in exclude_processes"));
+  EXPECT_THAT(Mistakes("sources: {ebpf: {include: {processes: [a]}, exclude: {processes: [a]}}}\n"),
+              HasSubstr("a is in include.processes and in exclude.processes"));
   EXPECT_THAT(Mistakes("sources: {ebpf: {ring_bytes: 3MiB}}\n"), HasSubstr("next: 4MiB"));
+  EXPECT_THAT(Mistakes("sources: {ebpf: {include: {ports: [1]}, exclude: {ports: [2]}}}\n"),
+              HasSubstr("both there"));
   EXPECT_THAT(Mistakes("trace: {max_age: 1s}\nstitch: {window: 2s}\n"), HasSubstr("would be cut"));
   EXPECT_THAT(Mistakes("transport: {memory_bytes: 1MB}\n"), HasSubstr("trace.max_bytes"));
   EXPECT_THAT(Mistakes("store: {path: ''}\n"), HasSubstr("the exporter sqlite needs it"));

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/* What differs between kernels and architectures, and nothing else. */
+#ifndef WEFT_BPF_COMPAT_H_
+#define WEFT_BPF_COMPAT_H_
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+#ifndef __TARGET_ARCH_x86
+#error "only x86-64 has its registers described below"
+#endif
+
+enum weft_syscall {
+	WEFT_SYS_READ = 0,
+	WEFT_SYS_WRITE = 1,
+	WEFT_SYS_READV = 19,
+	WEFT_SYS_WRITEV = 20,
+	WEFT_SYS_SENDFILE = 40,
+	WEFT_SYS_SENDTO = 44,
+	WEFT_SYS_RECVFROM = 45,
+	WEFT_SYS_SENDMSG = 46,
+	WEFT_SYS_RECVMSG = 47,
+	WEFT_SYS_NONE = -1,
+};
+
+#define WEFT_USER_CS 0x33	/* 64-bit user code; 32-bit programs number their calls otherwise */
+#define WEFT_ENOSYS 38
+
+/* The system call that the current task is in. */
+struct weft_call {
+	long nr;	/* WEFT_SYS_NONE: not inside a 64-bit system call's own work */
+	unsigned long arg0;
+	unsigned long arg1;
+};
+
+/* While a system call runs, the saved ax is -ENOSYS (the entry code puts it there); task work that
+ * runs on the way out, io_uring's workers and 32-bit programs have something else, and registers
+ * that say nothing about this socket. */
+static __always_inline struct weft_call weft_current_call(void)
+{
+	struct weft_call call = { .nr = WEFT_SYS_NONE };
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+
+	if ((long)regs->ax != -WEFT_ENOSYS || regs->cs != WEFT_USER_CS)
+		return call;
+	call.nr = (long)regs->orig_ax;
+	call.arg0 = regs->di;
+	call.arg1 = regs->si;
+	return call;
+}
+
+static __always_inline int weft_call_fd(const struct weft_call *call)
+{
+	switch (call->nr) {
+	case WEFT_SYS_READ:
+	case WEFT_SYS_WRITE:
+	case WEFT_SYS_READV:
+	case WEFT_SYS_WRITEV:
+	case WEFT_SYS_SENDFILE:
+	case WEFT_SYS_SENDTO:
+	case WEFT_SYS_RECVFROM:
+	case WEFT_SYS_SENDMSG:
+	case WEFT_SYS_RECVMSG:
+		return (int)call->arg0;
+	default:
+		return -1;
+	}
+}
+
+#endif /* WEFT_BPF_COMPAT_H_ */

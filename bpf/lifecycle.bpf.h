@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/* Programs that both hook families need: connections open and close, processes exec and exit. */
+#ifndef WEFT_BPF_LIFECYCLE_H_
+#define WEFT_BPF_LIFECYCLE_H_
+
+#include <bpf/bpf_tracing.h>
+
+#include "bpf/connection.bpf.h"
+#include "bpf/emit.bpf.h"
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(socket_state, struct sock *sk, int old_state, int new_state)
+{
+	struct weft_stats *st = weft_stats_of_cpu();
+	struct weft_socket *s;
+
+	if (!st || sk->sk_protocol != WEFT_IPPROTO_TCP)
+		return 0;
+	if (new_state == TCP_ESTABLISHED) {
+		s = weft_socket_create(sk);
+		if (!s)
+			return 0;
+		s->connection.opened_ns = bpf_ktime_get_ns();
+		s->connection.end = old_state == TCP_SYN_SENT ? WEFT_END_CONNECTED :
+								 WEFT_END_ACCEPTED;
+	} else if (new_state == TCP_CLOSE) {
+		s = bpf_sk_storage_get(&sockets, sk, 0, 0);
+		if (s && s->announced)
+			weft_emit_control(st, WEFT_RECORD_CLOSE, bpf_get_current_pid_tgid() >> 32,
+					  s->connection.cookie);
+	}
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(process_exec, struct task_struct *task)
+{
+	struct weft_stats *st = weft_stats_of_cpu();
+	__u32 pid = bpf_get_current_pid_tgid() >> 32;
+
+	if (st && pid != agent_pid)
+		weft_emit_control(st, WEFT_RECORD_EXEC, pid, 0);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(process_exit, struct task_struct *task)
+{
+	struct weft_stats *st = weft_stats_of_cpu();
+	__u32 pid = bpf_get_current_pid_tgid() >> 32;
+
+	/* The last thread has brought the count of live ones down to 0 before this point. */
+	if (st && pid != agent_pid && task->signal->live.counter == 0)
+		weft_emit_control(st, WEFT_RECORD_EXIT, pid, 0);
+	return 0;
+}
+
+#endif /* WEFT_BPF_LIFECYCLE_H_ */

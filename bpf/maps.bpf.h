@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/* Maps and settings that both hook families share. */
+#ifndef WEFT_BPF_MAPS_H_
+#define WEFT_BPF_MAPS_H_
+
+#include "bpf/wire.h"
+
+/* Bulk cannot drop control records: two rings. Sizes are set by the loader. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 16 << 20);
+} data_ring SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+} control_ring SEC(".maps");
+
+/* Freed by the kernel together with the socket. */
+struct weft_socket {
+	struct weft_connection connection;
+	__u64 refused_ns;	/* first attempt of a send that the full buffer refused */
+	__u32 send_from;	/* the latest send: first sequence number, and after its last */
+	__u32 send_to;
+	__u8 ignored;
+	__u8 announced;		/* has had a data record: its close is told */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct weft_socket);
+} sockets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct weft_stats);
+} stats SEC(".maps");
+
+/* pid -> 1: the agent looked at the process and does not want it. An unknown process is traced:
+ * the agent decides when it sees its first record. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, __u8);
+} ignored_pids SEC(".maps");
+
+/* Local or remote port -> 1. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u16);
+	__type(value, __u8);
+} ports SEC(".maps");
+
+const volatile __u32 agent_pid = 0;
+const volatile __u32 capture_bytes = WEFT_PAYLOAD_LARGE;
+const volatile bool filter_pids = false;	/* look into ignored_pids */
+const volatile bool include_ports = false;	/* only connections of `ports` */
+const volatile bool exclude_ports = false;	/* none of `ports` */
+
+static __always_inline struct weft_stats *weft_stats_of_cpu(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&stats, &zero);
+}
+
+#endif /* WEFT_BPF_MAPS_H_ */

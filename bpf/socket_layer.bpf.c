@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0 OR Apache-2.0
+/* The socket layer's typed tracepoints: the cheap hook family, kernel 6.16 and newer.
+ *
+ * They hand over the socket itself, so nothing is walked from a file descriptor, calls that are not
+ * socket I/O cost nothing, and sequence numbers are one load away.
+ */
+#include "bpf/vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "bpf/compat.bpf.h"
+#include "bpf/connection.bpf.h"
+#include "bpf/emit.bpf.h"
+#include "bpf/lifecycle.bpf.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+/* What of msghdr's buffers the payload is read from; also says where they end. */
+static __always_inline void weft_message_payload(const struct msghdr *msg, struct weft_payload *p)
+{
+	__u8 type = msg->msg_iter.iter_type;
+
+	if (type == bpf_core_enum_value(enum iter_type, ITER_UBUF)) {
+		p->kind = WEFT_PAYLOAD_FLAT;
+		p->base = (const __u8 *)msg->msg_iter.ubuf + msg->msg_iter.iov_offset;
+	} else if (type == bpf_core_enum_value(enum iter_type, ITER_IOVEC)) {
+		p->kind = WEFT_PAYLOAD_KERNEL_VECTOR;
+		p->iov = msg->msg_iter.__iov;
+		p->iov_offset = msg->msg_iter.iov_offset;
+		p->buffers = msg->msg_iter.nr_segs;
+	}
+}
+
+/* tcp_sendmsg_locked will wait or give up before it takes a byte: the send buffer is full and the
+ * last segment has no room either. The tracepoint fires again when there is room. */
+static __always_inline bool weft_send_refused(struct sock *sk, const struct sk_buff *tail,
+					      int size_goal)
+{
+	unsigned int len = 0;
+
+	if (sk->sk_wmem_queued < sk->sk_sndbuf)
+		return false;
+	/* Where the verifier takes `tail` for never NULL it drops the test; the read stands both. */
+	if (!tail || bpf_core_read(&len, sizeof(len), &tail->len))
+		return true;
+	return (int)len >= size_goal;
+}
+
+/* Fires at the head of the kernel's copy loop: at the entry of a send, and then once per segment. */
+SEC("tp_btf/tcp_sendmsg_locked")
+int BPF_PROG(socket_send, struct sock *sk, struct msghdr *msg, struct sk_buff *tail, int size_goal)
+{
+	struct weft_event e = { .type = WEFT_RECORD_SEND, .pid_tgid = bpf_get_current_pid_tgid() };
+	struct weft_stats *st = weft_stats_of_cpu();
+	struct weft_socket *s;
+	struct weft_call call;
+	struct tcp_sock *tp;
+
+	if (!st)
+		return 0;
+	if (weft_pid_ignored(e.pid_tgid >> 32)) {
+		st->seen++;
+		st->filtered++;
+		return 0;
+	}
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp)
+		return 0;
+	s = weft_socket_of(sk);
+	if (!s) {
+		st->seen++;
+		st->map_full++;
+		return 0;
+	}
+	e.seq = tp->write_seq;
+	e.length = msg->msg_iter.count;
+	/* The same call goes on: it announced all up to this end when it began. */
+	if (e.seq + e.length == s->send_to && e.seq != s->send_from &&
+	    (msg->msg_iter.iov_offset != 0 ||
+	     msg->msg_iter.iter_type != bpf_core_enum_value(enum iter_type, ITER_UBUF)))
+		return 0;
+	if (weft_send_refused(sk, tail, size_goal)) {
+		if (!s->refused_ns)
+			s->refused_ns = bpf_ktime_get_ns();
+		return 0;
+	}
+	st->seen++;
+	if (s->ignored) {
+		st->filtered++;
+		return 0;
+	}
+	s->send_from = e.seq;
+	s->send_to = e.seq + e.length;
+	e.time_ns = s->refused_ns ? s->refused_ns : bpf_ktime_get_ns();
+	s->refused_ns = 0;
+	e.peer_seq = tp->copied_seq;
+	call = weft_current_call();
+	e.fd = weft_call_fd(&call);
+	weft_message_payload(msg, &e.payload);
+	weft_emit_data(st, s, &e);
+	return 0;
+}
+
+/* Where the call that just returned put the bytes. */
+static __always_inline void weft_call_payload(const struct weft_call *call, struct weft_payload *p)
+{
+	/* struct user_msghdr: name, namelen (padded), iov, iovlen */
+	unsigned long header[4];
+
+	switch (call->nr) {
+	case WEFT_SYS_READ:
+	case WEFT_SYS_RECVFROM:
+		p->kind = WEFT_PAYLOAD_FLAT;
+		p->base = (const void *)call->arg1;
+		return;
+	case WEFT_SYS_READV:
+		p->kind = WEFT_PAYLOAD_USER_VECTOR;
+		p->iov = (const struct iovec *)call->arg1;
+		p->buffers = WEFT_MAX_BUFFERS;
+		return;
+	case WEFT_SYS_RECVMSG:
+		if (bpf_probe_read_user(header, sizeof(header), (const void *)call->arg1))
+			return;
+		p->kind = WEFT_PAYLOAD_USER_VECTOR;
+		p->iov = (const struct iovec *)header[2];
+		p->buffers = header[3];
+		return;
+	}
+}
+
+/* Fires after every receive of every kind of socket. */
+SEC("tp_btf/sock_recv_length")
+int BPF_PROG(socket_receive, struct sock *sk, int ret, int flags)
+{
+	struct weft_event e = { .type = WEFT_RECORD_RECEIVE };
+	struct weft_stats *st;
+	struct weft_socket *s;
+	struct weft_call call;
+	struct tcp_sock *tp;
+	__u8 state;
+
+	/* These move nothing out of the stream. */
+	if (ret <= 0 || (flags & (MSG_PEEK | MSG_ERRQUEUE | MSG_OOB)))
+		return 0;
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp)
+		return 0;
+	st = weft_stats_of_cpu();
+	if (!st)
+		return 0;
+	st->seen++;
+	e.pid_tgid = bpf_get_current_pid_tgid();
+	if (weft_pid_ignored(e.pid_tgid >> 32)) {
+		st->filtered++;
+		return 0;
+	}
+	s = weft_socket_of(sk);
+	if (!s) {
+		st->map_full++;
+		return 0;
+	}
+	if (s->ignored) {
+		st->filtered++;
+		return 0;
+	}
+	e.time_ns = bpf_ktime_get_ns();
+	e.length = ret;
+	e.seq = tp->copied_seq - ret;
+	/* A FIN takes a sequence number: when this read took it too, the data began one earlier. */
+	state = sk->__sk_common.skc_state;
+	if ((state == TCP_CLOSE_WAIT || state == TCP_LAST_ACK || state == TCP_CLOSING ||
+	     state == TCP_TIME_WAIT) && tp->copied_seq == tp->rcv_nxt) {
+		e.seq--;
+		e.flags = WEFT_DATA_FIN_READ;
+	}
+	e.peer_seq = tp->write_seq;
+	call = weft_current_call();
+	e.fd = weft_call_fd(&call);
+	if (!(flags & MSG_TRUNC))
+		weft_call_payload(&call, &e.payload);
+	weft_emit_data(st, s, &e);
+	return 0;
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/* The record format between the kernel programs and the agent: the only file that both sides see.
+ *
+ * Records lie in ring buffers whose memory is read-only in user space. Fields have fixed widths,
+ * padding is explicit, values of enums never change. Both hook families write the same records.
+ *
+ * Data ring: weft_data, one per send or receive that moved bytes. Control ring: weft_control.
+ */
+#ifndef WEFT_BPF_WIRE_H_
+#define WEFT_BPF_WIRE_H_
+
+#ifndef __VMLINUX_H__
+#include <stdint.h>
+typedef uint8_t __weft_u8;
+typedef uint16_t __weft_u16;
+typedef uint32_t __weft_u32;
+typedef int32_t __weft_s32;
+typedef uint64_t __weft_u64;
+#else
+typedef __u8 __weft_u8;
+typedef __u16 __weft_u16;
+typedef __u32 __weft_u32;
+typedef __s32 __weft_s32;
+typedef __u64 __weft_u64;
+#endif
+
+#define WEFT_WIRE_VERSION 1
+
+/* Sizes of the payload area that a data record may have; the smallest that fits is used. */
+#define WEFT_PAYLOAD_SMALL 64
+#define WEFT_PAYLOAD_MEDIUM 256
+#define WEFT_PAYLOAD_LARGE 1024
+/* Several user buffers are copied one after the other, so their record needs twice the room. */
+#define WEFT_PAYLOAD_VECTOR 2048
+
+enum weft_record_type {
+	WEFT_RECORD_SEND = 1,
+	WEFT_RECORD_RECEIVE = 2,
+	WEFT_RECORD_CLOSE = 16,	/* a connection that had data records is gone */
+	WEFT_RECORD_EXEC = 17,
+	WEFT_RECORD_EXIT = 18,	/* the last thread of a process */
+};
+
+enum weft_end {
+	WEFT_END_UNSEEN = 0,	/* the connection was there before the agent */
+	WEFT_END_CONNECTED = 1,
+	WEFT_END_ACCEPTED = 2,
+};
+
+enum weft_data_flag {
+	WEFT_DATA_UNREADABLE = 1 << 0,	/* the page was not there: length without payload */
+	WEFT_DATA_NO_BUFFER = 1 << 1,	/* sendfile, io_uring, ...: length without payload */
+	WEFT_DATA_FIN_READ = 1 << 2,	/* this receive also took the peer's FIN */
+};
+
+enum weft_family {
+	WEFT_FAMILY_IPV4 = 2,
+	WEFT_FAMILY_IPV6 = 10,
+};
+
+/* Who talks to whom; constant for the life of a socket. IPv4 addresses (also those of v4-mapped
+ * sockets) occupy the first four bytes. Network byte order; ports in host order. */
+struct weft_connection {
+	__weft_u64 cookie;	/* of the socket: unique until the machine boots again */
+	__weft_u64 opened_ns;	/* 0: not seen */
+	__weft_u8 local_address[16];
+	__weft_u8 remote_address[16];
+	__weft_u16 local_port;
+	__weft_u16 remote_port;
+	__weft_u32 netns;	/* inode number of the network namespace */
+	__weft_u8 family;	/* weft_family */
+	__weft_u8 end;		/* weft_end */
+	__weft_u8 pad[6];
+};
+
+struct weft_data {
+	__weft_u64 time_ns;	/* CLOCK_MONOTONIC: entry of a send, return of a receive */
+	struct weft_connection connection;
+	__weft_u64 option_id;	/* id received or sent in a TCP option; 0: none */
+	__weft_u32 seq;		/* TCP sequence number of the first byte */
+	__weft_u32 peer_seq;	/* where the other direction of this socket stands at that moment */
+	__weft_u32 length;	/* announced by a send, returned by a receive */
+	__weft_u32 pid;
+	__weft_u32 tid;
+	__weft_s32 fd;		/* -1: unknown */
+	__weft_u16 captured;	/* bytes of payload that follow */
+	__weft_u8 type;		/* weft_record_type */
+	__weft_u8 flags;	/* weft_data_flag */
+	__weft_u8 pad[4];
+	/* __weft_u8 payload[captured] */
+};
+
+struct weft_control {
+	__weft_u64 time_ns;
+	__weft_u64 cookie;	/* close */
+	__weft_u32 pid;		/* exec, exit; of a close: whoever ran */
+	__weft_u8 type;		/* weft_record_type */
+	__weft_u8 pad[3];
+};
+
+/* Per-CPU; every event of the data programs is in exactly one of the numbers behind `seen`. */
+struct weft_stats {
+	__weft_u64 seen;
+	__weft_u64 filtered;	/* not ours: own process, excluded process or port */
+	__weft_u64 submitted;
+	__weft_u64 ring_full;
+	__weft_u64 map_full;	/* no memory for the connection's state */
+	__weft_u64 unreadable;	/* submitted without payload: the page was not there */
+	__weft_u64 control_seen;
+	__weft_u64 control_ring_full;
+};
+
+#define WEFT_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), #type)
+#ifdef __cplusplus
+#undef WEFT_ASSERT_SIZE
+#define WEFT_ASSERT_SIZE(type, size) static_assert(sizeof(type) == (size), #type)
+#endif
+WEFT_ASSERT_SIZE(struct weft_connection, 64);
+WEFT_ASSERT_SIZE(struct weft_data, 112);
+WEFT_ASSERT_SIZE(struct weft_control, 24);
+WEFT_ASSERT_SIZE(struct weft_stats, 64);
+
+#endif /* WEFT_BPF_WIRE_H_ */

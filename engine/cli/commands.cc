@@ -1,0 +1,12 @@
+// The list of commands, in the order of `weft --help`.
+#include "engine/cli/commands.h"
+
+namespace weft::cli {
+
+std::vector<std::unique_ptr<Command>> AllCommands() {
+  std::vector<std::unique_ptr<Command>> commands;
+  commands.push_back(MakeValidate());
+  return commands;
+}
+
+}  // namespace weft::cli

@@ -1,0 +1,58 @@
+// Loader: the kernel side of the eBPF source: programs, maps and rings, loaded and attached.
+//
+// Made by EbpfSource. Open() verifies and loads, Attach() switches on, Detach() switches off (the
+// rings keep what they hold), the destructor frees. Record bytes handed to callbacks lie in
+// read-only ring memory, lent for the call. Works under lockdown=integrity. One thread.
+// Built without libbpf, Open() answers kUnsupported and nothing else is ever called.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "bpf/wire.h"
+#include "engine/base/log.h"
+#include "engine/base/result.h"
+#include "sources/ebpf/ebpf_config.h"
+
+namespace weft::ebpf {
+
+// What the kernel programs counted, summed over CPUs.
+struct KernelCounts {
+  weft_stats stats{};
+  uint64_t missed = 0;  // events lost because the program was already running on that CPU
+};
+
+class Loader {
+ public:
+  using DataCallback = std::function<void(const weft_data& record, const uint8_t* payload)>;
+  using ControlCallback = std::function<void(const weft_control& record)>;
+
+  // kDenied (names the missing capability), kUnsupported (names the kernel feature), kInvalid.
+  static Result<std::unique_ptr<Loader>> Open(const EbpfConfig& config, Logger& logger);
+  ~Loader();
+
+  // Only one of the two callbacks runs at a time, from DrainData and DrainControl.
+  void SetCallbacks(DataCallback data, ControlCallback control);
+  Result<void> Attach();
+  void Detach();
+
+  // Hand over what is in the ring, at most `max_records`; return how many.
+  size_t DrainData(size_t max_records);
+  size_t DrainControl(size_t max_records);
+
+  // The kernel drops the process's events early from now on, or no longer. kFull: the table is
+  // full; the events keep coming and are filtered by the caller.
+  Result<void> IgnorePid(uint32_t pid);
+  void ForgetPid(uint32_t pid);
+
+  Result<KernelCounts> Counts() const;
+
+ private:
+  class Impl;
+  explicit Loader(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace weft::ebpf

@@ -1,0 +1,188 @@
+#include "sources/ebpf/probe_report.h"
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <initializer_list>
+#include <utility>
+
+#include <linux/capability.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#if WEFT_HAVE_BPF
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#endif
+
+namespace weft::ebpf {
+namespace {
+
+// CAP_PERFMON and CAP_BPF came with 5.8; older headers do not name them.
+constexpr int kCapPerfmon = 38, kCapBpf = 39;
+
+std::string ReadLine(const std::string& path) {
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  return line;
+}
+
+uint64_t EffectiveCapabilities() {
+  std::ifstream file("/proc/self/status");
+  std::string line;
+  while (std::getline(file, line))
+    if (line.starts_with("CapEff:")) return std::stoull(line.substr(7), nullptr, 16);
+  return 0;
+}
+
+Check CheckKernel() {
+  utsname name{};
+  uname(&name);
+  Check check{"kernel", CheckState::kOk, fmt::format("{} {}", name.release, name.machine), ""};
+  if (std::string_view(name.machine) != "x86_64") {
+    check.state = CheckState::kFail;
+    check.detail += ": the programs know the registers of x86_64 only";
+  }
+  return check;
+}
+
+Check CheckCapabilities() {
+  const uint64_t have = EffectiveCapabilities();
+  auto has = [have](int capability) { return (have >> capability & 1) != 0; };
+  std::string missing;
+  for (const auto& [capability, name] : {std::pair{kCapBpf, "CAP_BPF"},
+                                         std::pair{kCapPerfmon, "CAP_PERFMON"}}) {
+    if (!has(capability) && !has(CAP_SYS_ADMIN)) missing += fmt::format(" {}", name);
+  }
+  if (!missing.empty())
+    return {"capabilities", CheckState::kFail, "missing:" + missing,
+            "run as root, or: sudo setcap cap_bpf,cap_perfmon,cap_net_admin,cap_sys_ptrace,"
+            "cap_dac_read_search+ep <weft>"};
+  for (const auto& [capability, name] : {std::pair{CAP_SYS_PTRACE, "CAP_SYS_PTRACE"},
+                                         std::pair{CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH"}}) {
+    if (!has(capability)) missing += fmt::format(" {}", name);
+  }
+  if (!missing.empty())
+    return {"capabilities", CheckState::kWarn,
+            "names and environments of other users' processes stay hidden without" + missing,
+            "run as root"};
+  return {"capabilities", CheckState::kOk, "all that are needed", ""};
+}
+
+// The state that is in brackets: "none [integrity] confidentiality".
+Check CheckLockdown() {
+  const std::string mount = FindMount("securityfs");
+  std::string line = ReadLine((mount.empty() ? "/sys/kernel/security" : mount) + "/lockdown");
+  if (line.empty())
+    return {"lockdown", CheckState::kOk,
+            mount.empty() ? "unknown: securityfs is not mounted (not needed)" : "not built in", ""};
+  const size_t open = line.find('['), close = line.find(']');
+  const std::string state = open == std::string::npos || close == std::string::npos
+                                ? line
+                                : line.substr(open + 1, close - open - 1);
+  if (state == "confidentiality")
+    return {"lockdown", CheckState::kFail, "confidentiality: the kernel refuses to read memory",
+            "boot with lockdown=integrity or less"};
+  return {"lockdown", CheckState::kOk, state, ""};
+}
+
+Check CheckMount(std::string_view type, std::string_view needed_for) {
+  const std::string where = FindMount(type);
+  return {std::string(type), CheckState::kOk,
+          where.empty() ? fmt::format("not mounted ({})", needed_for) : "at " + where, ""};
+}
+
+#if WEFT_HAVE_BPF
+
+Check CheckBpfCall() {
+  LIBBPF_OPTS(bpf_map_create_opts, options);
+  const int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "weft_probe", 4, 8, 1, &options);
+  if (fd >= 0) {
+    close(fd);
+    return {"bpf()", CheckState::kOk, "permitted", ""};
+  }
+  const int error = errno;
+  Check check{"bpf()", CheckState::kFail, fmt::format("refused: {}", strerror(error)), ""};
+  if (error == ENOSYS)
+    check.remedy = "a kernel with CONFIG_BPF_SYSCALL=y";
+  else if (error == EPERM && EffectiveCapabilities() != 0)
+    check.remedy = "permit the system call: in containers --cap-add=BPF --cap-add=PERFMON and a "
+                   "seccomp profile that allows bpf, or --privileged";
+  else
+    check.remedy = "run as root";
+  return check;
+}
+
+// Which typed tracepoints the running kernel describes.
+void CheckTracepoints(std::vector<Check>* checks) {
+  btf* types = btf__load_vmlinux_btf();
+  if (types == nullptr) {
+    checks->push_back({"BTF", CheckState::kFail, "the kernel does not describe its types",
+                       "a kernel with CONFIG_DEBUG_INFO_BTF=y (/sys/kernel/btf/vmlinux)"});
+    return;
+  }
+  checks->push_back({"BTF", CheckState::kOk,
+                     fmt::format("{} types", btf__type_cnt(types)), ""});
+  struct Hook {
+    const char* name;
+    CheckState missing;
+    const char* since;
+  };
+  for (const Hook& hook : std::initializer_list<Hook>{
+           {"tcp_sendmsg_locked", CheckState::kFail, "kernel 6.16"},
+           {"sock_recv_length", CheckState::kFail, "kernel 6.3"},
+           {"inet_sock_set_state", CheckState::kFail, "kernel 4.16"},
+           {"sched_process_exec", CheckState::kFail, "kernel 3.4"},
+           {"sched_process_exit", CheckState::kFail, "kernel 2.6"}}) {
+    const bool found =
+        btf__find_by_name_kind(types, fmt::format("btf_trace_{}", hook.name).c_str(),
+                               BTF_KIND_TYPEDEF) > 0;
+    checks->push_back({fmt::format("tracepoint {}", hook.name),
+                       found ? CheckState::kOk : hook.missing, found ? "there" : "missing",
+                       found ? "" : fmt::format("{} or newer", hook.since)});
+  }
+  btf__free(types);
+}
+
+#endif
+
+}  // namespace
+
+std::string FindMount(std::string_view type) {
+  std::ifstream mounts("/proc/self/mounts");
+  std::string device, where, found_type, rest;
+  while (mounts >> device >> where >> found_type && std::getline(mounts, rest))
+    if (found_type == type) return where;
+  return {};
+}
+
+std::vector<Check> ProbeHost() {
+  std::vector<Check> checks;
+  checks.push_back(CheckKernel());
+#if WEFT_HAVE_BPF
+  checks.push_back(CheckCapabilities());
+  checks.push_back(CheckBpfCall());
+  CheckTracepoints(&checks);
+  checks.push_back(CheckLockdown());
+  checks.push_back(CheckMount("cgroup2", "not needed for tracing; names of units come from /proc"));
+  checks.push_back(CheckMount("tracefs", "not needed: typed tracepoints do without"));
+  checks.push_back(CheckMount("securityfs", "not needed: only tells the lockdown state"));
+#else
+  checks.push_back({"eBPF source", CheckState::kFail, "this weft was built without it",
+                    "apt-get install clang-14 bpftool libbpf-dev, then build again"});
+#endif
+  return checks;
+}
+
+bool Usable(const std::vector<Check>& checks) {
+  for (const Check& check : checks)
+    if (check.state == CheckState::kFail) return false;
+  return true;
+}
+
+}  // namespace weft::ebpf

@@ -1,0 +1,135 @@
+#include "sources/publisher.h"
+
+#include <algorithm>
+#include <limits>
+#include <memory>
+
+#include "engine/api/codec.h"
+#include "engine/base/hash.h"
+
+namespace weft::sources {
+
+uint32_t EventPartition(std::string_view host_id, uint64_t process_id, uint32_t partitions) {
+  const uint64_t shard = Mix64(process_id) % kShardsPerHost;
+  return static_cast<uint32_t>((PartitionOf(HashText(host_id), partitions) + shard) % partitions);
+}
+
+Publisher::Publisher(AgentIdentity identity, Options options, transport::Transport& transport,
+                     const Clock& clock, Metrics& metrics)
+    : identity_(std::move(identity)),
+      options_(options),
+      transport_(transport),
+      clock_(clock),
+      observed_(metrics.Get("agent.observed")),
+      dropped_(metrics.Get("agent.dropped")),
+      batches_(metrics.Get("agent.batches")),
+      batches_dropped_(metrics.Get("agent.batches_dropped")),
+      announced_(metrics.Get("agent.announced")) {
+  shards_.reserve(kShardsPerHost);
+}
+
+Publisher::Shard& Publisher::ShardOf(uint64_t process_id) {
+  const uint32_t partition =
+      EventPartition(identity_.host_id, process_id, transport_.partitions());
+  for (Shard& shard : shards_)
+    if (shard.partition == partition) return shard;
+  Shard& shard = shards_.emplace_back();
+  shard.partition = partition;
+  shard.sealed_ns = clock_.MonotonicNs();
+  return shard;
+}
+
+api::SpanTable& Publisher::AddRow(const ProcessRecord& process) {
+  Shard& shard = ShardOf(process.id);
+  api::SpanTable& table = shard.table;
+  auto [it, added] = shard.process_rows.try_emplace(process.id, 0);
+  if (added) {
+    it->second = table.AddProcess(process.id, identity_.host_name, process.service_name,
+                                  process.executable, process.pid);
+    for (const auto& [key, value] : process.attributes) table.ProcessAttribute(key, value);
+  }
+  const uint32_t row = table.AddRow();
+  table.process[row] = it->second;
+  table.service[row] = table.processes.service[it->second];
+  return table;
+}
+
+void Publisher::Seal(Shard* shard, int64_t now, int64_t watermark_ns, bool last) {
+  uint32_t closed = 0;
+  for (const uint32_t flags : shard->table.flags) closed += (flags & WEFT_FLAG_OPEN) == 0;
+  api::EventHeader header;
+  header.host_id = identity_.host_id;
+  header.host_name = identity_.host_name;
+  header.agent_id = identity_.agent_id;
+  header.boot_id = identity_.boot_id;
+  header.sequence = ++shard->sequence;
+  header.now_ns = now;
+  header.watermark_ns = last ? std::numeric_limits<int64_t>::max() : watermark_ns;
+  header.unix_offset_ns = clock_.UnixNs() - now;
+  header.last = last;
+  header.addresses = addresses_;
+  if (shard->table.empty() || last) header.ledger = ledger_;
+
+  Waiting waiting;
+  waiting.record.stream = transport::Stream::kEvents;
+  waiting.record.partition = shard->partition;
+  waiting.record.type = transport::RecordType::kEventBatch;
+  waiting.record.key = identity_.agent_id;
+  waiting.record.payload = api::EncodeEvents(header, shard->table);
+  waiting.closed = closed;
+  observed_.Add(closed);
+  announced_.Add(shard->table.n() - closed);
+  batches_.Add();
+  queued_bytes_ += waiting.record.payload->bytes().size();
+  queue_.push_back(std::move(waiting));
+
+  shard->written = true;
+  shard->sealed_ns = now;
+  shard->table.Clear();
+  shard->process_rows.clear();
+}
+
+void Publisher::DropOldest() {
+  Waiting& oldest = queue_.front();
+  dropped_.Add(oldest.closed);
+  batches_dropped_.Add();
+  queued_bytes_ -= oldest.record.payload->bytes().size();
+  queue_.pop_front();
+}
+
+bool Publisher::Offer(int64_t deadline_ns) {
+  while (!queue_.empty()) {
+    const size_t bytes = queue_.front().record.payload->bytes().size();
+    if (!transport_.Publish(queue_.front().record, deadline_ns).has_value()) return false;
+    queued_bytes_ -= bytes;
+    queue_.pop_front();
+  }
+  return true;
+}
+
+void Publisher::Tick(int64_t watermark_ns) {
+  const int64_t now = clock_.MonotonicNs();
+  for (Shard& shard : shards_) {
+    const int64_t age = now - shard.sealed_ns;
+    const bool due = shard.table.empty()
+                         ? shard.written && age >= options_.heartbeat_ns
+                         : age >= options_.interval_ns || shard.table.n() >= options_.max_rows;
+    if (due) Seal(&shard, now, watermark_ns, false);
+  }
+  if (queue_.empty()) return;
+  Offer(transport_.LogTimeNs());
+  while (queued_bytes_ > options_.queue_bytes) DropOldest();
+}
+
+Result<void> Publisher::Finish() {
+  const int64_t now = clock_.MonotonicNs();
+  for (Shard& shard : shards_)
+    if (shard.written || !shard.table.empty()) Seal(&shard, now, 0, true);
+  if (Offer(transport_.LogTimeNs() + options_.finish_wait_ns)) return {};
+  const size_t left = queue_.size();
+  while (!queue_.empty()) DropOldest();
+  return Fail(Code::kFull, "the transport did not take the last " + std::to_string(left) +
+                               " batches in time; their observations are counted as dropped");
+}
+
+}  // namespace weft::sources

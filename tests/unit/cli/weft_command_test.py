@@ -1,0 +1,69 @@
+"""The weft program as a script sees it: exit codes, and what goes to stdout and stderr."""
+import subprocess
+import sys
+import tempfile
+import unittest
+
+WEFT = sys.argv.pop(1)
+
+
+def weft(*args):
+    run = subprocess.run([WEFT, *args], capture_output=True, text=True, timeout=20)
+    return run.returncode, run.stdout, run.stderr
+
+
+class Command(unittest.TestCase):
+    def test_help_lists_examples_and_exit_codes(self):
+        code, out, _ = weft("--help")
+        self.assertEqual(code, 0)
+        for part in ("Examples:", "weft run", "Exit codes:"):
+            self.assertIn(part, out)
+
+    def test_every_command_has_help_with_examples(self):
+        listed = weft("--help")[1].split("Subcommands:")[1].split("Examples:")[0]
+        names = [line.split()[0] for line in listed.splitlines() if line.startswith("  ") and line[2] != " "]
+        self.assertIn("validate", names)
+        for name in names:
+            code, out, _ = weft(name, "--help")
+            self.assertEqual(code, 0, name)
+            self.assertIn("Examples:\n  weft", out, name)
+
+    def test_version(self):
+        code, out, _ = weft("--version")
+        self.assertEqual(code, 0)
+        self.assertRegex(out, r"^weft \d+\.\d+\.\d+")
+
+    def test_wrong_command_lines_exit_with_2(self):
+        for args in ([], ["no-such-command"], ["validate", "--no-such-option"], ["validate"]):
+            code, out, err = weft(*args)
+            self.assertEqual(code, 2, args)
+            self.assertEqual(out, "", args)
+            self.assertNotEqual(err, "", args)
+
+    def test_a_misspelt_command_gets_a_suggestion(self):
+        self.assertIn("did you mean 'validate'", weft("validat")[2])
+
+    def test_validate_accepts_its_own_defaults(self):
+        code, out, _ = weft("validate", "--print-defaults")
+        self.assertEqual(code, 0)
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+            file.write(out)
+            file.flush()
+            self.assertEqual(weft("validate", file.name)[0], 0)
+
+    def test_validate_names_file_line_key_and_the_nearest_key(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+            file.write("store:\n  pth: x\n")
+            file.flush()
+            code, _, err = weft("validate", file.name)
+            self.assertEqual(code, 2)
+            self.assertIn(f"{file.name}:2: store.pth: unknown key; did you mean 'store.path'?", err)
+
+    def test_a_missing_file_exits_with_4(self):
+        code, _, err = weft("validate", "no/such/file.yaml")
+        self.assertEqual(code, 4)
+        self.assertIn("no/such/file.yaml", err)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=1)

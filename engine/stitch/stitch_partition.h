@@ -1,0 +1,59 @@
+// StitchPartition: stage 1 for one partition. Observations and links go in; labels, links and spans
+// with trace ids come out. The rules are in ARCHITECTURE.md ("Stage 1, per process", "weft.links").
+//
+// A pure state machine: no thread, no clock, no I/O. Its driver (the graph, the simulator, a test)
+// does, from one thread:
+//
+//   Restore* (Consume* Tick? TakeTransaction)* Finish (Consume* Tick TakeTransaction)*
+//
+// and commits every transaction before it takes the next. A driver that is fenced drops the object;
+// the next owner makes a new one and feeds it what ReadBack gives. `clock times` are log time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "engine/base/log.h"
+#include "engine/base/metrics.h"
+#include "engine/stitch/config.h"
+#include "engine/transport/transport.h"
+
+namespace weft::stitch {
+
+class StitchPartition {
+ public:
+  // `metrics` and `logger` must outlive the partition, and so must what `chain` points to.
+  StitchPartition(const StitchConfig& config, uint32_t partition, std::vector<ChainLink> chain,
+                  Metrics& metrics, Logger& logger);
+  ~StitchPartition();
+
+  // A record of weft.labels or weft.state, oldest first, before the first Consume.
+  void Restore(const transport::Record& record);
+
+  // A record of weft.events or weft.links, in offset order within each stream. One that cannot be
+  // read goes to weft.dead and is counted.
+  void Consume(const transport::Record& record);
+
+  // Requires: everything that was appended to this partition before log_now has been consumed.
+  void Tick(int64_t log_now);
+
+  // The sources are closed and everything they sent has been consumed: agents count as stopped,
+  // watermarks as infinite. What comes after are links. Once Idle() holds in every partition,
+  // nothing is left to do.
+  void Finish(int64_t log_now);
+  bool Idle() const;
+
+  // What happened since the last call, with the offset below which nothing is needed any more.
+  transport::Transaction TakeTransaction();
+
+  // Spans that are held, and the bytes they hold (payloads included).
+  size_t BufferedSpans() const;
+  size_t BufferedBytes() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace weft::stitch

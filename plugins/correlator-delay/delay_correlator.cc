@@ -1,0 +1,75 @@
+// delay: finds the request that made a call from timing alone: no thread ids, no call graph, no
+// labels. See request_model.h for what is learned and call_tracker.h for how it decides.
+#include <memory>
+#include <unordered_map>
+
+#include "engine/api/plugin.h"
+#include "plugins/correlator-delay/process_learner.h"
+#include "plugins/correlator-delay/state_codec.h"
+
+namespace weft::plugins::delay {
+namespace {
+
+class DelayCorrelator {
+ public:
+  static constexpr const char* kName = "delay";
+  static constexpr const char* kVersion = "0.1.0";
+  static constexpr const char* kConfigSchema = R"({"type": "object", "properties": {}})";
+
+  DelayCorrelator(const sdk::Host& host, const sdk::PluginConfig&) : host_(host) {}
+
+  void Correlate(const weft_spans& window, sdk::Voices& voices) {
+    if (window.n == 0) return;
+    ProcessLearner& learner = LearnerOf(ProcessId(window));
+    earlier_.Take(voices.list(), voices.earlier(), window.n);
+    learner.Decide(window, earlier_, tracker_);
+    if (learner.cold()) host_.Count("cold_windows", 1);
+    const ProcessHistory& history = learner.history();
+    for (const CallTracker::Weighed& w : tracker_.weighed()) {
+      const uint32_t row = w.request == kNone ? WEFT_NONE : history.requests[w.request].row;
+      if (w.request != kNone && row == kNone) continue;  // no longer in the engine's view
+      uint32_t evidence = WEFT_EVIDENCE_DELAY;
+      if (w.only && w.request != kNone) evidence |= WEFT_EVIDENCE_ONLY;
+      voices.Say(history.calls[w.call].row, row, w.log_odds, evidence);
+    }
+  }
+
+  void Learn(const weft_spans& window, const weft_links& links) {
+    if (window.n > 0) LearnerOf(ProcessId(window)).Learned(links, tracker_);
+  }
+
+  bool Save(uint64_t process_id, std::string& state) {
+    const auto found = processes_.find(process_id);
+    if (found != processes_.end()) state = StateCodec::Save(*found->second);
+    return true;
+  }
+
+  bool Load(uint64_t process_id, std::string_view state) {
+    return StateCodec::Load(state, LearnerOf(process_id));
+  }
+
+  void Forget(uint64_t process_id) { processes_.erase(process_id); }
+
+ private:
+  static uint64_t ProcessId(const weft_spans& w) {
+    return w.processes == nullptr || w.processes->n == 0
+               ? 0
+               : w.processes->process_id[w.process == nullptr ? 0 : w.process[0]];
+  }
+
+  ProcessLearner& LearnerOf(uint64_t process_id) {
+    auto& learner = processes_[process_id];
+    if (learner == nullptr) learner = std::make_unique<ProcessLearner>();
+    return *learner;
+  }
+
+  sdk::Host host_;
+  CallTracker tracker_;
+  EarlierVoices earlier_;
+  std::unordered_map<uint64_t, std::unique_ptr<ProcessLearner>> processes_;
+};
+
+}  // namespace
+}  // namespace weft::plugins::delay
+
+WEFT_CORRELATOR(weft::plugins::delay::DelayCorrelator)

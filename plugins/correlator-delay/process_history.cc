@@ -1,0 +1,133 @@
+#include "plugins/correlator-delay/process_history.h"
+
+#include <algorithm>
+
+#include "engine/api/plugin_window.h"
+#include "plugins/correlator-delay/count_map.h"
+#include "plugins/correlator-delay/request_model.h"
+
+namespace weft::plugins::delay {
+namespace {
+
+// Requests are found by exchange and by span id (as a parent), calls by exchange.
+uint64_t BySpan(uint64_t span_id) { return Join(span_id, 0x5350414e); }
+
+}  // namespace
+
+uint16_t NameNumbers::Of(uint64_t name_hash) {
+  const auto found = std::ranges::find(hashes_, name_hash);
+  if (found != hashes_.end()) return static_cast<uint16_t>(found - hashes_.begin());
+  if (hashes_.size() < kMaxNames) hashes_.push_back(name_hash);
+  return static_cast<uint16_t>(hashes_.size() - 1);
+}
+
+void ProcessHistory::Clear() {
+  requests.clear();
+  calls.clear();
+}
+
+void ProcessHistory::ResetIndex(size_t entries) {
+  size_t size = 64;
+  while (size < 2 * entries) size *= 2;
+  index_keys_.assign(size, 0);
+  index_values_.assign(size, kNone);
+}
+
+uint32_t* ProcessHistory::Slot(uint64_t key) {
+  if (key == 0) key = 1;
+  const size_t mask = index_keys_.size() - 1;
+  size_t i = Mix(key) & mask;
+  while (index_keys_[i] != 0 && index_keys_[i] != key) i = (i + 1) & mask;
+  index_keys_[i] = key;
+  return &index_values_[i];
+}
+
+uint64_t ProcessHistory::HashOf(const weft_spans& view, uint32_t string) {
+  uint64_t& hash = string_hash_[string];
+  if (hash == 0) {
+    hash = 0xcbf29ce484222325ULL;
+    const weft_str s = view.strings[string];
+    for (uint64_t i = 0; i < s.size; ++i)
+      hash = (hash ^ static_cast<unsigned char>(s.data[i])) * 0x100000001b3ULL;
+    hash = Mix(hash) | 1;
+  }
+  return hash;
+}
+
+void ProcessHistory::Take(const weft_spans& view) {
+  for (Request& r : requests) r.row = kNone;
+  for (Call& c : calls) {
+    c.row = kNone;
+    c.wanted = false;
+  }
+  ResetIndex(2 * requests.size() + calls.size() + 2 * size_t{view.n});
+  for (uint32_t i = 0; i < requests.size(); ++i) {
+    *Slot(requests[i].exchange) = i;
+    *Slot(BySpan(requests[i].span_id)) = i;
+  }
+  for (uint32_t i = 0; i < calls.size(); ++i) *Slot(calls[i].exchange) = i;
+  string_hash_.assign(view.n_strings, 0);
+  call_of_row.assign(view.n, kNone);
+  request_of_row.assign(view.n, kNone);
+  window_begin = INT64_MAX;
+  window_end = INT64_MIN;
+  for (uint32_t row = 0; row < view.n; ++row)  // parents first: a call may stand before its request
+    if (sdk::IsServer(view, row)) TakeRequest(view, row, sdk::RoleOf(view, row));
+  for (uint32_t row = 0; row < view.n; ++row)
+    if (sdk::IsClient(view, row)) TakeCall(view, row, sdk::RoleOf(view, row));
+}
+
+void ProcessHistory::TakeRequest(const weft_spans& view, uint32_t row, uint8_t role) {
+  uint32_t* slot = Slot(view.exchange[row]);
+  if (*slot == kNone) {
+    *slot = static_cast<uint32_t>(requests.size());
+    *Slot(BySpan(view.span_id[row])) = *slot;
+    requests.push_back({view.exchange[row], view.span_id[row], view.start_ns[row], 0, row,
+                        operations.Of(HashOf(view, view.operation[row])), false});
+  }
+  Request& r = requests[*slot];
+  r.row = row;
+  r.end_ns = view.end_ns[row];
+  r.ahead = role == WEFT_ROLE_AHEAD;
+  request_of_row[row] = *slot;
+}
+
+void ProcessHistory::TakeCall(const weft_spans& view, uint32_t row, uint8_t role) {
+  if (role == WEFT_ROLE_BEFORE && (view.parent_id == nullptr || view.parent_id[row] == 0)) return;
+  uint32_t* slot = Slot(view.exchange[row]);
+  if (*slot == kNone) {
+    *slot = static_cast<uint32_t>(calls.size());
+    const uint32_t peer = view.peer == nullptr ? 0 : view.peer[row];
+    const uint64_t name = Join(HashOf(view, peer), HashOf(view, view.operation[row]));
+    calls.push_back({view.exchange[row], view.start_ns[row], 0, row, kNone, callees.Of(name), false,
+                     false, false});
+    if (role == WEFT_ROLE_BEFORE) {
+      Call& c = calls.back();
+      c.owner = *Slot(BySpan(view.parent_id[row]));
+      c.settled = true;
+    }
+  }
+  Call& c = calls[*slot];
+  c.row = row;
+  c.end_ns = view.end_ns[row];
+  c.ahead = role == WEFT_ROLE_AHEAD;
+  c.wanted = role == WEFT_ROLE_DECIDE;
+  call_of_row[row] = *slot;
+  if (!c.wanted) return;
+  window_begin = std::min(window_begin, c.start_ns);
+  window_end = std::max(window_end, c.start_ns);
+}
+
+void ProcessHistory::Drop(const std::vector<uint32_t>& new_number) {
+  for (uint32_t r = 0; r < requests.size(); ++r)
+    if (new_number[r] != kNone) requests[new_number[r]] = requests[r];
+  requests.resize(static_cast<size_t>(std::ranges::count_if(
+      new_number, [](uint32_t number) { return number != kNone; })));
+  std::erase_if(calls, [&](Call& c) {
+    if (c.ahead || c.owner == kNone || new_number[c.owner] == kNone) return true;
+    c.owner = new_number[c.owner];
+    return false;
+  });
+}
+
+}  // namespace weft::plugins::delay

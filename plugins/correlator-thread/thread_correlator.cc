@@ -1,0 +1,201 @@
+// thread: one soft voice, "the thread that wrote the call had read this request", as strong as it
+// has proved to be for this callee of this process (ThreadReliability).
+//
+// It learns from calls with a single open request, from links that a propagated context fixed, and
+// from links that were certain without its own voice. Cost: one sweep over the window, a few
+// compares per open request.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/api/plugin.h"
+#include "engine/api/plugin_window.h"
+#include "plugins/correlator-thread/thread_reliability.h"
+
+namespace weft::plugins {
+namespace {
+
+using sdk::WantsParent;
+
+constexpr size_t kMaxCallees = 2048;        // per process; the rest share one entry. 40 KB saved
+constexpr float kCertainWithoutUs = 2.0f;   // log-odds of the other voices
+constexpr float kRecentWeight = 0.25f;      // a closed request says less than one that competes
+constexpr uint32_t kStateVersion = 1;
+
+uint64_t HashOf(std::string_view text) {
+  uint64_t h = 0xcbf29ce484222325ULL;
+  for (const char c : text) h = (h ^ static_cast<unsigned char>(c)) * 0x100000001b3ULL;
+  return h;
+}
+
+class ThreadCorrelator {
+ public:
+  static constexpr const char* kName = "thread";
+  static constexpr const char* kVersion = "0.1.0";
+  static constexpr const char* kConfigSchema = R"({"type": "object", "properties": {}})";
+
+  ThreadCorrelator(const sdk::Host&, const sdk::PluginConfig&) {}
+
+  void Correlate(const weft_spans& w, sdk::Voices& voices) {
+    if (w.request_tid == nullptr || w.n == 0) return;
+    Callees& callees = processes_[ProcessId(w)];
+    callee_hash_.assign(w.n_strings, 0);
+    open_.ForEachCall(w, [&](uint32_t call, const std::vector<uint32_t>& open) {
+      if (!WantsParent(w, call) || w.request_tid[call] == 0 || open.empty()) return;
+      const auto weights = Entry(callees, CalleeOf(w, call)).Weigh();
+      const uint32_t latest = LatestOnThread(w, open, w.request_tid[call]);
+      for (const uint32_t server : open) {
+        if (w.request_tid[server] == 0) continue;
+        const float says = w.request_tid[server] != w.request_tid[call] ? weights.mismatch
+                           : server == latest                          ? weights.match
+                                                                       : weights.superseded;
+        if (std::abs(says) > 0.01f) voices.Say(call, server, says, WEFT_EVIDENCE_THREAD);
+      }
+    });
+  }
+
+  void Learn(const weft_spans& w, const weft_links& links) {
+    if (w.request_tid == nullptr || w.n == 0) return;
+    Callees& callees = processes_[ProcessId(w)];
+    callee_hash_.assign(w.n_strings, 0);
+    link_of_.assign(w.n, WEFT_NONE);
+    for (uint32_t i = 0; i < links.n; ++i) link_of_[links.child[i]] = i;
+    open_.ForEachCall(w, [&](uint32_t call, const std::vector<uint32_t>& open) {
+      const uint32_t link = link_of_[call];
+      if (link == WEFT_NONE || links.parent[link] == WEFT_NONE || w.request_tid[call] == 0) return;
+      const uint32_t parent = links.parent[link];
+      if (w.request_tid[parent] == 0) return;
+      ThreadReliability& entry = Entry(callees, CalleeOf(w, call));
+      const bool certain = open.size() == 1 || (links.evidence[link] & WEFT_EVIDENCE_CONTEXT) != 0;
+      if (!certain && !CertainWithoutUs(w, open, call, parent, links.confidence[link], entry)) return;
+      entry.Parent(w.request_tid[parent] == w.request_tid[call], 1.0f);
+      LearnOthers(w, open, call, parent, entry);
+    });
+  }
+
+  bool Save(uint64_t process_id, std::string& out) {
+    const auto found = processes_.find(process_id);
+    if (found == processes_.end()) return true;
+    Append(out, kStateVersion);
+    for (const auto& [callee, counts] : found->second) {
+      Append(out, callee);
+      Append(out, counts);
+    }
+    return true;
+  }
+
+  bool Load(uint64_t process_id, std::string_view in) {
+    constexpr size_t kEntry = sizeof(uint64_t) + sizeof(ThreadReliability);
+    Callees callees;
+    if (!in.empty()) {
+      uint32_t version = 0;
+      if (!Take(in, version) || version != kStateVersion || in.size() % kEntry != 0 ||
+          in.size() / kEntry > kMaxCallees + 1)
+        return false;
+      uint64_t callee = 0;
+      ThreadReliability counts;
+      while (Take(in, callee) && Take(in, counts)) {
+        for (const float v : {counts.true_match, counts.true_seen, counts.other_match,
+                              counts.other_seen})
+          if (!(v >= 0 && v < 1e6f)) return false;
+        callees[callee] = counts;
+      }
+    }
+    processes_[process_id] = std::move(callees);
+    return true;
+  }
+
+  void Forget(uint64_t process_id) { processes_.erase(process_id); }
+
+ private:
+  using Callees = std::unordered_map<uint64_t, ThreadReliability>;
+
+  static uint64_t ProcessId(const weft_spans& w) {
+    return w.processes == nullptr || w.processes->n == 0
+               ? 0
+               : w.processes->process_id[w.process == nullptr ? 0 : w.process[0]];
+  }
+
+  static ThreadReliability& Entry(Callees& callees, uint64_t callee) {
+    const auto found = callees.find(callee);
+    if (found != callees.end()) return found->second;
+    return callees[callees.size() < kMaxCallees ? callee : 0];
+  }
+
+  // Hash of the callee's name, once per name and window.
+  uint64_t CalleeOf(const weft_spans& w, uint32_t call) {
+    const uint32_t* column = w.peer != nullptr && w.peer[call] != 0 ? w.peer : w.operation;
+    uint64_t& hash = callee_hash_[column[call]];
+    if (hash == 0) hash = HashOf(sdk::StringOf(w, column, call)) | 1;
+    return hash;
+  }
+
+  static uint32_t LatestOnThread(const weft_spans& w, const std::vector<uint32_t>& open,
+                                 uint32_t tid) {
+    for (auto it = open.rbegin(); it != open.rend(); ++it)
+      if (w.request_tid[*it] == tid) return *it;
+    return WEFT_NONE;
+  }
+
+  // Confidence with our own voice taken out: what the other correlators alone would have said.
+  static bool CertainWithoutUs(const weft_spans& w, const std::vector<uint32_t>& open,
+                               uint32_t call, uint32_t parent, float confidence,
+                               const ThreadReliability& entry) {
+    const auto weights = entry.Weigh();
+    const float span = weights.match - weights.mismatch;
+    bool other_matches = false;
+    for (const uint32_t server : open)
+      other_matches |= server != parent && w.request_tid[server] == w.request_tid[call];
+    const bool parent_matches = w.request_tid[parent] == w.request_tid[call];
+    const float c = std::clamp(confidence, 1e-4f, 1.0f - 1e-4f);
+    float others = std::log(c / (1.0f - c));
+    if (parent_matches && !other_matches) others -= span;
+    if (!parent_matches && other_matches) others += span;
+    return others > kCertainWithoutUs;
+  }
+
+  // The requests that were not the parent: those that competed; if none did, recent ones of other
+  // connections. (One connection served by one thread says nothing about sharing.)
+  static void LearnOthers(const weft_spans& w, const std::vector<uint32_t>& open, uint32_t call,
+                          uint32_t parent, ThreadReliability& entry) {
+    const uint32_t tid = w.request_tid[call];
+    for (const uint32_t server : open)
+      if (server != parent && w.request_tid[server] != 0)
+        entry.Other(w.request_tid[server] == tid, 1.0f);
+    if (open.size() > 1 || w.connection == nullptr) return;
+    uint32_t taken = 0;
+    for (uint32_t row = parent; row > 0 && taken < 2 && parent - row < 64;) {
+      --row;
+      if (!sdk::IsServer(w, row) || w.request_tid[row] == 0 ||
+          w.connection[row] == w.connection[parent])
+        continue;
+      entry.Other(w.request_tid[row] == tid, kRecentWeight);
+      ++taken;
+    }
+  }
+
+  template <class T>
+  static void Append(std::string& out, const T& value) {
+    out.append(reinterpret_cast<const char*>(&value), sizeof value);
+  }
+  template <class T>
+  static bool Take(std::string_view& in, T& value) {
+    if (in.size() < sizeof value) return false;
+    std::memcpy(&value, in.data(), sizeof value);
+    in.remove_prefix(sizeof value);
+    return true;
+  }
+
+  std::unordered_map<uint64_t, Callees> processes_;
+  sdk::OpenRequests open_;
+  std::vector<uint64_t> callee_hash_;  // by string index of the window
+  std::vector<uint32_t> link_of_;      // by row of the window
+};
+
+}  // namespace
+}  // namespace weft::plugins
+
+WEFT_CORRELATOR(weft::plugins::ThreadCorrelator)

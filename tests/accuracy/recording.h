@@ -1,0 +1,33 @@
+// Recording: spans of others' systems whose parents are known, as $WEFT_DATA/correlation has them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/base/result.h"
+
+namespace weft::accuracy {
+
+struct Span {
+  uint32_t trace = 0, service = 0, peer = 0, operation = 0;  // numbers of names
+  bool client = false;
+  int64_t start_ns = 0, end_ns = 0;
+  int32_t parent = -1;  // the truth: row of the server span of the same service; -1: none
+};
+
+struct Recording {
+  std::string name;
+  std::vector<Span> spans;
+  std::vector<std::string> names;
+  uint32_t traces = 0;
+};
+
+// Reads `span_id,parent_span_id,trace_id,service,kind,peer,op,start_us,duration_us` (.csv or .csv.gz).
+// Lines that do not parse are an error with their number.
+Result<Recording> ReadRecording(const std::string& path);
+
+// Raises the load: pulls trace starts towards the first by `factor`, timing inside a trace kept.
+void Compress(Recording& recording, double factor);
+
+}  // namespace weft::accuracy

@@ -1,0 +1,214 @@
+#include "tests/accuracy/replay.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <map>
+#include <utility>
+
+#include "engine/api/ids.h"
+#include "engine/api/span_table.h"
+#include "engine/base/clock.h"
+
+namespace weft::accuracy {
+namespace {
+
+constexpr int64_t kWindow = 500 * kMillisecond;
+constexpr int64_t kLookAhead = 500 * kMillisecond;
+
+uint64_t SpanIdOf(uint32_t row) { return HashCombine(row, 1); }
+
+// Owns the arrays behind a weft_candidates.
+class CandidateList {
+ public:
+  CandidateList() {
+    io.struct_size = sizeof io;
+    io.ctx = this;
+    io.grow = [](weft_candidates* self, uint32_t capacity) noexcept {
+      static_cast<CandidateList*>(self->ctx)->Grow(capacity);
+      return int32_t{WEFT_OK};
+    };
+    Grow(1024);
+  }
+  weft_candidates io{};
+
+ private:
+  void Grow(uint32_t capacity) {
+    child_.resize(capacity);
+    candidate_.resize(capacity);
+    log_odds_.resize(capacity);
+    evidence_.resize(capacity);
+    io.capacity = capacity;
+    io.child = child_.data();
+    io.candidate = candidate_.data();
+    io.log_odds = log_odds_.data();
+    io.evidence = evidence_.data();
+  }
+  std::vector<uint32_t> child_, candidate_, evidence_;
+  std::vector<float> log_odds_;
+};
+
+struct Links {
+  std::vector<uint32_t> child, parent, evidence;
+  std::vector<float> confidence;
+};
+
+// The engine's rule: voices add up per candidate, context fixes, ties go to the latest start.
+void DecideCalls(const weft_spans& view, const weft_candidates& list, Links& links) {
+  struct Sum {
+    float total = 0;
+    uint32_t evidence = 0;
+  };
+  std::vector<std::map<uint32_t, Sum>> of(view.n);
+  for (uint32_t i = 0; i < list.n; ++i) {
+    Sum& sum = of[list.child[i]][list.candidate[i]];
+    sum.total += list.log_odds[i];
+    sum.evidence |= list.evidence[i];
+  }
+  links = {};
+  for (uint32_t row = 0; row < view.n; ++row) {
+    if (view.role[row] != WEFT_ROLE_DECIDE || view.kind[row] != WEFT_KIND_CLIENT) continue;
+    uint32_t best = WEFT_NONE;
+    Sum best_sum{0, 0};
+    if (const auto none = of[row].find(WEFT_NONE); none != of[row].end()) best_sum = none->second;
+    for (const auto& [candidate, sum] : of[row]) {
+      if (candidate == WEFT_NONE) continue;
+      if (sum.total < best_sum.total) continue;
+      best = candidate;
+      best_sum = sum;
+    }
+    double norm = of[row].contains(WEFT_NONE) ? 0 : std::exp(-static_cast<double>(best_sum.total));
+    for (const auto& [candidate, sum] : of[row])
+      norm += std::exp(static_cast<double>(sum.total - best_sum.total));
+    links.child.push_back(row);
+    links.parent.push_back(best);
+    links.confidence.push_back(static_cast<float>(1.0 / norm));
+    links.evidence.push_back(best_sum.evidence);
+  }
+}
+
+// One service: its rows by start, walked window by window.
+class ProcessReplay {
+ public:
+  ProcessReplay(const Recording& recording, uint64_t process_id, std::vector<uint32_t> rows,
+                const std::vector<const plugin::PluginInstance*>& chain, ReplayResult& out)
+      : recording_(recording), process_id_(process_id), rows_(std::move(rows)), chain_(chain),
+        out_(out) {}
+
+  Result<void> Run() {
+    size_t next = 0;
+    while (next < rows_.size()) {
+      const int64_t begin = Start(next) / kWindow * kWindow;
+      WEFT_TRY(Window(begin, next));
+      while (next < rows_.size() && Start(next) < begin + kWindow) ++next;
+    }
+    return {};
+  }
+
+ private:
+  int64_t Start(size_t i) const { return recording_.spans[rows_[i]].start_ns; }
+
+  Result<void> Window(int64_t begin, size_t first) {
+    const int64_t end = begin + kWindow, known_until = end + kLookAhead;
+    std::erase_if(before_, [&](uint32_t r) {
+      const Span& s = recording_.spans[r];
+      const Span& owner = s.client ? recording_.spans[static_cast<size_t>(out_.parents[r])] : s;
+      return owner.end_ns < begin;
+    });
+    api::SpanTable table;
+    table.AddProcess(process_id_, "host", "service", "", 1);
+    std::vector<uint8_t> roles;
+    std::vector<uint32_t> row_of;
+    const auto add = [&](uint32_t r, weft_role role) {
+      AddRow(table, r, known_until);
+      roles.push_back(static_cast<uint8_t>(role));
+      row_of.push_back(r);
+    };
+    for (const uint32_t r : before_) add(r, WEFT_ROLE_BEFORE);
+    for (size_t i = first; i < rows_.size() && Start(i) < known_until; ++i)
+      add(rows_[i], Start(i) < end ? WEFT_ROLE_DECIDE : WEFT_ROLE_AHEAD);
+    api::SpanView view = table.View();
+    view.spans_.role = roles.data();
+    WEFT_TRY(RunChain(view.spans_, row_of));
+    for (uint32_t i = 0; i < view.spans_.n; ++i) {
+      if (roles[i] != WEFT_ROLE_DECIDE) continue;
+      const uint32_t r = row_of[i];
+      if (!recording_.spans[r].client || out_.parents[r] >= 0) before_.push_back(r);
+    }
+    return {};
+  }
+
+  void AddRow(api::SpanTable& table, uint32_t r, int64_t known_until) {
+    const Span& s = recording_.spans[r];
+    const uint32_t row = table.AddRow();
+    table.span_id[row] = SpanIdOf(r);
+    table.exchange[row] = HashCombine(r, 2);
+    if (s.client && out_.parents[r] >= 0)
+      table.parent_id[row] = SpanIdOf(static_cast<uint32_t>(out_.parents[r]));
+    table.start_ns[row] = s.start_ns;
+    table.end_ns[row] = s.end_ns < known_until ? s.end_ns : 0;
+    if (table.end_ns[row] == 0) table.flags[row] = WEFT_FLAG_OPEN;
+    table.kind[row] = s.client ? WEFT_KIND_CLIENT : WEFT_KIND_SERVER;
+    table.operation[row] = table.Intern(recording_.names[s.operation]);
+    if (s.client) table.peer[row] = table.Intern(recording_.names[s.peer]);
+  }
+
+  Result<void> RunChain(const weft_spans& view, const std::vector<uint32_t>& row_of) {
+    const auto begin = std::chrono::steady_clock::now();
+    weft_error error{};
+    list_.io.n = 0;
+    for (const auto* instance : chain_)
+      if (instance->correlator().correlate(instance->handle(), &view, &list_.io, &error) != WEFT_OK)
+        return Fail(Code::kInternal, instance->name() + ": " + error.message);
+    Links decided;
+    DecideCalls(view, list_.io, decided);
+    const weft_links links{sizeof(weft_links), static_cast<uint32_t>(decided.child.size()),
+                           decided.child.data(), decided.parent.data(),
+                           decided.confidence.data(), decided.evidence.data()};
+    for (const auto* instance : chain_)
+      if (const auto learn = instance->correlator().learn; learn != nullptr)
+        if (learn(instance->handle(), &view, &links, &error) != WEFT_OK)
+          return Fail(Code::kInternal, instance->name() + ": " + error.message);
+    out_.seconds +=
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    for (uint32_t i = 0; i < links.n; ++i) {
+      const uint32_t child = row_of[links.child[i]];
+      out_.confidence[child] = links.confidence[i];
+      if (links.parent[i] != WEFT_NONE)
+        out_.parents[child] = static_cast<int32_t>(row_of[links.parent[i]]);
+    }
+    return {};
+  }
+
+  const Recording& recording_;
+  uint64_t process_id_;
+  std::vector<uint32_t> rows_;
+  const std::vector<const plugin::PluginInstance*>& chain_;
+  ReplayResult& out_;
+  CandidateList list_;
+  std::vector<uint32_t> before_;
+};
+
+}  // namespace
+
+Result<ReplayResult> Replay(const Recording& recording,
+                            const std::vector<const plugin::PluginInstance*>& chain) {
+  ReplayResult out;
+  out.parents.assign(recording.spans.size(), -1);
+  out.confidence.assign(recording.spans.size(), 0);
+  std::map<uint32_t, std::vector<uint32_t>> by_service;
+  for (uint32_t i = 0; i < recording.spans.size(); ++i)
+    by_service[recording.spans[i].service].push_back(i);
+  for (auto& [service, rows] : by_service) {
+    // Equal starts in an order that has nothing to do with the file's.
+    std::ranges::sort(rows, [&](uint32_t a, uint32_t b) {
+      return std::pair(recording.spans[a].start_ns, HashCombine(a, 2)) <
+             std::pair(recording.spans[b].start_ns, HashCombine(b, 2));
+    });
+    ProcessReplay process(recording, service + 1, std::move(rows), chain, out);
+    WEFT_TRY(process.Run());
+  }
+  return out;
+}
+
+}  // namespace weft::accuracy

@@ -1,0 +1,23 @@
+// Replay: feeds a recording to a chain of correlator plugins window by window, as stage 1 does:
+// half-second windows of one process, the requests still open from before, a half-second look-ahead,
+// ends that lie beyond it not yet known; nothing of the truth is in the view.
+#pragma once
+
+#include <vector>
+
+#include "engine/plugin/instance.h"
+#include "tests/accuracy/score.h"
+
+namespace weft::accuracy {
+
+struct ReplayResult {
+  Parents parents;
+  std::vector<float> confidence;  // of each decided call
+  double seconds = 0;             // in the chain: correlate, decide, learn
+};
+
+// The instances are given the services of the recording as processes 1, 2, ...
+Result<ReplayResult> Replay(const Recording& recording,
+                            const std::vector<const plugin::PluginInstance*>& chain);
+
+}  // namespace weft::accuracy

@@ -5,6 +5,7 @@ namespace weft::cli {
 
 std::vector<std::unique_ptr<Command>> AllCommands() {
   std::vector<std::unique_ptr<Command>> commands;
+  commands.push_back(MakeDoctor());
   commands.push_back(MakeValidate());
   return commands;
 }

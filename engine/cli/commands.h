@@ -11,6 +11,7 @@ namespace weft::cli {
 
 std::vector<std::unique_ptr<Command>> AllCommands();
 
+std::unique_ptr<Command> MakeDoctor();
 std::unique_ptr<Command> MakeValidate();
 
 }  // namespace weft::cli

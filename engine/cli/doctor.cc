@@ -1,0 +1,205 @@
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <map>
+
+#include <sys/statvfs.h>
+
+#include <fmt/format.h>
+
+#include "engine/base/units.h"
+#include "engine/cli/commands.h"
+#include "engine/cli/json_writer.h"
+#include "engine/cli/ledger.h"
+#include "engine/cli/store_state.h"
+#include "engine/plugin/loader.h"
+#include "sources/ebpf/probe_report.h"
+
+namespace weft::cli {
+namespace {
+
+using ebpf::Check;
+using ebpf::CheckState;
+
+constexpr uint64_t kLittleDisk = 1'000'000'000;
+
+std::string_view StateName(CheckState state) {
+  switch (state) {
+    case CheckState::kOk: return "ok";
+    case CheckState::kWarn: return "warn";
+    case CheckState::kFail: return "FAIL";
+  }
+  return "?";
+}
+
+// Opens every library in the folder, as a pipeline would.
+std::vector<Check> CheckPlugins(const std::filesystem::path& folder) {
+  plugin::PluginLoader loader(folder);
+  std::vector<Check> checks;
+  std::map<std::string, std::string> loaded;  // kind -> names
+  for (const std::string& entry : loader.List()) {
+    const size_t blank = entry.find(' ');
+    const std::string kind = entry.substr(0, blank), name = entry.substr(blank + 1);
+    for (const plugin::Kind k :
+         {plugin::Kind::kCorrelator, plugin::Kind::kSampler, plugin::Kind::kExporter}) {
+      if (plugin::KindName(k) != kind) continue;
+      if (const auto result = loader.Load(k, name); !result)
+        checks.push_back({"plugin " + name, CheckState::kFail, result.error().message,
+                          "build it again with this version of weft, or remove the file"});
+      else
+        loaded[kind].append(loaded[kind].empty() ? "" : ", ").append(name);
+    }
+  }
+  std::string detail = fmt::format("in {}", folder.string());
+  for (const auto& [kind, names] : loaded) detail += fmt::format("; {}s: {}", kind, names);
+  if (loaded.empty())
+    checks.push_back({"plugins", CheckState::kFail, fmt::format("none in {}", folder.string()),
+                      "name the folder: weft doctor --plugin-dir DIR"});
+  else
+    checks.insert(checks.begin(), {"plugins", CheckState::kOk, detail, ""});
+  return checks;
+}
+
+Check CheckDisk(const std::string& db) {
+  const auto folder = std::filesystem::absolute(db).parent_path();
+  struct statvfs disk {};
+  if (statvfs(folder.c_str(), &disk) != 0)
+    return {"disk", CheckState::kFail, fmt::format("{}: not there", folder.string()),
+            fmt::format("mkdir -p {}", folder.string())};
+  const uint64_t available = disk.f_bavail * disk.f_frsize;
+  const std::string detail = fmt::format("{} free at {}", ShortSize(available), folder.string());
+  if (available < kLittleDisk)
+    return {"disk", CheckState::kWarn, detail, "set store.max_bytes below what is free"};
+  return {"disk", CheckState::kOk, detail, ""};
+}
+
+Check CheckStore(const StoreState& store, const std::string& path) {
+  if (!store.exists)
+    return {"store", CheckState::kOk, fmt::format("{} is not there yet; `weft run` makes it", path),
+            ""};
+  if (!store.problem.empty())
+    return {"store", CheckState::kFail, store.problem,
+            fmt::format("move it away: mv {} {}.bad", path, path)};
+  return {"store", CheckState::kOk,
+          fmt::format("{}: {} traces, {} spans, {}", path, store.traces, store.spans,
+                      ShortSize(store.bytes)),
+          ""};
+}
+
+class Doctor final : public Command {
+ public:
+  CommandInfo Info() const override {
+    return {
+        "doctor", "What works here, what does not, and the command that mends it",
+        "Looks at the kernel, the privileges, the plugins, the disk and the store; changes "
+        "nothing.\nExit code 0: all is well; 3: this host does not let weft trace; 5: something "
+        "else is wrong.",
+        "weft doctor                     # this host, and ./weft.db if it is there\n"
+        "weft doctor --db /var/lib/weft/weft.db\n"
+        "weft doctor --json | jq .checks"};
+  }
+  void Declare(Options& options) override {
+    options.Text("--db", &db_, "Store to look at", "FILE");
+    options.Text("--plugin-dir", &plugin_dir_, "Folder of the plugins", "DIR");
+    options.Flag("--json", &json_, "Machine-readable output");
+  }
+
+  Result<int> Run(CommandContext&) override {
+    std::vector<Check> checks = ebpf::ProbeHost();
+    const bool usable = ebpf::Usable(checks);
+    const auto plugins = CheckPlugins(plugin_dir_.empty() ? plugin::DefaultPluginFolder()
+                                                          : std::filesystem::path(plugin_dir_));
+    checks.insert(checks.end(), plugins.begin(), plugins.end());
+    checks.push_back(CheckDisk(db_));
+    const StoreState store = ReadStoreState(db_);
+    checks.push_back(CheckStore(store, db_));
+    const auto identities = LedgerIdentities(store.ledger);
+    if (!store.ledger.empty()) checks.push_back(CheckLedger(store));
+
+    const bool well = std::none_of(checks.begin(), checks.end(), [](const Check& check) {
+      return check.state == CheckState::kFail;
+    });
+    const int code = !usable ? kExitDenied : well ? kExitOk : kExitUnhealthy;
+    if (json_)
+      PrintJson(checks, store, identities, code);
+    else
+      PrintText(checks, store, identities);
+    return code;
+  }
+
+ private:
+  static Check CheckLedger(const StoreState& store) {
+    const LedgerTotals totals = TotalLedger(store.ledger);
+    if (store.run_ended && totals.unexplained > 0)
+      return {"ledger", CheckState::kFail, LedgerLine(totals),
+              "report it with the output of: weft doctor --json"};
+    return {"ledger", totals.lost > 0 ? CheckState::kWarn : CheckState::kOk,
+            LedgerLine(totals) + (store.run_ended ? "" : " (running, or killed)"),
+            totals.lost > 0 ? "raise sources.ebpf.ring_bytes or transport.memory_bytes" : ""};
+  }
+
+  static void PrintText(const std::vector<Check>& checks, const StoreState& store,
+                        const std::vector<LedgerIdentity>& identities) {
+    fmt::print("weft {}\n\n", WEFT_VERSION);
+    size_t width = 0;
+    for (const Check& check : checks) width = std::max(width, check.name.size());
+    for (const Check& check : checks) {
+      fmt::print("  {:<4}  {:<{}}  {}\n", StateName(check.state), check.name, width, check.detail);
+      if (check.state != CheckState::kOk && !check.remedy.empty())
+        fmt::print("  {:<4}  {:<{}}  -> {}\n", "", "", width, check.remedy);
+    }
+    if (store.ledger.empty()) return;
+    fmt::print("\nLedger of the newest run in the store:\n");
+    for (const LedgerIdentity& identity : identities) {
+      std::string right;
+      for (const LedgerTerm& term : identity.right)
+        right += fmt::format("{}{} {}", right.empty() ? "" : " + ", term.counter, term.value);
+      fmt::print("  {:<4}  {} {} = {}{}\n", identity.Holds() ? "ok" : "FAIL", identity.left.counter,
+                 identity.left.value, right,
+                 identity.Holds() ? "" : fmt::format("  (difference {})", identity.Difference()));
+    }
+  }
+
+  static void PrintJson(const std::vector<Check>& checks, const StoreState& store,
+                        const std::vector<LedgerIdentity>& identities, int code) {
+    JsonWriter json;
+    json.BeginObject();
+    json.Field("version", WEFT_VERSION);
+    json.Field("exit_code", code);
+    json.BeginArray("checks");
+    for (const Check& check : checks) {
+      json.BeginObject();
+      json.Field("name", check.name);
+      json.Field("state", check.state == CheckState::kFail ? "fail" : StateName(check.state));
+      json.Field("detail", check.detail);
+      json.Field("remedy", check.remedy);
+      json.End();
+    }
+    json.End();
+    json.BeginObject("counters");
+    for (const auto& [name, value] : store.ledger) json.Field(name, value);
+    json.End();
+    json.BeginArray("identities");
+    for (const LedgerIdentity& identity : identities) {
+      json.BeginObject();
+      json.Field("where", identity.where);
+      json.Field("left", identity.left.counter);
+      json.Field("difference", identity.Difference());
+      json.Field("holds", identity.Holds());
+      json.End();
+    }
+    json.End();
+    json.End();
+    std::fputs(json.text().c_str(), stdout);
+  }
+
+  std::string db_ = "weft.db";
+  std::string plugin_dir_;
+  bool json_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> MakeDoctor() { return std::make_unique<Doctor>(); }
+
+}  // namespace weft::cli

@@ -1,0 +1,89 @@
+#include "engine/cli/ledger.h"
+
+#include <cstdlib>
+#include <initializer_list>
+#include <set>
+#include <string_view>
+
+#include <fmt/format.h>
+
+namespace weft::cli {
+namespace {
+
+uint64_t Value(const Counters& counters, std::string_view name) {
+  for (const auto& [counter, value] : counters)
+    if (counter == name) return value;
+  return 0;
+}
+
+LedgerIdentity Identity(const Counters& counters, std::string where, std::string left,
+                        std::initializer_list<std::string> right) {
+  LedgerIdentity identity{std::move(where), {left, Value(counters, left)}, {}};
+  for (const std::string& name : right) identity.right.push_back({name, Value(counters, name)});
+  return identity;
+}
+
+// "sqlite" of "sink.rows{sink=sqlite}", in name order.
+std::set<std::string> Sinks(const Counters& counters) {
+  std::set<std::string> sinks;
+  for (const auto& [name, value] : counters)
+    for (const std::string_view prefix : {"sink.rows{sink=", "sink.dropped{sink="})
+      if (name.starts_with(prefix) && name.ends_with('}'))
+        sinks.insert(name.substr(prefix.size(), name.size() - prefix.size() - 1));
+  return sinks;
+}
+
+}  // namespace
+
+int64_t LedgerIdentity::Difference() const {
+  auto difference = static_cast<int64_t>(left.value);
+  for (const LedgerTerm& term : right) difference -= static_cast<int64_t>(term.value);
+  return difference;
+}
+
+std::vector<LedgerIdentity> LedgerIdentities(const Counters& counters) {
+  std::vector<LedgerIdentity> out;
+  out.push_back(Identity(counters, "kernel", "kernel.seen",
+                         {"kernel.filtered", "kernel.submitted", "kernel.ring_full",
+                          "kernel.map_full", "kernel.unreadable"}));
+  out.push_back(
+      Identity(counters, "agent", "agent.records", {"agent.decoded", "agent.parse_failed"}));
+  out.push_back(Identity(counters, "stitch", "agent.observed", {"stitch.spans", "agent.dropped"}));
+  out.push_back(Identity(counters, "stitch", "stitch.spans", {"stitch.emitted", "stitch.pending"}));
+  out.push_back(Identity(counters, "trace", "stitch.emitted", {"trace.spans"}));
+  out.push_back(Identity(counters, "trace", "trace.spans",
+                         {"trace.kept", "trace.sampled_out", "trace.pending"}));
+  for (const std::string& sink : Sinks(counters))
+    out.push_back(Identity(
+        counters, "sink " + sink, "trace.kept",
+        {fmt::format("sink.rows{{sink={}}}", sink), fmt::format("sink.dropped{{sink={}}}", sink),
+         fmt::format("sink.pending{{sink={}}}", sink)}));
+  return out;
+}
+
+LedgerTotals TotalLedger(const Counters& counters) {
+  LedgerTotals totals;
+  totals.observed = Value(counters, "agent.observed");
+  totals.sampled_out = Value(counters, "trace.sampled_out");
+  totals.lost = Value(counters, "agent.dropped");
+  totals.pending = Value(counters, "stitch.pending") + Value(counters, "trace.pending");
+  const std::set<std::string> sinks = Sinks(counters);
+  if (!sinks.empty()) {
+    const std::string sink = sinks.contains("sqlite") ? "sqlite" : *sinks.begin();
+    totals.stored = Value(counters, fmt::format("sink.rows{{sink={}}}", sink));
+    totals.lost += Value(counters, fmt::format("sink.dropped{{sink={}}}", sink));
+    totals.pending += Value(counters, fmt::format("sink.pending{{sink={}}}", sink));
+  }
+  for (const LedgerIdentity& identity : LedgerIdentities(counters))
+    totals.unexplained += static_cast<uint64_t>(std::llabs(identity.Difference()));
+  return totals;
+}
+
+std::string LedgerLine(const LedgerTotals& totals) {
+  std::string line = fmt::format("observed {} = stored {} + sampled out {} + lost {}",
+                                 totals.observed, totals.stored, totals.sampled_out, totals.lost);
+  if (totals.pending > 0) line += fmt::format(" + under way {}", totals.pending);
+  return line + fmt::format("; unexplained {}", totals.unexplained);
+}
+
+}  // namespace weft::cli

@@ -1,0 +1,68 @@
+#include "engine/cli/store_state.h"
+
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#if WEFT_HAVE_SQLITE
+#include "sql/database.h"
+#endif
+
+namespace weft::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+uint64_t BytesOnDisk(const std::string& path) {
+  uint64_t bytes = 0;
+  for (const char* suffix : {"", "-wal", "-shm"}) {
+    std::error_code missing;
+    const auto size = fs::file_size(path + suffix, missing);
+    if (!missing) bytes += size;
+  }
+  return bytes;
+}
+
+#if WEFT_HAVE_SQLITE
+Result<void> Read(const std::string& path, StoreState& state) {
+  auto db = sql::Database::OpenForReading(path);
+  if (!db) return std::unexpected(db.error());
+  const auto count = [&](std::string_view sql, uint64_t& out) -> Result<void> {
+    const auto value = db->QueryInt(sql);
+    if (!value) return std::unexpected(value.error());
+    out = static_cast<uint64_t>(*value);
+    return {};
+  };
+  uint64_t ended = 0;
+  WEFT_TRY(count("SELECT count(*) FROM trace_rows", state.traces));
+  WEFT_TRY(count("SELECT count(*) FROM span_rows", state.spans));
+  WEFT_TRY(count("SELECT ended FROM runs ORDER BY id DESC LIMIT 1", ended));
+  state.run_ended = ended != 0;
+  auto rows = db->Prepare("SELECT name, value FROM ledger ORDER BY name");
+  if (!rows) return std::unexpected(rows.error());
+  while (true) {
+    const auto row = rows->Step();
+    if (!row) return std::unexpected(row.error());
+    if (!*row) return {};
+    state.ledger.emplace_back(rows->Text(0), static_cast<uint64_t>(rows->Int(1)));
+  }
+}
+#else
+Result<void> Read(const std::string& path, StoreState&) {
+  return Fail(Code::kUnsupported, fmt::format("{}: this weft was built without SQLite", path));
+}
+#endif
+
+}  // namespace
+
+StoreState ReadStoreState(const std::string& path) {
+  StoreState state;
+  std::error_code ignored;
+  state.exists = fs::exists(path, ignored);
+  if (!state.exists) return state;
+  state.bytes = BytesOnDisk(path);
+  if (const auto read = Read(path, state); !read) state.problem = read.error().message;
+  return state;
+}
+
+}  // namespace weft::cli

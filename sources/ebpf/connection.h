@@ -1,0 +1,86 @@
+// Connection: one socket as the agent knows it: who talks to whom, the two streams, and the
+// conversation that finds exchanges in them.
+//
+// Owned by ExchangeTracker, made at a socket's first data record, whether or not its begin was seen.
+// Feeds the conversation in order, each byte once; what finished comes back through the sink, with
+// the connection it belongs to. One thread.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "bpf/wire.h"
+#include "sources/ebpf/protocols/conversation.h"
+#include "sources/ebpf/stream.h"
+
+namespace weft::ebpf {
+
+class Connection;
+
+class ConnectionSink {
+ public:
+  virtual ~ConnectionSink() = default;
+  virtual void OnClosed(Connection& connection, const Exchange& exchange) = 0;
+};
+
+class Connection final : private ExchangeSink {
+ public:
+  // `id`: the socket cookie mixed with the boot id.
+  Connection(const ProtocolSet& protocols, ConnectionSink& sink, const weft_connection& wire,
+             uint64_t id);
+
+  // What a record did to its stream.
+  struct Fed {
+    uint64_t missing = 0;   // bytes that no record carried
+    uint32_t repeated = 0;  // bytes that had been placed before
+  };
+  Fed OnData(const weft_data& record, std::string_view payload);
+  void OnClose(int64_t time_ns);
+
+  uint64_t id() const { return id_; }
+  const weft_connection& wire() const { return wire_; }
+  std::string_view local_address() const { return local_address_; }
+  std::string_view remote_address() const { return remote_address_; }
+  // "address:port"
+  std::string_view remote_endpoint() const { return remote_endpoint_; }
+  bool closed() const { return closed_; }
+  int64_t last_ns() const { return last_.time_ns; }
+  bool given_up() const { return conversation_ == nullptr; }
+
+  // The conversation's, and nothing where it was given up.
+  size_t open_count() const { return conversation_ ? conversation_->open_count() : 0; }
+  const Exchange& open(size_t i) const { return conversation_->open(i); }
+  int64_t OldestStartNs() const {
+    return conversation_ ? conversation_->OldestStartNs() : std::numeric_limits<int64_t>::max();
+  }
+
+  // 0: not known before the response comes (the request was pipelined).
+  uint64_t WireIdOf(const Exchange& exchange) const;
+  // The first exchange of a connection whose begin was seen.
+  bool IsFirst(const Exchange& exchange) const {
+    return wire_.opened_ns != 0 && exchange.request.begin == first_request_;
+  }
+
+  // For ExchangeTracker: is in its list of those with open exchanges; requests of that direction
+  // that begin before the position were announced.
+  bool listed = false;
+  uint64_t announced[2] = {0, 0};
+
+ private:
+  void OnClosed(const Exchange& exchange) override;
+
+  ConnectionSink& sink_;
+  uint64_t id_;
+  weft_connection wire_;
+  std::string local_address_, remote_address_, remote_endpoint_;
+  Stream streams_[2];  // by Direction
+  std::unique_ptr<Conversation> conversation_;
+  uint64_t first_request_ = 0;
+  Mark last_;
+  bool closed_ = false;
+};
+
+}  // namespace weft::ebpf

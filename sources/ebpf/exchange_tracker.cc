@@ -1,0 +1,164 @@
+#include "sources/ebpf/exchange_tracker.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "engine/base/hash.h"
+
+namespace weft::ebpf {
+namespace {
+
+constexpr size_t kMaxAddresses = 1024;
+constexpr int64_t kForgetEveryNs = kSecond;
+// A program may read what was received before the connection broke.
+constexpr int64_t kKeepClosedNs = kSecond;
+// A head that is still not whole after this many times announce_after (a stalled client) does not
+// hold the watermark any more: its exchange will be late.
+constexpr int64_t kStalledHeads = 2;
+
+}  // namespace
+
+ExchangeTracker::ExchangeTracker(Options options, const ProtocolSet& protocols,
+                                 ObservationWriter& writer, Metrics& metrics)
+    : options_(options),
+      protocols_(protocols),
+      writer_(writer),
+      records_(metrics.Get("agent.records")),
+      decoded_(metrics.Get("agent.decoded")),
+      parse_failed_(metrics.Get("agent.parse_failed")),
+      repeats_(metrics.Get("agent.repeats")),
+      gap_bytes_(metrics.Get("agent.gap_bytes")),
+      made_(metrics.Get("agent.connections")),
+      forgotten_(metrics.Get("agent.connections_forgotten")),
+      unrecognised_(metrics.Get("agent.unrecognised_records")),
+      overflow_(metrics.Get("agent.connections_overflow")) {}
+
+ExchangeTracker::~ExchangeTracker() = default;
+
+void ExchangeTracker::OnData(const weft_data& record, std::string_view payload) {
+  records_.Add();
+  if ((record.type != WEFT_RECORD_SEND && record.type != WEFT_RECORD_RECEIVE) ||
+      payload.size() > record.length) {
+    parse_failed_.Add();
+    return;
+  }
+  decoded_.Add();
+  const uint64_t cookie = record.connection.cookie;
+  auto it = connections_.find(cookie);
+  if (it == connections_.end()) {
+    if (connections_.size() >= options_.max_connections) {
+      overflow_.Add();
+      return;
+    }
+    made_.Add();
+    it = connections_
+             .emplace(cookie, std::make_unique<Connection>(
+                                  protocols_, static_cast<ConnectionSink&>(*this),
+                                  record.connection, HashCombine(cookie, options_.boot_id)))
+             .first;
+    if (addresses_.size() < kMaxAddresses) addresses_.emplace(it->second->local_address());
+  }
+  Connection& connection = *it->second;
+  if (connection.given_up()) unrecognised_.Add();
+  const Connection::Fed fed = connection.OnData(record, payload);
+  if (fed.missing != 0) gap_bytes_.Add(fed.missing);
+  if (fed.repeated != 0) repeats_.Add();
+  List(connection);
+}
+
+void ExchangeTracker::List(Connection& connection) {
+  if (connection.listed || connection.OldestStartNs() == std::numeric_limits<int64_t>::max()) return;
+  connection.listed = true;
+  active_.push_back(&connection);
+}
+
+void ExchangeTracker::OnClosed(Connection& connection, const Exchange& exchange) {
+  writer_.Write(connection, exchange, finish_ns_ != 0 ? WEFT_FLAG_OPEN_AT_EXIT : 0, finish_ns_);
+}
+
+bool ExchangeTracker::Announced(const Connection& connection, const Exchange& exchange) {
+  return exchange.request.begin < connection.announced[static_cast<size_t>(exchange.request_direction)];
+}
+
+void ExchangeTracker::Announce(Connection& connection, int64_t now_ns) {
+  for (size_t i = 0; i < connection.open_count(); i++) {
+    const Exchange& exchange = connection.open(i);
+    if (exchange.request.first.time_ns > now_ns - options_.announce_after_ns) return;
+    if (Announced(connection, exchange)) continue;
+    writer_.Write(connection, exchange, WEFT_FLAG_OPEN);
+    connection.announced[static_cast<size_t>(exchange.request_direction)] = exchange.request.begin + 1;
+  }
+}
+
+void ExchangeTracker::Sweep(int64_t now_ns) {
+  for (const Closing& closing : closing_) {
+    const auto it = connections_.find(closing.cookie);
+    if (it == connections_.end()) continue;
+    it->second->OnClose(static_cast<int64_t>(closing.time_ns));
+    closed_.push_back(closing.cookie);
+  }
+  closing_.clear();
+
+  size_t kept = 0;
+  for (Connection* connection : active_) {
+    if (connection->OldestStartNs() == std::numeric_limits<int64_t>::max()) {
+      connection->listed = false;
+      continue;
+    }
+    Announce(*connection, now_ns);
+    active_[kept++] = connection;
+  }
+  active_.resize(kept);
+
+  if (now_ns >= next_forget_ns_) {
+    next_forget_ns_ = now_ns + kForgetEveryNs;
+    ForgetIdle(now_ns);
+  }
+}
+
+void ExchangeTracker::ForgetIdle(int64_t now_ns) {
+  auto forgettable = [now_ns](const Connection& c, int64_t after) {
+    return !c.listed && c.last_ns() < now_ns - after;
+  };
+  std::erase_if(closed_, [&](uint64_t cookie) {
+    const auto it = connections_.find(cookie);
+    if (it == connections_.end()) return true;
+    if (!forgettable(*it->second, kKeepClosedNs)) return false;
+    connections_.erase(it);
+    return true;
+  });
+  forgotten_.Add(std::erase_if(connections_, [&](const auto& entry) {
+    return forgettable(*entry.second, options_.idle_ns);
+  }));
+}
+
+int64_t ExchangeTracker::Watermark(int64_t limit_ns) const {
+  int64_t watermark = limit_ns;
+  const int64_t stalled = limit_ns - kStalledHeads * options_.announce_after_ns;
+  for (const Connection* connection : active_) {
+    bool announced = false;
+    for (size_t i = 0; i < connection->open_count(); i++) {
+      const Exchange& exchange = connection->open(i);
+      if (Announced(*connection, exchange)) {
+        announced = true;
+      } else {
+        watermark = std::min(watermark, exchange.request.first.time_ns);
+        break;
+      }
+    }
+    // A head that is not whole yet has no exchange.
+    const int64_t oldest = connection->OldestStartNs();
+    if (!announced && oldest > stalled) watermark = std::min(watermark, oldest);
+  }
+  return watermark;
+}
+
+void ExchangeTracker::Finish(int64_t now_ns) {
+  Sweep(now_ns);
+  finish_ns_ = now_ns;
+  for (Connection* connection : active_) connection->OnClose(now_ns);
+  finish_ns_ = 0;
+  active_.clear();
+}
+
+}  // namespace weft::ebpf

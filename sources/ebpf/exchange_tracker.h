@@ -1,0 +1,81 @@
+// ExchangeTracker: all connections of the host; data and control records in, observation rows out.
+//
+// Driven by EbpfSource's thread: ((OnData | OnControl)* Sweep)* Finish. Knows no kernel: tests feed
+// it made-up records. Each exchange becomes one closed row; one that is older than `announce_after`
+// becomes an open row before, so that Watermark() can pass its begin.
+//
+// Ledger: agent.records = agent.decoded + agent.parse_failed + agent.filtered; agent.repeats,
+// agent.gap_bytes, agent.connections, agent.connections_forgotten, agent.unrecognised_records.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "bpf/wire.h"
+#include "engine/base/metrics.h"
+#include "sources/ebpf/connection.h"
+#include "sources/ebpf/observation.h"
+
+namespace weft::ebpf {
+
+class ExchangeTracker final : private ConnectionSink {
+ public:
+  struct Options {
+    uint64_t boot_id = 0;
+    int64_t announce_after_ns = kSecond;
+    // A connection without traffic and open requests is forgotten; when it speaks again, it is
+    // treated like one that was there before the agent.
+    int64_t idle_ns = 300 * kSecond;
+    size_t max_connections = 262144;
+  };
+  // References must outlive the tracker.
+  ExchangeTracker(Options options, const ProtocolSet& protocols, ObservationWriter& writer,
+                  Metrics& metrics);
+  ~ExchangeTracker() override;
+
+  void OnData(const weft_data& record, std::string_view payload);
+  // A close is applied by the next Sweep: data records that were written before it may still be in
+  // the other ring.
+  void OnClose(const weft_control& record) { closing_.push_back({record.cookie, record.time_ns}); }
+
+  // Requires: every record from before the OnClose calls so far has been given to OnData.
+  void Sweep(int64_t now_ns);
+  // Everything that began before it was written, whole or as open; at most `limit_ns`.
+  int64_t Watermark(int64_t limit_ns) const;
+  // The agent stops: what is open is written as ended now, marked.
+  void Finish(int64_t now_ns);
+
+  // Local addresses of the connections so far: in network namespaces they are not the host's.
+  const std::unordered_set<std::string>& addresses() const { return addresses_; }
+  size_t connections() const { return connections_.size(); }
+
+ private:
+  struct Closing {
+    uint64_t cookie, time_ns;
+  };
+  void OnClosed(Connection& connection, const Exchange& exchange) override;
+  void Announce(Connection& connection, int64_t now_ns);
+  void ForgetIdle(int64_t now_ns);
+  void List(Connection& connection);
+  static bool Announced(const Connection& connection, const Exchange& exchange);
+
+  Options options_;
+  const ProtocolSet& protocols_;
+  ObservationWriter& writer_;
+  Counter &records_, &decoded_, &parse_failed_, &repeats_, &gap_bytes_, &made_, &forgotten_,
+      &unrecognised_, &overflow_;
+  std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections_;  // by cookie
+  std::vector<Connection*> active_;  // with something not handed out yet
+  std::vector<Closing> closing_;
+  std::vector<uint64_t> closed_;  // cookies, oldest first; kept for late records of theirs
+  int64_t next_forget_ns_ = 0;
+  int64_t finish_ns_ = 0;  // not 0: the agent stops
+  std::unordered_set<std::string> addresses_;
+};
+
+}  // namespace weft::ebpf

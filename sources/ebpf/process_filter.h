@@ -1,0 +1,31 @@
+// ProcessFilter: which processes are watched, by name, pid and cgroup. Decided once per process at
+// its first record, again after an exec. One thread.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <unordered_map>
+
+#include "sources/ebpf/ebpf_config.h"
+#include "sources/ebpf/process_metadata.h"
+
+namespace weft::ebpf {
+
+class ProcessFilter {
+ public:
+  ProcessFilter(const EbpfConfig& config, ProcessMetadata& processes);
+
+  // Sets *first when this call made the decision.
+  bool Wanted(uint32_t pid, bool* first);
+  void Forget(uint32_t pid) { verdicts_.erase(pid); }
+
+ private:
+  bool Decide(uint32_t pid);
+  bool Matches(const ProcessSelector& selector, uint32_t pid) const;
+
+  ProcessSelector include_, exclude_;
+  ProcessMetadata& processes_;
+  std::unordered_map<uint32_t, bool> verdicts_;
+};
+
+}  // namespace weft::ebpf

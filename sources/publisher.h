@@ -43,8 +43,8 @@ struct ProcessRecord {
   uint64_t id = 0;
   uint32_t pid = 0;
   std::string_view service_name;
-  std::string_view executable;
-  std::span<const std::pair<std::string, std::string>> attributes;
+  std::string_view executable = {};
+  std::span<const std::pair<std::string, std::string>> attributes = {};
 };
 
 class Publisher {

@@ -1,0 +1,154 @@
+#include "engine/graph/exporter_worker.h"
+
+#include <algorithm>
+#include <chrono>
+#include <exception>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace weft::graph {
+
+ExporterCounters::ExporterCounters(Metrics& m, const std::string& name)
+    : rows(m.Get(fmt::format("sink.rows{{sink={}}}", name))),
+      dropped(m.Get(fmt::format("sink.dropped{{sink={}}}", name))),
+      retries(m.Get(fmt::format("sink.retries{{sink={}}}", name))),
+      queued_bytes(m.Get(fmt::format("sink.queued_bytes{{sink={}}}", name))) {}
+
+ExporterWorker::ExporterWorker(const ExporterConfig& config, Exporter exporter, const Clock& clock,
+                               Metrics& metrics, Logger& log)
+    : config_(config),
+      exporter_(std::move(exporter)),
+      clock_(clock),
+      log_(log),
+      counters_(metrics, exporter_.name) {
+  thread_ = std::thread([this] { Run(); });
+}
+
+ExporterWorker::~ExporterWorker() { Stop(INT64_MIN); }
+
+void ExporterWorker::Push(trace::ExportBatchPtr batch, Done done) {
+  std::unique_lock lock(mutex_);
+  room_.wait(lock, [&] { return queue_.empty() || bytes_ + batch->bytes <= config_.queue_bytes; });
+  bytes_ += batch->bytes;
+  counters_.queued_bytes.Add(batch->bytes);
+  queue_.push_back({std::move(batch), std::move(done)});
+  wake_.notify_one();
+}
+
+void ExporterWorker::SetDeadline(int64_t deadline_ns) {
+  std::lock_guard lock(mutex_);
+  deadline_ns_ = std::min(deadline_ns_, deadline_ns);
+  wake_.notify_one();
+}
+
+void ExporterWorker::Stop(int64_t deadline_ns) {
+  SetDeadline(deadline_ns);
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+    wake_.notify_one();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void ExporterWorker::Run() {
+  bool unflushed = false;
+  std::unique_lock lock(mutex_);
+  while (true) {
+    const auto some = [this] { return !queue_.empty() || stopping_; };
+    if (!unflushed) {
+      wake_.wait(lock, some);
+    } else if (!wake_.wait_for(lock, std::chrono::nanoseconds(config_.flush_after_ns), some)) {
+      lock.unlock();
+      Flush();
+      lock.lock();
+      unflushed = false;
+      continue;
+    }
+    if (queue_.empty()) break;
+    const Item& item = queue_.front();  // stays in the queue, and in its bound, until it is done
+    lock.unlock();
+    Deliver(item);
+    unflushed = true;
+    lock.lock();
+    bytes_ -= queue_.front().batch->bytes;
+    counters_.queued_bytes.Add(0 - queue_.front().batch->bytes);
+    queue_.pop_front();
+    room_.notify_all();
+  }
+  lock.unlock();
+  if (unflushed) Flush();
+}
+
+bool ExporterWorker::Expired() const { return clock_.MonotonicNs() >= deadline_ns_; }
+
+void ExporterWorker::Deliver(const Item& item) {
+  const uint64_t rows = item.batch->spans.n();
+  int64_t backoff_ns = config_.first_backoff_ns;
+  weft_error error{};
+  int32_t outcome = WEFT_EXPORT_RETRY;
+  for (int attempt = 0;; ++attempt) {
+    {
+      std::unique_lock lock(mutex_);
+      if (Expired()) break;
+    }
+    error.message[0] = '\0';
+    outcome = Call(*item.batch, &error);
+    if (outcome != WEFT_EXPORT_RETRY) break;
+    counters_.retries.Add();
+    if (attempt == 0)
+      log_.Warn(fmt::format("exporter {}: retries a batch of {} spans: {}", exporter_.name, rows,
+                            std::string_view(error.message)));
+    std::unique_lock lock(mutex_);
+    const int64_t before_ns = deadline_ns_;
+    const int64_t left_ns =
+        deadline_ns_ == INT64_MAX ? backoff_ns : deadline_ns_ - clock_.MonotonicNs();
+    wake_.wait_for(lock,
+                   std::chrono::nanoseconds(std::min(backoff_ns, std::max<int64_t>(left_ns, 0))),
+                   [&] { return deadline_ns_ != before_ns; });
+    backoff_ns = std::min(backoff_ns * 2, config_.max_backoff_ns);
+  }
+  const Fate fate = outcome == WEFT_EXPORT_OK      ? Fate::kExported
+                    : outcome == WEFT_EXPORT_RETRY ? Fate::kAbandoned
+                                                   : Fate::kDropped;
+  (fate == Fate::kExported ? counters_.rows : counters_.dropped).Add(rows);
+  if (fate != Fate::kExported)
+    log_.Error(fmt::format("exporter {}: dropped a batch of {} spans: {}", exporter_.name, rows,
+                           fate == Fate::kAbandoned ? std::string_view("no time left")
+                                                    : std::string_view(error.message)));
+  item.done(fate);
+}
+
+int32_t ExporterWorker::Call(const trace::ExportBatch& batch, weft_error* error) {
+  const weft_traces traces = batch.traces.View();
+  const weft_source source = batch.Source();
+  try {
+    return exporter_.table->export_spans(exporter_.instance, &batch.view.spans(), &traces, &source,
+                                         error);
+  } catch (...) {
+    fmt::format_to_n(error->message, sizeof(error->message) - 1, "threw an exception{}", '\0');
+    return WEFT_FAILED;
+  }
+}
+
+void ExporterWorker::Flush() {
+  if (exporter_.table->flush == nullptr) return;
+  weft_error error{};
+  int64_t deadline_ns = clock_.MonotonicNs() + 10 * kSecond;
+  {
+    std::lock_guard lock(mutex_);
+    deadline_ns = std::max<int64_t>(std::min(deadline_ns, deadline_ns_), 0);
+  }
+  int32_t result = WEFT_FAILED;
+  try {
+    result = exporter_.table->flush(exporter_.instance, static_cast<uint64_t>(deadline_ns), &error);
+  } catch (...) {
+    fmt::format_to_n(error.message, sizeof(error.message) - 1, "threw an exception{}", '\0');
+  }
+  if (result != WEFT_OK)
+    log_.Error(
+        fmt::format("exporter {}: flush: {}", exporter_.name, std::string_view(error.message)));
+}
+
+}  // namespace weft::graph

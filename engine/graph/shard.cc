@@ -1,0 +1,105 @@
+#include "engine/graph/shard.h"
+
+#include <exception>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "engine/base/clock.h"
+
+namespace weft::graph {
+
+using transport::Stage;
+
+Shard::Shard(transport::Transport& transport, std::unique_ptr<transport::PartitionOwner> owner,
+             const ShardLimits& limits)
+    : transport_(transport),
+      owner_(std::move(owner)),
+      limits_(limits),
+      name_(fmt::format("{} partition {}", owner_->stage() == Stage::kStitch ? "stitch" : "trace",
+                        owner_->partition())) {}
+
+Result<void> Shard::ReadBack(transport::Stream log,
+                             const std::function<void(const transport::Record&)>& restore) {
+  auto result = owner_->ReadBack(log, restore);
+  if (!result) return Context(std::move(result.error()), name_);
+  return result;
+}
+
+bool Shard::Exchange() {
+  try {
+    if (!Commit() || failure()) return false;
+    if (ending_ || Ended()) return false;
+    if (auto read = Read(); !read) {
+      Fail(std::move(read.error()));
+      return false;
+    }
+    return true;
+  } catch (const std::exception& e) {
+    Fail({Code::kInternal, fmt::format("exception: {}", e.what())});
+  } catch (...) {
+    Fail({Code::kInternal, "exception of unknown type"});
+  }
+  return false;
+}
+
+Result<void> Shard::Read() {
+  records_.clear();
+  WEFT_TRY(ReadAvailable());
+  if (!records_.empty()) return {};
+  transport_.WaitReadable(owner_->stage(), owner_->partition(),
+                          transport_.LogTimeNs() + (hurried_ ? 2 * kMillisecond : limits_.tick_ns));
+  return ReadAvailable();
+}
+
+// Reads until nothing comes any more, so that time may be told to the stage, or enough is there.
+Result<void> Shard::ReadAvailable() {
+  for (size_t bytes = 0;;) {
+    const size_t before = records_.size();
+    const int64_t now_ns = transport_.LogTimeNs();
+    WEFT_TRY(owner_->Poll(limits_.poll_bytes - bytes, &records_));
+    caught_up_ = records_.size() == before;
+    if (caught_up_) {
+      now_ns_ = now_ns;
+      return {};
+    }
+    for (size_t i = before; i < records_.size(); ++i) bytes += records_[i].payload->bytes().size();
+    if (bytes >= limits_.poll_bytes) return {};
+  }
+}
+
+void Shard::Compute() {
+  try {
+    transaction_ = Step(records_, now_ns_, caught_up_);
+  } catch (const std::exception& e) {
+    Fail({Code::kInternal, fmt::format("exception: {}", e.what())});
+  } catch (...) {
+    Fail({Code::kInternal, "exception of unknown type"});
+  }
+}
+
+bool Shard::Commit() {
+  auto transaction = std::exchange(transaction_, std::nullopt);
+  if (!transaction) return true;
+  if (!transaction->out.empty() || transaction->commit_offset) {
+    auto committed = owner_->Commit(std::move(*transaction));
+    if (!committed) {
+      Fail(std::move(committed.error()));
+      return false;
+    }
+  }
+  Committed();
+  return true;
+}
+
+void Shard::Fail(Error error) {
+  std::lock_guard lock(mutex_);
+  if (!failure_) failure_ = Error{error.code, name_ + ": " + error.message};
+}
+
+std::optional<Error> Shard::failure() const {
+  std::lock_guard lock(mutex_);
+  return failure_;
+}
+
+}  // namespace weft::graph

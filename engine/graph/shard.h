@@ -1,0 +1,79 @@
+// Shard: the turn of one partition of one stage: commit, wait, read; compute; and again.
+//
+// The graph alternates (Exchange Compute)* for each shard and never runs two at once: Exchange on
+// the shard's own thread, because it waits and may write to a network; Compute on a TBB worker. The
+// derived class is the stage. No exception leaves either; what fails ends the shard and is kept.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/base/result.h"
+#include "engine/transport/transport.h"
+
+namespace weft::graph {
+
+struct ShardLimits {
+  size_t poll_bytes = size_t{4} << 20;
+  int64_t tick_ns = 100'000'000;
+};
+
+class Shard {
+ public:
+  Shard(transport::Transport& transport, std::unique_ptr<transport::PartitionOwner> owner,
+        const ShardLimits& limits);
+  virtual ~Shard() = default;
+
+  // Commits what Compute returned, waits for input at most a tick, reads it. False: this was the
+  // last turn; see failure().
+  bool Exchange();
+  void Compute();
+
+  // Ends the shard after its next commit.
+  void End() { ending_ = true; }
+  // Short waits, because somebody waits for the shard.
+  void Hurry() { hurried_ = true; }
+  std::optional<Error> failure() const;
+
+ protected:
+  const transport::PartitionOwner& owner() const { return *owner_; }
+  // Reads a log back through `restore`; a record that cannot be used is the stage's to count.
+  Result<void> ReadBack(transport::Stream log,
+                        const std::function<void(const transport::Record&)>& restore);
+
+  // Compute: the stage itself. `caught_up`: all that was appended before now_ns is in the records
+  // of this and earlier steps; else now_ns is that of the last time this was so.
+  virtual transport::Transaction Step(const std::vector<transport::Record>& records, int64_t now_ns,
+                                      bool caught_up) = 0;
+  // Exchange: the step's transaction has been committed. May wait.
+  virtual void Committed() {}
+  // Exchange, before the next wait: is there a reason to go on?
+  virtual bool Ended() const { return false; }
+
+ private:
+  bool Commit();
+  Result<void> Read();
+  Result<void> ReadAvailable();
+  void Fail(Error error);
+
+  transport::Transport& transport_;
+  std::unique_ptr<transport::PartitionOwner> owner_;
+  const ShardLimits limits_;
+  std::string name_;
+  std::vector<transport::Record> records_;
+  bool caught_up_ = false;
+  int64_t now_ns_ = 0;
+  std::optional<transport::Transaction> transaction_;
+  std::atomic<bool> ending_ = false;
+  std::atomic<bool> hurried_ = false;
+  mutable std::mutex mutex_;
+  std::optional<Error> failure_;
+};
+
+}  // namespace weft::graph

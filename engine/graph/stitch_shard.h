@@ -1,0 +1,47 @@
+// StitchShard: stage 1 of one partition between its logs. See Shard for the turn.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "engine/graph/shard.h"
+#include "engine/stitch/stitch_partition.h"
+
+namespace weft::graph {
+
+class StitchShard final : public Shard {
+ public:
+  // Takes the partition over: labels and learned state are read back.
+  static Result<std::unique_ptr<StitchShard>> TakeOver(transport::Transport& transport,
+                                                       uint32_t partition,
+                                                       const stitch::StitchConfig& config,
+                                                       const ShardLimits& limits,
+                                                       std::vector<stitch::ChainLink> chain,
+                                                       Metrics& metrics, Logger& log);
+
+  // The sources are closed: ends what is open once everything has been read.
+  void Finish();
+  // Finished, and nothing is left here. The shard must still turn until all of its stage are
+  // drained: the others may want answers from its links.
+  bool Drained() const { return drained_; }
+  uint64_t BufferedSpans() const { return buffered_; }
+
+ private:
+  StitchShard(transport::Transport& transport, std::unique_ptr<transport::PartitionOwner> owner,
+              const ShardLimits& limits)
+      : Shard(transport, std::move(owner), limits) {}
+
+  transport::Transaction Step(const std::vector<transport::Record>& records, int64_t now_ns,
+                              bool caught_up) override;
+  void Committed() override;
+
+  std::unique_ptr<stitch::StitchPartition> partition_;
+  std::atomic<bool> finishing_ = false;
+  bool finished_ = false;
+  bool idle_ = false;
+  std::atomic<bool> drained_ = false;
+  std::atomic<uint64_t> buffered_ = 0;
+};
+
+}  // namespace weft::graph

@@ -1,0 +1,113 @@
+#include "engine/graph/trace_shard.h"
+
+#include <utility>
+
+namespace weft::graph {
+
+using transport::Record;
+using transport::Stream;
+
+// Numbers of batches that every exporter is done with, in order: each exporter works in order, so
+// the last one to finish a batch has finished all earlier ones.
+class TraceShard::Mailbox {
+ public:
+  void Put(uint64_t number) {
+    std::lock_guard lock(mutex_);
+    numbers_.push_back(number);
+  }
+  std::vector<uint64_t> Take() {
+    std::lock_guard lock(mutex_);
+    return std::exchange(numbers_, {});
+  }
+  // A batch was given up: neither it nor what follows may be acknowledged any more.
+  std::atomic<bool> abandoned = false;
+
+ private:
+  std::mutex mutex_;
+  std::vector<uint64_t> numbers_;
+};
+
+// One batch on its way. Owners: a callback per exporter; the last one to sign acknowledges.
+class TraceShard::Receipt {
+ public:
+  Receipt(size_t exporters, std::shared_ptr<Mailbox> mailbox, const trace::ExportBatch& batch,
+          Counter& exported)
+      : left_(exporters),
+        mailbox_(std::move(mailbox)),
+        number_(batch.number),
+        rows_(batch.spans.n()),
+        exported_(exported) {}
+
+  void Sign(Fate fate) {
+    if (fate == Fate::kAbandoned) mailbox_->abandoned = true;
+    if (fate != Fate::kExported) everywhere_ = false;
+    if (left_.fetch_sub(1) != 1) return;
+    if (everywhere_) exported_.Add(rows_);
+    if (!mailbox_->abandoned) mailbox_->Put(number_);
+  }
+
+ private:
+  std::atomic<size_t> left_;
+  std::atomic<bool> everywhere_ = true;
+  std::shared_ptr<Mailbox> mailbox_;
+  const uint64_t number_;
+  const uint64_t rows_;
+  Counter& exported_;
+};
+
+TraceShard::TraceShard(transport::Transport& transport,
+                       std::unique_ptr<transport::PartitionOwner> owner, const ShardLimits& limits,
+                       std::vector<ExporterWorker*> exporters, Metrics& metrics)
+    : Shard(transport, std::move(owner), limits),
+      exporters_(std::move(exporters)),
+      mailbox_(std::make_shared<Mailbox>()),
+      exported_(metrics.Get("trace.exported")) {}
+
+Result<std::unique_ptr<TraceShard>> TraceShard::TakeOver(
+    transport::Transport& transport, uint32_t partition, const trace::TraceConfig& config,
+    const ShardLimits& limits, std::vector<trace::Sampler> samplers,
+    std::vector<ExporterWorker*> exporters, Metrics& metrics, Logger& log) {
+  auto owner = transport.Own(transport::Stage::kTrace, partition);
+  if (!owner) return Context(std::move(owner.error()), "trace partition");
+  const trace::Tenure tenure{partition, (*owner)->generation(), (*owner)->start_offset(),
+                             transport.LogTimeNs(), transport.partitions()};
+  std::unique_ptr<TraceShard> shard(
+      new TraceShard(transport, std::move(*owner), limits, std::move(exporters), metrics));
+  shard->partition_ =
+      std::make_unique<trace::TracePartition>(config, tenure, std::move(samplers), metrics, log);
+  size_t unreadable = 0;
+  WEFT_TRY(shard->ReadBack(Stream::kDecisions, [&](const Record& record) {
+    if (!shard->partition_->Restore(record)) ++unreadable;
+  }));
+  if (unreadable > 0) log.Error(std::to_string(unreadable) + " decision records cannot be read");
+  return shard;
+}
+
+void TraceShard::Finish() {
+  Hurry();
+  finishing_ = true;
+}
+
+transport::Transaction TraceShard::Step(const std::vector<Record>& records, int64_t now_ns,
+                                        bool caught_up) {
+  for (uint64_t number : mailbox_->Take()) partition_->Acknowledge(number);
+  for (const Record& record : records) partition_->Consume(record);
+  if (finishing_ && caught_up && !closing_) {
+    closing_ = true;
+    partition_->CloseAll();
+  }
+  return partition_->Tick(now_ns, caught_up);
+}
+
+void TraceShard::Committed() {
+  for (const trace::ExportBatchPtr& batch : partition_->TakeExports()) {
+    if (exporters_.empty()) mailbox_->Put(batch->number);
+    auto receipt = std::make_shared<Receipt>(exporters_.size(), mailbox_, *batch, exported_);
+    for (ExporterWorker* exporter : exporters_)
+      exporter->Push(batch, [receipt](Fate fate) { receipt->Sign(fate); });
+  }
+}
+
+bool TraceShard::Ended() const { return mailbox_->abandoned || (closing_ && partition_->Idle()); }
+
+}  // namespace weft::graph

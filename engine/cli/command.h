@@ -41,6 +41,8 @@ class Options {
   // Repeatable; commas separate as well.
   virtual void List(std::string_view name, std::vector<std::string>* out, std::string_view help,
                     std::string_view value_name = "A,B,...") = 0;
+  virtual void Ints(std::string_view name, std::vector<int64_t>* out, int64_t min, int64_t max,
+                    std::string_view help) = 0;
   virtual void Int(std::string_view name, int64_t* out, int64_t min, int64_t max,
                    std::string_view help) = 0;
   virtual void Number(std::string_view name, double* out, double min, double max,

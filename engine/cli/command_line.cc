@@ -54,6 +54,14 @@ class CliOptions final : public Options {
               ->allow_extra_args(false),
           value_name, !out->empty());
   }
+  void Ints(std::string_view name, std::vector<int64_t>* out, int64_t min, int64_t max,
+            std::string_view help) override {
+    Named(app_.add_option(std::string(name), *out, std::string(help))
+              ->delimiter(',')
+              ->allow_extra_args(false)
+              ->check(CLI::Range(min, max)),
+          "N,N,...", false);
+  }
   void Int(std::string_view name, int64_t* out, int64_t min, int64_t max,
            std::string_view help) override {
     app_.add_option(std::string(name), *out, std::string(help))

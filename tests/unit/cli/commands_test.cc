@@ -36,6 +36,10 @@ TEST(Commands, EveryOptionIsExplained) {
               std::string_view) override {
       Check(n, h);
     }
+    void Ints(std::string_view n, std::vector<int64_t>*, int64_t, int64_t,
+              std::string_view h) override {
+      Check(n, h);
+    }
     void Int(std::string_view n, int64_t*, int64_t, int64_t, std::string_view h) override {
       Check(n, h);
     }

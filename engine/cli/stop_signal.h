@@ -1,0 +1,41 @@
+// StopSignal: SIGINT and SIGTERM as something a command waits for. The first asks for an orderly end;
+// the second ends the process at once.
+//
+// Make it first thing in a command, before any other thread: the signals are blocked in the calling
+// thread, which every thread made later inherits, and a thread of its own takes them. One per
+// process at a time. Wait and requested from any thread.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+
+#include "engine/base/result.h"
+
+namespace weft::cli {
+
+class StopSignal {
+ public:
+  StopSignal();
+  ~StopSignal();
+  StopSignal(const StopSignal&) = delete;
+  StopSignal& operator=(const StopSignal&) = delete;
+
+  // Returns when a stop was asked for, or after ns; true if it was asked for.
+  bool Wait(int64_t ns);
+  bool requested() const { return requested_.load(std::memory_order_relaxed); }
+
+ private:
+  void Listen();
+
+  int signals_ = -1;  // signalfd
+  int ended_ = -1;    // eventfd: the destructor wakes the thread
+  std::atomic<bool> requested_ = false;
+  std::mutex mutex_;
+  std::condition_variable stop_;
+  std::thread thread_;
+};
+
+}  // namespace weft::cli

@@ -41,7 +41,6 @@ struct EbpfSettings {
   std::vector<std::string> secret_names;
   bool redis_arguments = false;
   bool capture_truth = false;
-  std::vector<std::string> trusted_networks;
 };
 
 struct TransportSettings {
@@ -69,6 +68,9 @@ struct StoreSettings {
 
 struct Config {
   std::string log_level = "warn";
+  std::vector<std::string> networks{"127.0.0.0/8",    "10.0.0.0/8",    "172.16.0.0/12",
+                                    "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16",
+                                    "::1/128",        "fc00::/7",      "fe80::/10"};
   EbpfSettings ebpf;
   TransportSettings transport;
   int64_t partitions = 4;

@@ -1,5 +1,8 @@
 #include <algorithm>
 #include <bit>
+#include <charconv>
+
+#include <arpa/inet.h>
 
 #include <fmt/format.h>
 
@@ -40,6 +43,20 @@ void CheckChain(const std::vector<PluginChoice>& chain, std::string_view key, Mi
   }
 }
 
+// "10.0.0.0/8" or "fc00::/7".
+bool IsNetwork(const std::string& text) {
+  const size_t slash = text.find('/');
+  if (slash == text.npos) return false;
+  const std::string address = text.substr(0, slash);
+  unsigned char bytes[16];
+  unsigned bits = 0;
+  const char* end = text.data() + text.size();
+  const auto [rest, error] = std::from_chars(text.data() + slash + 1, end, bits);
+  if (error != std::errc() || rest != end) return false;
+  return (inet_pton(AF_INET, address.c_str(), bytes) == 1 && bits <= 32) ||
+         (inet_pton(AF_INET6, address.c_str(), bytes) == 1 && bits <= 128);
+}
+
 template <typename T>
 void CheckDisjoint(const std::vector<T>& include, const std::vector<T>& exclude,
                    std::string_view key, Mistakes& out) {
@@ -64,6 +81,9 @@ void CheckEbpf(const EbpfSettings& ebpf, Mistakes& out) {
 
 Result<void> CheckConfig(const Config& config) {
   Mistakes out;
+  for (const std::string& network : config.networks)
+    if (!IsNetwork(network))
+      out.Add(fmt::format("networks: '{:.80}' is not a network such as 10.0.0.0/8", network));
   CheckEbpf(config.ebpf, out);
   CheckChain(config.correlators, "correlators", out);
   CheckChain(config.samplers, "samplers", out);
@@ -71,6 +91,9 @@ Result<void> CheckConfig(const Config& config) {
   if (config.exporters.empty()) out.Add("exporters: none; traces would go nowhere");
   const bool to_store = std::any_of(config.exporters.begin(), config.exporters.end(),
                                     [](const auto& e) { return e.name == "sqlite"; });
+  for (const PluginChoice& exporter : config.exporters)
+    if (exporter.name == "sqlite" && exporter.config_json != "{}")
+      out.Add("exporters: sqlite is set by the keys of 'store', not by a config of its own");
   if (to_store && config.store.path.empty())
     out.Add("store.path: empty, but the exporter sqlite needs it");
   if (config.trace.max_age_ns < config.stitch.window_ns + config.stitch.look_ahead_ns)

@@ -25,6 +25,9 @@ const ConfigKey kKeys[] = {
    "Lines at or above this level go to stderr.",
    0, 0, Unit::kNone, "debug info warn error"},
 
+  {"networks", TEXTS(networks),
+   "What is watched, as networks: the trace context of peers in them is believed. A peer outside\nis the edge: its requests begin traces of their own."},
+
   {"sources.ebpf.enabled", BOOL(ebpf.enabled),
    "Watch the sockets of the programs on this host."},
   {"sources.ebpf.include.processes", TEXTS(ebpf.include.processes),
@@ -61,8 +64,6 @@ const ConfigKey kKeys[] = {
    "Show the arguments of Redis commands instead of a ?. Those of AUTH are never shown."},
   {"sources.ebpf.capture_truth", BOOL(ebpf.capture_truth),
    "Keep the header X-Weft-Truth, for scoring with `weft eval`. No correlator, sampler or id\nsees it."},
-  {"sources.ebpf.trusted_networks", TEXTS(ebpf.trusted_networks),
-   "Peers whose trace context is believed, such as 10.0.0.0/8; others begin a new trace.\nEmpty: loopback and the private ranges."},
 
   {"transport.memory_bytes", SIZE(transport.memory_bytes),
    "Bytes on the way between sources and engine. When it is full the sources wait,\nthen drop and count.",

@@ -51,6 +51,19 @@ std::string Range(const ConfigKey& key) {
   return fmt::format(" ({} to {})", spell(key.min), spell(key.max));
 }
 
+// Breaks a list that is too long for a line behind its commas.
+std::string Wrap(std::string text, size_t indent) {
+  constexpr size_t kColumns = 98;
+  size_t line = 0;  // where it begins
+  for (size_t at = 0; text.size() - line > kColumns - indent;) {
+    at = text.rfind(", ", line + kColumns - indent);
+    if (at == text.npos || at <= line) break;
+    text.replace(at + 1, 1, "\n" + std::string(indent, ' '));
+    line = at + 2;
+  }
+  return text;
+}
+
 void Comment(std::string_view text, size_t depth, std::string& out) {
   for (size_t at = 0; at <= text.size();) {
     const size_t end = std::min(text.find('\n', at), text.size());
@@ -83,10 +96,12 @@ std::string PrintDefaultConfig() {
     open = dot == key.path.npos ? "" : std::string(key.path.substr(0, dot));
     if (depth == 0) out.push_back('\n');
     Comment(fmt::format("{}{}", key.doc, Range(key)), depth, out);
+    const std::string name(key.path.substr(dot == key.path.npos ? 0 : dot + 1));
+    const std::string value = std::visit(Printer{key, config}, key.member);
     out.append(2 * depth, ' ')
-        .append(key.path.substr(dot == key.path.npos ? 0 : dot + 1))
+        .append(name)
         .append(": ")
-        .append(std::visit(Printer{key, config}, key.member))
+        .append(Wrap(value, 2 * depth + name.size() + 3))
         .append("\n");
   }
   return out;

@@ -111,6 +111,9 @@ TEST(Config, ImpossibleCombinationsAreRefused) {
   EXPECT_THAT(Mistakes("sources: {ebpf: {ring_bytes: 3MiB}}\n"), HasSubstr("next: 4MiB"));
   EXPECT_THAT(Mistakes("sources: {ebpf: {include: {ports: [1]}, exclude: {ports: [2]}}}\n"),
               HasSubstr("both there"));
+  EXPECT_THAT(Mistakes("exporters: [{name: sqlite, config: {path: x}}]\n"), HasSubstr("'store'"));
+  EXPECT_THAT(Mistakes("networks: [10.0.0.0/33]\n"), HasSubstr("not a network"));
+  EXPECT_THAT(Mistakes("networks: [localhost]\n"), HasSubstr("not a network"));
   EXPECT_THAT(Mistakes("trace: {max_age: 1s}\nstitch: {window: 2s}\n"), HasSubstr("would be cut"));
   EXPECT_THAT(Mistakes("transport: {memory_bytes: 1MB}\n"), HasSubstr("trace.max_bytes"));
   EXPECT_THAT(Mistakes("store: {path: ''}\n"), HasSubstr("the exporter sqlite needs it"));

@@ -49,62 +49,61 @@ Result<PluginInstance> PluginInstance::Create(const LoadedPlugin& plugin,
   auto config = CompleteConfig(schema == nullptr ? "" : schema, config_json);
   if (!config) return Context(std::move(config.error()), where);
 
-  auto host = std::make_unique<PluginHost>(plugin.name, services);
+  auto tables = std::make_unique<Tables>(plugin, services);
   void* handle = nullptr;
   weft_error error{};
-  const int32_t result = CallCreate(*plugin.table, host->table(), *config, &handle, &error);
+  const int32_t result = CallCreate(*plugin.table, tables->host.table(), *config, &handle, &error);
   if (result != WEFT_OK) {
     error.message[sizeof error.message - 1] = '\0';
     const char* cause = error.message[0] != '\0' ? error.message : "no reason given";
     return Fail(result == WEFT_INVALID ? Code::kInvalid : Code::kInternal,
                 fmt::format("{}: create: {}", where, cause));
   }
-  return PluginInstance(plugin, std::move(host), handle);
+  return PluginInstance(plugin, std::move(tables), handle);
 }
 
-PluginInstance::PluginInstance(LoadedPlugin plugin, std::unique_ptr<PluginHost> host, void* handle)
-    : plugin_(std::move(plugin)), host_(std::move(host)), handle_(handle) {
-  const void* operations = plugin_.table->operations;
-  switch (plugin_.kind) {
-    case Kind::kCorrelator: correlator_ = CopyOperations<weft_correlator>(operations); break;
-    case Kind::kSampler: sampler_ = CopyOperations<weft_sampler>(operations); break;
-    case Kind::kExporter: exporter_ = CopyOperations<weft_exporter>(operations); break;
+PluginInstance::Tables::Tables(const LoadedPlugin& plugin, const Services& services)
+    : host(plugin.name, services) {
+  const void* operations = plugin.table->operations;
+  switch (plugin.kind) {
+    case Kind::kCorrelator: correlator = CopyOperations<weft_correlator>(operations); break;
+    case Kind::kSampler: sampler = CopyOperations<weft_sampler>(operations); break;
+    case Kind::kExporter: exporter = CopyOperations<weft_exporter>(operations); break;
   }
 }
+
+PluginInstance::PluginInstance(LoadedPlugin plugin, std::unique_ptr<Tables> tables, void* handle)
+    : plugin_(std::move(plugin)), tables_(std::move(tables)), handle_(handle) {}
 
 PluginInstance::PluginInstance(PluginInstance&& other) noexcept
     : plugin_(other.plugin_),
-      host_(std::move(other.host_)),
-      handle_(std::exchange(other.handle_, nullptr)),
-      correlator_(other.correlator_),
-      sampler_(other.sampler_),
-      exporter_(other.exporter_) {}
+      tables_(std::move(other.tables_)),
+      handle_(std::exchange(other.handle_, nullptr)) {}
 
 PluginInstance& PluginInstance::operator=(PluginInstance&& other) noexcept {
-  if (this != &other) {
-    std::destroy_at(this);
-    std::construct_at(this, std::move(other));
-  }
+  std::swap(plugin_, other.plugin_);
+  std::swap(tables_, other.tables_);
+  std::swap(handle_, other.handle_);
   return *this;
 }
 
 PluginInstance::~PluginInstance() {
-  if (host_ != nullptr) plugin_.table->destroy(handle_);
+  if (tables_ != nullptr) plugin_.table->destroy(handle_);
 }
 
 const weft_correlator& PluginInstance::correlator() const {
   WEFT_CHECK(plugin_.kind == Kind::kCorrelator);
-  return correlator_;
+  return tables_->correlator;
 }
 
 const weft_sampler& PluginInstance::sampler() const {
   WEFT_CHECK(plugin_.kind == Kind::kSampler);
-  return sampler_;
+  return tables_->sampler;
 }
 
 const weft_exporter& PluginInstance::exporter() const {
   WEFT_CHECK(plugin_.kind == Kind::kExporter);
-  return exporter_;
+  return tables_->exporter;
 }
 
 }  // namespace weft::plugin

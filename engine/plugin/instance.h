@@ -2,7 +2,7 @@
 //
 // The engine makes one per shard (correlators, samplers) or one per exporter. One caller at a time.
 // Operations come as full tables of this engine's size: functions that the plugin's shorter table
-// does not have are null. Movable; the inner addresses stay.
+// does not have are null. Movable; the tables stay where they are.
 #pragma once
 
 #include <memory>
@@ -39,14 +39,19 @@ class PluginInstance {
   const weft_exporter& exporter() const;
 
  private:
-  PluginInstance(LoadedPlugin plugin, std::unique_ptr<PluginHost> host, void* handle);
+  // What others hold addresses of.
+  struct Tables {
+    explicit Tables(const LoadedPlugin& plugin, const Services& services);
+    PluginHost host;
+    weft_correlator correlator{};
+    weft_sampler sampler{};
+    weft_exporter exporter{};
+  };
+  PluginInstance(LoadedPlugin plugin, std::unique_ptr<Tables> tables, void* handle);
 
   LoadedPlugin plugin_;
-  std::unique_ptr<PluginHost> host_;
+  std::unique_ptr<Tables> tables_;
   void* handle_ = nullptr;
-  weft_correlator correlator_{};
-  weft_sampler sampler_{};
-  weft_exporter exporter_{};
 };
 
 }  // namespace weft::plugin

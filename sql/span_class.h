@@ -27,8 +27,7 @@ constexpr int SpanClass(int64_t duration_ns, bool error) {
 
 // Row ids of span_rows: trace << kTraceShift | number in the trace.
 inline constexpr int kTraceShift = 20;
-// Blocks of the index span_by_id, and how much of the span id it holds.
-inline constexpr int kBlockShift = kTraceShift + 14;
-inline constexpr int kSpanIdShift = 41;
+// What span_directory holds of a span id.
+constexpr uint32_t SpanIdPrefix(uint64_t span_id) { return static_cast<uint32_t>(span_id >> 32); }
 
 }  // namespace weft::sql

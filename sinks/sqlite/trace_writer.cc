@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include <fmt/format.h>
+
 #include "engine/api/dictionary.h"
 #include "sinks/jsonl/json_text.h"
 #include "sql/span_class.h"
@@ -22,6 +24,11 @@ void PutBigEndian(unsigned char* out, uint64_t value) {
   for (int i = 7; i >= 0; --i, value >>= 8) out[i] = static_cast<unsigned char>(value);
 }
 
+void AppendPrefix(std::string& out, uint64_t span_id) {
+  const uint32_t prefix = sql::SpanIdPrefix(span_id);
+  for (int shift = 0; shift < 32; shift += 8) out.push_back(static_cast<char>(prefix >> shift));
+}
+
 int64_t Thousandths(float share) {
   return std::isfinite(share) ? std::lround(std::clamp(share, 0.0f, 1.0f) * 1000) : 0;
 }
@@ -30,13 +37,20 @@ int64_t Thousandths(float share) {
 
 Result<void> TraceWriter::Prepare(const sql::Database& db) {
   db_ = db.get();
+  static constexpr std::string_view kSpanValues =
+      "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
+  // OR REPLACE makes SQLite keep a copy of every page that a row touches, which halves the speed:
+  // only rows that do replace pay for it.
+  const std::string insert = fmt::format("INSERT INTO span_rows {}", kSpanValues);
+  const std::string replace = fmt::format("INSERT OR REPLACE INTO span_rows {}", kSpanValues);
   const std::pair<sql::Statement*, std::string_view> all[] = {
+      {&add_span_, insert},
+      {&replace_span_, replace},
+      {&add_directory_,
+       "INSERT INTO span_directory(first_trace, last_trace, prefixes) VALUES(?1, ?2, ?3)"},
       {&add_trace_,
        "INSERT INTO trace_rows VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) "
        "ON CONFLICT DO NOTHING"},
-      {&add_span_,
-       "INSERT OR REPLACE INTO span_rows VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,"
-       " ?13, ?14, ?15, ?16, ?17, ?18)"},
       {&add_candidates_, "INSERT OR REPLACE INTO candidate_rows VALUES(?1, ?2)"},
       {&find_trace_, "SELECT id FROM trace_rows WHERE lower(hex(trace_id)) = ?1"},
       {&load_spans_,
@@ -77,6 +91,23 @@ void TraceWriter::Begin(const weft_spans& spans, const weft_traces& traces, int6
   traces_ = &traces;
   dictionaries_.Begin(spans, slice);
   attributes_.Begin(spans);
+  first_trace_ = next_trace_;
+  prefixes_.clear();
+}
+
+Result<void> TraceWriter::Finish() {
+  return AddDirectory(first_trace_, next_trace_ - 1, prefixes_);
+}
+
+Result<void> TraceWriter::AddDirectory(int64_t first_trace, int64_t last_trace,
+                                       std::string& prefixes) {
+  if (prefixes.empty()) return {};
+  add_directory_.Bind(1, first_trace);
+  add_directory_.Bind(2, last_trace);
+  add_directory_.BindBlob(3, prefixes);
+  auto done = add_directory_.Run();
+  prefixes.clear();
+  return done;
 }
 
 Result<void> TraceWriter::Write(uint32_t trace, Counts& counts) {
@@ -96,24 +127,23 @@ Result<void> TraceWriter::Write(uint32_t trace, Counts& counts) {
   const bool plain = (At(traces_->flags, trace) & (WEFT_FLAG_OPEN | WEFT_FLAG_LATE)) == 0 &&
                      traces_->n_rows[trace] < (1u << sql::kTraceShift);
   if (!plain) return Join(trace, id, At(traces_->flags, trace), counts);
-  for (uint32_t row = begin; row < end; ++row)
+  for (uint32_t row = begin; row < end; ++row) {
     WEFT_TRY(AddSpan(row, (id << sql::kTraceShift) + (row - begin)));
+    AppendPrefix(prefixes_, spans_->span_id[row]);
+  }
   counts.spans += end - begin;
   return {};
 }
 
-void TraceWriter::SetTraceId(uint32_t trace) {
-  PutBigEndian(trace_id_, traces_->trace_hi[trace]);
-  PutBigEndian(trace_id_ + 8, traces_->trace_lo[trace]);
-}
-
 Result<bool> TraceWriter::AddTrace(uint32_t trace) {
   const weft_traces& t = *traces_;
-  SetTraceId(trace);
+  unsigned char trace_id[16];
+  PutBigEndian(trace_id, t.trace_hi[trace]);
+  PutBigEndian(trace_id + 8, t.trace_lo[trace]);
   const int64_t start = t.start_ns[trace];
   const int64_t duration = std::max<int64_t>(t.end_ns[trace] - start, 0);
   add_trace_.Bind(1, next_trace_);
-  add_trace_.BindBlob(2, {reinterpret_cast<const char*>(trace_id_), sizeof trace_id_});
+  add_trace_.BindBlob(2, {reinterpret_cast<const char*>(trace_id), sizeof trace_id});
   add_trace_.Bind(3, start);
   add_trace_.Bind(4, duration);
   if (t.root_row && t.root_row[trace] != WEFT_NONE) {
@@ -171,6 +201,7 @@ Result<void> TraceWriter::Load(int64_t id) {
 
 Result<void> TraceWriter::Join(uint32_t trace, int64_t id, uint32_t flags, Counts& counts) {
   WEFT_TRY(Load(id));
+  joined_prefixes_.clear();
   const int64_t limit = (id + 1) << sql::kTraceShift;
   const uint32_t begin = traces_->first_row[trace], end = begin + traces_->n_rows[trace];
   for (uint32_t row = begin; row < end; ++row) {
@@ -184,6 +215,7 @@ Result<void> TraceWriter::Join(uint32_t trace, int64_t id, uint32_t flags, Count
       }
       ++next_row_;
       ++counts.spans;
+      AppendPrefix(joined_prefixes_, spans_->span_id[row]);
     } else if (known->second.open && !open) {
       known->second.open = false;
       ++counts.replaced;
@@ -191,8 +223,9 @@ Result<void> TraceWriter::Join(uint32_t trace, int64_t id, uint32_t flags, Count
       ++counts.duplicates;
       continue;
     }
-    WEFT_TRY(AddSpan(row, known->second.row));
+    WEFT_TRY(AddSpan(row, known->second.row, !fresh));
   }
+  WEFT_TRY(AddDirectory(id, id, joined_prefixes_));
   return Summarize(id, flags);
 }
 
@@ -217,7 +250,7 @@ Result<void> TraceWriter::Summarize(int64_t id, uint32_t flags) {
   return update_trace_.Run();
 }
 
-Result<void> TraceWriter::AddSpan(uint32_t row, int64_t row_id) {
+Result<void> TraceWriter::AddSpan(uint32_t row, int64_t row_id, bool replace) {
   const weft_spans& s = *spans_;
   const Result<int64_t> operation = dictionaries_.Operation(row);
   if (!operation) return std::unexpected(operation.error());
@@ -229,7 +262,7 @@ Result<void> TraceWriter::AddSpan(uint32_t row, int64_t row_id) {
   const int64_t duration = open ? 0 : std::max<int64_t>(s.end_ns[row] - s.start_ns[row], 0);
   const auto status = At(s.status, row);
   const auto request_tid = At(s.request_tid, row), response_tid = At(s.response_tid, row);
-  sql::Statement& add = add_span_;
+  sql::Statement& add = replace ? replace_span_ : add_span_;
   add.Bind(1, row_id);
   add.Bind(2, static_cast<int64_t>(s.span_id[row]));
   add.Bind(3, static_cast<int64_t>(At(s.parent_id, row)));

@@ -32,6 +32,8 @@ class TraceWriter {
   // Before the traces of a batch; lends both until the next call.
   void Begin(const weft_spans& spans, const weft_traces& traces, int64_t slice);
   Result<void> Write(uint32_t trace, Counts& counts);
+  // After the traces of a batch: what was added becomes findable by span id.
+  Result<void> Finish();
 
   int64_t next_trace() const { return next_trace_; }
   int64_t next_connection() const { return dictionaries_.next_connection(); }
@@ -48,20 +50,22 @@ class TraceWriter {
   // Recomputes what the trace's row says about its spans.
   Result<void> Summarize(int64_t id, uint32_t flags);
   Result<int64_t> FindTrace(uint32_t trace);
-  Result<void> AddSpan(uint32_t row, int64_t row_id);
+  Result<void> AddSpan(uint32_t row, int64_t row_id, bool replace = false);
   Result<void> AddCandidates(uint32_t row, int64_t row_id);
-  void SetTraceId(uint32_t trace);
+  Result<void> AddDirectory(int64_t first_trace, int64_t last_trace, std::string& prefixes);
 
   Dictionaries dictionaries_;
   AttributeStore attributes_;
   sql::Statement add_trace_, add_span_, add_candidates_, find_trace_, load_spans_, summarize_,
-      update_trace_, last_trace_;
+      update_trace_, replace_span_, add_directory_,
+      last_trace_;
   sqlite3* db_ = nullptr;
   int64_t next_trace_ = 1;
 
   const weft_spans* spans_ = nullptr;
   const weft_traces* traces_ = nullptr;
-  unsigned char trace_id_[16] = {};
+  int64_t first_trace_ = 0;  // of this batch
+  std::string prefixes_, joined_prefixes_;
   std::unordered_map<uint64_t, StoredSpan> stored_;
   int64_t next_row_ = 0;
   std::string candidates_, hex_;

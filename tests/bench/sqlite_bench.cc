@@ -116,11 +116,18 @@ struct Measured {
   double spans_per_second = 0, bytes_per_span = 0;
 };
 
+sinks::SqliteSinkOptions Options(const std::string& path) {
+  sinks::SqliteSinkOptions options;
+  options.path = path;
+  options.max_bytes = 0;
+  return options;
+}
+
 Measured Measure(Shape shape, uint32_t traces, const std::filesystem::path& folder) {
   const auto path = folder / "bench.db";
   std::filesystem::remove(path);
   SystemClock clock;
-  auto sink = sinks::SqliteSink::Open({.path = path, .max_bytes = 0}, clock);
+  auto sink = sinks::SqliteSink::Open(Options(path), clock);
   if (!sink) {
     fmt::print(stderr, "{}\n", sink.error().message);
     std::exit(1);

@@ -4,7 +4,7 @@
 // Grammar: Feed* End. Segments of one direction come in ascending, non-overlapping position;
 // between the directions, in order of time. A jump in position is a loss (counted, parser resyncs);
 // captured < true length is the normal case (bodies are not captured) and no loss. One thread.
-// Segment bytes are lent for the call; what is needed later is copied, at most Limits::head_bytes
+// Segment bytes are lent for the call; what is needed later is copied, at most ProtocolSettings::head_bytes
 // per direction.
 #pragma once
 
@@ -29,7 +29,7 @@ class ExchangeSink {
   virtual void OnClosed(const Exchange& exchange) = 0;
 };
 
-class ProtocolSet;  // protocol.h: settings and the protocols in use; shared by all conversations
+class ProtocolSet;  // protocol_set.h: settings and counters; shared by all conversations
 
 class Conversation {
  public:

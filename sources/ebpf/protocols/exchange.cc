@@ -5,7 +5,7 @@ namespace weft::ebpf {
 void Exchange::Clear() {
   protocol = 0;
   status = 0;
-  incomplete = pipelined = one_way = has_response = names_server = false;
+  incomplete = aborted = pipelined = one_way = has_response = names_server = false;
   request_direction = Direction::kReceived;
   request = Extent{};
   response = Extent{};
@@ -13,6 +13,8 @@ void Exchange::Clear() {
   peer.clear();
   request_id.clear();
   truth.clear();
+  trace_state.clear();
+  tag = 0;
   context = TraceContext{};
   attributes.Clear();
 }

@@ -69,7 +69,9 @@ struct TraceContext {
 struct Exchange {
   uint8_t protocol = 0;       // weft_protocol
   uint8_t status = 0;         // weft_status
-  bool incomplete = false;    // bytes of it were lost, or it was joined in its middle
+  bool incomplete = false;    // bytes of it were lost; without a response: the response is unknown,
+                              // and response.last says when it had come at the latest, if known
+  bool aborted = false;       // the connection ended before the response was whole
   bool pipelined = false;     // sent before the previous response began
   bool one_way = false;       // the protocol has no response to it; end is the request's end
   bool has_response = false;  // response is set (its first byte has been seen)
@@ -79,7 +81,9 @@ struct Exchange {
   std::string operation;   // span name, low cardinality
   std::string peer;        // Host header and the like: who was called; may be empty
   std::string request_id;  // X-Request-ID
+  std::string trace_state;  // of a valid tracestate header beside a valid traceparent
   std::string truth;       // scoring only; never an attribute
+  uint32_t tag = 0;         // the protocol's own
   TraceContext context;
   Attributes attributes;
 

@@ -1,103 +1,83 @@
-// Protocol: what one protocol folder implements, three functions: find, parse, pair.
+// Protocol: what one protocol folder implements: find a message, parse one, pair a response.
 //
 // Called by Conversation only, which owns buffers, positions, gaps and times; a protocol sees
-// captured bytes and answers with an outcome, and never reads past what it is given. Protocol
-// objects are immutable and shared between threads; a Dialogue belongs to one conversation.
-// "Add one in N steps": README.md in this folder.
+// captured bytes, answers with an outcome, and never keeps the bytes. Bodies are not captured, so
+// a message is a head to read and a length to skip. A Protocol is immutable and shared between
+// threads; a Dialogue belongs to one conversation. "Add one in N steps": README.md beside this.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
-#include <optional>
-#include <string>
 #include <string_view>
-#include <vector>
 
-#include "engine/base/metrics.h"
 #include "sources/ebpf/protocols/exchange.h"
 
 namespace weft::ebpf {
 
-enum class Outcome : uint8_t {
-  kDone,      // a whole message (or head) was read; `used` bytes of it
-  kNeedMore,  // a right beginning; call again with more bytes
-  kSkip,      // `used` bytes, then `skip` stream bytes that need not be captured; then call again
-  kInvalid,   // not a message: resynchronise
-  kEnd        // the stream stops being this protocol (upgrade, CONNECT, MONITOR)
-};
-
 enum class MessageKind : uint8_t { kRequest, kResponse };
 
-// What first bytes look like.
-enum class Guess : uint8_t { kNo, kMaybe, kRequest, kResponse };
+enum class Outcome : uint8_t {
+  kDone,      // the whole message: `lead` + `used` captured bytes, then `skip` stream bytes
+  kSkip,      // its head or a part of it; after `skip` stream bytes it goes on (Continue)
+  kNeedMore,  // a right beginning, too short; the same bytes and more will come
+  kInvalid,   // no such message
+  kEnd        // as kDone, and from here the connection is not this protocol any more
+};
 
 struct Step {
   Outcome outcome = Outcome::kInvalid;
-  uint64_t used = 0;  // captured bytes consumed
-  uint64_t skip = 0;  // further stream bytes, captured or not, that belong to the message
+  size_t used = 0;    // captured bytes read, `lead` included
+  uint64_t skip = 0;  // stream bytes behind them, captured or not, that belong to the message
+  size_t lead = 0;    // of `used`: filler before the message's first byte (heads only)
 };
+// As `skip`: the end cannot be known from here; the message ends with its direction, or when the
+// conversation sees that the next one begins.
+inline constexpr uint64_t kUntilNext = UINT64_MAX;
 
-// Per-connection state of a protocol.
+// What the first bytes of a segment look like. Weak: right for this protocol, but for others too;
+// counts when the other direction looks like the counterpart.
+enum class Guess : uint8_t { kNo, kMaybe, kRequest, kResponse, kWeakRequest, kWeakResponse };
+
+using OpenRequests = std::deque<std::unique_ptr<Exchange>>;  // oldest first
+inline constexpr size_t kNoRequest = SIZE_MAX;       // answers a request that was not seen
+inline constexpr size_t kUnsolicited = SIZE_MAX - 1;  // push: answers nothing
+inline constexpr size_t kInterim = SIZE_MAX - 2;      // to the oldest request, and not its last
+
+// Per-connection state of a protocol. `cut`: what follows the bytes will never be seen, so
+// kNeedMore would wait for ever: answer with what is there, or kInvalid.
 class Dialogue {
  public:
   virtual ~Dialogue() = default;
-
-  // Parses the head of one message at the beginning of `bytes`. On kDone and kSkip the fields are
-  // in `out` (a request) or kept for Pair (a response). kSkip: the message goes on; Continue is
-  // called after the skip.
-  virtual Step ParseHead(MessageKind kind, std::string_view bytes, Exchange* out) = 0;
-  // Goes on inside a message whose head was read: kSkip, kNeedMore, or kDone at its last byte.
-  virtual Step Continue(MessageKind kind, std::string_view bytes) = 0;
-  // A message lasts until the direction closes, or until the next plausible start.
-  virtual bool UntilClose(MessageKind kind) const = 0;
-
-  // Which of the `open` requests (oldest first) the response just parsed belongs to; writes status
-  // and attributes to it. nullopt: to none (1xx, push message, answer to an unseen request).
-  virtual std::optional<size_t> Pair(std::vector<Exchange*>& open) = 0;
-  // Bytes were lost or skipped blindly in that direction.
-  virtual void Lost(MessageKind kind) = 0;
+  // Reads the beginning of one request into `out`: cleared but for direction and first mark.
+  virtual Step ParseRequest(std::string_view bytes, bool cut, Exchange* out) = 0;
+  // Reads the beginning of one response and remembers it for Pair. `expected`: the oldest open
+  // request, null if unknown (HTTP: a response to HEAD has no body).
+  virtual Step ParseResponse(std::string_view bytes, bool cut, const Exchange* expected) = 0;
+  // Goes on in a message after its skip; `exchange` is null where it belongs to none.
+  virtual Step Continue(MessageKind kind, std::string_view bytes, bool cut, Exchange* exchange) = 0;
+  // In a message after its skip: the next `missing` bytes were not captured, and the record that
+  // held them ends there. True if the message certainly ends there too.
+  virtual bool EndsIn(MessageKind kind, uint64_t missing) const = 0;
+  // What the response just parsed answers: the number of one of the first `count` requests in
+  // `open`, to which status and attributes are written; or one of the three constants.
+  virtual size_t Pair(const OpenRequests& open, size_t count) = 0;
+  // After a loss the conversation has found its place again: nothing is open, nothing is awaited.
+  virtual void Resynchronised() {}
 };
 
 class Protocol {
  public:
   virtual ~Protocol() = default;
   virtual uint8_t id() const = 0;  // weft_protocol
-  virtual std::string_view name() const = 0;
-  // First bytes of a direction; kMaybe: too few to say.
+  // Bytes at the beginning of a segment of a connection whose protocol and roles are unknown.
   virtual Guess Recognise(std::string_view bytes) const = 0;
-  // Offset of the next plausible start of a message of that kind; npos: none here.
-  virtual size_t FindBoundary(MessageKind kind, std::string_view bytes) const = 0;
+  // May a message of that kind begin here? For resynchronising; protocol and roles are known.
+  virtual bool MayBegin(MessageKind kind, std::string_view bytes) const = 0;
+  // Clients may send requests without awaiting responses as a matter of course.
+  virtual bool pipelines() const = 0;
   virtual std::unique_ptr<Dialogue> NewDialogue() const = 0;
-};
-
-struct ProtocolSettings {
-  bool capture_truth = false;             // X-Weft-Truth and weft-truth: arguments, for scoring
-  bool redis_arguments = false;           // db.query.text with arguments instead of `?`
-  std::vector<std::string> headers;       // further request and response headers to attributes
-  std::vector<std::string> secret_names;  // further query parameters to redact
-  size_t head_bytes = 16384;              // buffered per direction while a head is incomplete
-  size_t max_open = 4096;                 // unanswered requests per connection
-};
-
-// The protocols in use, with their settings and counters. Immutable after construction; any thread.
-class ProtocolSet {
- public:
-  ProtocolSet(ProtocolSettings settings, Metrics& metrics);
-  ~ProtocolSet();
-
-  // Ledger of the parsers: every message, resync and give-up.
-  struct Counters {
-    Counter &exchanges, &unanswered, &unpaired, &resyncs, &skipped_bytes, &lost_bytes, &invalid,
-        &context_invalid, &given_up, &overflow;
-  };
-  const ProtocolSettings& settings() const { return settings_; }
-  const std::vector<std::unique_ptr<Protocol>>& protocols() const { return protocols_; }
-  const Counters& counters() const { return counters_; }
-
- private:
-  ProtocolSettings settings_;
-  Counters counters_;
-  std::vector<std::unique_ptr<Protocol>> protocols_;
 };
 
 }  // namespace weft::ebpf

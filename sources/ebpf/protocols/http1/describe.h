@@ -1,0 +1,49 @@
+// RequestDescriber and ResponseDescriber: from the fields of a head to span name, status and
+// attributes (OpenTelemetry semantic conventions for HTTP, stable), redacted.
+//
+// Used by the HTTP/1 dialogue, one head at a time. Views given to them need to live until Finish.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "sources/ebpf/protocols/http1/head.h"
+#include "sources/ebpf/protocols/protocol_set.h"
+#include "sources/ebpf/protocols/trace_headers.h"
+
+namespace weft::ebpf::http1 {
+
+class RequestDescriber {
+ public:
+  RequestDescriber(const ProtocolSet& set, const StartLine& line, Exchange* out)
+      : set_(set), line_(line), out_(out) {}
+  void Field(std::string_view name, std::string_view value);
+  // Writes everything to the exchange.
+  void Finish();
+
+ private:
+  void AddUrl();
+  void AddServer();
+  void NameOperation(std::string_view path);
+
+  const ProtocolSet& set_;
+  const StartLine& line_;
+  Exchange* out_;
+  std::string_view host_, user_agent_;
+  TraceHeaders context_;
+};
+
+class ResponseDescriber {
+ public:
+  explicit ResponseDescriber(const ProtocolSet& set) : set_(set) {}
+  void Begin(const StartLine& line);
+  void Field(std::string_view name, std::string_view value);
+  void Finish(Exchange* out) const;
+
+ private:
+  const ProtocolSet& set_;
+  int status_ = 0;
+  Attributes headers_;  // configured ones
+};
+
+}  // namespace weft::ebpf::http1

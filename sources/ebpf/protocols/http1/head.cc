@@ -1,0 +1,165 @@
+#include "sources/ebpf/protocols/http1/head.h"
+
+#include <algorithm>
+#include <array>
+
+#include "sources/ebpf/protocols/ascii.h"
+
+namespace weft::ebpf::http1 {
+namespace {
+
+constexpr size_t kMaxMethod = 24;
+constexpr size_t kMaxLead = 16;
+
+constexpr std::array<std::string_view, 9> kSemantic = {
+    "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
+constexpr std::array<std::string_view, 36> kRegistered = {
+    "ACL",       "BASELINE-CONTROL", "BIND",    "CHECKIN",   "CHECKOUT",  "COPY",
+    "LABEL",     "LINK",             "LOCK",    "M-SEARCH",  "MERGE",     "MKACTIVITY",
+    "MKCALENDAR", "MKCOL",           "MKREDIRECTREF", "MKWORKSPACE", "MOVE", "NOTIFY",
+    "ORDERPATCH", "PROPFIND",        "PROPPATCH", "PURGE",   "QUERY",     "REBIND",
+    "REPORT",    "SEARCH",           "SUBSCRIBE", "UNBIND",  "UNCHECKOUT", "UNLINK",
+    "UNLOCK",    "UNSUBSCRIBE",      "UPDATE",  "UPDATEREDIRECTREF", "VERSION-CONTROL", "BAN"};
+
+// RFC 9110, section 5.6.2.
+constexpr bool IsTokenChar(char c) {
+  return IsAlpha(c) || IsDigit(c) ||
+         std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+}
+
+bool IsTargetChar(char c) { return static_cast<unsigned char>(c) > 0x20 && c != 0x7f; }
+
+bool IsMethodPrefix(std::string_view method) {
+  return method.size() <= kMaxMethod && std::ranges::all_of(method, [](char c) {
+           return (c >= 'A' && c <= 'Z') || c == '-';
+         });
+}
+
+// origin-form, asterisk-form, absolute-form, or authority-form for CONNECT.
+bool IsTarget(std::string_view method, std::string_view target) {
+  if (target.empty() || !std::ranges::all_of(target, IsTargetChar)) return false;
+  if (target[0] == '/' || target == "*") return true;
+  if (method == "CONNECT") return target.find(':') != std::string_view::npos;
+  const size_t colon = target.find("://");
+  return colon != std::string_view::npos && colon > 0 &&
+         std::ranges::all_of(target.substr(0, colon), IsAlpha);
+}
+
+std::string_view WithoutCr(std::string_view line) {
+  if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+  return line;
+}
+
+bool ParseVersion(std::string_view version, int* minor) {
+  if (version.size() != 8 || !version.starts_with("HTTP/1.") || !IsDigit(version[7])) return false;
+  *minor = version[7] - '0';
+  return true;
+}
+
+}  // namespace
+
+Step ReadRequestLine(std::string_view bytes, bool cut, StartLine* line) {
+  size_t lead = 0;  // RFC 9112, section 2.2: ignore empty lines before a request
+  while (lead < bytes.size() && lead < kMaxLead && (bytes[lead] == '\r' || bytes[lead] == '\n'))
+    ++lead;
+  const std::string_view rest = bytes.substr(lead);
+  const Step invalid{Outcome::kInvalid, 0, 0, 0};
+  const size_t space = rest.substr(0, kMaxMethod + 1).find(' ');
+  line->method = rest.substr(0, std::min(space, kMaxMethod + 1));
+  if (!IsMethodPrefix(line->method) || space == 0) return invalid;
+  if (space == std::string_view::npos) {
+    return cut || line->method.size() > kMaxMethod ? invalid
+                                                   : Step{Outcome::kNeedMore, 0, 0, lead};
+  }
+  const size_t newline = rest.find('\n', space);
+  if (newline == std::string_view::npos) {
+    // Long targets are cut by the capture; what was captured of a plausible one is still of use.
+    line->target = rest.substr(space + 1);
+    line->target = line->target.substr(0, line->target.find_first_of(" \r"));
+    if (line->target.empty())
+      return cut || rest.size() > space + 1 ? invalid : Step{Outcome::kNeedMore, 0, 0, lead};
+    if (!std::ranges::all_of(line->target, IsTargetChar)) return invalid;
+    if (!cut) return {Outcome::kNeedMore, 0, 0, lead};
+    line->cut = true;
+    if (!IsRegisteredMethod(line->method) || !IsTarget(line->method, line->target)) return invalid;
+    return {Outcome::kDone, bytes.size(), 0, lead};
+  }
+  const std::string_view tail = WithoutCr(rest.substr(space + 1, newline - space - 1));
+  const size_t last = tail.rfind(' ');
+  if (last == std::string_view::npos || !ParseVersion(tail.substr(last + 1), &line->minor))
+    return invalid;
+  line->target = tail.substr(0, last);
+  if (!IsTarget(line->method, line->target)) return invalid;
+  return {Outcome::kDone, lead + newline + 1, 0, lead};
+}
+
+Step ReadStatusLine(std::string_view bytes, bool cut, StartLine* line) {
+  constexpr std::string_view kPattern = "HTTP/1.d ddd";
+  constexpr size_t kMaxReason = 1024;
+  const Step invalid{Outcome::kInvalid, 0, 0, 0};
+  for (size_t i = 0; i < std::min(bytes.size(), kPattern.size()); ++i) {
+    if (kPattern[i] == 'd' ? !IsDigit(bytes[i]) : bytes[i] != kPattern[i]) return invalid;
+  }
+  if (bytes.size() < kPattern.size()) return cut ? invalid : Step{Outcome::kNeedMore, 0, 0, 0};
+  line->minor = bytes[7] - '0';
+  line->status = static_cast<int>(*ParseDecimal(bytes.substr(9, 3)));
+  if (line->status < 100 || line->status > 999) return invalid;
+  const size_t newline = bytes.find('\n', kPattern.size());
+  if (newline == std::string_view::npos) {
+    if (bytes.size() > kPattern.size() + kMaxReason) return invalid;
+    return cut ? Step{Outcome::kDone, bytes.size(), 0, 0} : Step{Outcome::kNeedMore, 0, 0, 0};
+  }
+  const char next = bytes[kPattern.size()];
+  if (next != ' ' && next != '\r' && next != '\n') return invalid;
+  return {Outcome::kDone, newline + 1, 0, 0};
+}
+
+FieldCursor::Item FieldCursor::Next() {
+  while (true) {
+    const size_t newline = bytes_.find('\n', position_);
+    if (newline == std::string_view::npos) return Item::kNeedMore;
+    const std::string_view line = WithoutCr(bytes_.substr(position_, newline - position_));
+    if (line.find('\0') != std::string_view::npos) return Item::kInvalid;
+    position_ = newline + 1;
+    if (line.empty()) return Item::kEnd;
+    // Obsolete folding goes on with the field before, none of which we read may be folded.
+    if (line[0] == ' ' || line[0] == '\t') continue;
+    const size_t colon = line.find(':');
+    if (colon == std::string_view::npos || colon == 0) return Item::kInvalid;
+    name_ = line.substr(0, colon);
+    if (!std::ranges::all_of(name_, IsTokenChar)) continue;  // "Name : value": not to be trusted
+    value_ = TrimBlank(line.substr(colon + 1));
+    return Item::kField;
+  }
+}
+
+void Framing::Field(std::string_view name, std::string_view value) {
+  if (EqualsNoCase(name, "content-length")) {
+    // RFC 9112, section 6.3: "5, 5" and repeated equal fields are one.
+    while (true) {
+      const size_t comma = value.find(',');
+      const auto length = ParseDecimal(TrimBlank(value.substr(0, comma)));
+      if (!length || (has_length_ && *length != length_)) broken_ = true;
+      has_length_ = true;
+      length_ = length.value_or(0);
+      if (comma == std::string_view::npos) return;
+      value.remove_prefix(comma + 1);
+    }
+  }
+  if (EqualsNoCase(name, "transfer-encoding")) {
+    has_coding_ = true;
+    const size_t comma = value.rfind(',');
+    const std::string_view last = comma == std::string_view::npos ? value : value.substr(comma + 1);
+    chunked_ = EqualsNoCase(TrimBlank(last), "chunked");
+  }
+}
+
+bool IsSemanticMethod(std::string_view method) {
+  return std::ranges::find(kSemantic, method) != kSemantic.end();
+}
+
+bool IsRegisteredMethod(std::string_view method) {
+  return IsSemanticMethod(method) || std::ranges::find(kRegistered, method) != kRegistered.end();
+}
+
+}  // namespace weft::ebpf::http1

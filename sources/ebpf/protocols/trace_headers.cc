@@ -1,0 +1,156 @@
+#include "sources/ebpf/protocols/trace_headers.h"
+
+#include "sources/ebpf/protocols/ascii.h"
+
+namespace weft::ebpf {
+namespace {
+
+// Both specifications allow lower-case hex digits only.
+bool ParseHex(std::string_view digits, uint64_t* out) {
+  uint64_t value = 0;
+  for (char c : digits) {
+    if (!IsDigit(c) && !(c >= 'a' && c <= 'f')) return false;
+    value = value << 4 | static_cast<uint64_t>(HexValue(c));
+  }
+  *out = value;
+  return true;
+}
+
+bool ParseTraceId(std::string_view digits, TraceContext* out) {
+  if (digits.size() == 16) {
+    out->trace_hi = 0;
+    return ParseHex(digits, &out->trace_lo) && out->trace_lo != 0;
+  }
+  return digits.size() == 32 && ParseHex(digits.substr(0, 16), &out->trace_hi) &&
+         ParseHex(digits.substr(16), &out->trace_lo) && (out->trace_hi | out->trace_lo) != 0;
+}
+
+bool ParseSpanId(std::string_view digits, TraceContext* out) {
+  return digits.size() == 16 && ParseHex(digits, &out->span_id) && out->span_id != 0;
+}
+
+// trace-context level 2, section 3.3.1.3.1: key.
+bool ValidKey(std::string_view key) {
+  if (key.empty() || key.size() > 256) return false;
+  const auto lower = [](char c) { return c >= 'a' && c <= 'z'; };
+  if (!lower(key[0]) && !IsDigit(key[0])) return false;
+  for (char c : key) {
+    if (!lower(c) && !IsDigit(c) && std::string_view("_-*/@").find(c) == std::string_view::npos)
+      return false;
+  }
+  return true;
+}
+
+bool ValidMemberValue(std::string_view value) {
+  if (value.empty() || value.size() > 256) return false;
+  for (char c : value)
+    if (c < 0x20 || c > 0x7e || c == ',' || c == '=') return false;
+  return true;
+}
+
+}  // namespace
+
+bool ParseTraceparent(std::string_view value, TraceContext* out) {
+  constexpr size_t kLength = 55;  // version 00; later versions may append "-..."
+  uint64_t version = 0, flags = 0;
+  if (value.size() < kLength || value[2] != '-' || value[35] != '-' || value[52] != '-') return false;
+  if (!ParseHex(value.substr(0, 2), &version) || version == 0xff) return false;
+  if (value.size() > kLength && (version == 0 || value[kLength] != '-')) return false;
+  TraceContext context;
+  if (!ParseTraceId(value.substr(3, 32), &context) || !ParseSpanId(value.substr(36, 16), &context) ||
+      !ParseHex(value.substr(53, 2), &flags))
+    return false;
+  context.sampled = (flags & 1) != 0;
+  *out = context;
+  return true;
+}
+
+bool ParseB3(std::string_view value, TraceContext* out) {
+  *out = {};
+  if (value == "0" || value == "1" || value == "d") return true;
+  const size_t dash = value.find('-');
+  if (dash == std::string_view::npos) return false;
+  TraceContext context;
+  if (!ParseTraceId(value.substr(0, dash), &context) ||
+      !ParseSpanId(value.substr(dash + 1, 16), &context))
+    return false;
+  std::string_view rest = value.substr(dash + 17);
+  if (!rest.empty()) {
+    if (rest.size() < 2 || rest[0] != '-' || std::string_view("01d").find(rest[1]) == rest.npos)
+      return false;
+    context.sampled = rest[1] != '0';
+    rest.remove_prefix(2);
+  }
+  TraceContext parent;
+  if (!rest.empty() && (rest[0] != '-' || !ParseSpanId(rest.substr(1), &parent))) return false;
+  *out = context;
+  return true;
+}
+
+bool ValidTracestate(std::string_view members) {
+  int count = 0;
+  while (true) {
+    const size_t comma = members.find(',');
+    const std::string_view member = TrimBlank(members.substr(0, comma));
+    if (!member.empty()) {  // empty members are allowed and do not count
+      const size_t equals = member.find('=');
+      if (equals == std::string_view::npos || !ValidKey(member.substr(0, equals)) ||
+          !ValidMemberValue(member.substr(equals + 1)) || ++count > 32)
+        return false;
+    }
+    if (comma == std::string_view::npos) return count > 0;
+    members.remove_prefix(comma + 1);
+  }
+}
+
+void TraceHeaders::Clear() { *this = TraceHeaders(); }
+
+bool TraceHeaders::Add(std::string_view name, std::string_view value) {
+  value = TrimBlank(value);
+  if (EqualsNoCase(name, "traceparent")) {
+    ++traceparents_;
+    w3c_valid_ = ParseTraceparent(value, &w3c_);
+  } else if (EqualsNoCase(name, "tracestate")) {
+    if (!trace_state_.empty()) trace_state_ += ',';
+    if (trace_state_.size() < 8192) trace_state_ += value;
+  } else if (EqualsNoCase(name, "b3")) {
+    b3_valid_ = ParseB3(value, &b3_) && !any_b3_;
+    b3_bad_ = !b3_valid_;
+    any_b3_ = true;
+  } else if (EqualsNoCase(name, "x-b3-traceid")) {
+    multi_trace_ = ParseTraceId(value, &multi_);
+    b3_bad_ |= !multi_trace_;
+  } else if (EqualsNoCase(name, "x-b3-spanid")) {
+    multi_span_ = ParseSpanId(value, &multi_);
+    b3_bad_ |= !multi_span_;
+  } else if (EqualsNoCase(name, "x-b3-sampled")) {
+    multi_.sampled = value == "1" || value == "true";
+  } else if (EqualsNoCase(name, "x-b3-flags")) {
+    if (value == "1") multi_.sampled = true;
+  } else {
+    return false;
+  }
+  return true;
+}
+
+TraceHeaders::Verdict TraceHeaders::Finish(TraceContext* context, std::string* trace_state) const {
+  // Two traceparent headers: neither may be used, and another format must not override that.
+  if (traceparents_ > 0) {
+    if (traceparents_ > 1 || !w3c_valid_) return Verdict::kInvalid;
+    *context = w3c_;
+    if (ValidTracestate(trace_state_)) *trace_state = trace_state_;
+    return Verdict::kValid;
+  }
+  if (b3_bad_) return Verdict::kInvalid;
+  if (b3_valid_ && b3_.valid()) {
+    *context = b3_;
+    return Verdict::kValid;
+  }
+  if (multi_trace_ && multi_span_) {
+    *context = multi_;
+    return Verdict::kValid;
+  }
+  return multi_trace_ || multi_span_ ? Verdict::kInvalid : Verdict::kNone;
+}
+
+}  // namespace weft::ebpf

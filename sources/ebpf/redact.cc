@@ -1,0 +1,184 @@
+#include "sources/ebpf/redact.h"
+
+#include <algorithm>
+#include <array>
+
+#include "sources/ebpf/protocols/ascii.h"
+
+namespace weft::ebpf {
+namespace {
+
+// A name is secret if, in lower case and without punctuation, it is one of these ...
+constexpr std::array<std::string_view, 22> kNames = {
+    "pw",    "pwd",  "pass",      "auth",  "key",   "sig",     "sid",       "code",
+    "otp",   "pin",  "totp",      "jwt",   "sas",   "session", "sessionid", "jsessionid",
+    "phpsessid", "ssn", "cvv", "csrf", "xsrf", "nonce"};
+// ... or contains one of these.
+constexpr std::array<std::string_view, 18> kParts = {
+    "passw",     "passphrase", "secret",    "token",      "apikey",   "accesskey",
+    "authkey",   "privatekey", "credential", "signature", "authorization", "sessionkey",
+    "bearer",    "cookie",     "requirepass", "masterauth", "connectionstring", "subscriptionkey"};
+
+constexpr std::array<std::string_view, 8> kHeaders = {
+    "authorization", "proxyauthorization", "cookie",           "setcookie",
+    "xapikey",       "xauth",              "authenticationinfo", "wwwauthenticate"};
+
+constexpr size_t kMaxName = 64;
+
+// Lower case letters and digits of a name, percent-decoded; longer names are cut.
+std::string_view Canonical(std::string_view name, std::array<char, kMaxName>* buffer) {
+  size_t n = 0;
+  for (size_t i = 0; i < name.size() && n < kMaxName; ++i) {
+    char c = name[i];
+    if (c == '%' && i + 2 < name.size() && HexValue(name[i + 1]) >= 0 && HexValue(name[i + 2]) >= 0) {
+      c = static_cast<char>(HexValue(name[i + 1]) * 16 + HexValue(name[i + 2]));
+      i += 2;
+    }
+    if (IsAlpha(c) || IsDigit(c)) (*buffer)[n++] = Lower(c);
+  }
+  return {buffer->data(), n};
+}
+
+bool SecretPart(std::string_view canonical) {
+  return std::ranges::any_of(kParts, [&](std::string_view part) {
+    return canonical.find(part) != std::string_view::npos;
+  });
+}
+
+bool TokenChar(char c) { return IsAlpha(c) || IsDigit(c) || c == '-' || c == '_' || c == '.'; }
+
+// "eyJ" is how base64 begins for `{"`: header.payload.signature.
+size_t JsonWebTokenLength(std::string_view s) {
+  if (!s.starts_with("eyJ")) return 0;
+  size_t n = 0, dots = 0;
+  while (n < s.size() && TokenChar(s[n])) dots += s[n++] == '.' ? 1 : 0;
+  return dots >= 2 || n >= 64 ? n : 0;
+}
+
+// "user:password@" after "://": its length, else 0.
+size_t UserInfoLength(std::string_view s) {
+  for (size_t i = 0; i < s.size(); ++i) {
+    if (s[i] == '@') return i + 1;
+    if (s[i] == '/' || s[i] == '?' || s[i] == '#' || s[i] == ' ') return 0;
+  }
+  return 0;
+}
+
+}  // namespace
+
+Redactor::Redactor(const std::vector<std::string>& names) {
+  std::array<char, kMaxName> buffer;
+  for (const std::string& name : names) names_.emplace_back(Canonical(name, &buffer));
+}
+
+bool Redactor::IsSecretName(std::string_view name) const {
+  std::array<char, kMaxName> buffer;
+  const std::string_view canonical = Canonical(name, &buffer);
+  if (canonical.empty()) return false;
+  return std::ranges::find(kNames, canonical) != kNames.end() ||
+         std::ranges::find(names_, canonical) != names_.end() || SecretPart(canonical) ||
+         name.size() > 3 * kMaxName;  // cannot be judged
+}
+
+bool Redactor::IsSecretHeader(std::string_view name) const {
+  std::array<char, kMaxName> buffer;
+  const std::string_view canonical = Canonical(name, &buffer);
+  return std::ranges::find(kHeaders, canonical) != kHeaders.end() ||
+         std::ranges::find(names_, canonical) != names_.end() || SecretPart(canonical);
+}
+
+void Redactor::Query(std::string_view query, std::string* out) const {
+  const size_t limit = out->size() + kMaxText;
+  while (!query.empty() && out->size() < limit) {
+    const size_t end = query.find_first_of("&;");
+    const std::string_view pair = query.substr(0, end);
+    const size_t equals = pair.find('=');
+    if (equals != std::string_view::npos && IsSecretName(pair.substr(0, equals))) {
+      Text(pair.substr(0, equals + 1), out);
+      out->append(kRedacted);
+    } else {
+      Text(pair, out);
+    }
+    if (end == std::string_view::npos) break;
+    out->push_back(query[end]);
+    query.remove_prefix(end + 1);
+  }
+}
+
+void Redactor::Path(std::string_view path, std::string* out) const {
+  size_t semicolon = path.find(';');
+  Text(path.substr(0, semicolon), out);
+  while (semicolon != std::string_view::npos) {
+    path.remove_prefix(semicolon + 1);
+    const size_t end = std::min(path.find(';'), path.find('/'));
+    const std::string_view pair = path.substr(0, end);
+    const size_t equals = pair.find('=');
+    out->push_back(';');
+    if (equals != std::string_view::npos && IsSecretName(pair.substr(0, equals))) {
+      Text(pair.substr(0, equals + 1), out);
+      out->append(kRedacted);
+    } else {
+      Text(pair, out);
+    }
+    if (end == std::string_view::npos) break;
+    path.remove_prefix(end);
+    semicolon = path.find(';');
+    Text(path.substr(0, semicolon), out);
+  }
+}
+
+void Redactor::HeaderValue(std::string_view name, std::string_view value, std::string* out) const {
+  if (IsSecretHeader(name)) {
+    out->append(kRedacted);
+  } else {
+    Text(value, out);
+  }
+}
+
+void Redactor::CommandLine(std::string_view arguments, std::string* out) const {
+  const size_t limit = out->size() + kMaxText;
+  bool hide_next = false;
+  while (!arguments.empty() && out->size() < limit) {
+    const size_t end = arguments.find('\0');
+    const std::string_view argument = arguments.substr(0, end);
+    if (!out->empty()) out->push_back(' ');
+    const size_t equals = argument.find('=');
+    const bool secret = IsSecretName(argument.substr(0, equals));
+    if (hide_next) {
+      out->append(kRedacted);
+      hide_next = false;
+    } else if (secret && equals != std::string_view::npos) {
+      Text(argument.substr(0, equals + 1), out);
+      out->append(kRedacted);
+    } else {
+      // "--password x" and "-a x", not a program or file that happens to be named so.
+      hide_next = secret && argument.starts_with('-');
+      Text(argument, out);
+    }
+    if (end == std::string_view::npos) break;
+    arguments.remove_prefix(end + 1);
+  }
+}
+
+void Redactor::Text(std::string_view text, std::string* out) const {
+  const size_t limit = out->size() + kMaxText;
+  for (size_t i = 0; i < text.size() && out->size() < limit; ++i) {
+    const char c = text[i];
+    if (c == 'e' && (i == 0 || !TokenChar(text[i - 1]))) {
+      if (const size_t n = JsonWebTokenLength(text.substr(i)); n > 0) {
+        out->append(kRedacted);
+        i += n - 1;
+        continue;
+      }
+    }
+    out->push_back(c >= 0x20 && c < 0x7f ? c : '?');
+    if (c == '/' && i >= 2 && text[i - 1] == '/' && text[i - 2] == ':') {
+      if (const size_t n = UserInfoLength(text.substr(i + 1)); n > 0) {
+        out->append(kRedacted).push_back('@');
+        i += n;
+      }
+    }
+  }
+}
+
+}  // namespace weft::ebpf

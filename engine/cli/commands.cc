@@ -5,6 +5,11 @@ namespace weft::cli {
 
 std::vector<std::unique_ptr<Command>> AllCommands() {
   std::vector<std::unique_ptr<Command>> commands;
+#if WEFT_HAVE_ENGINE
+  commands.push_back(MakeRun());
+  commands.push_back(MakeRecord());
+  commands.push_back(MakeReplay());
+#endif
   commands.push_back(MakeDoctor());
   commands.push_back(MakeValidate());
   return commands;

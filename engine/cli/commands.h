@@ -12,6 +12,9 @@ namespace weft::cli {
 std::vector<std::unique_ptr<Command>> AllCommands();
 
 std::unique_ptr<Command> MakeDoctor();
+std::unique_ptr<Command> MakeRecord();
+std::unique_ptr<Command> MakeReplay();
+std::unique_ptr<Command> MakeRun();
 std::unique_ptr<Command> MakeValidate();
 
 }  // namespace weft::cli

@@ -1,5 +1,6 @@
 // ProgressLine: one line on a terminal that is rewritten in place; nothing where stderr is no
-// terminal. One thread. The line is as short as the terminal is wide, and gone when Clear was called.
+// terminal. One thread. The line is as short as the terminal is wide, and gone when Clear was
+// called.
 #pragma once
 
 #include <cstdio>

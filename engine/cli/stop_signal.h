@@ -1,5 +1,5 @@
-// StopSignal: SIGINT and SIGTERM as something a command waits for. The first asks for an orderly end;
-// the second ends the process at once.
+// StopSignal: SIGINT and SIGTERM as something a command waits for. The first asks for an orderly
+// end; the second ends the process at once.
 //
 // Make it first thing in a command, before any other thread: the signals are blocked in the calling
 // thread, which every thread made later inherits, and a thread of its own takes them. One per

@@ -1,0 +1,41 @@
+// EbpfRun: the eBPF source of a command, with or without a recording on the side.
+//
+// `weft run` and `weft record` own one. Check first, so that all that is missing is named at once
+// and nothing was written yet. Stop before the transport's owner stops. One thread.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "engine/base/config.h"
+#include "engine/plugin/host.h"
+#include "engine/transport/transport.h"
+#include "sources/ebpf/ebpf_source.h"
+#include "sources/replay/recording_transport.h"
+
+namespace weft::cli {
+
+class EbpfRun {
+ public:
+  // kDenied with every check that failed and its remedy.
+  static Result<void> CheckHost();
+
+  // `record`: file to write what is published to; "": none. References outlive the object.
+  static Result<std::unique_ptr<EbpfRun>> Start(const Config& config, const std::string& record,
+                                                transport::Transport& transport,
+                                                const plugin::Services& services);
+  // Publishes what is left and closes the recording; the first failure of the two.
+  Result<void> Stop();
+
+  uint64_t recorded_bytes() const { return writer_ ? writer_->bytes() : 0; }
+
+ private:
+  EbpfRun() = default;
+
+  std::optional<sources::RecordingWriter> writer_;
+  std::optional<sources::RecordingTransport> recording_;
+  std::unique_ptr<ebpf::EbpfSource> source_;  // last: goes before what it publishes to
+};
+
+}  // namespace weft::cli

@@ -1,0 +1,58 @@
+#include "engine/cli/ebpf_settings.h"
+
+#include <fmt/format.h>
+
+namespace weft::cli {
+namespace {
+
+template <typename To, typename From>
+std::vector<To> Cast(const std::vector<From>& from) {
+  std::vector<To> to;
+  for (const From value : from) to.push_back(static_cast<To>(value));
+  return to;
+}
+
+ebpf::ProcessSelector ToSelector(const EbpfSelection& selection) {
+  return {selection.processes, Cast<uint32_t>(selection.pids), selection.cgroups};
+}
+
+std::string Describe(const EbpfSelection& selection) {
+  std::string out;
+  const auto add = [&out](std::string_view what, const auto& values) {
+    if (values.empty()) return;
+    out += fmt::format("{}{} {}", out.empty() ? "" : "; ", what, fmt::join(values, ", "));
+  };
+  add("processes", selection.processes);
+  add("pids", selection.pids);
+  add("cgroups", selection.cgroups);
+  add("ports", selection.ports);
+  return out;
+}
+
+}  // namespace
+
+ebpf::EbpfConfig ToEbpfConfig(const Config& config) {
+  const EbpfSettings& settings = config.ebpf;
+  ebpf::EbpfConfig out;
+  out.include = ToSelector(settings.include);
+  out.exclude = ToSelector(settings.exclude);
+  out.include_ports = Cast<uint16_t>(settings.include.ports);
+  out.exclude_ports = Cast<uint16_t>(settings.exclude.ports);
+  out.capture_bytes = static_cast<uint32_t>(settings.capture_bytes);
+  out.data_ring_bytes = static_cast<uint32_t>(settings.ring_bytes);
+  out.capture_truth_header = settings.capture_truth;
+  out.redis_arguments = settings.redis_arguments;
+  out.headers = settings.headers;
+  out.secret_names = settings.secret_names;
+  out.trusted_networks = config.networks;
+  return out;
+}
+
+std::string DescribeSelection(const EbpfSettings& settings) {
+  std::string out = Describe(settings.include);
+  if (out.empty()) out = "every process on this host";
+  if (const std::string never = Describe(settings.exclude); !never.empty()) out += " but " + never;
+  return out;
+}
+
+}  // namespace weft::cli

@@ -1,0 +1,179 @@
+#include "engine/cli/pipeline.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "engine/cli/json_writer.h"
+#include "engine/plugin/loader.h"
+
+#if WEFT_HAVE_SQLITE
+#include "sinks/sqlite/ledger_writer.h"
+#endif
+
+namespace weft::cli {
+namespace {
+
+constexpr int64_t kLedgerInterval = 5 * kSecond;
+
+bool HasSqlite(const Config& config) {
+  return std::any_of(config.exporters.begin(), config.exporters.end(),
+                     [](const PluginChoice& e) { return e.name == "sqlite"; });
+}
+
+// The store's settings in the words of the sqlite exporter's schema.
+std::string SqliteConfig(const StoreSettings& store) {
+  JsonWriter json;
+  json.BeginObject();
+  json.Field("path", store.path);
+  json.Field("max_age_ns", store.max_age_ns);
+  json.Field("max_bytes", store.max_bytes);
+  json.End();
+  return json.text();
+}
+
+stitch::StitchConfig ToStitch(const Config& config) {
+  stitch::StitchConfig out;
+  out.partitions = static_cast<uint32_t>(config.partitions);
+  out.window_ns = config.stitch.window_ns;
+  out.lookahead_ns = config.stitch.look_ahead_ns;
+  out.min_confidence = config.stitch.min_confidence;
+  out.agent_silence_ns = config.stitch.agent_silence_ns;
+  out.networks = config.networks;
+  return out;
+}
+
+trace::TraceConfig ToTrace(const Config& config) {
+  trace::TraceConfig out;
+  out.close.max_age_ns = config.trace.max_age_ns;
+  out.close.max_spans = static_cast<uint32_t>(config.trace.max_spans);
+  out.close.max_bytes = config.trace.max_bytes;
+  return out;
+}
+
+// Gathering attributes costs; of the correlators that come with weft none reads them.
+bool ReadsAttributes(std::string_view correlator) {
+  return correlator != "context" && correlator != "thread" && correlator != "delay";
+}
+
+}  // namespace
+
+#if WEFT_HAVE_SQLITE
+class Pipeline::LedgerKeeper {
+ public:
+  LedgerKeeper(sinks::LedgerWriter writer, const plugin::Services& services)
+      : writer_(std::move(writer)), services_(services) {}
+
+  void Keep() {
+    const int64_t now = services_.clock.MonotonicNs();
+    if (now < next_ns_) return;
+    next_ns_ = now + kLedgerInterval;
+    if (const auto written = writer_.Write(services_.metrics.Snapshot(), false); !written) {
+      if (!complained_) services_.log.Warn("ledger: " + written.error().message);
+      complained_ = true;
+    }
+  }
+  Result<void> End() { return writer_.Write(services_.metrics.Snapshot(), true); }
+
+ private:
+  sinks::LedgerWriter writer_;
+  plugin::Services services_;
+  int64_t next_ns_ = 0;
+  bool complained_ = false;
+};
+#else
+class Pipeline::LedgerKeeper {
+ public:
+  void Keep() {}
+  Result<void> End() { return {}; }
+};
+#endif
+
+Pipeline::Pipeline(const Config& config, const plugin::Services& services)
+    : config_(config), services_(services) {}
+
+Pipeline::~Pipeline() = default;
+
+Result<std::unique_ptr<Pipeline>> Pipeline::Start(const Config& config,
+                                                  const plugin::Services& services) {
+  std::unique_ptr<Pipeline> pipeline(new Pipeline(config, services));
+  WEFT_TRY(pipeline->StartEngine());
+  return pipeline;
+}
+
+Result<void> Pipeline::LoadPlugins(graph::EnginePlugins* plugins) {
+  plugin::PluginLoader loader(config_.plugin_dir.empty()
+                                  ? plugin::DefaultPluginFolder()
+                                  : std::filesystem::path(config_.plugin_dir));
+  const auto make = [&](plugin::Kind kind, const PluginChoice& choice,
+                        const std::string& config_json) -> Result<plugin::PluginInstance*> {
+    const auto loaded = loader.Load(kind, choice.name);
+    if (!loaded) return std::unexpected(loaded.error());
+    auto instance = plugin::PluginInstance::Create(*loaded, config_json, services_);
+    if (!instance) return std::unexpected(instance.error());
+    instances_.push_back(std::make_unique<plugin::PluginInstance>(std::move(*instance)));
+    return instances_.back().get();
+  };
+  plugins->shards.resize(static_cast<size_t>(config_.partitions));
+  for (graph::ShardPlugins& shard : plugins->shards) {
+    for (const PluginChoice& choice : config_.correlators) {
+      const auto made = make(plugin::Kind::kCorrelator, choice, choice.config_json);
+      if (!made) return std::unexpected(made.error());
+      shard.correlators.push_back(
+          {choice.name, &(*made)->correlator(), (*made)->handle(), ReadsAttributes(choice.name)});
+    }
+    for (const PluginChoice& choice : config_.samplers) {
+      const auto made = make(plugin::Kind::kSampler, choice, choice.config_json);
+      if (!made) return std::unexpected(made.error());
+      shard.samplers.push_back({choice.name, &(*made)->sampler(), (*made)->handle()});
+    }
+  }
+  for (const PluginChoice& choice : config_.exporters) {
+    const auto made =
+        make(plugin::Kind::kExporter, choice,
+             choice.name == "sqlite" ? SqliteConfig(config_.store) : choice.config_json);
+    if (!made) return std::unexpected(made.error());
+    plugins->exporters.push_back({choice.name, &(*made)->exporter(), (*made)->handle()});
+  }
+  return {};
+}
+
+Result<void> Pipeline::StartEngine() {
+  graph::EnginePlugins plugins;
+  WEFT_TRY(LoadPlugins(&plugins));
+  if (HasSqlite(config_)) {
+#if WEFT_HAVE_SQLITE
+    auto writer = sinks::LedgerWriter::Open(config_.store.path, WEFT_VERSION, services_.clock);
+    if (!writer) return std::unexpected(writer.error());
+    ledger_ = std::make_unique<LedgerKeeper>(std::move(*writer), services_);
+#endif
+  }
+  transport::MemoryOptions memory;
+  memory.partitions = static_cast<uint32_t>(config_.partitions);
+  memory.max_bytes = config_.transport.memory_bytes;
+  // Stored with the rows: a later run must have higher ones.
+  memory.first_generation = static_cast<uint64_t>(services_.clock.UnixNs() / kMillisecond);
+  transport_ =
+      std::make_unique<transport::MemoryTransport>(memory, services_.clock, services_.metrics);
+  graph::EngineConfig engine;
+  engine.stitch = ToStitch(config_);
+  engine.trace = ToTrace(config_);
+  auto started = graph::Engine::Start(engine, std::move(plugins), *transport_, services_.clock,
+                                      services_.metrics, services_.log);
+  if (!started) return std::unexpected(started.error());
+  engine_ = std::move(*started);
+  return {};
+}
+
+void Pipeline::KeepLedger() {
+  if (ledger_) ledger_->Keep();
+}
+
+Result<void> Pipeline::Stop(int64_t deadline_ns) {
+  const Result<void> stopped = engine_->Stop(deadline_ns);
+  if (!ledger_) return stopped;
+  const Result<void> written = ledger_->End();
+  return stopped ? written : stopped;
+}
+
+}  // namespace weft::cli

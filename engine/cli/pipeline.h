@@ -1,0 +1,54 @@
+// Pipeline: transport, plugins, engine and ledger, composed from a Config.
+//
+// `weft run` and `weft replay` own one and put a source in front of it. Start loads and checks
+// every plugin first: a failure refuses the pipeline and names the plugin. The caller stops its
+// source, then calls Stop. KeepLedger and Stop from the thread that made it; Stats and Failure from
+// any.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/base/config.h"
+#include "engine/cli/ledger.h"
+#include "engine/graph/engine.h"
+#include "engine/plugin/host.h"
+#include "engine/plugin/instance.h"
+#include "engine/transport/memory.h"
+
+namespace weft::cli {
+
+class Pipeline {
+ public:
+  // What `services` names must outlive the pipeline.
+  static Result<std::unique_ptr<Pipeline>> Start(const Config& config,
+                                                 const plugin::Services& services);
+  ~Pipeline();
+
+  transport::Transport& transport() { return *transport_; }
+  graph::EngineStats Stats() const { return engine_->Stats(); }
+  std::optional<Error> Failure() const { return engine_->Failure(); }
+  Counters Snapshot() const { return services_.metrics.Snapshot(); }
+
+  // Writes the counters to the store if the last time is an interval ago. A failure is logged once.
+  void KeepLedger();
+  // Drains everything by the deadline, then writes the ledger for the last time.
+  Result<void> Stop(int64_t deadline_ns);
+
+ private:
+  class LedgerKeeper;
+  Pipeline(const Config& config, const plugin::Services& services);
+  Result<void> LoadPlugins(graph::EnginePlugins* plugins);
+  Result<void> StartEngine();
+
+  Config config_;
+  plugin::Services services_;
+  std::unique_ptr<LedgerKeeper> ledger_;
+  std::unique_ptr<transport::MemoryTransport> transport_;
+  std::vector<std::unique_ptr<plugin::PluginInstance>> instances_;
+  std::unique_ptr<graph::Engine> engine_;  // last: goes before what it uses
+};
+
+}  // namespace weft::cli

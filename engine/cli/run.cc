@@ -1,0 +1,72 @@
+#include <fmt/format.h>
+
+#include "engine/cli/commands.h"
+#include "engine/cli/ebpf_run.h"
+#include "engine/cli/ebpf_settings.h"
+#include "engine/cli/run_options.h"
+#include "engine/cli/run_session.h"
+
+namespace weft::cli {
+namespace {
+
+class TraceHost final : public Command {
+ public:
+  CommandInfo Info() const override {
+    return {
+        "run", "Trace the programs on this host into a SQLite database",
+        "Needs no configuration: every process but weft itself, into ./weft.db, which keeps 24 h "
+        "or\n5 GB, whichever comes first. Ctrl-C (or SIGTERM) writes out what was seen and ends; "
+        "a second\none ends at once. Needs root, see `weft doctor`.",
+        "weft run                                   # everything, until Ctrl-C\n"
+        "weft run --duration 1m --db shop.db --include-process nginx,node,redis-server\n"
+        "weft run --port 8080 --exclude-process prometheus\n"
+        "weft run --config weft.yaml --json-summary summary.json --quiet\n"
+        "weft run --record shop.weft.zst            # also keep what was seen, for weft replay"};
+  }
+  void Declare(Options& options) override {
+    shared_.DeclareConfig(options);
+    shared_.DeclareEngine(options);
+    shared_.DeclareSource(options);
+    options.Duration("--duration", &duration_ns_, "End after this time (default: at Ctrl-C)");
+    options.Text("--record", &record_, "Also write a recording for `weft replay`", "FILE");
+    session_.Declare(options);
+  }
+
+  Result<int> Run(CommandContext& context) override {
+    const auto config = shared_.Load();
+    if (!config) return std::unexpected(config.error());
+    if (!config->ebpf.enabled)
+      return Fail(Code::kInvalid, "sources.ebpf.enabled is false, so there is nothing to trace");
+    WEFT_TRY(EbpfRun::CheckHost());
+    StopSignal stop;
+    Metrics metrics;
+    const plugin::Services services{context.log, metrics, context.clock};
+
+    auto pipeline = Pipeline::Start(*config, services);
+    if (!pipeline) return std::unexpected(pipeline.error());
+    auto source = EbpfRun::Start(*config, record_, (*pipeline)->transport(), services);
+    if (!source) return std::unexpected(source.error());
+    session_.Begin();
+    session_.Say(fmt::format("tracing {} into {} (Ctrl-C ends)", DescribeSelection(config->ebpf),
+                             config->store.path));
+    session_.Watch(**pipeline, stop, duration_ns_, nullptr);
+
+    const Result<void> source_stopped = (*source)->Stop();
+    WEFT_TRY(session_.Finish(**pipeline, config->store.path));
+    WEFT_TRY(source_stopped);
+    return kExitOk;
+  }
+
+ private:
+  SystemClock clock_;
+  RunOptions shared_;
+  RunSession session_{clock_};
+  int64_t duration_ns_ = 0;
+  std::string record_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> MakeRun() { return std::make_unique<TraceHost>(); }
+
+}  // namespace weft::cli

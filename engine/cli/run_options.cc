@@ -1,0 +1,65 @@
+#include "engine/cli/run_options.h"
+
+namespace weft::cli {
+namespace {
+
+template <typename T>
+void Append(const std::vector<T>& from, std::vector<T>& to) {
+  to.insert(to.end(), from.begin(), from.end());
+}
+
+}  // namespace
+
+void RunOptions::DeclareConfig(Options& options) {
+  options.Text("--config", &config_file_, "Configuration file; see `weft validate`", "FILE");
+}
+
+void RunOptions::DeclareSource(Options& options) {
+  options.List("--include-process", &include_,
+               "Only processes of these names (of the service, or of the executable)", "NAME,...");
+  options.List("--exclude-process", &exclude_, "Never processes of these names", "NAME,...");
+  options.Ints("--pid", &pids_, 1, 4194304, "Only these processes");
+  options.Ints("--port", &ports_, 1, 65535, "Only connections with one of these ports");
+  options.Flag("--capture-truth", &capture_truth_,
+               "Keep the header X-Weft-Truth, for scoring with `weft eval`");
+}
+
+void RunOptions::DeclareEngine(Options& options) {
+  options.Text("--db", &db_, "Store to write (default: weft.db)", "FILE");
+  options.List("--correlators", &correlators_,
+               "Who speaks for links, in this order (default: context,thread,delay)", "NAME,...");
+  options.Text("--plugin-dir", &plugin_dir_, "Folder of the plugins", "DIR");
+  options.Int("--partitions", &partitions_, 0, 256, "Shards of each stage; 0: as configured");
+}
+
+Result<Config> RunOptions::Load() const {
+  Config config;
+  if (!config_file_.empty()) {
+    auto loaded = LoadConfigFile(config_file_);
+    if (!loaded) return loaded;
+    config = std::move(*loaded);
+  }
+  Append(include_, config.ebpf.include.processes);
+  Append(exclude_, config.ebpf.exclude.processes);
+  Append(pids_, config.ebpf.include.pids);
+  Append(ports_, config.ebpf.include.ports);
+  config.ebpf.capture_truth |= capture_truth_;
+  if (!db_.empty()) config.store.path = db_;
+  if (!plugin_dir_.empty()) config.plugin_dir = plugin_dir_;
+  if (partitions_ > 0) config.partitions = partitions_;
+  if (!correlators_.empty()) {
+    // A correlator of the file keeps its configuration.
+    std::vector<PluginChoice> chain;
+    for (const std::string& name : correlators_) {
+      PluginChoice choice{name};
+      for (const PluginChoice& configured : config.correlators)
+        if (configured.name == name) choice = configured;
+      chain.push_back(std::move(choice));
+    }
+    config.correlators = std::move(chain);
+  }
+  WEFT_TRY(CheckConfig(config));
+  return config;
+}
+
+}  // namespace weft::cli

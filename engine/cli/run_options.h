@@ -1,0 +1,35 @@
+// RunOptions: the options that run, record and replay share, laid over a configuration file.
+//
+// An option that is given wins over the file; the whole is checked again afterwards. One command
+// owns one; the members live as long as the parse needs them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/base/config.h"
+#include "engine/cli/command.h"
+
+namespace weft::cli {
+
+class RunOptions {
+ public:
+  // --config.
+  void DeclareConfig(Options& options);
+  // Which sockets: --include-process and so on.
+  void DeclareSource(Options& options);
+  // What becomes of them: --db, --correlators and so on.
+  void DeclareEngine(Options& options);
+
+  // The file (or the defaults) with the options on top. Errors name the file or the option.
+  Result<Config> Load() const;
+
+ private:
+  std::string config_file_, db_, plugin_dir_;
+  std::vector<std::string> include_, exclude_, correlators_;
+  std::vector<int64_t> pids_, ports_;
+  int64_t partitions_ = 0;
+  bool capture_truth_ = false;
+};
+
+}  // namespace weft::cli

@@ -1,0 +1,75 @@
+#include "engine/cli/run_session.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include <fmt/format.h>
+
+#include "engine/base/units.h"
+#include "engine/cli/progress_line.h"
+#include "engine/cli/run_summary.h"
+
+namespace weft::cli {
+namespace {
+
+constexpr int64_t kLookInterval = 100 * kMillisecond;
+constexpr int64_t kProgressInterval = 500 * kMillisecond;
+constexpr int64_t kStopWithin = 30 * kSecond;
+
+}  // namespace
+
+void RunSession::Declare(Options& options) {
+  options.Text("--json-summary", &json_summary_, "Write the figures of the run there at its end",
+               "FILE");
+  options.Flag("--quiet", &quiet_, "Nothing on stderr but warnings and errors");
+}
+
+void RunSession::Say(std::string_view line) const {
+  if (!quiet_) fmt::print(stderr, "weft: {}\n", line);
+}
+
+void RunSession::Watch(Pipeline& pipeline, StopSignal& stop, int64_t duration_ns,
+                       const std::atomic<bool>* finished) const {
+  ProgressLine progress(stderr, !quiet_);
+  const int64_t end = duration_ns > 0 ? clock_.MonotonicNs() + duration_ns : INT64_MAX;
+  uint64_t shown_spans = 0;
+  int64_t shown_ns = begun_ns_;
+  while (!pipeline.Failure() && !(finished && *finished)) {
+    const int64_t now = clock_.MonotonicNs();
+    if (now >= end || stop.Wait(std::min(kLookInterval, end - now))) return;
+    pipeline.KeepLedger();
+    if (!progress.active() || now - shown_ns < kProgressInterval) continue;
+    const graph::EngineStats stats = pipeline.Stats();
+    progress.Show(ProgressText(stats, shown_spans, shown_ns));
+    shown_spans = stats.spans;
+    shown_ns = now;
+  }
+}
+
+std::string RunSession::ProgressText(const graph::EngineStats& stats, uint64_t spans_before,
+                                     int64_t since_ns) const {
+  const int64_t now = clock_.MonotonicNs();
+  const double seconds = static_cast<double>(std::max<int64_t>(now - since_ns, 1)) / 1e9;
+  return fmt::format("{}  {} traces  {} spans  {:.0f} spans/s  {} under way  {} lost",
+                     ShortDuration(now - begun_ns_), stats.traces, stats.spans,
+                     static_cast<double>(stats.spans - spans_before) / seconds, stats.pending,
+                     stats.lost);
+}
+
+Result<void> RunSession::Finish(Pipeline& pipeline, const std::string& db) const {
+  const std::optional<Error> failure = pipeline.Failure();
+  if (!failure) Say("writing out what was seen");
+  const Result<void> stopped = pipeline.Stop(clock_.MonotonicNs() + kStopWithin);
+  RunSummary summary;
+  summary.stats = pipeline.Stats();
+  summary.counters = pipeline.Snapshot();
+  summary.elapsed_ns = clock_.MonotonicNs() - begun_ns_;
+  summary.db = db;
+  MeasureProcess(&summary);
+  if (!quiet_) std::fputs(summary.Text().c_str(), stderr);
+  if (!json_summary_.empty()) WEFT_TRY(WriteTextFile(json_summary_, summary.Json()));
+  if (failure) return std::unexpected(*failure);
+  return stopped;
+}
+
+}  // namespace weft::cli

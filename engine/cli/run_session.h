@@ -1,0 +1,45 @@
+// RunSession: what run and replay have in common while the pipeline works: the line of progress,
+// the ledger at intervals, and the summary at the end. One thread; made when the work begins.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+
+#include "engine/base/clock.h"
+#include "engine/base/result.h"
+#include "engine/cli/command.h"
+#include "engine/cli/pipeline.h"
+#include "engine/cli/stop_signal.h"
+
+namespace weft::cli {
+
+class RunSession {
+ public:
+  explicit RunSession(const Clock& clock) : clock_(clock), begun_ns_(clock.MonotonicNs()) {}
+
+  // --quiet and --json-summary.
+  void Declare(Options& options);
+  // A line on stderr, unless --quiet.
+  void Say(std::string_view line) const;
+
+  // The time from here on is that of the run: what came before was preparation.
+  void Begin() { begun_ns_ = clock_.MonotonicNs(); }
+  // Until a signal, duration_ns (0: none), `finished` (may be null) or a failure of the engine.
+  void Watch(Pipeline& pipeline, StopSignal& stop, int64_t duration_ns,
+             const std::atomic<bool>* finished) const;
+  // Drains the pipeline, shows the summary and writes it where it was asked for. `db`: "" where
+  // nothing is stored. The first of the engine's own failure and those of stopping comes back.
+  Result<void> Finish(Pipeline& pipeline, const std::string& db) const;
+
+ private:
+  std::string ProgressText(const graph::EngineStats& stats, uint64_t spans_before,
+                           int64_t since_ns) const;
+
+  const Clock& clock_;
+  int64_t begun_ns_;
+  std::string json_summary_;
+  bool quiet_ = false;
+};
+
+}  // namespace weft::cli

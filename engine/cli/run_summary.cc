@@ -1,0 +1,82 @@
+#include "engine/cli/run_summary.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+
+#include <sys/resource.h>
+
+#include <fmt/format.h>
+
+#include "engine/base/clock.h"
+#include "engine/base/units.h"
+#include "engine/cli/json_writer.h"
+
+namespace weft::cli {
+namespace {
+
+double Seconds(const timeval& time) {
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+}
+
+}  // namespace
+
+double RunSummary::CpuCores() const {
+  return elapsed_ns > 0 ? cpu_seconds / (static_cast<double>(elapsed_ns) / 1e9) : 0;
+}
+
+std::string RunSummary::Text() const {
+  std::string out =
+      fmt::format("{} traces of {} spans in {}; weft used {:.2f} cores and {:.0f} MB\n",
+                  stats.traces, stats.spans, ShortDuration(elapsed_ns), CpuCores(), max_rss_mb);
+  out += fmt::format("ledger: {}\n", LedgerLine(TotalLedger(counters)));
+  if (db.empty()) return out;
+  const std::string option = db == "weft.db" ? "" : fmt::format(" --db {}", db);
+  out += fmt::format("store:  {}\n", db);
+  if (stats.traces == 0) return out + "nothing was traced: is there traffic? try: weft doctor\n";
+  return out +
+         fmt::format("try:    weft traces{0}\n        weft graph{0} | dot -Tsvg > graph.svg\n",
+                     option);
+}
+
+std::string RunSummary::Json() const {
+  const LedgerTotals totals = TotalLedger(counters);
+  JsonWriter json;
+  json.BeginObject();
+  json.Field("traces", stats.traces);
+  json.Field("spans", stats.spans);
+  json.Field("db", db);
+  json.Field("elapsed_s", static_cast<double>(elapsed_ns) / 1e9);
+  json.Field("agent_cpu_seconds", cpu_seconds);
+  json.Field("agent_cpu_cores", CpuCores());
+  json.Field("agent_rss_mb", max_rss_mb);
+  json.BeginObject("ledger");
+  json.Field("observed", totals.observed);
+  json.Field("stored", totals.stored);
+  json.Field("sampled_out", totals.sampled_out);
+  json.Field("lost", totals.lost);
+  json.Field("unexplained", totals.unexplained);
+  json.End();
+  json.BeginObject("counters");
+  for (const auto& [name, value] : counters) json.Field(name, value);
+  json.End();
+  json.End();
+  return json.text();
+}
+
+void MeasureProcess(RunSummary* summary) {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  summary->cpu_seconds = Seconds(usage.ru_utime) + Seconds(usage.ru_stime);
+  summary->max_rss_mb = static_cast<double>(usage.ru_maxrss) / 1024;
+}
+
+Result<void> WriteTextFile(const std::string& path, const std::string& text) {
+  std::ofstream file(path, std::ios::binary);
+  file << text;
+  file.close();
+  if (file.fail()) return Fail(Code::kIo, fmt::format("{}: {}", path, std::strerror(errno)));
+  return {};
+}
+
+}  // namespace weft::cli

@@ -21,6 +21,7 @@
 // Required:
 //   sampler     void Decide(const weft_spans&, const weft_traces&, weft_decisions&);
 //   exporter    weft_outcome Export(const weft_spans&, const weft_traces&, const weft_source&);
+//               or the same with a std::string& last, for the reason of a retry or drop
 // Threads and lifetimes are those of the ABI: one caller at a time, everything lent for the call.
 #pragma once
 
@@ -201,7 +202,15 @@ const weft_plugin* ExporterTable() {
     table.export_spans = [](void* self, const weft_spans* spans, const weft_traces* traces,
                             const weft_source* source, weft_error* error) noexcept {
       return internal::Guard(error, [&] {
-        return static_cast<int32_t>(static_cast<T*>(self)->Export(*spans, *traces, *source));
+        T& exporter = *static_cast<T*>(self);
+        if constexpr (requires(std::string& w) { exporter.Export(*spans, *traces, *source, w); }) {
+          std::string why;
+          const auto outcome = exporter.Export(*spans, *traces, *source, why);
+          if (outcome != WEFT_EXPORT_OK) internal::Explain(error, why.c_str());
+          return static_cast<int32_t>(outcome);
+        } else {
+          return static_cast<int32_t>(exporter.Export(*spans, *traces, *source));
+        }
       });
     };
     if constexpr (requires(T& t) { t.Flush(uint64_t{}); })

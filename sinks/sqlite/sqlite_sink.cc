@@ -109,7 +109,7 @@ weft_outcome SqliteSink::Write(const weft_spans& spans, const weft_traces& trace
   counts_.rows += counts.spans;
   counts_.replaced += counts.replaced;
   counts_.duplicates += counts.duplicates;
-  counts_.dropped += counts.overflow;
+  counts_.overflow += counts.overflow;
   slice_spans_ += counts.spans;
   // The batch is safe; what retention cannot do now it will try again with the next one.
   (void)RetireSpans(std::max<uint64_t>(2 * spans.n, kRetireAtLeast));

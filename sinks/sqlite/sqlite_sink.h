@@ -33,13 +33,14 @@ struct SqliteSinkOptions {
 };
 
 // Running totals; each span that comes in is in exactly one of rows, replaced, duplicates,
-// replayed and dropped.
+// replayed, overflow and dropped.
 struct SqliteSinkCounts {
   uint64_t rows = 0;
   uint64_t replaced = 0;    // open spans that were stored and have ended
   uint64_t duplicates = 0;  // already stored
   uint64_t replayed = 0;    // of batches that were already stored
-  uint64_t dropped = 0;     // batches refused for good, and spans past the size of a trace
+  uint64_t overflow = 0;    // past the number of spans that a trace can hold
+  uint64_t dropped = 0;     // of batches refused for good
   uint64_t traces = 0;
   uint64_t retired = 0;         // spans removed by retention
   uint64_t retired_traces = 0;

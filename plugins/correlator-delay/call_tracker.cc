@@ -22,8 +22,9 @@ double Microseconds(int64_t ns) { return static_cast<double>(ns) * 1e-3; }
 
 float QueueOrder::OvertakeFactor(uint32_t callee) const {
   constexpr float kPrior = 2.0f;
+  constexpr float kStart = 0.3f;  // where nothing is known, order is more likely kept than not
   const Seen& s = seen[callee];
-  const float seen_odds = (s.overtook + kPrior) / (s.in_order + kPrior);
+  const float seen_odds = (s.overtook + kStart * kPrior) / (s.in_order + kPrior);
   const float expected_odds = (s.expected_overtook + kPrior) / (s.expected_in_order + kPrior);
   return std::clamp(seen_odds / expected_odds, 0.003f, 3.0f);
 }
@@ -99,6 +100,7 @@ void CallTracker::Run(ProcessHistory& history, const RequestModel& model, Reques
   BuildEvents(history, until_ns);
   open_.clear();
   weighed_.clear();
+  ambiguous_ = 0;
   position_.assign(history.requests.size(), kNone);
   busy_us_ = 0;
   int64_t before = 0;
@@ -140,6 +142,7 @@ void CallTracker::Decide(ProcessHistory& history, uint32_t number) {
   Call& call = history.calls[number];
   if (!call.settled) {
     FindCandidates(history, call);
+    if (call.wanted && candidates_.size() > 1) ++ambiguous_;
     call.owner = kNone;
     if (choice_ == Choice::kAny) {
       call.owner = ChooseAny(call);

@@ -62,6 +62,8 @@ class CallTracker {
            QueueOrder& order, const EarlierVoices& voices, Choice choice, int64_t until_ns);
 
   const std::vector<Weighed>& weighed() const { return weighed_; }
+  // How many wanted calls of the last run had more than one open request.
+  size_t ambiguous() const { return ambiguous_; }
   // Time with at least one open request in the last run, in microseconds.
   double busy() const { return busy_us_; }
 
@@ -109,6 +111,7 @@ class CallTracker {
   std::vector<float> hazard_;  // relative to the greatest, before the queue order was weighed in
   std::vector<Weighed> weighed_;
   double busy_us_ = 0;
+  size_t ambiguous_ = 0;
 };
 
 }  // namespace weft::plugins::delay

@@ -38,7 +38,8 @@ void ProcessLearner::DecideCold(const EarlierVoices& voices, CallTracker& tracke
   scratch_.Rebuild(history_.callees.size());
   states_.Clear(scratch_, history_.callees.size());
   tracker.Run(history_, scratch_, states_, order_, voices, CallTracker::Choice::kAny, kAll);
-  for (int round = 0; round < kRounds; ++round) {
+  const int rounds = tracker.ambiguous() == 0 ? 1 : kRounds;  // nothing to settle by searching
+  for (int round = 0; round < rounds; ++round) {
     scratch_.Clear();
     LearnRequests(scratch_, false);
     scratch_.ObserveBusy(tracker.busy());

@@ -132,7 +132,7 @@ double RequestModel::Width(int bin) const {
 }
 
 void RequestModel::Rebuild(uint32_t callees) {
-  outcomes_ = callees + 2;
+  callees_ = callees;
   RebuildDensities();
   RebuildSurvival();
 }
@@ -140,20 +140,20 @@ void RequestModel::Rebuild(uint32_t callees) {
 void RequestModel::RebuildDensities() {
   std::vector<Histogram> shared(kOutcomes);
   std::array<bool, kOutcomes> changed{};
+  std::array<float, kBins> log_width;
+  for (int b = 0; b < kBins; ++b)
+    log_width[static_cast<size_t>(b)] = static_cast<float>(std::log(Width(b)));
   for (size_t o = 0; o < kOutcomes; ++o) {
+    if (o >= callees_ && o != kEnds) continue;
     changed[o] = any_[o].changed;
     any_[o].changed = false;
     for (int b = 0; b < kBins; ++b) {
       const size_t i = static_cast<size_t>(b);
       shared[o][i] = (Smooth(any_[o].count, b) + 0.01f) / (any_[o].n + 1.28f);
       if (changed[o])
-        any_[o].log_density[i] =
-            std::log(shared[o][i] + 1e-9f) - static_cast<float>(std::log(Width(b)));
+        any_[o].log_density[i] = std::log(shared[o][i] + 1e-9f) - log_width[i];
     }
   }
-  std::array<float, kBins> log_width;
-  for (int b = 0; b < kBins; ++b)
-    log_width[static_cast<size_t>(b)] = static_cast<float>(std::log(Width(b)));
   for (size_t r = 0; r < rows_.size(); ++r) {
     GapRow& row = rows_[r];
     const size_t o = row_key_[r] % kOutcomes;
@@ -197,7 +197,7 @@ void RequestModel::RebuildSurvival() {
 float RequestModel::LogProbability(const RequestState& state, Outcome outcome) const {
   uint64_t context[kContexts];
   Contexts(state, context);
-  float p = 1.0f / static_cast<float>(outcomes_);
+  float p = 1.0f / static_cast<float>(callees_ + 2);
   for (int k = 0; k <= detail_; ++k) {
     const float n = counts_.Get(context[k]);
     if (n <= 0) break;

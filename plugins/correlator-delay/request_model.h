@@ -102,7 +102,7 @@ class RequestModel {
   std::array<float, kLabels> responses_{};
   std::array<float, kOutcomes> calls_{}, unlinked_{};
   double busy_ = 0, requests_ = 0, quantum_ = 1;
-  uint32_t outcomes_ = 3;
+  uint32_t callees_ = 0;
   int detail_ = 3;
 
   static constexpr uint16_t kNoRow = 0xffff;

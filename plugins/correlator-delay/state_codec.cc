@@ -22,6 +22,18 @@ bool Get(std::string_view& in, T& value) {
   return true;
 }
 
+// State that was cut or bent on the way must not become a wrong model.
+uint64_t Checksum(std::string_view bytes) {
+  uint64_t sum = bytes.size();
+  for (; bytes.size() >= sizeof(uint64_t); bytes.remove_prefix(sizeof(uint64_t))) {
+    uint64_t word = 0;
+    std::memcpy(&word, bytes.data(), sizeof word);
+    sum = Join(sum, word);
+  }
+  for (const char c : bytes) sum = Join(sum, static_cast<unsigned char>(c));
+  return sum;
+}
+
 bool Sane(double value) { return std::isfinite(value) && value >= 0 && value < 1e15; }
 
 void PutHistogram(std::string& out, const std::array<float, RequestModel::kBins>& h) {
@@ -97,16 +109,22 @@ std::string StateCodec::Save(const ProcessLearner& learner) {
   std::ranges::sort(counts, [](const auto& a, const auto& b) {
     return a.first != b.first ? a.first > b.first : a.second < b.second;
   });
-  const size_t fit = (kLimit - out.size()) / (sizeof(uint64_t) + sizeof(float));
+  const size_t fit = (kLimit - out.size() - sizeof(uint64_t)) / (sizeof(uint64_t) + sizeof(float));
   for (size_t i = 0; i < std::min(fit, counts.size()); ++i) {
     Put(out, counts[i].second);
     Put(out, counts[i].first);
   }
+  Put(out, Checksum(out));
   return out;
 }
 
 bool StateCodec::Load(std::string_view in, ProcessLearner& learner) {
   if (in.empty()) return true;
+  if (in.size() < sizeof(uint64_t)) return false;
+  std::string_view tail = in.substr(in.size() - sizeof(uint64_t));
+  in.remove_suffix(sizeof(uint64_t));
+  uint64_t checksum = 0;
+  if (!Get(tail, checksum) || checksum != Checksum(in)) return false;
   uint32_t version = 0, rows = 0;
   RequestModel m;
   std::vector<uint64_t> operations, callees;

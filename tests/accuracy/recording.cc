@@ -81,9 +81,15 @@ Result<Recording> ReadRecording(const std::string& path) {
       return Fail(Code::kInvalid, fmt::format("{}:{}: not a span", path, line_number));
     by_id[std::string(field[0])] = static_cast<int32_t>(out.spans.size());
     parents.emplace_back(field[1]);
-    out.spans.push_back({traces.Of(field[2]), names.Of(field[3]), names.Of(field[5]),
-                         names.Of(field[6]), field[4] == "client", start * 1000,
-                         (start + duration) * 1000, -1});
+    Span span;
+    span.trace = traces.Of(field[2]);
+    span.service = names.Of(field[3]);
+    span.peer = names.Of(field[5]);
+    span.operation = names.Of(field[6]);
+    span.client = field[4] == "client";
+    span.start_ns = start * 1000;
+    span.end_ns = (start + duration) * 1000;
+    out.spans.push_back(span);
   }
   for (size_t i = 0; i < out.spans.size(); ++i) {
     const auto found = by_id.find(parents[i]);

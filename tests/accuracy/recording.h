@@ -1,4 +1,5 @@
-// Recording: spans of others' systems whose parents are known, as $WEFT_DATA/correlation has them.
+// Recording: spans whose parents are known: of others' systems, as $WEFT_DATA/correlation has them, or
+// made by a test.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +15,9 @@ struct Span {
   bool client = false;
   int64_t start_ns = 0, end_ns = 0;
   int32_t parent = -1;  // the truth: row of the server span of the same service; -1: none
+  // Other evidence; 0: none. Recordings from files have none.
+  uint32_t tid = 0;
+  uint64_t connection = 0, context_trace = 0, context_span = 0;
 };
 
 struct Recording {

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <map>
 #include <utility>
 
 #include "engine/api/ids.h"
 #include "engine/api/span_table.h"
 #include "engine/base/clock.h"
+#include "tests/accuracy/decider.h"
 
 namespace weft::accuracy {
 namespace {
@@ -18,81 +18,12 @@ constexpr int64_t kLookAhead = 500 * kMillisecond;
 
 uint64_t SpanIdOf(uint32_t row) { return HashCombine(row, 1); }
 
-// Owns the arrays behind a weft_candidates.
-class CandidateList {
- public:
-  CandidateList() {
-    io.struct_size = sizeof io;
-    io.ctx = this;
-    io.grow = [](weft_candidates* self, uint32_t capacity) noexcept {
-      static_cast<CandidateList*>(self->ctx)->Grow(capacity);
-      return int32_t{WEFT_OK};
-    };
-    Grow(1024);
-  }
-  weft_candidates io{};
-
- private:
-  void Grow(uint32_t capacity) {
-    child_.resize(capacity);
-    candidate_.resize(capacity);
-    log_odds_.resize(capacity);
-    evidence_.resize(capacity);
-    io.capacity = capacity;
-    io.child = child_.data();
-    io.candidate = candidate_.data();
-    io.log_odds = log_odds_.data();
-    io.evidence = evidence_.data();
-  }
-  std::vector<uint32_t> child_, candidate_, evidence_;
-  std::vector<float> log_odds_;
-};
-
-struct Links {
-  std::vector<uint32_t> child, parent, evidence;
-  std::vector<float> confidence;
-};
-
-// The engine's rule: voices add up per candidate, context fixes, ties go to the latest start.
-void DecideCalls(const weft_spans& view, const weft_candidates& list, Links& links) {
-  struct Sum {
-    float total = 0;
-    uint32_t evidence = 0;
-  };
-  std::vector<std::map<uint32_t, Sum>> of(view.n);
-  for (uint32_t i = 0; i < list.n; ++i) {
-    Sum& sum = of[list.child[i]][list.candidate[i]];
-    sum.total += list.log_odds[i];
-    sum.evidence |= list.evidence[i];
-  }
-  links = {};
-  for (uint32_t row = 0; row < view.n; ++row) {
-    if (view.role[row] != WEFT_ROLE_DECIDE || view.kind[row] != WEFT_KIND_CLIENT) continue;
-    uint32_t best = WEFT_NONE;
-    Sum best_sum{0, 0};
-    if (const auto none = of[row].find(WEFT_NONE); none != of[row].end()) best_sum = none->second;
-    for (const auto& [candidate, sum] : of[row]) {
-      if (candidate == WEFT_NONE) continue;
-      if (sum.total < best_sum.total) continue;
-      best = candidate;
-      best_sum = sum;
-    }
-    double norm = of[row].contains(WEFT_NONE) ? 0 : std::exp(-static_cast<double>(best_sum.total));
-    for (const auto& [candidate, sum] : of[row])
-      norm += std::exp(static_cast<double>(sum.total - best_sum.total));
-    links.child.push_back(row);
-    links.parent.push_back(best);
-    links.confidence.push_back(static_cast<float>(1.0 / norm));
-    links.evidence.push_back(best_sum.evidence);
-  }
-}
-
 // One service: its rows by start, walked window by window.
 class ProcessReplay {
  public:
   ProcessReplay(const Recording& recording, uint64_t process_id, std::vector<uint32_t> rows,
                 const std::vector<const plugin::PluginInstance*>& chain, ReplayResult& out)
-      : recording_(recording), process_id_(process_id), rows_(std::move(rows)), chain_(chain),
+      : recording_(recording), process_id_(process_id), rows_(std::move(rows)), decider_(chain),
         out_(out) {}
 
   Result<void> Run() {
@@ -151,31 +82,25 @@ class ProcessReplay {
     table.kind[row] = s.client ? WEFT_KIND_CLIENT : WEFT_KIND_SERVER;
     table.operation[row] = table.Intern(recording_.names[s.operation]);
     if (s.client) table.peer[row] = table.Intern(recording_.names[s.peer]);
+    table.request_tid[row] = s.tid;
+    table.connection[row] = s.connection;
+    if (s.context_trace == 0) return;
+    table.flags[row] |= WEFT_FLAG_CONTEXT;
+    table.context_trace_lo[row] = s.context_trace;
+    table.context_span_id[row] = s.context_span;
   }
 
   Result<void> RunChain(const weft_spans& view, const std::vector<uint32_t>& row_of) {
     const auto begin = std::chrono::steady_clock::now();
-    weft_error error{};
-    list_.io.n = 0;
-    for (const auto* instance : chain_)
-      if (instance->correlator().correlate(instance->handle(), &view, &list_.io, &error) != WEFT_OK)
-        return Fail(Code::kInternal, instance->name() + ": " + error.message);
-    Links decided;
-    DecideCalls(view, list_.io, decided);
-    const weft_links links{sizeof(weft_links), static_cast<uint32_t>(decided.child.size()),
-                           decided.child.data(), decided.parent.data(),
-                           decided.confidence.data(), decided.evidence.data()};
-    for (const auto* instance : chain_)
-      if (const auto learn = instance->correlator().learn; learn != nullptr)
-        if (learn(instance->handle(), &view, &links, &error) != WEFT_OK)
-          return Fail(Code::kInternal, instance->name() + ": " + error.message);
+    const auto links = decider_.Run(view);
+    if (!links) return std::unexpected(links.error());
     out_.seconds +=
         std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    for (uint32_t i = 0; i < links.n; ++i) {
-      const uint32_t child = row_of[links.child[i]];
-      out_.confidence[child] = links.confidence[i];
-      if (links.parent[i] != WEFT_NONE)
-        out_.parents[child] = static_cast<int32_t>(row_of[links.parent[i]]);
+    for (uint32_t i = 0; i < links->child.size(); ++i) {
+      const uint32_t child = row_of[links->child[i]];
+      out_.confidence[child] = links->confidence[i];
+      if (links->parent[i] != WEFT_NONE)
+        out_.parents[child] = static_cast<int32_t>(row_of[links->parent[i]]);
     }
     return {};
   }
@@ -183,9 +108,8 @@ class ProcessReplay {
   const Recording& recording_;
   uint64_t process_id_;
   std::vector<uint32_t> rows_;
-  const std::vector<const plugin::PluginInstance*>& chain_;
+  Decider decider_;
   ReplayResult& out_;
-  CandidateList list_;
   std::vector<uint32_t> before_;
 };
 

@@ -16,6 +16,7 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/metrics.h"
+#include "sources/ebpf/redact.h"
 
 namespace weft::ebpf {
 
@@ -62,6 +63,10 @@ class ProcessMetadata {
     int64_t exited_ns = 0;  // 0: alive as far as known
   };
   void Read(Entry* entry);
+  void Describe(const std::string& executable, const std::string& command_line,
+                const std::string& environment, const std::string& cgroup, uint32_t parent,
+                ProcessInfo* info);
+  bool IsOfUnit(const std::string& executable, const std::string& cgroup, uint32_t parent) const;
   void Evict(int64_t now);
 
   Options options_;
@@ -69,6 +74,8 @@ class ProcessMetadata {
   Counter& unreadable_;
   Counter& evicted_;
   std::string host_id_, host_name_;
+  Redactor redactor_{{}};
+  int64_t swept_ns_ = 0;
   std::unordered_map<uint32_t, Entry> entries_;
 };
 

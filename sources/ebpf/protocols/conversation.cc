@@ -50,6 +50,7 @@ struct Conversation::State {
   std::vector<HeldSegment> held;
   size_t held_bytes = 0;
   WeakGuess weak[2];
+  std::optional<uint64_t> start[2];
   std::optional<Talk> talk;
 
   void Undecided(Direction direction, const Segment& segment);
@@ -132,6 +133,9 @@ void Conversation::State::Undecided(Direction direction, const Segment& segment)
 
 void Conversation::State::Decide(const Protocol& protocol, Direction requests) {
   talk.emplace(set, protocol, requests, sure, sink);
+  // Where something was passed over, the known beginning is not where the talk begins.
+  for (const Direction d : {Direction::kReceived, Direction::kSent})
+    if (const auto at = start[static_cast<size_t>(d)]; at && sure) talk->StartsAt(d, *at);
   for (const HeldSegment& h : std::exchange(held, {}))
     talk->Feed(h.direction, {h.position, h.bytes, h.length, h.mark});
   held.shrink_to_fit();
@@ -141,6 +145,12 @@ Conversation::Conversation(const ProtocolSet& protocols, ExchangeSink& sink, boo
     : state_(std::make_unique<State>(protocols, sink, begins)) {}
 
 Conversation::~Conversation() = default;
+
+void Conversation::StartsAt(Direction direction, uint64_t position) {
+  if (state_->talk) return state_->talk->StartsAt(direction, position);
+  std::optional<uint64_t>& start = state_->start[static_cast<size_t>(direction)];
+  if (!start) start = position;
+}
 
 void Conversation::Feed(Direction direction, const Segment& segment) {
   if (state_->talk) return state_->talk->Feed(direction, segment);

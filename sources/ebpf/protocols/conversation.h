@@ -38,6 +38,9 @@ class Conversation {
   Conversation(const ProtocolSet& protocols, ExchangeSink& sink, bool begins);
   ~Conversation();
 
+  // Where a direction of which nothing has been fed yet begins, if something else tells (the other
+  // end's sequence numbers): without it, a loss before the first segment cannot be noticed.
+  void StartsAt(Direction direction, uint64_t position);
   void Feed(Direction direction, const Segment& segment);
   // One direction has seen its FIN (the message that lasts until close ends here).
   void EndDirection(Direction direction, const Mark& mark);

@@ -25,6 +25,7 @@ ProtocolSet::ProtocolSet(ProtocolSettings settings, Metrics& metrics)
   for (const std::string& header : settings_.headers) {
     std::string name;
     for (char c : header) name.push_back(Lower(c));
+    if (name == kTruthHeader) continue;  // ground truth is never an attribute
     header_keys_.push_back({name, "http.request.header." + name, "http.response.header." + name});
   }
   // The order matters where two recognise the same bytes: the stricter one first.

@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/base/metrics.h"
@@ -25,6 +26,8 @@ struct ProtocolSettings {
   size_t max_open = 4096;                 // unanswered requests per connection
   size_t max_names = 256;                 // distinct span names per process and protocol
 };
+
+inline constexpr std::string_view kTruthHeader = "x-weft-truth";
 
 // A configured header and the attribute keys it is published under.
 struct HeaderKey {

@@ -25,6 +25,13 @@ Talk::Talk(const ProtocolSet& set, const Protocol& protocol, Direction requests,
   }
 }
 
+void Talk::StartsAt(Direction direction, uint64_t position) {
+  Lane& lane = this->lane(direction);
+  if (lane.started) return;
+  lane.started = true;
+  lane.position = position;
+}
+
 void Talk::Feed(Direction direction, const Segment& segment) {
   if (over_) return;
   Lane& lane = this->lane(direction);

@@ -22,6 +22,7 @@ class Talk {
   Talk(const ProtocolSet& set, const Protocol& protocol, Direction requests, bool sure,
        ExchangeSink& sink);
 
+  void StartsAt(Direction direction, uint64_t position);
   void Feed(Direction direction, const Segment& segment);
   void EndDirection(Direction direction, const Mark& mark);
   void End(const Mark& mark);

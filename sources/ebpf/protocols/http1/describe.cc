@@ -83,7 +83,7 @@ void RequestDescriber::Field(std::string_view name, std::string_view value) {
       if (EqualsNoCase(name, "x-request-id")) {
         out_->request_id.clear();
         set_.redactor().Text(value.substr(0, kMaxRequestId), &out_->request_id);
-      } else if (set_.settings().capture_truth && EqualsNoCase(name, "x-weft-truth")) {
+      } else if (set_.settings().capture_truth && EqualsNoCase(name, kTruthHeader)) {
         out_->truth.assign(value.substr(0, kMaxRequestId));
       }
       break;

@@ -8,33 +8,6 @@
 #define WEFT_MAX_BUFFERS 4	/* user buffers of one call that are looked into */
 #define WEFT_PAGE_SIZE 4096
 
-enum weft_payload_kind {
-	WEFT_PAYLOAD_NONE,
-	WEFT_PAYLOAD_FLAT,		/* base */
-	WEFT_PAYLOAD_KERNEL_VECTOR,	/* iov is the kernel's copy */
-	WEFT_PAYLOAD_USER_VECTOR,	/* iov is in user memory */
-};
-
-struct weft_payload {
-	const void *base;
-	const struct iovec *iov;
-	unsigned long iov_offset;	/* into the first buffer */
-	__u32 buffers;
-	__u32 kind;
-};
-
-struct weft_event {
-	__u64 time_ns;
-	__u64 pid_tgid;
-	__u32 seq;
-	__u32 peer_seq;
-	__u32 length;
-	__s32 fd;
-	__u8 type;
-	__u8 flags;
-	struct weft_payload payload;
-};
-
 #define WEFT_RECORD(name, size)                                                \
 	struct name {                                                          \
 		struct weft_data data;                                         \
@@ -126,72 +99,68 @@ static __always_inline __u32 weft_read_vector(__u8 *to, __u32 limit, __u32 half,
 	return done > limit ? limit : done;
 }
 
-static __always_inline void weft_count_submitted(struct weft_stats *st, struct weft_data *d,
-						 __u32 wanted)
-{
-	if (wanted && !d->captured) {
-		d->flags |= WEFT_DATA_UNREADABLE;
-		st->unreadable++;
-	} else {
-		st->submitted++;
-	}
-}
-
-#define WEFT_EMIT_FLAT(record, size, st, s, e, wanted)                                             \
+/* Fills in the payload and lets the record go, or takes it back when the page is not there and the
+ * event can be tried again. */
+#define WEFT_EMIT(record, may_retry, read)                                                         \
 	do {                                                                                       \
 		struct record *r = bpf_ringbuf_reserve(&data_ring, sizeof(*r), 0);                 \
 		if (!r) {                                                                          \
-			(st)->ring_full++;                                                         \
+			st->ring_full++;                                                           \
 			break;                                                                     \
 		}                                                                                  \
 		weft_fill(&r->data, s, e);                                                         \
-		if (wanted)                                                                        \
-			r->data.captured =                                                         \
-				weft_read_user(r->payload, wanted, size, (e)->payload.base);       \
-		weft_count_submitted(st, &r->data, wanted);                                        \
-		bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);                                           \
-	} while (0)
-
-#define WEFT_EMIT_VECTOR(record, size, st, s, e, wanted)                                           \
-	do {                                                                                       \
-		struct record *r = bpf_ringbuf_reserve(&data_ring, sizeof(*r), 0);                 \
-		if (!r) {                                                                          \
-			(st)->ring_full++;                                                         \
-			break;                                                                     \
+		if (wanted) {                                                                      \
+			r->data.captured = read;                                                   \
+			if (!r->data.captured) {                                                   \
+				if (may_retry) {                                                   \
+					bpf_ringbuf_discard(r, BPF_RB_NO_WAKEUP);                  \
+					return false;                                              \
+				}                                                                  \
+				r->data.flags |= WEFT_DATA_UNREADABLE;                             \
+			}                                                                          \
 		}                                                                                  \
-		weft_fill(&r->data, s, e);                                                         \
-		r->data.captured = weft_read_vector(r->payload, wanted, (size) / 2, &(e)->payload);\
-		weft_count_submitted(st, &r->data, wanted);                                        \
+		if (r->data.flags & WEFT_DATA_UNREADABLE)                                          \
+			st->unreadable++;                                                          \
+		else                                                                               \
+			st->submitted++;                                                           \
 		bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);                                           \
 	} while (0)
 
-/* One data record of the smallest size that holds what is to be captured. */
-static __always_inline void weft_emit_data(struct weft_stats *st, struct weft_socket *s,
-					   struct weft_event *e)
+#define WEFT_EMIT_FLAT(record, size)                                                               \
+	WEFT_EMIT(record, may_retry, weft_read_user(r->payload, wanted, size, e->payload.base))
+#define WEFT_EMIT_VECTOR(record, size)                                                             \
+	WEFT_EMIT(record, may_retry, weft_read_vector(r->payload, wanted, (size) / 2, &e->payload))
+
+/* One data record of the smallest size that holds what is to be captured, counted. False, and
+ * nothing counted, when the payload cannot be read and may_retry says that it can be later. */
+static __always_inline bool weft_emit_data(struct weft_stats *st, struct weft_socket *s,
+					   struct weft_event *e, bool may_retry)
 {
 	__u32 wanted = e->length < capture_bytes ? e->length : capture_bytes;
 
-	s->announced = 1;
 	switch (e->payload.kind) {
 	case WEFT_PAYLOAD_NONE:
+		wanted = 0;
 		e->flags |= WEFT_DATA_NO_BUFFER;
-		WEFT_EMIT_FLAT(weft_record_small, WEFT_PAYLOAD_SMALL, st, s, e, 0);
+		WEFT_EMIT_FLAT(weft_record_small, WEFT_PAYLOAD_SMALL);
 		break;
 	case WEFT_PAYLOAD_FLAT:
 		if (wanted <= WEFT_PAYLOAD_SMALL)
-			WEFT_EMIT_FLAT(weft_record_small, WEFT_PAYLOAD_SMALL, st, s, e, wanted);
+			WEFT_EMIT_FLAT(weft_record_small, WEFT_PAYLOAD_SMALL);
 		else if (wanted <= WEFT_PAYLOAD_MEDIUM)
-			WEFT_EMIT_FLAT(weft_record_medium, WEFT_PAYLOAD_MEDIUM, st, s, e, wanted);
+			WEFT_EMIT_FLAT(weft_record_medium, WEFT_PAYLOAD_MEDIUM);
 		else
-			WEFT_EMIT_FLAT(weft_record_large, WEFT_PAYLOAD_LARGE, st, s, e, wanted);
+			WEFT_EMIT_FLAT(weft_record_large, WEFT_PAYLOAD_LARGE);
 		break;
 	default:
 		if (wanted <= WEFT_PAYLOAD_MEDIUM / 2)
-			WEFT_EMIT_VECTOR(weft_record_medium, WEFT_PAYLOAD_MEDIUM, st, s, e, wanted);
+			WEFT_EMIT_VECTOR(weft_record_medium, WEFT_PAYLOAD_MEDIUM);
 		else
-			WEFT_EMIT_VECTOR(weft_record_vector, WEFT_PAYLOAD_VECTOR, st, s, e, wanted);
+			WEFT_EMIT_VECTOR(weft_record_vector, WEFT_PAYLOAD_VECTOR);
 		break;
 	}
+	s->announced = 1;
+	return true;
 }
 
 static __always_inline void weft_emit_control(struct weft_stats *st, __u8 type, __u32 pid,

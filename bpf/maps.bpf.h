@@ -16,6 +16,34 @@ struct {
 	__uint(max_entries, 1 << 20);
 } control_ring SEC(".maps");
 
+enum weft_payload_kind {
+	WEFT_PAYLOAD_NONE,
+	WEFT_PAYLOAD_FLAT,		/* base */
+	WEFT_PAYLOAD_KERNEL_VECTOR,	/* iov is the kernel's copy, good until the call returns */
+	WEFT_PAYLOAD_USER_VECTOR,	/* iov is in user memory */
+};
+
+struct weft_payload {
+	const void *base;
+	const struct iovec *iov;
+	unsigned long iov_offset;	/* into the first buffer */
+	__u32 buffers;
+	__u32 kind;
+};
+
+/* What becomes a data record. */
+struct weft_event {
+	__u64 time_ns;
+	__u64 pid_tgid;
+	__u32 seq;
+	__u32 peer_seq;
+	__u32 length;
+	__s32 fd;
+	__u8 type;
+	__u8 flags;
+	struct weft_payload payload;
+};
+
 /* Freed by the kernel together with the socket. */
 struct weft_socket {
 	struct weft_connection connection;
@@ -24,6 +52,8 @@ struct weft_socket {
 	__u32 send_to;
 	__u8 ignored;
 	__u8 announced;		/* has had a data record: its close is told */
+	__u8 waits;		/* `waiting` is a send whose page was not there yet */
+	struct weft_event waiting;
 };
 
 struct {
@@ -58,6 +88,9 @@ struct {
 	__type(key, __u16);
 	__type(value, __u8);
 } ports SEC(".maps");
+
+/* How many sockets have waits set: so that the end of nearly every send is one comparison. */
+__u32 sends_waiting = 0;
 
 const volatile __u32 agent_pid = 0;
 const volatile __u32 capture_bytes = WEFT_PAYLOAD_LARGE;

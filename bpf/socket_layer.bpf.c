@@ -86,8 +86,8 @@ int BPF_PROG(socket_send, struct sock *sk, struct msghdr *msg, struct sk_buff *t
 			s->refused_ns = bpf_ktime_get_ns();
 		return 0;
 	}
-	st->seen++;
 	if (s->ignored) {
+		st->seen++;
 		st->filtered++;
 		return 0;
 	}
@@ -99,7 +99,37 @@ int BPF_PROG(socket_send, struct sock *sk, struct msghdr *msg, struct sk_buff *t
 	call = weft_current_call();
 	e.fd = weft_call_fd(&call);
 	weft_message_payload(msg, &e.payload);
-	weft_emit_data(st, s, &e);
+	if (weft_emit_data(st, s, &e, !s->waits)) {
+		st->seen++;
+		return 0;
+	}
+	/* The kernel is about to touch the page: socket_sent finds it there. */
+	s->waiting = e;
+	s->waits = 1;
+	__sync_fetch_and_add(&sends_waiting, 1);
+	return 0;
+}
+
+/* Fires at the end of every send of every kind of socket. Rarely has anything to do. */
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(socket_sent, struct sock *sk, int ret, int flags)
+{
+	struct weft_stats *st;
+	struct weft_socket *s;
+
+	if (!sends_waiting)
+		return 0;
+	s = bpf_sk_storage_get(&sockets, sk, 0, 0);
+	if (!s || !s->waits || s->waiting.pid_tgid != bpf_get_current_pid_tgid())
+		return 0;
+	s->waits = 0;
+	__sync_fetch_and_add(&sends_waiting, -1);
+	st = weft_stats_of_cpu();
+	if (!st || ret <= 0)
+		return 0;
+	st->seen++;
+	s->waiting.length = ret;
+	weft_emit_data(st, s, &s->waiting, false);
 	return 0;
 }
 
@@ -180,6 +210,6 @@ int BPF_PROG(socket_receive, struct sock *sk, int ret, int flags)
 	e.fd = weft_call_fd(&call);
 	if (!(flags & MSG_TRUNC))
 		weft_call_payload(&call, &e.payload);
-	weft_emit_data(st, s, &e);
+	weft_emit_data(st, s, &e, false);
 	return 0;
 }

@@ -1,0 +1,216 @@
+// Traces live programs with the real kernel programs and compares with what they did.
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <thread>
+#include <tuple>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "engine/api/codec.h"
+#include "engine/api/ids.h"
+#include "engine/transport/memory.h"
+#include "sources/ebpf/ebpf_source.h"
+#include "sources/ebpf/probe_report.h"
+#include "tests/integration/ebpf/programs.h"
+#include "tests/support/requirement.h"
+
+namespace weft::ebpf {
+namespace {
+
+constexpr int kRequests = 500;
+
+struct Seen {
+  uint64_t wire_id = 0;
+  uint32_t flags = 0;
+  std::string operation;
+};
+
+class EbpfLiveTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string reasons;
+    for (const Check& check : ProbeHost())
+      if (check.state == CheckState::kFail)
+        reasons += check.name + ": " + check.detail + " (" + check.remedy + ") ";
+    if (!reasons.empty()) WEFT_SKIP_OR_FAIL("bpf", reasons);
+  }
+
+  // Traces while `run` runs and stops in order.
+  void Trace(const EbpfConfig& config, const std::function<void()>& run) {
+    auto source = EbpfSource::Start(config, transport_, clock_, metrics_, *logger_);
+    ASSERT_TRUE(source.has_value()) << source.error().message;
+    run();
+    const auto stopped = (*source)->Stop();
+    EXPECT_TRUE(stopped.has_value()) << stopped.error().message;
+    Collect();
+    ExpectLedger();
+  }
+
+  void Collect() {
+    for (uint32_t p = 0; p < transport_.partitions(); p++) {
+      uint64_t expected = 1;
+      bool last = false;
+      for (const auto& record : transport_.Held(transport::Stream::kEvents, p)) {
+        const auto batch = api::DecodeEvents(record.payload);
+        ASSERT_TRUE(batch.has_value()) << batch.error().message;
+        EXPECT_EQ(batch->header.sequence, expected++);
+        last = batch->header.last;
+        const weft_spans& s = batch->spans.spans();
+        for (uint32_t i = 0; i < s.n; i++) {
+          if ((s.flags[i] & WEFT_FLAG_OPEN) != 0) continue;
+          rows_++;
+          EXPECT_LE(s.start_ns[i], s.end_ns[i]);
+          seen_[{s.processes->pid[s.process[i]], s.kind[i]}].push_back(
+              {s.wire_id[i], s.flags[i], std::string(batch->spans.Text(s.operation[i]))});
+        }
+      }
+      EXPECT_TRUE(expected == 1 || last) << "partition " << p;
+    }
+  }
+
+  uint64_t Metric(const char* name) { return metrics_.Get(name).Get(); }
+
+  // To the unit.
+  void ExpectLedger() {
+    EXPECT_EQ(Metric("kernel.seen"),
+              Metric("kernel.filtered") + Metric("kernel.submitted") + Metric("kernel.ring_full") +
+                  Metric("kernel.map_full") + Metric("kernel.unreadable"));
+    EXPECT_EQ(Metric("agent.received"), Metric("kernel.submitted") + Metric("kernel.unreadable"));
+    EXPECT_EQ(Metric("agent.received"), Metric("agent.records") + Metric("agent.filtered"));
+    EXPECT_EQ(Metric("agent.records"), Metric("agent.decoded") + Metric("agent.parse_failed"));
+    EXPECT_EQ(Metric("agent.observed"), rows_);
+    EXPECT_EQ(Metric("kernel.ring_full") + Metric("kernel.map_full") + Metric("kernel.missed"), 0u);
+    EXPECT_EQ(Metric("agent.parse_failed"), 0u);
+  }
+
+  // Every exchange was seen once at each end, under the same wire id, complete.
+  void ExpectBothEnds(uint32_t server, uint32_t client, size_t exchanges) {
+    std::set<uint64_t> ids[2];
+    for (const auto& [end, pid, kind] :
+         {std::tuple{0, server, WEFT_KIND_SERVER}, std::tuple{1, client, WEFT_KIND_CLIENT}}) {
+      const auto& rows = seen_[{pid, static_cast<uint8_t>(kind)}];
+      EXPECT_EQ(rows.size(), exchanges);
+      size_t fresh = 0;
+      for (const Seen& row : rows) {
+        ids[end].insert(row.wire_id);
+        EXPECT_EQ(row.flags & (WEFT_FLAG_INCOMPLETE | WEFT_FLAG_PROVISIONAL), 0u);
+        fresh += (row.flags & WEFT_FLAG_NEW_CONNECTION) != 0;
+      }
+      EXPECT_EQ(fresh, 1u);
+    }
+    EXPECT_EQ(ids[0].size(), exchanges);
+    EXPECT_EQ(ids[0], ids[1]);
+  }
+
+  SystemClock clock_;
+  Metrics metrics_;
+  std::unique_ptr<Logger> logger_ = StderrLogger(LogLevel::kWarn);
+  transport::MemoryTransport transport_{{.partitions = 4}, clock_, metrics_};
+  std::map<std::pair<uint32_t, uint8_t>, std::vector<Seen>> seen_;  // by pid and kind
+  uint64_t rows_ = 0;
+};
+
+TEST_F(EbpfLiveTest, SeesEveryHttpExchangeAtBothEnds) {
+  const test::Listener listener;
+  test::TracedProcess server([&] { return test::ServeHttp(listener.fd, kRequests); });
+  test::TracedProcess client([&] { return test::RequestHttp(listener.port, kRequests); });
+  EbpfConfig config;
+  config.include.pids = {server.pid(), client.pid()};
+  Trace(config, [&] {
+    server.Go();
+    client.Go();
+    EXPECT_EQ(client.Wait(), 0);
+    EXPECT_EQ(server.Wait(), 0);
+  });
+  ExpectBothEnds(server.pid(), client.pid(), kRequests);
+}
+
+class EbpfRedisTest : public EbpfLiveTest {
+ protected:
+  void SetUp() override {
+    EbpfLiveTest::SetUp();
+    if (!HasFatalFailure() && !IsSkipped() && redis_.port() == 0)
+      WEFT_SKIP_OR_FAIL("redis", "redis-server does not start");
+  }
+
+  void TraceGets(int requests, int pipelined) {
+    test::TracedProcess client(
+        [&] { return test::RequestRedis(redis_.port(), requests, pipelined); });
+    EbpfConfig config;
+    config.include.pids = {redis_.pid(), client.pid()};
+    Trace(config, [&] {
+      client.Go();
+      EXPECT_EQ(client.Wait(), 0);
+    });
+    ExpectBothEnds(redis_.pid(), client.pid(), static_cast<size_t>(requests));
+  }
+
+  test::RedisServer redis_;
+};
+
+TEST_F(EbpfRedisTest, SeesEveryCommandAtBothEnds) { TraceGets(kRequests, 1); }
+
+TEST_F(EbpfRedisTest, SeesEveryPipelinedCommandAtBothEnds) { TraceGets(1 + 70 * 7, 7); }
+
+TEST_F(EbpfLiveTest, LeavesExcludedPortsAlone) {
+  const test::Listener listener;
+  test::TracedProcess server([&] { return test::ServeHttp(listener.fd, 3); });
+  test::TracedProcess client([&] { return test::RequestHttp(listener.port, 3); });
+  EbpfConfig config;
+  config.include.pids = {server.pid(), client.pid()};
+  config.exclude_ports = {listener.port};
+  Trace(config, [&] {
+    server.Go();
+    client.Go();
+    EXPECT_EQ(client.Wait(), 0);
+  });
+  EXPECT_EQ(rows_, 0u);
+  EXPECT_GE(Metric("kernel.filtered"), 12u);
+}
+
+TEST_F(EbpfLiveTest, EndsARequestThatIsOpenWhenTheAgentStops) {
+  const test::Listener listener;
+  test::TracedProcess client([&] { return test::RequestHttp(listener.port, 1); });
+  const uint32_t client_pid = client.pid();
+  EbpfConfig config;
+  config.include.pids = {client_pid};
+  Trace(config, [&] {
+    client.Go();
+    while (Metric("agent.decoded") == 0) std::this_thread::yield();
+  });
+  const auto& rows = seen_[{client_pid, WEFT_KIND_CLIENT}];
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_TRUE(rows[0].flags & WEFT_FLAG_OPEN_AT_EXIT);
+}
+
+TEST(EbpfSource, RefusesImpossibleSettingsAndNamesThem) {
+  SystemClock clock;
+  Metrics metrics;
+  const auto logger = NullLogger();
+  transport::MemoryTransport transport({.partitions = 1}, clock, metrics);
+  const auto message_of = [&](const EbpfConfig& config) {
+    const auto source = EbpfSource::Start(config, transport, clock, metrics, *logger);
+    return source.has_value() ? std::string() : source.error().message;
+  };
+  EbpfConfig config;
+  config.capture_bytes = 5000;
+  EXPECT_NE(message_of(config).find("capture_bytes"), std::string::npos);
+  config = {};
+  config.data_ring_bytes = 1000;
+  EXPECT_NE(message_of(config).find("ring size"), std::string::npos);
+  config = {};
+  config.include_ports = {1};
+  config.exclude_ports = {2};
+  EXPECT_NE(message_of(config).find("include_ports"), std::string::npos);
+  config = {};
+  config.trusted_networks = {"10.0.0.0/99"};
+  EXPECT_NE(message_of(config).find("10.0.0.0/99"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace weft::ebpf

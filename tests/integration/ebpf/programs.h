@@ -1,0 +1,62 @@
+// Small programs that the eBPF tests trace: each runs in a process of its own, because the agent
+// never watches its own.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+namespace weft::test {
+
+// A forked process that waits for Go() before it does anything. Made before the agent's thread.
+class TracedProcess {
+ public:
+  explicit TracedProcess(std::function<int()> body);
+  ~TracedProcess();  // kills it, if it runs
+  TracedProcess(const TracedProcess&) = delete;
+  TracedProcess& operator=(const TracedProcess&) = delete;
+
+  uint32_t pid() const { return static_cast<uint32_t>(pid_); }
+  void Go();
+  // Exit code; waits at most 30 s, then -1.
+  int Wait();
+
+ private:
+  pid_t pid_ = -1;
+  bool ended_ = false;
+  int go_ = -1;
+};
+
+// A listening TCP socket on a free port of the loopback interface.
+struct Listener {
+  Listener();
+  ~Listener();
+  int fd = -1;
+  uint16_t port = 0;
+};
+
+// Bodies for TracedProcess. The server ends when it has answered `requests`.
+int ServeHttp(int listener, int requests);
+// `requests` GETs over one keep-alive connection.
+int RequestHttp(uint16_t port, int requests);
+// `requests` SET and GET over one connection, `pipelined` at a time.
+int RequestRedis(uint16_t port, int requests, int pipelined);
+
+// A redis-server on a free port; port 0 where there is none.
+class RedisServer {
+ public:
+  RedisServer();
+  ~RedisServer();
+  RedisServer(const RedisServer&) = delete;
+  RedisServer& operator=(const RedisServer&) = delete;
+  uint16_t port() const { return port_; }
+  uint32_t pid() const { return static_cast<uint32_t>(pid_); }
+
+ private:
+  pid_t pid_ = -1;
+  uint16_t port_ = 0;
+};
+
+}  // namespace weft::test

@@ -1,0 +1,391 @@
+#include "sources/ebpf/exchange_tracker.h"
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "engine/api/codec.h"
+#include "engine/api/ids.h"
+#include "engine/transport/memory.h"
+#include "sources/ebpf/protocols/protocol_set.h"
+#include "tests/unit/sources/ebpf/made_socket.h"
+
+namespace weft::ebpf {
+namespace {
+
+constexpr int64_t kStart = 1000 * kSecond;
+constexpr std::string_view kRequest = "GET /items/7 HTTP/1.1\r\nHost: shop\r\n\r\n";
+constexpr std::string_view kResponse = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+struct Row {
+  uint64_t exchange, span_id, wire_id, connection, context_span_id;
+  int64_t start_ns, end_ns;
+  uint32_t flags, request_tid, response_tid;
+  uint64_t request_bytes, response_bytes;
+  int32_t fd;
+  uint16_t local_port, remote_port;
+  uint8_t kind, status, protocol;
+  std::string operation, peer, local_address, remote_address, truth;
+  std::vector<std::string> attributes;  // "key" or "key=text"
+};
+
+class ExchangeTrackerTest : public testing::Test {
+ protected:
+  ExchangeTrackerTest() { clock_.Set(kStart); }
+
+  void Feed(const MadeRecord& made) { tracker_.OnData(made.data, made.payload); }
+  void Close(const MadeSocket& socket, int64_t time_ns) {
+    weft_control record{};
+    record.type = WEFT_RECORD_CLOSE;
+    record.cookie = socket.wire.cookie;
+    record.time_ns = static_cast<uint64_t>(time_ns);
+    tracker_.OnClose(record);
+  }
+
+  // Everything published so far, in order of start.
+  std::vector<Row> Rows() {
+    clock_.Advance(kSecond);
+    publisher_.Tick(0);
+    std::vector<Row> rows;
+    for (const auto& record : transport_.Held(transport::Stream::kEvents, 0)) {
+      auto batch = api::DecodeEvents(record.payload);
+      if (!batch.has_value()) {
+        ADD_FAILURE() << batch.error().message;
+        continue;
+      }
+      for (uint32_t i = 0; i < batch->spans.spans().n; i++) rows.push_back(RowOf(batch->spans, i));
+    }
+    std::ranges::stable_sort(rows, {}, &Row::start_ns);
+    return rows;
+  }
+
+  static Row RowOf(const api::SpanView& view, uint32_t i) {
+    const weft_spans& s = view.spans();
+    Row row{};
+    row.exchange = s.exchange[i];
+    row.span_id = s.span_id[i];
+    row.wire_id = s.wire_id ? s.wire_id[i] : 0;
+    row.connection = s.connection[i];
+    row.context_span_id = s.context_span_id ? s.context_span_id[i] : 0;
+    row.start_ns = s.start_ns[i];
+    row.end_ns = s.end_ns[i];
+    row.flags = s.flags[i];
+    row.request_tid = s.request_tid[i];
+    row.response_tid = s.response_tid ? s.response_tid[i] : 0;
+    row.request_bytes = s.request_bytes[i];
+    row.response_bytes = s.response_bytes ? s.response_bytes[i] : 0;
+    row.fd = s.fd[i];
+    row.local_port = s.local_port[i];
+    row.remote_port = s.remote_port[i];
+    row.kind = s.kind[i];
+    row.status = s.status ? s.status[i] : 0;
+    row.protocol = s.protocol ? s.protocol[i] : 0;
+    row.operation = view.Text(s.operation[i]);
+    row.peer = view.Text(s.peer[i]);
+    row.local_address = view.Text(s.local_address[i]);
+    row.remote_address = view.Text(s.remote_address[i]);
+    if (s.truth != nullptr) row.truth = api::View(s.truth_strings[s.truth[i]]);
+    for (uint32_t a = s.attr_offset[i]; a < s.attr_offset[i + 1]; a++) {
+      const uint32_t pair = s.attr[a];
+      std::string text(view.Text(s.pairs->key[pair]));
+      if (s.pairs->type[pair] == WEFT_ATTR_STRING)
+        text.append("=").append(view.Text(static_cast<uint32_t>(s.pairs->value[pair])));
+      row.attributes.push_back(std::move(text));
+    }
+    return row;
+  }
+
+  static ProtocolSettings Settings() {
+    ProtocolSettings settings;
+    settings.capture_truth = true;
+    return settings;
+  }
+
+  ManualClock clock_;
+  Metrics metrics_;
+  transport::MemoryTransport transport_{{.partitions = 1, .blocking = false}, clock_, metrics_};
+  ProtocolSet protocols_{Settings(), metrics_};
+  ProcessMetadata processes_{{.root = "/nonexistent"}, clock_, metrics_};
+  sources::Publisher publisher_{{.host_id = "h", .host_name = "alpha", .agent_id = 1, .boot_id = 2},
+                                {}, transport_, clock_, metrics_};
+  ObservationWriter writer_{*TrustedNetworks::Parse({}), processes_, publisher_, metrics_};
+  ExchangeTracker tracker_{{.boot_id = 2}, protocols_, writer_, metrics_};
+
+  MadeSocket server_{11, 8080, 40000, 5000, 7000};
+  MadeSocket client_{12, 40000, 8080, 7000, 5000};
+};
+
+TEST_F(ExchangeTrackerTest, PublishesAServerRowWithAllItsFacts) {
+  Feed(server_.Receive(kRequest, kStart + 1));
+  server_.tid = 102;
+  Feed(server_.Send(kResponse, kStart + 9));
+
+  const auto rows = Rows();
+  ASSERT_EQ(rows.size(), 1u);
+  const Row& row = rows[0];
+  EXPECT_EQ(row.kind, WEFT_KIND_SERVER);
+  EXPECT_EQ(row.protocol, WEFT_PROTOCOL_HTTP1);
+  EXPECT_EQ(row.start_ns, kStart + 1);
+  EXPECT_EQ(row.end_ns, kStart + 9);
+  EXPECT_EQ(row.request_tid, 101u);
+  EXPECT_EQ(row.response_tid, 102u);
+  EXPECT_EQ(row.fd, 5);
+  EXPECT_EQ(row.local_address, "10.0.0.1");
+  EXPECT_EQ(row.remote_address, "10.0.0.2");
+  EXPECT_EQ(row.local_port, 8080);
+  EXPECT_EQ(row.remote_port, 40000);
+  EXPECT_EQ(row.request_bytes, kRequest.size());
+  EXPECT_EQ(row.response_bytes, kResponse.size());
+  EXPECT_EQ(row.wire_id, api::WireId(7000, 5000));
+  EXPECT_EQ(row.span_id, api::SpanId(row.wire_id, api::Side::kServer));
+  EXPECT_EQ(row.flags, static_cast<uint32_t>(WEFT_FLAG_NEW_CONNECTION));
+  EXPECT_EQ(metrics_.Get("agent.decoded").Get(), 2u);
+}
+
+TEST_F(ExchangeTrackerTest, GivesBothEndsTheSameWireIdAndDifferentSpanIds) {
+  Feed(client_.Send(kRequest, kStart));
+  Feed(server_.Receive(kRequest, kStart + 1));
+  Feed(server_.Send(kResponse, kStart + 2));
+  Feed(client_.Receive(kResponse, kStart + 3));
+
+  const auto rows = Rows();
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_EQ(rows[0].kind, WEFT_KIND_CLIENT);
+  EXPECT_EQ(rows[1].kind, WEFT_KIND_SERVER);
+  EXPECT_EQ(rows[0].wire_id, rows[1].wire_id);
+  EXPECT_NE(rows[0].span_id, rows[1].span_id);
+  EXPECT_NE(rows[0].connection, rows[1].connection);
+}
+
+TEST_F(ExchangeTrackerTest, FollowsAKeepAliveConnection) {
+  for (int i = 0; i < 3; i++) {
+    Feed(server_.Receive(kRequest, kStart + 10 * i));
+    Feed(server_.Send(kResponse, kStart + 10 * i + 5));
+  }
+  const auto rows = Rows();
+  ASSERT_EQ(rows.size(), 3u);
+  EXPECT_TRUE(rows[0].flags & WEFT_FLAG_NEW_CONNECTION);
+  EXPECT_FALSE(rows[1].flags & WEFT_FLAG_NEW_CONNECTION);
+  EXPECT_NE(rows[0].exchange, rows[1].exchange);
+  EXPECT_NE(rows[1].wire_id, rows[2].wire_id);
+}
+
+TEST_F(ExchangeTrackerTest, JoinsAConnectionThatWasThereBeforeInTheMiddleOfAResponse) {
+  server_.wire.opened_ns = 0;
+  Feed(server_.Send("rest of a body that nobody saw begin", kStart));
+  Feed(server_.Receive(kRequest, kStart + 1));
+  Feed(server_.Send(kResponse, kStart + 2));
+  const auto rows = Rows();
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].start_ns, kStart + 1);
+  EXPECT_FALSE(rows[0].flags & WEFT_FLAG_NEW_CONNECTION);
+}
+
+TEST_F(ExchangeTrackerTest, SkipsABodyOfWhichOnlyThePrefixWasCaptured) {
+  const std::string head = "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n";
+  Feed(server_.Receive(kRequest, kStart));
+  Feed(server_.SendLong(head + std::string(200, 'x'), head.size() + 60000, kStart + 1));
+  Feed(server_.SendLong(std::string(200, 'x'), 40000, kStart + 2));
+  Feed(server_.Receive(kRequest, kStart + 3));
+  Feed(server_.Send(kResponse, kStart + 4));
+  const auto rows = Rows();
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_EQ(rows[0].end_ns, kStart + 2);
+  EXPECT_EQ(rows[0].response_bytes, head.size() + 100000);
+  EXPECT_FALSE(rows[0].flags & WEFT_FLAG_INCOMPLETE);
+}
+
+TEST_F(ExchangeTrackerTest, TakesASendThatWasRefusedAndRepeatedOnce) {
+  Feed(client_.Send(kRequest, kStart));
+  client_.TakeBack(static_cast<uint32_t>(kRequest.size()));
+  Feed(client_.Send(kRequest, kStart + 1));
+  Feed(client_.Receive(kResponse, kStart + 2));
+  const auto rows = Rows();
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].request_bytes, kRequest.size());
+  EXPECT_EQ(metrics_.Get("agent.repeats").Get(), 1u);
+}
+
+TEST_F(ExchangeTrackerTest, MarksAnExchangeWithLostBytesAsIncomplete) {
+  const std::string head = "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n";
+  Feed(server_.Receive(kRequest, kStart));
+  Feed(server_.Send(head, kStart + 1));
+  (void)server_.Send(std::string(500, 'x'), kStart + 2);
+  Feed(server_.Send(std::string(500, 'x'), kStart + 3));
+  Feed(server_.Receive(kRequest, kStart + 4));
+  Feed(server_.Send(kResponse, kStart + 5));
+  const auto rows = Rows();
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_TRUE(rows[0].flags & WEFT_FLAG_INCOMPLETE);
+  EXPECT_FALSE(rows[1].flags & WEFT_FLAG_INCOMPLETE);
+  EXPECT_EQ(metrics_.Get("agent.gap_bytes").Get(), 500u);
+}
+
+TEST_F(ExchangeTrackerTest, AnnouncesARequestThatWaitsLongAndClosesItUnderTheSameKey) {
+  Feed(server_.Receive(kRequest, kStart));
+  tracker_.Sweep(kStart + kSecond / 2);
+  EXPECT_TRUE(Rows().empty());
+  tracker_.Sweep(kStart + kSecond);
+  tracker_.Sweep(kStart + 2 * kSecond);
+  auto rows = Rows();
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_TRUE(rows[0].flags & WEFT_FLAG_OPEN);
+  EXPECT_EQ(rows[0].end_ns, 0);
+
+  Feed(server_.Send(kResponse, kStart + 3 * kSecond));
+  const auto all = Rows();
+  ASSERT_EQ(all.size(), 2u);
+  EXPECT_EQ(all[0].exchange, all[1].exchange);
+  EXPECT_EQ(all[0].span_id, all[1].span_id);
+  EXPECT_FALSE(all[1].flags & WEFT_FLAG_OPEN);
+}
+
+TEST_F(ExchangeTrackerTest, HoldsTheWatermarkUntilARequestIsAnnounced) {
+  EXPECT_EQ(tracker_.Watermark(kStart), kStart);
+  Feed(server_.Receive(kRequest, kStart));
+  EXPECT_EQ(tracker_.Watermark(kStart + 100), kStart);
+  tracker_.Sweep(kStart + kSecond);
+  EXPECT_EQ(tracker_.Watermark(kStart + kSecond), kStart + kSecond);
+  Feed(server_.Send(kResponse, kStart + kSecond));
+  EXPECT_EQ(tracker_.Watermark(kStart + 2 * kSecond), kStart + 2 * kSecond);
+}
+
+TEST_F(ExchangeTrackerTest, DoesNotLetAStalledHeadHoldTheWatermarkForEver) {
+  Feed(server_.Receive("GET / HTT", kStart));
+  EXPECT_LE(tracker_.Watermark(kStart + kSecond), kStart);
+  EXPECT_EQ(tracker_.Watermark(kStart + 10 * kSecond), kStart + 10 * kSecond);
+}
+
+TEST_F(ExchangeTrackerTest, KeepsAPipelinedRequestProvisionalUntilItsResponseComes) {
+  Feed(client_.Send(std::string(kRequest) + std::string(kRequest), kStart));
+  tracker_.Sweep(kStart + kSecond);
+  auto rows = Rows();
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_FALSE(rows[0].flags & WEFT_FLAG_PROVISIONAL);
+  EXPECT_EQ(rows[0].wire_id, api::WireId(7000, 5000));
+  EXPECT_TRUE(rows[1].flags & WEFT_FLAG_PROVISIONAL);
+  EXPECT_EQ(rows[1].wire_id, 0u);
+
+  Feed(client_.Receive(std::string(kResponse) + std::string(kResponse), kStart + kSecond));
+  rows = Rows();
+  ASSERT_EQ(rows.size(), 4u);
+  const auto second = 7000 + static_cast<uint32_t>(kRequest.size());
+  EXPECT_EQ(rows[3].wire_id, api::WireId(second, 5000 + static_cast<uint32_t>(kResponse.size())));
+  EXPECT_FALSE(rows[3].flags & WEFT_FLAG_PROVISIONAL);
+  EXPECT_EQ(rows[1].exchange, rows[3].exchange);
+}
+
+TEST_F(ExchangeTrackerTest, EndsARequestWhoseConnectionBreaks) {
+  Feed(server_.Receive(kRequest, kStart));
+  Close(server_, kStart + 5);
+  tracker_.Sweep(kStart + 10);
+  const auto rows = Rows();
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_TRUE(rows[0].flags & WEFT_FLAG_INCOMPLETE);
+  EXPECT_FALSE(rows[0].flags & WEFT_FLAG_OPEN);
+}
+
+TEST_F(ExchangeTrackerTest, AppliesACloseAfterTheDataThatWasReadLater) {
+  Feed(server_.Receive(kRequest, kStart));
+  Close(server_, kStart + 5);
+  Feed(server_.Send(kResponse, kStart + 4));
+  tracker_.Sweep(kStart + 10);
+  const auto rows = Rows();
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_FALSE(rows[0].flags & WEFT_FLAG_INCOMPLETE);
+}
+
+TEST_F(ExchangeTrackerTest, ForgetsClosedAndIdleConnections) {
+  Feed(server_.Receive(kRequest, kStart));
+  Feed(server_.Send(kResponse, kStart + 1));
+  Feed(client_.Send(kRequest, kStart));
+  Feed(client_.Receive(kResponse, kStart + 1));
+  Close(server_, kStart + 5);
+  tracker_.Sweep(kStart + 10);
+  EXPECT_EQ(tracker_.connections(), 2u);
+  tracker_.Sweep(kStart + 3 * kSecond);
+  EXPECT_EQ(tracker_.connections(), 1u);
+  tracker_.Sweep(kStart + 400 * kSecond);
+  EXPECT_EQ(tracker_.connections(), 0u);
+}
+
+TEST_F(ExchangeTrackerTest, EndsWhatIsOpenWhenTheAgentStops) {
+  Feed(server_.Receive(kRequest, kStart));
+  tracker_.Finish(kStart + 100);
+  const auto rows = Rows();
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_TRUE(rows[0].flags & WEFT_FLAG_OPEN_AT_EXIT);
+  EXPECT_EQ(rows[0].end_ns, kStart + 100);
+}
+
+TEST_F(ExchangeTrackerTest, BelievesContextOfTrustedPeersOnly) {
+  const std::string request =
+      "GET / HTTP/1.1\r\nHost: a\r\n"
+      "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n\r\n";
+  MadeSocket stranger(13, 8080, 40001, 1, 1);
+  inet_pton(AF_INET, "8.8.8.8", stranger.wire.remote_address);
+  Feed(server_.Receive(request, kStart));
+  Feed(server_.Send(kResponse, kStart + 1));
+  Feed(stranger.Receive(request, kStart + 2));
+  Feed(stranger.Send(kResponse, kStart + 3));
+  const auto rows = Rows();
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_TRUE(rows[0].flags & WEFT_FLAG_CONTEXT);
+  EXPECT_EQ(rows[0].context_span_id, 0x00f067aa0ba902b7u);
+  EXPECT_FALSE(rows[1].flags & WEFT_FLAG_CONTEXT);
+  EXPECT_EQ(rows[1].context_span_id, 0u);
+  EXPECT_THAT(rows[1].attributes,
+              testing::Contains("weft.untrusted_context=4bf92f3577b34da6a3ce929d0e0e4736-"
+                                "00f067aa0ba902b7"));
+}
+
+TEST_F(ExchangeTrackerTest, KeepsTheGroundTruthOutOfTheAttributes) {
+  Feed(server_.Receive("GET / HTTP/1.1\r\nX-Weft-Truth: secret-truth\r\n\r\n", kStart));
+  Feed(server_.Send(kResponse, kStart + 1));
+  const auto rows = Rows();
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].truth, "secret-truth");
+  EXPECT_THAT(rows[0].attributes, testing::Not(testing::Contains(testing::HasSubstr("truth"))));
+}
+
+TEST_F(ExchangeTrackerTest, FollowsPipelinedRedisCommands) {
+  const std::string get = "*2\r\n$3\r\nGET\r\n$1\r\na\r\n", value = "$1\r\nx\r\n";
+  Feed(client_.Send(get + get + get, kStart));
+  Feed(client_.Receive(value + value, kStart + 1));
+  Feed(client_.Receive(value, kStart + 2));
+  const auto rows = Rows();
+  ASSERT_EQ(rows.size(), 3u);
+  EXPECT_EQ(rows[2].end_ns, kStart + 2);
+  EXPECT_EQ(rows[0].protocol, WEFT_PROTOCOL_REDIS);
+  EXPECT_EQ(rows[0].kind, WEFT_KIND_CLIENT);
+  const auto step = static_cast<uint32_t>(get.size());
+  EXPECT_EQ(rows[1].wire_id, api::WireId(7000 + step, 5000 + static_cast<uint32_t>(value.size())));
+}
+
+TEST_F(ExchangeTrackerTest, SeesTheFirstRedisCommandOfAConnectionAtTheClient) {
+  Feed(client_.Send("*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$5\r\nvalue\r\n", kStart));
+  Feed(client_.Receive("+OK\r\n", kStart + 1));
+  Feed(client_.Send("*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n", kStart + 2));
+  Feed(client_.Receive("$5\r\nvalue\r\n", kStart + 3));
+  const auto rows = Rows();
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_TRUE(rows[0].flags & WEFT_FLAG_NEW_CONNECTION);
+}
+
+TEST_F(ExchangeTrackerTest, CountsARecordThatMakesNoSense) {
+  MadeRecord made = server_.Receive(kRequest, kStart);
+  made.data.type = 99;
+  Feed(made);
+  made.data.type = WEFT_RECORD_RECEIVE;
+  made.data.length = 1;
+  Feed(made);
+  EXPECT_EQ(metrics_.Get("agent.records").Get(), 2u);
+  EXPECT_EQ(metrics_.Get("agent.parse_failed").Get(), 2u);
+  EXPECT_TRUE(Rows().empty());
+}
+
+}  // namespace
+}  // namespace weft::ebpf

@@ -50,7 +50,8 @@ Result<AgentLost> DecodeAgentLost(const PayloadPtr& payload);
 
 // weft.links; all columns have the same length. Copied on decoding: batches are small.
 enum class LinkWhat : uint8_t { kExists = 0, kWant = 1, kAnswer = 2 };
-inline constexpr uint32_t kLinkUncovered = 1u << 0;  // want: no live agent covers the peer
+inline constexpr uint32_t kLinkUncovered = 1u << 0;  // want: nobody watches the peer
+inline constexpr uint32_t kLinkLate = 1u << 1;       // answer: "root" was answered before
 struct LinkBatch {
   std::vector<uint8_t> what;
   std::vector<uint64_t> wire_id, span_id, trace_hi, trace_lo;
@@ -63,7 +64,13 @@ PayloadPtr EncodeLinks(const LinkBatch& links);
 Result<LinkBatch> DecodeLinks(const PayloadPtr& payload);
 
 // weft.labels
-enum LabelWhat : uint8_t { kLabelParent = 1, kLabelTrace = 2 };  // bits
+enum LabelWhat : uint8_t {  // bits
+  kLabelParent = 1,
+  kLabelTrace = 2,
+  kLabelEmitted = 4,      // the ended span is in weft.spans
+  kLabelEmittedOpen = 8,  // it is there as it was while open
+  kLabelAlias = 16        // the root's parent came too late: span_id belongs under parent_id, trace
+};
 struct LabelBatch {
   std::vector<uint8_t> what;
   std::vector<uint64_t> exchange, span_id, parent_id, parent_exchange, trace_hi, trace_lo;

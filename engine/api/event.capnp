@@ -123,13 +123,15 @@ struct LinkBatch {
   traceHi @3 :List(UInt64);   # exists: 0/0 while unknown; answer: 0/0 means "you are a root"
   traceLo @4 :List(UInt64);
   partition @5 :List(UInt32); # want: where to answer
-  flags @6 :List(UInt32);     # bit 0 (want): no live agent covers the peer; answer at once
+  flags @6 :List(UInt32);     # bit 0 (want): nobody watches the peer, answer at once; bit 1
+                              # (answer): "root" was answered before
   # The sender's links watermark in log time, see ARCHITECTURE.md; one per batch.
   fromPartition @7 :UInt32;
   watermarkNs @8 :Int64;
 }
 
-# weft.labels: what stage 1 decided, before it acts. Column `what`: 1 parent, 2 trace, 3 both.
+# weft.labels: what stage 1 decided, before it acts. Column `what`, bits: 1 parent, 2 trace,
+# 4 emitted to weft.spans, 8 emitted while open, 16 alias (the parent of a root, found too late).
 struct LabelBatch {
   what @0 :List(UInt8);
   exchange @1 :List(UInt64);

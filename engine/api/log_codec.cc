@@ -79,7 +79,7 @@ Result<LabelBatch> DecodeLabels(const PayloadPtr& payload) {
     const size_t processes = in.getProcessId().size();
     if (n > kMaxRowsPerRecord || processes > kMaxRowsPerRecord) return Corrupt("too many rows");
     WEFT_GET(What, n, b.what);
-    if (!AllBelow(b.what, 4)) return Corrupt("what out of range");
+    if (!AllBelow(b.what, 32)) return Corrupt("what out of range");
     WEFT_GET(Exchange, n, b.exchange);
     WEFT_GET(SpanId, n, b.span_id);
     WEFT_GET(ParentId, n, b.parent_id);

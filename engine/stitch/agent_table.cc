@@ -1,0 +1,63 @@
+#include "engine/stitch/agent_table.h"
+
+#include <algorithm>
+
+namespace weft::stitch {
+
+uint32_t AgentTable::Find(uint64_t agent_id) const {
+  const uint32_t* number = by_id_.Find(agent_id);
+  return number == nullptr ? kNone : *number;
+}
+
+uint32_t AgentTable::FindOrAdd(const api::EventHeader& header) {
+  const auto [number, fresh] = by_id_.Insert(header.agent_id);
+  if (fresh) {
+    *number = static_cast<uint32_t>(agents_.size());
+    agents_.emplace_back();
+    agents_.back().id = header.agent_id;
+    agents_.back().host_id = header.host_id;
+  }
+  return *number;
+}
+
+bool AgentTable::NoteSequence(Agent& agent, uint64_t sequence, uint64_t* gap) {
+  *gap = 0;
+  if (agent.highest_sequence == 0) {  // where reading begins
+    agent.highest_sequence = sequence;
+    agent.recent = 1;
+    return true;
+  }
+  if (sequence > agent.highest_sequence) {
+    const uint64_t step = sequence - agent.highest_sequence;
+    *gap = step - 1;
+    agent.recent = step >= 64 ? 1 : agent.recent << step | 1;
+    agent.highest_sequence = sequence;
+    return true;
+  }
+  const uint64_t back = agent.highest_sequence - sequence;
+  if (back >= 64 || (agent.recent >> back & 1) != 0) return false;
+  agent.recent |= uint64_t{1} << back;
+  return true;
+}
+
+void AgentTable::NoteBatch(Agent& agent, const api::EventHeader& header, int64_t append_ns,
+                           int64_t grace_ns) {
+  const int64_t watermark = std::min(header.watermark_ns, header.now_ns);
+  agent.watermark_ns = std::max(agent.watermark_ns, watermark);
+  agent.log_watermark_ns =
+      std::max(agent.log_watermark_ns, append_ns - (header.now_ns - watermark) - grace_ns);
+  agent.now_ns = std::max(agent.now_ns, header.now_ns);
+  agent.last_append_ns = std::max(agent.last_append_ns, append_ns);
+  agent.last |= header.last;
+  agent.lost = agent.lost_announced = false;
+  for (const std::string& address : header.addresses) addresses_[HashText(address)] = 1;
+}
+
+int64_t AgentTable::LogWatermark(int64_t none) const {
+  int64_t lowest = INT64_MAX;
+  for (const Agent& a : agents_)
+    if (!a.gone()) lowest = std::min(lowest, a.log_watermark_ns);
+  return lowest == INT64_MAX ? none : lowest;
+}
+
+}  // namespace weft::stitch

@@ -1,0 +1,66 @@
+// AgentTable: the agents that write to a partition: their sequences, watermarks, and silence.
+//
+// A watermark is event time of the agent's host; its log time counterpart is what crosses hosts
+// (ARCHITECTURE.md, "Time"). An agent that stopped in order or was lost holds nothing back. Agent
+// numbers are stable. One thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/api/codec.h"
+#include "engine/base/flat_map.h"
+#include "engine/stitch/row_store.h"
+
+namespace weft::stitch {
+
+struct OpenRow {
+  uint32_t row, age;
+};
+
+struct Agent {
+  uint64_t id = 0;
+  std::string host_id;
+  int64_t watermark_ns = INT64_MIN;  // event time
+  int64_t log_watermark_ns = INT64_MIN;
+  int64_t now_ns = INT64_MIN;  // event time of its newest batch
+  int64_t last_append_ns = 0;
+  uint64_t highest_sequence = 0;
+  uint64_t recent = 0;  // bit i: highest_sequence - i has been seen
+  bool last = false;
+  bool lost = false;
+  bool lost_announced = false;
+  std::vector<uint32_t> processes;  // whose spans it has sent
+  std::vector<OpenRow> open_rows;   // announced; some have ended since
+
+  bool gone() const { return last || lost; }
+};
+
+class AgentTable {
+ public:
+  uint32_t Find(uint64_t agent_id) const;  // kNone
+  uint32_t FindOrAdd(const api::EventHeader& header);
+  Agent& operator[](uint32_t number) { return agents_[number]; }
+  size_t size() const { return agents_.size(); }
+
+  // False: this (agent, sequence) was here before. *gap: how many before it are missing by now.
+  bool NoteSequence(Agent& agent, uint64_t sequence, uint64_t* gap);
+  // Takes over watermark and addresses of a batch that has been consumed.
+  void NoteBatch(Agent& agent, const api::EventHeader& header, int64_t append_ns,
+                 int64_t grace_ns);
+
+  // The minimum over agents that are not gone; `none` if there is none.
+  int64_t LogWatermark(int64_t none) const;
+  // Whether the address belongs to the host of an agent seen here.
+  bool HasAddress(std::string_view address) const {
+    return addresses_.Find(HashText(address)) != nullptr;
+  }
+
+ private:
+  std::vector<Agent> agents_;
+  FlatMap<uint32_t> by_id_;
+  FlatMap<uint8_t> addresses_;
+};
+
+}  // namespace weft::stitch

@@ -1,0 +1,65 @@
+// LinkDecider: from the voices of a window to one decision per call.
+//
+// A pure function of the view and the voices. Every server span of the view that was open when the
+// call began is a candidate at log-odds 0; voices add up on top; "no cause here" has a log-odds of
+// its own. A candidate with context evidence is fixed; else the best total wins, and of equal ones
+// the latest start. Confidence is the softmax over all of them. One thread; buffers are reused.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/api/plugin_abi.h"
+#include "engine/stitch/config.h"
+
+namespace weft::stitch {
+
+struct WeighedCandidate {
+  uint32_t row;  // of the view
+  float log_odds;
+  uint32_t evidence;
+};
+
+struct LinkDecision {
+  uint32_t child = 0;            // row of the view
+  uint32_t parent = WEFT_NONE;   // row of the view, or none: unlinked
+  float confidence = 0;
+  uint32_t evidence = 0;
+  uint32_t n_candidates = 0;     // server spans open at that moment
+  uint32_t first_weighed = 0;    // up to kMaxWeighed in weighed(), best first
+  uint32_t n_weighed = 0;
+};
+
+class LinkDecider {
+ public:
+  static constexpr uint32_t kMaxWeighed = 4;
+  explicit LinkDecider(const StitchConfig& config)
+      : min_confidence_(config.min_confidence), none_log_odds_(config.none_log_odds) {}
+
+  // Decides every row of role DECIDE that is not a server span, in row order.
+  void Decide(const weft_spans& view, const weft_candidates& voices);
+
+  const std::vector<LinkDecision>& decisions() const { return decisions_; }
+  const std::vector<WeighedCandidate>& weighed() const { return weighed_; }
+  // Voices that named a row which could not have caused the call.
+  uint64_t ignored() const { return ignored_; }
+
+ private:
+  void SortVoices(const weft_spans& view, const weft_candidates& voices);
+  void AdvanceTo(const weft_spans& view, uint32_t child);
+  LinkDecision DecideOne(const weft_spans& view, const weft_candidates& voices, uint32_t child);
+  uint32_t LatestSilent(const weft_spans& view, uint32_t child) const;
+
+  const double min_confidence_;
+  const double none_log_odds_;
+  uint64_t ignored_ = 0;
+  std::vector<LinkDecision> decisions_;
+  std::vector<WeighedCandidate> weighed_, touched_;
+  std::vector<uint32_t> first_voice_, next_voice_;  // voices of a child, in the order they came
+  std::vector<uint32_t> servers_;                   // rows, by start
+  std::vector<int64_t> ends_;                       // of ended servers, ascending
+  size_t started_ = 0, ended_ = 0;                  // at the child in hand
+  std::vector<uint32_t> slot_;                      // row -> place in touched_, + 1
+};
+
+}  // namespace weft::stitch

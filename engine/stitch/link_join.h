@@ -1,0 +1,70 @@
+// LinkJoin: one partition of weft.links. Joins `exists` and `want` by wire id and answers.
+//
+// Rules (ARCHITECTURE.md, "weft.links"): a known trace id is answered at once; a want whose parent
+// exists waits for it; one without becomes a root when the links watermark of every stage 1 partition
+// has passed the want's append time. Everything may come twice and in any order: the join is
+// idempotent. Memory is bounded by the horizon. One thread.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <vector>
+
+#include "engine/api/codec.h"
+#include "engine/base/flat_map.h"
+#include "engine/base/metrics.h"
+
+namespace weft::stitch {
+
+struct LinkAnswer {
+  uint32_t partition;
+  uint64_t wire_id, span_id, trace_hi, trace_lo;
+  uint32_t flags;
+};
+
+class LinkJoin {
+ public:
+  LinkJoin(uint32_t partitions, int64_t horizon_ns, Metrics& metrics);
+
+  // The exists and wants of a batch; answers in it are not for the join. Appends to *out.
+  void Consume(const api::LinkBatch& batch, int64_t append_ns, std::vector<LinkAnswer>* out);
+  // Answers what the watermarks allow by now, and forgets what is older than the horizon.
+  void Settle(int64_t log_now, std::vector<LinkAnswer>* out);
+
+  int64_t watermark() const;
+  // Wants that have no answer yet.
+  size_t waiting() const { return waiting_; }
+  size_t size() const { return entries_.size(); }
+
+ private:
+  struct Entry {
+    uint64_t span_id = 0, trace_hi = 0, trace_lo = 0;
+    int64_t seen_ns = 0;
+    uint32_t asker = UINT32_MAX;  // the partition that wants it; several: in more_
+    uint8_t exists = 0, waits = 0, root = 0, more = 0;
+    bool known() const { return (trace_hi | trace_lo) != 0; }
+  };
+  struct Stamp {
+    int64_t append_ns;
+    uint64_t wire_id;
+  };
+  void Exists(const api::LinkBatch& b, size_t i, int64_t append_ns, std::vector<LinkAnswer>* out);
+  void Want(const api::LinkBatch& b, size_t i, int64_t append_ns, std::vector<LinkAnswer>* out);
+  void Answer(uint64_t wire_id, Entry& e, std::vector<LinkAnswer>* out);
+  Entry& Touch(uint64_t wire_id, int64_t append_ns);
+
+  const int64_t horizon_ns_;
+  Counter& conflicts_;
+  FlatMap<Entry> entries_;
+  struct Asker {
+    uint64_t wire_id;
+    uint32_t partition;
+  };
+  std::vector<Asker> more_;      // second and further askers of a wire id: rare
+  std::deque<Stamp> rootless_;   // wants without exists, by append time
+  std::deque<Stamp> expiry_;     // by append time
+  std::vector<int64_t> watermarks_;  // by sending partition
+  size_t waiting_ = 0;
+};
+
+}  // namespace weft::stitch

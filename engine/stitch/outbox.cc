@@ -1,0 +1,85 @@
+#include "engine/stitch/outbox.h"
+
+#include <algorithm>
+
+#include "engine/base/hash.h"
+
+namespace weft::stitch {
+
+using transport::RecordType;
+using transport::Stream;
+
+Outbox::Outbox(uint32_t partition, uint32_t partitions)
+    : partition_(partition), links_(partitions), spans_(partitions) {}
+
+void Outbox::AddLink(uint32_t to, api::LinkWhat what, uint64_t wire_id, uint64_t span_id,
+                     uint64_t hi, uint64_t lo, uint32_t flags) {
+  api::LinkBatch& b = links_[to];
+  b.what.push_back(static_cast<uint8_t>(what));
+  b.wire_id.push_back(wire_id);
+  b.span_id.push_back(span_id);
+  b.trace_hi.push_back(hi);
+  b.trace_lo.push_back(lo);
+  b.partition.push_back(partition_);
+  b.flags.push_back(flags);
+}
+
+void Outbox::Exists(uint64_t wire_id, uint64_t span_id, uint64_t trace_hi, uint64_t trace_lo) {
+  const uint32_t to = PartitionOf(wire_id, static_cast<uint32_t>(links_.size()));
+  AddLink(to, api::LinkWhat::kExists, wire_id, span_id, trace_hi, trace_lo, 0);
+}
+
+void Outbox::Want(uint64_t wire_id, uint64_t span_id, bool uncovered) {
+  const uint32_t to = PartitionOf(wire_id, static_cast<uint32_t>(links_.size()));
+  AddLink(to, api::LinkWhat::kWant, wire_id, span_id, 0, 0, uncovered ? api::kLinkUncovered : 0);
+}
+
+void Outbox::Answer(uint32_t partition, uint64_t wire_id, uint64_t span_id, uint64_t trace_hi,
+                    uint64_t trace_lo, uint32_t flags) {
+  if (partition >= links_.size()) return;  // a record from a deployment with more partitions
+  AddLink(partition, api::LinkWhat::kAnswer, wire_id, span_id, trace_hi, trace_lo, flags);
+}
+
+void Outbox::Watermarks(int64_t links_ns, int64_t spans_ns) {
+  send_watermarks_ |= links_ns > links_watermark_ || spans_ns > spans_watermark_;
+  links_watermark_ = std::max(links_watermark_, links_ns);
+  spans_watermark_ = std::max(spans_watermark_, spans_ns);
+}
+
+void Outbox::State(const api::CorrelatorState& state) {
+  Raw({Stream::kState, partition_, RecordType::kCorrelatorState,
+       HashCombine(state.process_id, HashText(state.correlator)), api::EncodeState(state)});
+}
+
+bool Outbox::empty() const {
+  const auto full = [](const auto& b) { return b.size() != 0; };
+  return !send_watermarks_ && raw_.empty() && labels_.empty() &&
+         std::none_of(links_.begin(), links_.end(), full) &&
+         std::all_of(spans_.begin(), spans_.end(), [](const auto& t) { return t.empty(); });
+}
+
+void Outbox::Take(transport::Transaction* tx) {
+  if (!labels_.empty()) {
+    tx->out.push_back({Stream::kLabels, partition_, RecordType::kLabelBatch, 0,
+                       api::EncodeLabels(labels_)});
+    labels_ = api::LabelBatch{};
+  }
+  for (auto& record : raw_) tx->out.push_back(std::move(record));
+  raw_.clear();
+  for (uint32_t p = 0; p < links_.size(); ++p) {
+    if (links_[p].size() == 0 && !send_watermarks_) continue;
+    links_[p].from_partition = partition_;
+    links_[p].watermark_ns = links_watermark_;
+    tx->out.push_back({Stream::kLinks, p, RecordType::kLinkBatch, 0, api::EncodeLinks(links_[p])});
+    links_[p] = api::LinkBatch{};
+  }
+  for (uint32_t p = 0; p < spans_.size(); ++p) {
+    if (spans_[p].empty() && !send_watermarks_) continue;
+    tx->out.push_back({Stream::kSpans, p, RecordType::kSpanBatch, 0,
+                       api::EncodeSpans(spans_[p], partition_, spans_watermark_)});
+    spans_[p].Clear();
+  }
+  send_watermarks_ = false;
+}
+
+}  // namespace weft::stitch

@@ -1,0 +1,46 @@
+// Outbox: everything a partition has to say until the next transaction, as open batches per stream
+// and partition. Take() encodes them in a fixed order and leaves the outbox empty. One thread.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/api/codec.h"
+#include "engine/stitch/row_store.h"
+#include "engine/transport/transport.h"
+
+namespace weft::stitch {
+
+class Outbox {
+ public:
+  Outbox(uint32_t partition, uint32_t partitions);
+
+  void Exists(uint64_t wire_id, uint64_t span_id, uint64_t trace_hi, uint64_t trace_lo);
+  void Want(uint64_t wire_id, uint64_t span_id, bool uncovered);
+  void Answer(uint32_t partition, uint64_t wire_id, uint64_t span_id, uint64_t trace_hi,
+              uint64_t trace_lo, uint32_t flags);
+  // Goes out with the next records to every partition, empty ones where there is nothing else.
+  void Watermarks(int64_t links_ns, int64_t spans_ns);
+  api::LabelBatch& labels() { return labels_; }
+  api::SpanTable& spans(uint32_t partition) { return spans_[partition]; }
+  void State(const api::CorrelatorState& state);
+  void Raw(transport::OutRecord record) { raw_.push_back(std::move(record)); }
+
+  bool empty() const;
+  void Take(transport::Transaction* tx);
+
+ private:
+  void AddLink(uint32_t to, api::LinkWhat what, uint64_t wire_id, uint64_t span_id, uint64_t hi,
+               uint64_t lo, uint32_t flags);
+
+  const uint32_t partition_;
+  std::vector<api::LinkBatch> links_;  // by receiving partition
+  std::vector<api::SpanTable> spans_;
+  api::LabelBatch labels_;
+  std::vector<transport::OutRecord> raw_;
+  int64_t links_watermark_ = INT64_MIN;
+  int64_t spans_watermark_ = INT64_MIN;
+  bool send_watermarks_ = false;
+};
+
+}  // namespace weft::stitch

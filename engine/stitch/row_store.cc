@@ -1,0 +1,157 @@
+#include "engine/stitch/row_store.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/base/check.h"
+#include "engine/base/hash.h"
+
+namespace weft::stitch {
+
+uint32_t RowStore::AddBatch(HeldBatch batch) {
+  const weft_spans& s = batch.spans();
+  for (uint32_t i = 0; i < s.n; ++i)
+    batch.first_start_ns = std::min(batch.first_start_ns, s.start_ns[i]);
+  batch.serial = next_serial_++;
+  if (!free_batches_.empty()) {
+    const uint32_t number = free_batches_.back();
+    free_batches_.pop_back();
+    batches_[number] = std::move(batch);
+    return number;
+  }
+  batches_.push_back(std::move(batch));
+  return static_cast<uint32_t>(batches_.size() - 1);
+}
+
+void RowStore::DropIfEmpty(uint32_t number) {
+  if (batches_[number].rows == 0 && batches_[number].events.payload) Release(number);
+}
+
+void RowStore::Release(uint32_t number) {
+  batches_[number] = HeldBatch{};
+  free_batches_.push_back(number);
+}
+
+uint32_t RowStore::Find(uint64_t exchange) const {
+  if (index_.empty()) return kNone;
+  const size_t mask = index_.size() - 1;
+  for (size_t i = Mix64(exchange) & mask; index_[i] != 0; i = (i + 1) & mask)
+    if (rows_[index_[i] - 1].exchange == exchange) return index_[i] - 1;
+  return kNone;
+}
+
+uint32_t RowStore::Add(uint64_t exchange, uint32_t batch, uint32_t row) {
+  uint32_t number = 0;
+  if (free_.empty()) {
+    number = static_cast<uint32_t>(rows_.size());
+    rows_.emplace_back();
+  } else {
+    number = free_.back();
+    free_.pop_back();
+  }
+  Row& r = rows_[number];
+  r.exchange = exchange;
+  r.batch = batch;
+  r.row = row;
+  ++batches_[batch].rows;
+  ++batches_[batch].pending;
+  ++used_;
+  ++pending_;
+  IndexInsert(number);
+  return number;
+}
+
+void RowStore::Move(uint32_t number, uint32_t batch, uint32_t row) {
+  Row& r = rows_[number];
+  const uint32_t old = r.batch;
+  const bool pending = r.pending();
+  ++batches_[batch].rows;
+  batches_[batch].pending += pending;
+  r.batch = batch;
+  r.row = row;
+  batches_[old].pending -= pending;
+  if (--batches_[old].rows == 0) Release(old);
+}
+
+void RowStore::MarkEmitted(uint32_t number, RowState bit) {
+  Row& r = rows_[number];
+  const bool counted = r.pending();
+  r.state |= bit;
+  if (!counted) return;
+  --batches_[r.batch].pending;
+  --pending_;
+}
+
+void RowStore::Free(uint32_t number) {
+  Row& r = rows_[number];
+  WEFT_CHECK(r.batch != kNone);
+  IndexErase(number);
+  const uint32_t batch = r.batch;
+  if (r.pending()) {
+    --batches_[batch].pending;
+    --pending_;
+  }
+  const uint32_t age = r.age + 1;
+  r = Row{};
+  r.age = age;
+  --used_;
+  free_.push_back(number);
+  if (--batches_[batch].rows == 0) Release(batch);
+}
+
+void RowStore::IndexInsert(uint32_t number) {
+  if ((used_ + 1) * 8 > index_.size() * 7) return IndexGrow();
+  const size_t mask = index_.size() - 1;
+  size_t i = Mix64(rows_[number].exchange) & mask;
+  while (index_[i] != 0) i = (i + 1) & mask;
+  index_[i] = number + 1;
+}
+
+void RowStore::IndexGrow() {
+  index_.assign(std::max<size_t>(index_.size() * 2, 1024), 0);
+  const size_t mask = index_.size() - 1;
+  for (uint32_t n = 0; n < rows_.size(); ++n) {
+    if (rows_[n].batch == kNone) continue;
+    size_t i = Mix64(rows_[n].exchange) & mask;
+    while (index_[i] != 0) i = (i + 1) & mask;
+    index_[i] = n + 1;
+  }
+}
+
+void RowStore::IndexErase(uint32_t number) {
+  const size_t mask = index_.size() - 1;
+  size_t i = Mix64(rows_[number].exchange) & mask;
+  while (index_[i] != number + 1) i = (i + 1) & mask;
+  for (size_t j = (i + 1) & mask; index_[j] != 0; j = (j + 1) & mask) {
+    const size_t home = Mix64(rows_[index_[j] - 1].exchange) & mask;
+    if (((j - home) & mask) < ((j - i) & mask)) continue;
+    index_[i] = index_[j];
+    i = j;
+  }
+  index_[i] = 0;
+}
+
+uint64_t RowStore::OldestOffset(int64_t not_before, uint64_t next) const {
+  uint64_t oldest = next;
+  for (const HeldBatch& b : batches_)
+    if (b.rows != 0 && (b.pending != 0 || b.append_ns >= not_before)) oldest = std::min(oldest, b.offset);
+  return oldest;
+}
+
+int64_t RowStore::OldestPendingStart(int64_t none) const {
+  int64_t oldest = none;
+  for (const HeldBatch& b : batches_)
+    if (b.pending != 0) oldest = std::min(oldest, b.first_start_ns + b.log_offset_ns);
+  return oldest;
+}
+
+size_t RowStore::MemoryBytes() const {
+  size_t sum = rows_.capacity() * sizeof(Row) + (free_.capacity() + index_.capacity()) * 4;
+  for (const HeldBatch& b : batches_)
+    if (b.rows != 0)
+      sum += sizeof(HeldBatch) + b.events.payload->bytes().size() +
+             b.spans().n_strings * sizeof(weft_str);
+  return sum;
+}
+
+}  // namespace weft::stitch

@@ -1,0 +1,63 @@
+// SpanEmitter: copies finished rows out of their records into the span batches of the outbox.
+//
+// Works through a list at once, grouped by record, so that a dictionary entry is translated once per
+// record and receiving partition. Also keeps the weighed candidates and the late links of rows until
+// they are emitted. One thread.
+#pragma once
+
+#include <array>
+#include <vector>
+
+#include "engine/base/flat_map.h"
+#include "engine/stitch/link_decider.h"
+#include "engine/stitch/outbox.h"
+#include "engine/stitch/row_store.h"
+
+namespace weft::stitch {
+
+struct CandidateNote {
+  uint64_t span_id;
+  float log_odds;
+  uint32_t evidence;
+};
+
+class SpanEmitter {
+ public:
+  SpanEmitter(RowStore& rows, Outbox& outbox, uint32_t partitions)
+      : rows_(rows), outbox_(outbox), partitions_(partitions) {}
+
+  void Queue(uint32_t row) { queue_.push_back(row); }
+  bool empty() const { return queue_.empty(); }
+  // Emits everything queued; afterwards emitted() says what that was. The rows are not marked.
+  void Flush();
+  std::vector<uint32_t>& emitted() { return queue_; }
+
+  uint32_t KeepCandidates(const CandidateNote* notes, uint32_t n);
+  void DropCandidates(uint32_t number) { free_notes_.push_back(number); }
+  // The row's exchange belongs under this span, which became known after its trace id was fixed.
+  void KeepLink(uint64_t exchange, uint64_t trace_hi, uint64_t trace_lo, uint64_t span_id) {
+    links_[exchange] = {trace_hi, trace_lo, span_id};
+  }
+  size_t MemoryBytes() const;
+
+ private:
+  struct Notes {
+    uint32_t n = 0;
+    std::array<CandidateNote, LinkDecider::kMaxWeighed> note;
+  };
+  struct LateLink {
+    uint64_t trace_hi = 0, trace_lo = 0, span_id = 0;
+  };
+  void Finish(const Row& row, api::SpanTable& to, int64_t unix_offset_ns);
+  void Link(api::SpanTable& to, uint64_t trace_hi, uint64_t trace_lo, uint64_t span_id);
+
+  RowStore& rows_;
+  Outbox& outbox_;
+  const uint32_t partitions_;
+  std::vector<uint32_t> queue_;
+  std::vector<Notes> notes_;
+  std::vector<uint32_t> free_notes_;
+  FlatMap<LateLink> links_;
+};
+
+}  // namespace weft::stitch

@@ -1,0 +1,339 @@
+// Records in: decoding, duplicates, rows into their processes, what a take-over reads back.
+#include <algorithm>
+
+#include "engine/api/ids.h"
+#include "engine/stitch/stitch_impl.h"
+
+namespace weft::stitch {
+
+using transport::RecordType;
+using transport::Stream;
+
+namespace {
+
+constexpr int64_t kClockSlack = kSecond;  // a span that begins later than this ahead is nonsense
+
+int64_t FloorDiv(int64_t a, int64_t b) { return a / b - (a % b < 0); }
+
+}  // namespace
+
+void StitchPartition::Impl::Dead(const transport::Record& record, const Error& error) {
+  count_.dead.Add();
+  logger_.Warn(std::string(transport::StreamName(record.stream)) + ": " + error.message);
+  outbox_.Raw({Stream::kDead, partition_, RecordType::kDeadRecord, 0,
+               api::EncodeDead({static_cast<uint8_t>(record.stream), record.partition,
+                                record.offset, error.message,
+                                std::string(record.payload->bytes())})});
+}
+
+void StitchPartition::Impl::Consume(const transport::Record& record) {
+  count_.records.Add();
+  log_now_ = std::max(log_now_, record.append_ns);
+  if (record.stream == Stream::kLinks) return ConsumeLinks(record);
+  next_offset_ = record.offset + 1;
+  if (record.type == RecordType::kEventBatch) return ConsumeEvents(record);
+  if (record.type == RecordType::kAgentLost) return ConsumeAgentLost(record);
+  Dead(record, Error{Code::kCorrupt, "not a record of this stream"});
+}
+
+void StitchPartition::Impl::ConsumeLinks(const transport::Record& record) {
+  auto links = api::DecodeLinks(record.payload);
+  if (!links) return Dead(record, links.error());
+  for (size_t i = 0; i < links->size(); ++i)
+    if (static_cast<api::LinkWhat>(links->what[i]) == api::LinkWhat::kAnswer)
+      OnAnswer(links->wire_id[i], links->span_id[i], {links->trace_hi[i], links->trace_lo[i]},
+               links->flags[i]);
+  join_.Consume(*links, record.append_ns, &answers_);
+}
+
+void StitchPartition::Impl::ConsumeEvents(const transport::Record& record) {
+  auto events = api::DecodeEvents(record.payload);
+  if (!events) return Dead(record, events.error());
+  const uint32_t agent_number = agents_.FindOrAdd(events->header);
+  uint64_t gap = 0;
+  if (!agents_.NoteSequence(agents_[agent_number], events->header.sequence, &gap))
+    return count_.duplicate_batches.Add();
+  if (gap != 0) count_.sequence_gaps.Add(gap);
+
+  const api::EventHeader header = events->header;
+  if (events->spans.spans().n != 0) {
+    HeldBatch held;
+    held.events = std::move(*events);
+    held.offset = record.offset;
+    held.append_ns = record.append_ns;
+    held.log_offset_ns = record.append_ns - header.now_ns;
+    held.agent = agent_number;
+    held.processes.assign(held.events.spans.processes_.n, kNone);
+    const uint32_t batch = rows_.AddBatch(std::move(held));
+    AdmitRows(batch, agent_number);
+    rows_.DropIfEmpty(batch);
+  }
+  Agent& agent = agents_[agent_number];
+  agents_.NoteBatch(agent, header, record.append_ns, config_.grace_ns);
+  if (header.last) EndOpenRows(agent_number, WEFT_FLAG_OPEN_AT_EXIT);
+  Advance(agent);
+  for (const uint32_t process : dirty_processes_) DecideLate(process);
+  dirty_processes_.clear();
+  EmitLongOpen(agent);
+}
+
+void StitchPartition::Impl::ConsumeAgentLost(const transport::Record& record) {
+  auto lost = api::DecodeAgentLost(record.payload);
+  if (!lost) return Dead(record, lost.error());
+  const uint32_t number = agents_.Find(lost->agent_id);
+  if (number == kNone) return;
+  Agent& agent = agents_[number];
+  // It spoke after the timer fired and before the record was appended: it is not lost.
+  if (agent.gone() || agent.watermark_ns > lost->last_watermark_ns) return;
+  agent.lost = true;
+  count_.agents_lost.Add();
+  logger_.Warn("agent of host " + agent.host_id + " fell silent; its open spans end here");
+  EndOpenRows(number, WEFT_FLAG_AGENT_LOST);
+  Advance(agent);
+}
+
+// The end is the last moment that the agent spoke of.
+void StitchPartition::Impl::EndOpenRows(uint32_t agent_number, uint32_t flag) {
+  Agent& agent = agents_[agent_number];
+  std::vector<OpenRow> open = std::move(agent.open_rows);
+  agent.open_rows.clear();
+  for (const OpenRow& o : open) {
+    Row& r = rows_[o.row];
+    if (r.age != o.age || !r.open() || rows_.batch(r.batch).agent != agent_number) continue;
+    r.end_ns = std::max(agent.now_ns, r.start_ns);
+    if (!r.is(kFinalId)) {
+      r.no_wire = true;
+      r.span_id =
+          api::SpanId(r.exchange, r.server() ? api::Side::kServer : api::Side::kClient);
+    }
+    r.flags = (r.flags & ~uint32_t{WEFT_FLAG_OPEN | WEFT_FLAG_PROVISIONAL}) | flag;
+    count_.ended_by_engine.Add();
+    count_.pending.Add();
+    NoteEnd(o.row);
+  }
+}
+
+uint32_t StitchPartition::Impl::ProcessOf(uint32_t batch, uint32_t process, uint32_t agent) {
+  HeldBatch& held = rows_.batch(batch);
+  uint32_t& number = held.processes[process];
+  if (number == kNone) {
+    const uint64_t id = held.events.spans.processes_.process_id[process];
+    const auto [known, fresh] = process_by_id_.Insert(id);
+    if (fresh) {
+      *known = static_cast<uint32_t>(processes_.size());
+      processes_.emplace_back();
+      Process& p = processes_.back();
+      p.id = id;
+      if (const int64_t* decided = logged_decided_.Find(id)) p.decided_ns = *decided;
+    }
+    number = *known;
+    Process& p = processes_[number];
+    p.last_log_ns = std::max(p.last_log_ns, held.append_ns);
+    p.forgotten = false;
+    if (std::find(p.agents.begin(), p.agents.end(), agent) == p.agents.end()) {
+      p.agents.push_back(agent);
+      agents_[agent].processes.push_back(number);
+    }
+  }
+  return number;
+}
+
+void StitchPartition::Impl::AdmitRows(uint32_t batch, uint32_t agent) {
+  const weft_spans& s = rows_.batch(batch).spans();
+  for (uint32_t at = 0; at < s.n; ++at) {
+    const uint32_t known = rows_.Find(s.exchange[at]);
+    if (known == kNone) {
+      AdmitNew(batch, at, agent);
+    } else {
+      AdmitAgain(known, batch, at, agent);
+    }
+  }
+}
+
+void StitchPartition::Impl::ReadColumns(Row& r, const weft_spans& s, uint32_t at) {
+  const uint32_t kept =
+      r.flags & (WEFT_FLAG_LATE | WEFT_FLAG_LOCAL_ROOT | WEFT_FLAG_DEADLINE);
+  r.flags = (s.flags[at] & ~uint32_t{WEFT_FLAG_LOCAL_ROOT}) | kept;
+  r.end_ns = (r.flags & WEFT_FLAG_OPEN) != 0 ? 0 : std::max(s.end_ns[at], s.start_ns[at]);
+  if (r.end_ns != 0) r.flags &= ~uint32_t{WEFT_FLAG_PROVISIONAL};
+  if (r.end_ns == 0) r.flags |= WEFT_FLAG_OPEN;
+  const bool outside = r.server() && (r.flags & WEFT_FLAG_CONTEXT) != 0 &&
+                       s.remote_address != nullptr &&
+                       !networks_.Contains(api::View(s.strings[s.remote_address[at]]));
+  if (outside) {
+    r.flags &= ~uint32_t{WEFT_FLAG_CONTEXT};
+    r.state |= kUntrusted;
+  }
+  if (r.is(kFinalId)) return;
+  const uint64_t wire = s.wire_id == nullptr ? 0 : s.wire_id[at];
+  r.span_id = s.span_id[at];
+  if (r.span_id == 0)
+    r.span_id = api::SpanId(wire != 0 ? wire : r.exchange,
+                            r.server() ? api::Side::kServer : api::Side::kClient);
+  if ((r.flags & WEFT_FLAG_PROVISIONAL) == 0) r.state |= kFinalId;
+}
+
+void StitchPartition::Impl::AdmitNew(uint32_t batch, uint32_t at, uint32_t agent) {
+  const uint32_t number = rows_.Add(rows_.batch(batch).spans().exchange[at], batch, at);
+  const weft_spans& s = rows_.batch(batch).spans();
+  Row& r = rows_[number];
+  r.kind = s.kind[at];
+  r.start_ns = s.start_ns[at];
+  ReadColumns(r, s, at);
+  if (r.is(kUntrusted)) count_.untrusted_context.Add();
+  r.process = ProcessOf(batch, s.process[at], agent);
+  bool emitted = false;
+  const bool logged = !logged_.empty() && ApplyLogged(number, &emitted);
+  if (!r.open() && !emitted) {
+    count_.spans.Add();
+    count_.pending.Add();
+  }
+  if (r.open()) agents_[agent].open_rows.push_back({number, r.age});
+  const bool ahead = r.start_ns > rows_.batch(batch).events.header.now_ns + kClockSlack;
+  Place(number, ahead);
+  if (!logged || !r.is(kResolved)) Announce(number);
+  if (!r.is(kFinalId) && !r.server()) provisional_calls_.push_back({number, r.age});
+  if (!orphans_.empty() && r.server()) AdoptOrphans(number);
+}
+
+// A new row goes to its window, or to the late calls, or to what later windows need.
+void StitchPartition::Impl::Place(uint32_t number, bool too_late_for_windows) {
+  Row& r = rows_[number];
+  Process& p = processes_[r.process];
+  const bool late = too_late_for_windows || r.start_ns < p.decided_ns;
+  if (!late) {
+    r.state |= kUndecidedWindow;
+    p.buckets[FloorDiv(r.start_ns, config_.window_ns)].push_back(number);
+    return;
+  }
+  if (r.is(kDecided) || r.is(kAwaitsParent)) {  // decided before a take-over
+    Retain(p, number, p.decided_ns);
+    return;
+  }
+  if (logged_decided_.Find(p.id) == nullptr || !r.server()) {
+    r.flags |= WEFT_FLAG_LATE;
+    count_.late.Add();
+  }
+  if (r.server()) {
+    Retain(p, number, p.decided_ns);
+  } else {
+    if (p.late.empty()) dirty_processes_.push_back(r.process);
+    p.late.push_back(number);
+  }
+}
+
+// A further record of an exchange that is held: the end of an open one, or the same once more.
+void StitchPartition::Impl::AdmitAgain(uint32_t number, uint32_t batch, uint32_t at,
+                                       uint32_t agent) {
+  const weft_spans& s = rows_.batch(batch).spans();
+  Row& r = rows_[number];
+  const bool still_open = (s.flags[at] & WEFT_FLAG_OPEN) != 0;
+  const bool other_agent = rows_.batch(r.batch).agent != agent;
+  const bool now_final = !r.is(kFinalId) && (s.flags[at] & WEFT_FLAG_PROVISIONAL) == 0;
+  if (!r.open() || (still_open && !now_final && !other_agent)) return count_.duplicates.Add();
+  ProcessOf(batch, s.process[at], agent);
+  rows_.Move(number, batch, at);
+  ReadColumns(r, s, at);
+  if (still_open) {
+    if (other_agent) agents_[agent].open_rows.push_back({number, r.age});
+    if (now_final) Announce(number);
+    return;
+  }
+  count_.spans.Add();
+  count_.pending.Add();
+  NoteEnd(number);
+}
+
+// The row has an end now, and with it its final id.
+void StitchPartition::Impl::NoteEnd(uint32_t number) {
+  Row& r = rows_[number];
+  if (r.is(kEmitted)) return QueueFree(number);  // by an owner before this one
+  r.state |= kFinalId;
+  Announce(number);
+  MaybeEmit(number);
+}
+
+void StitchPartition::Impl::Restore(const transport::Record& record) {
+  if (record.type == RecordType::kCorrelatorState) {
+    if (auto state = api::DecodeState(record.payload)) chain_.Load(*state);
+    return;
+  }
+  auto labels = api::DecodeLabels(record.payload);
+  if (!labels) return Dead(record, labels.error());
+  for (size_t i = 0; i < labels->size(); ++i) {
+    if ((labels->what[i] & api::kLabelAlias) != 0) continue;
+    LoggedLabel& l = logged_[labels->exchange[i]];
+    if ((labels->what[i] & api::kLabelParent) != 0) {
+      l.parent_id = labels->parent_id[i];
+      l.parent_exchange = labels->parent_exchange[i];
+      l.confidence = labels->confidence[i];
+      l.evidence = labels->evidence[i];
+    }
+    if (labels->parent_id[i] != 0) l.parent_id = labels->parent_id[i];
+    if ((labels->what[i] & api::kLabelTrace) != 0) {
+      l.trace_hi = labels->trace_hi[i];
+      l.trace_lo = labels->trace_lo[i];
+    }
+    l.span_id = labels->span_id[i];
+    l.flags |= labels->flags[i];
+    l.what |= labels->what[i];
+  }
+  for (size_t i = 0; i < labels->process_id.size(); ++i) {
+    const auto [decided, fresh] = logged_decided_.Insert(labels->process_id[i]);
+    *decided = fresh ? labels->decided_ns[i] : std::max(*decided, labels->decided_ns[i]);
+  }
+}
+
+// Takes over what the log says about the exchange; false: nothing.
+bool StitchPartition::Impl::ApplyLogged(uint32_t number, bool* emitted) {
+  const LoggedLabel* l = logged_.Find(rows_[number].exchange);
+  if (l == nullptr) return false;
+  count_.restored.Add();
+  Row& r = rows_[number];
+  r.flags |= l->flags & (WEFT_FLAG_LATE | WEFT_FLAG_LOCAL_ROOT | WEFT_FLAG_DEADLINE);
+  if ((l->what & api::kLabelTrace) != 0) {
+    r.span_id = l->span_id;
+    r.state |= kFinalId;
+  }
+  if ((l->what & api::kLabelParent) != 0) {
+    r.parent_id = l->parent_id;
+    r.confidence = l->confidence;
+    r.evidence = static_cast<uint16_t>(l->evidence);
+    r.state |= kLogParent;
+    if (l->parent_exchange != 0) {
+      r.parent = rows_.Find(l->parent_exchange);
+      if (r.parent == kNone) {
+        r.state |= kAwaitsParent;
+        orphans_.emplace(l->parent_exchange, OpenRow{number, r.age});
+      }
+    }
+    r.state |= kDecided;
+  }
+  if ((l->what & api::kLabelEmittedOpen) != 0) rows_.MarkEmitted(number, kEmittedOpen);
+  if ((l->what & api::kLabelEmitted) != 0) {
+    *emitted = true;
+    rows_.MarkEmitted(number, kEmitted);
+    r.state |= kDecided;
+  }
+  if ((l->what & api::kLabelTrace) != 0) {
+    r.state |= kLogTrace;
+    SetTrace(number, {l->trace_hi, l->trace_lo});
+  } else if (r.is(kDecided) && !r.server() && r.parent != kNone) {
+    LinkTo(number, r.parent);
+  }
+  return true;
+}
+
+void StitchPartition::Impl::AdoptOrphans(uint32_t parent) {
+  const auto [first, last] = orphans_.equal_range(rows_[parent].exchange);
+  for (auto it = first; it != last; ++it) {
+    Row& child = rows_[it->second.row];
+    if (child.age != it->second.age || !child.is(kAwaitsParent)) continue;
+    child.state &= static_cast<uint16_t>(~kAwaitsParent);
+    child.parent = parent;
+    if (!child.is(kTraced)) LinkTo(it->second.row, parent);
+  }
+  orphans_.erase(first, last);
+}
+
+}  // namespace weft::stitch

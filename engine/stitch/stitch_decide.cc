@@ -1,0 +1,232 @@
+// Windows: when one is decided, what is in its view, and what later ones still need.
+#include <algorithm>
+
+#include "engine/stitch/stitch_impl.h"
+
+namespace weft::stitch {
+namespace {
+
+int64_t FloorDiv(int64_t a, int64_t b) { return a / b - (a % b < 0); }
+
+struct Key {
+  int64_t start_ns;
+  uint64_t exchange;
+  uint32_t row;
+  uint8_t role;
+  bool operator<(const Key& o) const {
+    return start_ns != o.start_ns ? start_ns < o.start_ns : exchange < o.exchange;
+  }
+};
+
+bool Before(const Row& a, const Row& b) {
+  return a.start_ns != b.start_ns ? a.start_ns < b.start_ns : a.exchange < b.exchange;
+}
+
+void SortRows(const RowStore& rows, std::vector<uint32_t>& numbers) {
+  std::vector<Key> keys;
+  keys.reserve(numbers.size());
+  for (const uint32_t n : numbers) keys.push_back({rows[n].start_ns, rows[n].exchange, n, 0});
+  std::sort(keys.begin(), keys.end());
+  for (size_t i = 0; i < keys.size(); ++i) numbers[i] = keys[i].row;
+}
+
+}  // namespace
+
+int64_t StitchPartition::Impl::WatermarkOf(const Process& process) const {
+  int64_t lowest = INT64_MAX;
+  if (finished_) return lowest;
+  for (const uint32_t a : process.agents) {
+    const Agent& agent = const_cast<AgentTable&>(agents_)[a];
+    if (!agent.gone()) lowest = std::min(lowest, agent.watermark_ns);
+  }
+  return lowest;
+}
+
+void StitchPartition::Impl::Advance(Agent& agent) {
+  for (const uint32_t number : agent.processes)
+    DecideUpTo(number, WatermarkOf(processes_[number]));
+}
+
+void StitchPartition::Impl::DecideUpTo(uint32_t number, int64_t watermark) {
+  if (watermark == INT64_MIN) return;
+  const int64_t width = config_.window_ns;
+  const bool all = watermark == INT64_MAX;
+  const int64_t target =
+      all ? INT64_MAX : FloorDiv(watermark - config_.lookahead_ns, width) * width;
+  Process& p = processes_[number];
+  while (!p.buckets.empty()) {
+    const auto first = p.buckets.begin();
+    const int64_t window = first->first;
+    if (!all && (window + 1) * width > target) break;
+    std::vector<uint32_t> bucket = std::move(first->second);
+    p.buckets.erase(first);
+    DecideWindow(number, window, std::move(bucket));
+  }
+  if (!all) p.decided_ns = std::max(p.decided_ns, target);
+  if (!p.before.empty()) PruneBefore(p, target);
+}
+
+void StitchPartition::Impl::DecideWindow(uint32_t number, int64_t window,
+                                         std::vector<uint32_t> bucket) {
+  Process& p = processes_[number];
+  const int64_t begin = window * config_.window_ns;
+  const int64_t end = begin + config_.window_ns;
+  const int64_t horizon = end + config_.lookahead_ns;
+  if (!p.before.empty()) PruneBefore(p, begin);
+  SortRows(rows_, bucket);
+  size_t calls = 0;
+  for (const uint32_t n : bucket) calls += !rows_[n].server() && !rows_[n].is(kDecided);
+  const bool servers = !p.before.empty() || calls != bucket.size();
+  count_.windows.Add();
+  if (calls != 0 && !servers) {
+    for (const uint32_t n : bucket) Unlink(n);
+  } else if (calls != 0) {
+    members_.clear();
+    for (const uint32_t n : p.before) members_.push_back({n, WEFT_ROLE_BEFORE});
+    for (const uint32_t n : bucket) members_.push_back({n, WEFT_ROLE_DECIDE});
+    for (auto& [later, rows] : p.buckets) {
+      if (later * config_.window_ns >= horizon) break;
+      SortRows(rows_, rows);
+      for (const uint32_t n : rows)
+        if (rows_[n].start_ns < horizon) members_.push_back({n, WEFT_ROLE_AHEAD});
+    }
+    DecideMembers(horizon);
+  }
+  p.decided_ns = std::max(p.decided_ns, end);
+  for (const uint32_t n : bucket) {
+    Row& r = rows_[n];
+    r.state &= static_cast<uint16_t>(~kUndecidedWindow);
+    if (r.server() && (r.open() || r.end_ns >= end)) r.state |= kRetained;
+  }
+  for (const uint32_t n : bucket) Retain(p, n, end);
+  if (calls == 0) return;
+  outbox_.labels().process_id.push_back(p.id);
+  outbox_.labels().decided_ns.push_back(p.decided_ns);
+  if (chain_learns_ && servers) SaveState(p);
+}
+
+// Requires: members_ is a view in (start, exchange) order.
+void StitchPartition::Impl::DecideMembers(int64_t horizon_ns) {
+  const weft_spans& view = columns_.Gather(rows_, members_, horizon_ns, chain_attributes_);
+  const LinkDecider& decider = chain_.Decide(view);
+  for (const LinkDecision& d : decider.decisions()) ApplyDecision(d, decider);
+}
+
+void StitchPartition::Impl::ApplyDecision(const LinkDecision& d, const LinkDecider& decider) {
+  const uint32_t child = members_[d.child].row;
+  Row& c = rows_[child];
+  if (c.is(kDecided)) return;
+  if (d.n_weighed != 0) {
+    CandidateNote notes[LinkDecider::kMaxWeighed];
+    for (uint32_t i = 0; i < d.n_weighed; ++i) {
+      const WeighedCandidate& w = decider.weighed()[d.first_weighed + i];
+      notes[i] = {rows_[members_[w.row].row].span_id, w.log_odds, w.evidence};
+    }
+    c.candidates = emitter_.KeepCandidates(notes, d.n_weighed);
+  }
+  if (d.parent == WEFT_NONE) return Unlink(child);
+  count_.calls.Add();
+  c.confidence = d.confidence;
+  c.evidence = static_cast<uint16_t>(d.evidence);
+  c.state |= kDecided;
+  const uint32_t parent = members_[d.parent].row;
+  AdoptSdkId(child, rows_[parent]);
+  LinkTo(child, parent);
+}
+
+void StitchPartition::Impl::Unlink(uint32_t number) {
+  Row& r = rows_[number];
+  if (r.is(kDecided)) return;
+  count_.calls.Add();
+  count_.unlinked.Add();
+  r.state |= kDecided;
+  QueueLabel(number);
+  SettleRoot(number);
+}
+
+void StitchPartition::Impl::LinkTo(uint32_t child, uint32_t parent) {
+  Row& c = rows_[child];
+  Row& p = rows_[parent];
+  c.parent = parent;
+  c.parent_id = p.span_id;
+  QueueLabel(child);
+  if (p.is(kResolved)) return SetTrace(child, {p.trace_hi, p.trace_lo});
+  c.next_waiting = p.first_waiting;
+  p.first_waiting = child;
+}
+
+// Calls that came after their window was decided: against what is still held.
+void StitchPartition::Impl::DecideLate(uint32_t number) {
+  Process& p = processes_[number];
+  const std::vector<uint32_t> late = std::move(p.late);
+  p.late.clear();
+  std::vector<Key> keys;
+  const auto add = [&](uint32_t n, uint8_t role) {
+    keys.push_back({rows_[n].start_ns, rows_[n].exchange, n, role});
+  };
+  int64_t latest = INT64_MIN;
+  for (const uint32_t n : late) latest = std::max(latest, rows_[n].start_ns);
+  for (const uint32_t n : late) add(n, WEFT_ROLE_DECIDE);
+  for (const uint32_t n : p.before) add(n, WEFT_ROLE_BEFORE);
+  for (const auto& [window, rows] : p.buckets)
+    for (const uint32_t n : rows)
+      if (rows_[n].server() && rows_[n].start_ns <= latest) add(n, WEFT_ROLE_AHEAD);
+  std::sort(keys.begin(), keys.end());
+  members_.clear();
+  for (const Key& k : keys) members_.push_back({k.row, k.role});
+  DecideMembers(INT64_MAX);
+  for (const uint32_t n : late) Retain(p, n, p.decided_ns);
+}
+
+// A decided row is held for windows that begin at from_ns or later, if they may still need it: a
+// server span that is open then, and the calls of such a one.
+void StitchPartition::Impl::Retain(Process& p, uint32_t number, int64_t from_ns) {
+  Row& r = rows_[number];
+  bool needed = false;
+  if (r.server()) {
+    needed = r.open() || r.end_ns >= from_ns;
+  } else {
+    const bool held = r.is(kAwaitsParent) || (r.parent != kNone && rows_[r.parent].is(kRetained));
+    needed = held && r.start_ns >= from_ns - config_.before_ns;
+  }
+  if (!needed) return QueueFree(number);
+  r.state |= kRetained;
+  if (p.before.empty() || Before(rows_[p.before.back()], r)) {
+    p.before.push_back(number);
+  } else {
+    const auto at = std::upper_bound(
+        p.before.begin(), p.before.end(), number,
+        [this](uint32_t a, uint32_t b) { return Before(rows_[a], rows_[b]); });
+    p.before.insert(at, number);
+  }
+}
+
+void StitchPartition::Impl::PruneBefore(Process& p, int64_t from_ns) {
+  for (const uint32_t n : p.before) {
+    Row& r = rows_[n];
+    if (r.server() && !r.open() && r.end_ns < from_ns)
+      r.state &= static_cast<uint16_t>(~kRetained);
+  }
+  for (const uint32_t n : p.before) {
+    Row& r = rows_[n];
+    if (r.server()) continue;
+    const bool held = r.is(kAwaitsParent) || (r.parent != kNone && rows_[r.parent].is(kRetained));
+    if (!held || r.start_ns < from_ns - config_.before_ns)
+      r.state &= static_cast<uint16_t>(~kRetained);
+  }
+  std::erase_if(p.before, [this](uint32_t n) {
+    if (rows_[n].is(kRetained)) return false;
+    QueueFree(n);
+    return true;
+  });
+}
+
+void StitchPartition::Impl::SaveState(Process& p) {
+  if (p.saved_ns != INT64_MIN && p.decided_ns - p.saved_ns < config_.save_state_every_ns) return;
+  p.saved_ns = p.decided_ns;
+  states_.clear();
+  chain_.Save(p.id, p.decided_ns, &states_);
+  for (const auto& state : states_) outbox_.State(state);
+}
+
+}  // namespace weft::stitch

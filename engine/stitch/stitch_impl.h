@@ -1,0 +1,169 @@
+// The state of one stage 1 partition. Only engine/stitch/*.cc include this; see stitch_partition.h
+// for the contract and ARCHITECTURE.md for the rules. A row goes through
+//
+//   Admit -> Announce (its id is final: exists, want, or root) -> Decide (calls, by window)
+//         -> SetTrace -> Resolve (children are told) -> emit -> free
+//
+// in whatever order the facts come in; each step is taken once. One thread.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/api/ids.h"
+#include "engine/stitch/agent_table.h"
+#include "engine/stitch/correlator_chain.h"
+#include "engine/stitch/link_join.h"
+#include "engine/stitch/networks.h"
+#include "engine/stitch/outbox.h"
+#include "engine/stitch/row_store.h"
+#include "engine/stitch/span_emitter.h"
+#include "engine/stitch/stitch_partition.h"
+#include "engine/stitch/window_columns.h"
+
+namespace weft::stitch {
+
+struct StitchCounters {
+  explicit StitchCounters(Metrics& m);
+  Counter &records, &dead, &duplicate_batches, &sequence_gaps;
+  Counter &spans, &ended_by_engine, &emitted, &emitted_open, &pending, &duplicates;
+  Counter &late, &windows, &calls, &unlinked, &roots, &answers, &late_answers;
+  Counter &answer_deadline, &context_conflicts, &untrusted_context, &agents_lost, &sdk_spans;
+  Counter& restored;
+};
+
+struct Process {
+  uint64_t id = 0;
+  int64_t decided_ns = INT64_MIN;
+  int64_t last_log_ns = 0;
+  int64_t saved_ns = INT64_MIN;
+  bool forgotten = false;
+  std::map<int64_t, std::vector<uint32_t>> buckets;  // window number -> undecided rows
+  std::vector<uint32_t> before;  // decided rows that later windows need, by (start, exchange)
+  std::vector<uint32_t> late;    // calls that came too late for their window
+  std::vector<uint32_t> agents;
+};
+
+// A decision that was read back from weft.labels.
+struct LoggedLabel {
+  uint64_t span_id = 0, parent_id = 0, parent_exchange = 0, trace_hi = 0, trace_lo = 0;
+  float confidence = 0;
+  uint32_t evidence = 0, flags = 0;
+  uint8_t what = 0;
+};
+
+class StitchPartition::Impl {
+ public:
+  Impl(const StitchConfig& config, uint32_t partition, std::vector<ChainLink> chain,
+       Metrics& metrics, Logger& logger);
+
+  void Restore(const transport::Record& record);
+  void Consume(const transport::Record& record);
+  void Tick(int64_t log_now);
+  void Finish(int64_t log_now);
+  bool Idle() const;
+  transport::Transaction TakeTransaction();
+  size_t BufferedSpans() const { return rows_.size(); }
+  size_t BufferedBytes() const;
+
+ private:
+  // stitch_admit.cc: records in.
+  void ConsumeEvents(const transport::Record& record);
+  void ConsumeAgentLost(const transport::Record& record);
+  void ConsumeLinks(const transport::Record& record);
+  void Dead(const transport::Record& record, const Error& error);
+  void AdmitRows(uint32_t batch, uint32_t agent);
+  void AdmitNew(uint32_t batch, uint32_t at, uint32_t agent);
+  void AdmitAgain(uint32_t number, uint32_t batch, uint32_t at, uint32_t agent);
+  void Place(uint32_t number, bool too_late_for_windows);
+  void ReadColumns(Row& row, const weft_spans& spans, uint32_t at);
+  void NoteEnd(uint32_t number);
+  uint32_t ProcessOf(uint32_t batch, uint32_t process, uint32_t agent);
+  void EndOpenRows(uint32_t agent, uint32_t flag);
+  bool ApplyLogged(uint32_t number, bool* emitted);
+  void AdoptOrphans(uint32_t parent);
+
+  // stitch_decide.cc: windows.
+  int64_t WatermarkOf(const Process& process) const;
+  void Advance(Agent& agent);
+  void DecideUpTo(uint32_t process, int64_t watermark);
+  void DecideWindow(uint32_t process, int64_t window, std::vector<uint32_t> bucket);
+  void DecideLate(uint32_t process);
+  void DecideMembers(int64_t horizon_ns);
+  void ApplyDecision(const LinkDecision& decision, const LinkDecider& decider);
+  void Unlink(uint32_t number);
+  void LinkTo(uint32_t child, uint32_t parent);
+  void Retain(Process& process, uint32_t number, int64_t from_ns);
+  void PruneBefore(Process& process, int64_t from_ns);
+  void SaveState(Process& process);
+
+  // stitch_resolve.cc: ids and traces.
+  void Announce(uint32_t number);
+  void AnnounceServer(uint32_t number);
+  void SettleRoot(uint32_t number);
+  void OnAnswer(uint64_t wire_id, uint64_t span_id, api::TraceId trace, uint32_t flags);
+  void AnswerServer(uint32_t number, uint64_t span_id, api::TraceId trace);
+  void SetTrace(uint32_t number, api::TraceId trace);
+  void TryResolve(uint32_t number);
+  void MaybeEmit(uint32_t number);
+  void AdoptSdkId(uint32_t child, const Row& parent);
+  void QueueLabel(uint32_t number);
+  void QueueFree(uint32_t number);
+  void EmitLongOpen(Agent& agent);
+
+  // stitch_partition.cc: time and transactions.
+  void FlushEmitted();
+  void FlushLabels();
+  void FlushFrees();
+  void SettleLinks();
+  void CheckDeadlines();
+  void CheckSilence();
+  void ForgetIdleProcesses();
+  void ComputeWatermarks();
+
+  uint64_t WireOf(const Row& row) const {
+    const weft_spans& s = rows_.Columns(row);
+    return s.wire_id == nullptr || row.no_wire ? 0 : s.wire_id[row.row];
+  }
+
+  const StitchConfig config_;
+  const uint32_t partition_;
+  Logger& logger_;
+  StitchCounters count_;
+  Networks networks_;
+  CorrelatorChain chain_;
+  const bool chain_learns_;
+  const bool chain_attributes_;
+  RowStore rows_;
+  Outbox outbox_;
+  SpanEmitter emitter_;
+  AgentTable agents_;
+  LinkJoin join_;
+  WindowColumns columns_;
+
+  std::vector<Process> processes_;
+  FlatMap<uint32_t> process_by_id_;
+  FlatMap<uint32_t> asking_;    // wire id -> server row that waits for an answer
+  FlatMap<uint64_t> sdk_ids_;   // span ids taken from SDKs -> exchange
+  std::vector<OpenRow> provisional_calls_;  // calls whose wire id is not known yet
+  std::vector<Member> members_;
+  std::vector<uint32_t> dirty_processes_;   // with late calls
+  std::vector<uint32_t> label_queue_, free_queue_;
+  std::vector<LinkAnswer> answers_;
+  std::vector<api::CorrelatorState> states_;
+
+  FlatMap<LoggedLabel> logged_;
+  FlatMap<int64_t> logged_decided_;  // process id -> decided_ns
+  std::unordered_multimap<uint64_t, OpenRow> orphans_;  // parent exchange -> child
+
+  int64_t log_now_ = INT64_MIN;
+  int64_t next_watermark_ns_ = INT64_MIN;
+  int64_t next_check_ns_ = INT64_MIN;
+  uint64_t next_offset_ = 0;
+  uint64_t committed_ = 0;
+  bool finished_ = false;
+};
+
+}  // namespace weft::stitch

@@ -1,0 +1,262 @@
+#include "engine/stitch/stitch_partition.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "engine/base/check.h"
+#include "engine/stitch/stitch_impl.h"
+
+namespace weft::stitch {
+
+using transport::RecordType;
+using transport::Stream;
+
+namespace {
+
+constexpr int64_t kCheckEvery = kSecond;
+// Where no agent speaks, one may be about to begin: its first batch reaches this far back.
+constexpr int64_t kNewAgentLag = kSecond;
+
+Networks ParsedNetworks(const StitchConfig& config) {
+  auto networks = Networks::Parse(config.networks);
+  WEFT_CHECK(networks.has_value());  // the configuration was validated
+  return std::move(*networks);
+}
+
+}  // namespace
+
+StitchCounters::StitchCounters(Metrics& m)
+    : records(m.Get("stitch.records")),
+      dead(m.Get("stitch.dead_records")),
+      duplicate_batches(m.Get("stitch.duplicate_batches")),
+      sequence_gaps(m.Get("stitch.sequence_gaps")),
+      spans(m.Get("stitch.spans")),
+      ended_by_engine(m.Get("stitch.ended_by_engine")),
+      emitted(m.Get("stitch.emitted")),
+      emitted_open(m.Get("stitch.emitted_open")),
+      pending(m.Get("stitch.pending")),
+      duplicates(m.Get("stitch.duplicates")),
+      late(m.Get("stitch.late")),
+      windows(m.Get("stitch.windows")),
+      calls(m.Get("stitch.calls")),
+      unlinked(m.Get("stitch.unlinked")),
+      roots(m.Get("stitch.roots")),
+      answers(m.Get("stitch.answers")),
+      late_answers(m.Get("stitch.late_answers")),
+      answer_deadline(m.Get("stitch.answer_deadline")),
+      context_conflicts(m.Get("stitch.context_conflicts")),
+      untrusted_context(m.Get("stitch.untrusted_context")),
+      agents_lost(m.Get("stitch.agents_lost")),
+      sdk_spans(m.Get("stitch.sdk_spans")),
+      restored(m.Get("stitch.restored")) {}
+
+StitchPartition::Impl::Impl(const StitchConfig& config, uint32_t partition,
+                            std::vector<ChainLink> chain, Metrics& metrics, Logger& logger)
+    : config_(config),
+      partition_(partition),
+      logger_(logger),
+      count_(metrics),
+      networks_(ParsedNetworks(config)),
+      chain_(std::move(chain), config, metrics, logger),
+      chain_learns_(chain_.learns()),
+      chain_attributes_(chain_.wants_attributes()),
+      outbox_(partition, config.partitions),
+      emitter_(rows_, outbox_, config.partitions),
+      join_(config.partitions, config.links_horizon_ns, metrics) {}
+
+void StitchPartition::Impl::Tick(int64_t log_now) {
+  log_now_ = std::max(log_now_, log_now);
+  if (log_now_ >= next_check_ns_) {
+    next_check_ns_ = log_now_ + kCheckEvery;
+    CheckSilence();
+    CheckDeadlines();
+    ForgetIdleProcesses();
+  }
+  SettleLinks();
+  if (log_now_ >= next_watermark_ns_ || finished_) {
+    next_watermark_ns_ = log_now_ + config_.watermark_every_ns;
+    ComputeWatermarks();
+  }
+}
+
+void StitchPartition::Impl::CheckSilence() {
+  for (size_t i = 0; i < agents_.size(); ++i) {
+    Agent& a = agents_[static_cast<uint32_t>(i)];
+    if (a.gone() || a.lost_announced || log_now_ - a.last_append_ns < config_.agent_silence_ns)
+      continue;
+    a.lost_announced = true;
+    outbox_.Raw({Stream::kEvents, partition_, RecordType::kAgentLost, a.id,
+                 api::EncodeAgentLost({a.id, a.host_id, a.watermark_ns})});
+  }
+}
+
+void StitchPartition::Impl::CheckDeadlines() {
+  std::vector<uint64_t> overdue;
+  asking_.ForEach([&](uint64_t wire, uint32_t number) {
+    if (number != kNone &&
+        rows_.batch(rows_[number].batch).append_ns < log_now_ - config_.answer_deadline_ns)
+      overdue.push_back(wire);
+  });
+  for (const uint64_t wire : overdue) {
+    const uint32_t number = std::exchange(asking_[wire], kNone);
+    count_.answer_deadline.Add();
+    rows_[number].flags |= WEFT_FLAG_DEADLINE;
+    AnswerServer(number, 0, {});
+  }
+}
+
+void StitchPartition::Impl::ForgetIdleProcesses() {
+  for (Process& p : processes_) {
+    if (p.forgotten || !p.buckets.empty() || !p.before.empty() ||
+        p.last_log_ns > log_now_ - config_.process_idle_ns)
+      continue;
+    p.forgotten = true;
+    p.saved_ns = INT64_MIN;
+    chain_.Forget(p.id);
+    for (const ChainLink& link : chain_.links())
+      if (link.table->save != nullptr)
+        outbox_.Raw({Stream::kState, partition_, RecordType::kCorrelatorState,
+                     HashCombine(p.id, HashText(link.name)), nullptr});
+  }
+}
+
+void StitchPartition::Impl::SettleLinks() {
+  join_.Settle(log_now_, &answers_);
+  for (const LinkAnswer& a : answers_)
+    outbox_.Answer(a.partition, a.wire_id, a.span_id, a.trace_hi, a.trace_lo, a.flags);
+  answers_.clear();
+}
+
+void StitchPartition::Impl::ComputeWatermarks() {
+  const int64_t base =
+      finished_ ? INT64_MAX
+                : agents_.LogWatermark(log_now_ - config_.grace_ns - kNewAgentLag);
+  int64_t links = base;
+  // A call that is not offered yet holds its trace's roots back, for a while.
+  std::erase_if(provisional_calls_, [this](const OpenRow& o) {
+    return rows_[o.row].age != o.age || rows_[o.row].is(kFinalId);
+  });
+  for (const OpenRow& o : provisional_calls_) {
+    const Row& r = rows_[o.row];
+    const int64_t start = r.start_ns + rows_.batch(r.batch).log_offset_ns - config_.grace_ns;
+    if (start > log_now_ - config_.agent_silence_ns) links = std::min(links, start);
+  }
+  const int64_t pending = rows_.OldestPendingStart(INT64_MAX);
+  const int64_t spans =
+      pending == INT64_MAX ? base : std::min(base, pending - config_.grace_ns);
+  outbox_.Watermarks(links, spans);
+}
+
+void StitchPartition::Impl::Finish(int64_t log_now) {
+  log_now_ = std::max(log_now_, log_now);
+  finished_ = true;
+  for (size_t i = 0; i < agents_.size(); ++i) {
+    const auto number = static_cast<uint32_t>(i);
+    EndOpenRows(number, WEFT_FLAG_OPEN_AT_EXIT);
+    agents_[number].last = true;
+    Advance(agents_[number]);
+  }
+}
+
+bool StitchPartition::Impl::Idle() const {
+  return rows_.pending() == 0 && join_.waiting() == 0 && emitter_.empty() && answers_.empty() &&
+         outbox_.empty();
+}
+
+void StitchPartition::Impl::FlushEmitted() {
+  emitter_.Flush();
+  for (const uint32_t number : emitter_.emitted()) {
+    Row& r = rows_[number];
+    r.state &= static_cast<uint16_t>(~kEmitQueued);
+    QueueLabel(number);
+    if (r.open()) {
+      rows_.MarkEmitted(number, kEmittedOpen);
+      count_.emitted_open.Add();
+      continue;
+    }
+    rows_.MarkEmitted(number, kEmitted);
+    count_.emitted.Add();
+    count_.pending.Add(UINT64_MAX);  // one less
+    QueueFree(number);
+  }
+  emitter_.emitted().clear();
+}
+
+void StitchPartition::Impl::FlushLabels() {
+  api::LabelBatch& l = outbox_.labels();
+  for (const uint32_t number : label_queue_) {
+    Row& r = rows_[number];
+    r.state &= static_cast<uint16_t>(~kLogQueued);
+    uint8_t what = 0;
+    if (r.is(kDecided) && !r.is(kLogParent)) what |= api::kLabelParent;
+    if (r.is(kResolved) && !r.is(kLogTrace)) what |= api::kLabelTrace;
+    if (r.is(kEmitted)) what |= api::kLabelEmitted;
+    if (r.is(kEmittedOpen)) what |= api::kLabelEmittedOpen;
+    if (what == 0) continue;
+    const bool local = (what & api::kLabelParent) != 0 && !r.server() && r.parent != kNone;
+    l.what.push_back(what);
+    l.exchange.push_back(r.exchange);
+    l.span_id.push_back(r.span_id);
+    l.parent_id.push_back(r.parent_id);
+    l.parent_exchange.push_back(local ? rows_[r.parent].exchange : 0);
+    l.trace_hi.push_back(r.trace_hi);
+    l.trace_lo.push_back(r.trace_lo);
+    l.confidence.push_back(r.confidence);
+    l.evidence.push_back(r.evidence);
+    l.flags.push_back(r.flags);
+    if (r.is(kDecided)) r.state |= kLogParent;
+    if (r.is(kResolved)) r.state |= kLogTrace;
+  }
+  label_queue_.clear();
+}
+
+void StitchPartition::Impl::FlushFrees() {
+  for (const uint32_t number : free_queue_) {
+    Row& r = rows_[number];
+    r.state &= static_cast<uint16_t>(~kFreeQueued);
+    constexpr uint16_t kHeld = kRetained | kUndecidedWindow | kEmitQueued | kLogQueued;
+    if (!r.is(kEmitted) || (r.state & kHeld) != 0) continue;
+    if (r.candidates != kNone) emitter_.DropCandidates(r.candidates);
+    if (!sdk_ids_.empty())
+      if (const uint64_t* owner = sdk_ids_.Find(r.span_id); owner && *owner == r.exchange)
+        sdk_ids_.Erase(r.span_id);
+    rows_.Free(number);
+  }
+  free_queue_.clear();
+}
+
+transport::Transaction StitchPartition::Impl::TakeTransaction() {
+  SettleLinks();
+  FlushEmitted();
+  FlushLabels();
+  FlushFrees();
+  transport::Transaction tx;
+  outbox_.Take(&tx);
+  const int64_t pins_from = log_now_ == INT64_MIN ? INT64_MIN : log_now_ - config_.max_pin_ns;
+  const uint64_t offset = rows_.OldestOffset(pins_from, next_offset_);
+  if (offset > committed_) {
+    committed_ = offset;
+    tx.commit_offset = offset;
+  }
+  return tx;
+}
+
+size_t StitchPartition::Impl::BufferedBytes() const {
+  return rows_.MemoryBytes() + emitter_.MemoryBytes() + asking_.MemoryBytes() +
+         sdk_ids_.MemoryBytes();
+}
+
+StitchPartition::StitchPartition(const StitchConfig& config, uint32_t partition,
+                                 std::vector<ChainLink> chain, Metrics& metrics, Logger& logger)
+    : impl_(std::make_unique<Impl>(config, partition, std::move(chain), metrics, logger)) {}
+StitchPartition::~StitchPartition() = default;
+void StitchPartition::Restore(const transport::Record& record) { impl_->Restore(record); }
+void StitchPartition::Consume(const transport::Record& record) { impl_->Consume(record); }
+void StitchPartition::Tick(int64_t log_now) { impl_->Tick(log_now); }
+void StitchPartition::Finish(int64_t log_now) { impl_->Finish(log_now); }
+bool StitchPartition::Idle() const { return impl_->Idle(); }
+transport::Transaction StitchPartition::TakeTransaction() { return impl_->TakeTransaction(); }
+size_t StitchPartition::BufferedSpans() const { return impl_->BufferedSpans(); }
+size_t StitchPartition::BufferedBytes() const { return impl_->BufferedBytes(); }
+
+}  // namespace weft::stitch

@@ -1,0 +1,205 @@
+// Ids and traces: who asks whom, who waits for whom, and when a span is complete.
+#include <algorithm>
+
+#include "engine/api/ids.h"
+#include "engine/stitch/stitch_impl.h"
+
+namespace weft::stitch {
+
+// The row's id is final, or became so just now: the other side of the exchange may hear of it.
+void StitchPartition::Impl::Announce(uint32_t number) {
+  Row& r = rows_[number];
+  if (!r.is(kFinalId) || r.is(kEmitted)) return;
+  if (r.server()) return AnnounceServer(number);
+  if (r.is(kTraced)) return TryResolve(number);
+  if (const uint64_t wire = WireOf(r)) outbox_.Exists(wire, r.span_id, 0, 0);
+  if (r.is(kDecided) && r.parent == kNone && !r.is(kAwaitsParent)) SettleRoot(number);
+}
+
+void StitchPartition::Impl::AnnounceServer(uint32_t number) {
+  Row& r = rows_[number];
+  const weft_spans& s = rows_.Columns(r);
+  if ((r.flags & WEFT_FLAG_CONTEXT) != 0 && !r.is(kTraced) && s.context_trace_hi != nullptr)
+    SetTrace(number, {s.context_trace_hi[r.row], s.context_trace_lo[r.row]});
+  if (r.is(kTraced)) TryResolve(number);
+  if (r.is(kDecided) || r.is(kAsked)) return;
+  const uint64_t wire = WireOf(r);
+  if (wire == 0) return AnswerServer(number, 0, {});
+  const std::string_view peer =
+      s.remote_address == nullptr ? std::string_view{}
+                                  : api::View(s.strings[s.remote_address[r.row]]);
+  r.state |= kAsked;
+  asking_[wire] = number;
+  outbox_.Want(wire, r.span_id, !networks_.Contains(peer) && !agents_.HasAddress(peer));
+}
+
+void StitchPartition::Impl::OnAnswer(uint64_t wire_id, uint64_t span_id, api::TraceId trace,
+                                     uint32_t flags) {
+  const uint32_t* asked = asking_.Find(wire_id);
+  if (asked != nullptr) {
+    const uint32_t number = *asked;
+    asking_.Erase(wire_id);
+    if (number != kNone) {
+      count_.answers.Add();
+      return AnswerServer(number, span_id, trace);
+    }
+    if (span_id == 0) return;  // the deadline had said the same
+  } else if ((flags & api::kLinkLate) == 0) {
+    return;  // a repetition
+  }
+  // Ids in weft.spans are immutable: the root stays one, and the log keeps where it belongs.
+  count_.late_answers.Add();
+  const uint64_t server = api::SpanId(wire_id, api::Side::kServer);
+  api::LabelBatch& l = outbox_.labels();
+  l.what.push_back(api::kLabelAlias);
+  l.exchange.push_back(0);
+  l.span_id.push_back(server);
+  l.parent_id.push_back(span_id);
+  l.parent_exchange.push_back(0);
+  l.trace_hi.push_back(trace.hi);
+  l.trace_lo.push_back(trace.lo);
+  l.confidence.push_back(1);
+  l.evidence.push_back(WEFT_EVIDENCE_WIRE);
+  l.flags.push_back(0);
+}
+
+// The wire has spoken: span_id 0 means that nobody weft watches made this call.
+void StitchPartition::Impl::AnswerServer(uint32_t number, uint64_t span_id, api::TraceId trace) {
+  Row& r = rows_[number];
+  r.state &= static_cast<uint16_t>(~kAsked);
+  if (r.is(kDecided)) return;
+  const weft_spans& s = rows_.Columns(r);
+  const bool context = (r.flags & WEFT_FLAG_CONTEXT) != 0 && s.context_span_id != nullptr;
+  const bool same_trace = !r.is(kTraced) || (trace.hi == r.trace_hi && trace.lo == r.trace_lo);
+  r.state |= kDecided;
+  if (span_id != 0 && same_trace) {
+    r.parent_id = span_id;
+    r.confidence = 1;
+    r.evidence = WEFT_EVIDENCE_WIRE;
+    if (context) r.evidence |= WEFT_EVIDENCE_CONTEXT;
+  } else if (context) {
+    r.parent_id = s.context_span_id[r.row];
+    r.confidence = 1;
+    r.evidence = WEFT_EVIDENCE_CONTEXT;
+    if (span_id != 0) count_.context_conflicts.Add();
+    if (span_id == 0) r.flags |= WEFT_FLAG_LOCAL_ROOT;
+  } else {
+    r.flags |= WEFT_FLAG_LOCAL_ROOT;
+    count_.roots.Add();
+  }
+  if (!r.is(kTraced)) {
+    SetTrace(number, span_id != 0 ? trace : api::RootTraceId(r.span_id));
+  } else {
+    QueueLabel(number);
+    MaybeEmit(number);
+  }
+}
+
+// A call without a cause here. An SDK may have given it a trace.
+void StitchPartition::Impl::SettleRoot(uint32_t number) {
+  Row& r = rows_[number];
+  if (!r.is(kFinalId) || r.is(kTraced)) return;
+  const weft_spans& s = rows_.Columns(r);
+  r.flags |= WEFT_FLAG_LOCAL_ROOT;
+  count_.roots.Add();
+  if ((r.flags & WEFT_FLAG_CONTEXT) != 0 && s.context_trace_hi != nullptr) {
+    AdoptSdkId(number, Row{});
+    SetTrace(number, {s.context_trace_hi[r.row], s.context_trace_lo[r.row]});
+  } else {
+    SetTrace(number, api::RootTraceId(r.span_id));
+  }
+}
+
+void StitchPartition::Impl::SetTrace(uint32_t number, api::TraceId trace) {
+  Row& r = rows_[number];
+  r.trace_hi = trace.hi;
+  r.trace_lo = trace.lo;
+  r.state |= kTraced;
+  TryResolve(number);
+}
+
+// Tells the children, once trace and id are final. Only server spans have children here and those
+// have none, so this goes one level deep and no further.
+void StitchPartition::Impl::TryResolve(uint32_t number) {
+  Row& r = rows_[number];
+  if (r.is(kResolved)) return MaybeEmit(number);
+  if (!r.is(kTraced | kFinalId)) return;
+  r.state |= kResolved;
+  QueueLabel(number);
+  if (!r.server() && !r.is(kEmitted))
+    if (const uint64_t wire = WireOf(r)) outbox_.Exists(wire, r.span_id, r.trace_hi, r.trace_lo);
+  for (uint32_t child = r.first_waiting; child != kNone;) {
+    Row& c = rows_[child];
+    const uint32_t next = c.next_waiting;
+    c.next_waiting = kNone;
+    c.parent_id = r.span_id;
+    c.trace_hi = r.trace_hi;
+    c.trace_lo = r.trace_lo;
+    c.state |= kTraced;
+    TryResolve(child);
+    child = next;
+  }
+  r.first_waiting = kNone;
+  MaybeEmit(number);
+}
+
+void StitchPartition::Impl::MaybeEmit(uint32_t number) {
+  Row& r = rows_[number];
+  if (r.open() || !r.is(kResolved | kDecided) || (r.state & (kEmitted | kEmitQueued)) != 0) return;
+  r.state |= kEmitQueued;
+  emitter_.Queue(number);
+}
+
+// A call whose outgoing context has another span id than its request's incoming one was made by an
+// SDK: it takes that id, unless a call before it did (an SDK counts a retry as the same span).
+void StitchPartition::Impl::AdoptSdkId(uint32_t child, const Row& parent) {
+  Row& c = rows_[child];
+  const weft_spans& s = rows_.Columns(c);
+  if ((c.flags & WEFT_FLAG_CONTEXT) == 0 || s.context_span_id == nullptr) return;
+  const uint64_t id = s.context_span_id[c.row];
+  if (id == 0) return;
+  if (parent.batch != kNone) {
+    const weft_spans& p = rows_.Columns(parent);
+    if (p.context_span_id != nullptr && p.context_span_id[parent.row] == id) return;
+  }
+  const auto [owner, fresh] = sdk_ids_.Insert(id);
+  if (!fresh && *owner != c.exchange) return;
+  *owner = c.exchange;
+  c.span_id = id;
+  count_.sdk_spans.Add();
+}
+
+void StitchPartition::Impl::QueueLabel(uint32_t number) {
+  Row& r = rows_[number];
+  if (r.is(kLogQueued)) return;
+  r.state |= kLogQueued;
+  label_queue_.push_back(number);
+}
+
+// Goes with the next transaction, if nothing needs it by then.
+void StitchPartition::Impl::QueueFree(uint32_t number) {
+  Row& r = rows_[number];
+  if (r.is(kFreeQueued) || !r.is(kEmitted) || (r.state & (kRetained | kUndecidedWindow)) != 0)
+    return;
+  r.state |= kFreeQueued;
+  free_queue_.push_back(number);
+}
+
+// Spans that have been open for a while are shown as they are, once.
+void StitchPartition::Impl::EmitLongOpen(Agent& agent) {
+  auto& open = agent.open_rows;
+  std::erase_if(open, [&](const OpenRow& o) {
+    return rows_[o.row].age != o.age || !rows_[o.row].open();
+  });
+  for (const OpenRow& o : open) {
+    Row& r = rows_[o.row];
+    if (!r.is(kResolved | kDecided) ||
+        (r.state & (kEmitted | kEmittedOpen | kEmitQueued)) != 0 ||
+        r.start_ns > agent.watermark_ns - config_.open_emit_ns)
+      continue;
+    r.state |= kEmitQueued;
+    emitter_.Queue(o.row);
+  }
+}
+
+}  // namespace weft::stitch

@@ -1,0 +1,189 @@
+#include "engine/stitch/window_columns.h"
+
+#include <algorithm>
+#include <cstring>
+#include <functional>
+#include <memory>
+
+namespace weft::stitch {
+namespace {
+
+constexpr size_t kChunk = 64 << 10;
+constexpr uint32_t kPoolEntries = 65536;  // request ids and the like would grow it without end
+
+size_t HashOf(std::string_view text) { return std::hash<std::string_view>{}(text); }
+
+template <typename T>
+void Resize(std::vector<T>& v, size_t n) {
+  if (v.size() < n) v.resize(n);
+}
+
+}  // namespace
+
+void StringPool::Clear() {
+  strings_.assign(1, weft_str{"", 0});
+  slots_.assign(1024, 0);
+  chunks_.clear();
+  chunk_used_ = chunk_size_ = 0;
+}
+
+const char* StringPool::Store(std::string_view text) {
+  if (chunk_size_ - chunk_used_ < text.size()) {
+    chunk_size_ = std::max(kChunk, text.size());
+    chunks_.push_back(std::make_unique<char[]>(chunk_size_));
+    chunk_used_ = 0;
+  }
+  char* at = chunks_.back().get() + chunk_used_;
+  std::memcpy(at, text.data(), text.size());
+  chunk_used_ += text.size();
+  return at;
+}
+
+uint32_t StringPool::Intern(std::string_view text) {
+  if (text.empty()) return 0;
+  size_t mask = slots_.size() - 1;
+  size_t i = HashOf(text) & mask;
+  for (; slots_[i] != 0; i = (i + 1) & mask)
+    if (api::View(strings_[slots_[i] - 1]) == text) return slots_[i] - 1;
+  strings_.push_back({Store(text), text.size()});
+  slots_[i] = size();
+  if (size() * 2 > slots_.size()) {
+    std::vector<uint32_t> wider(slots_.size() * 2, 0);
+    mask = wider.size() - 1;
+    for (uint32_t s = 1; s < size(); ++s) {
+      i = HashOf(api::View(strings_[s])) & mask;
+      while (wider[i] != 0) i = (i + 1) & mask;
+      wider[i] = s + 1;
+    }
+    slots_ = std::move(wider);
+  }
+  return size() - 1;
+}
+
+uint32_t WindowColumns::MapString(const HeldBatch& batch, uint32_t number, uint32_t index) {
+  if (index == 0) return 0;
+  StringMap& map = maps_[number];
+  if (map.serial != batch.serial || map.epoch != epoch_) {
+    map.serial = batch.serial;
+    map.epoch = epoch_;
+    map.to_pool.assign(batch.spans().n_strings, 0);
+  }
+  uint32_t& mapped = map.to_pool[index];
+  if (mapped == 0) mapped = pool_.Intern(api::View(batch.spans().strings[index]));
+  return mapped;
+}
+
+const weft_spans& WindowColumns::Gather(const RowStore& rows, const std::vector<Member>& members,
+                                        int64_t horizon_ns, bool attributes) {
+  const size_t n = members.size();
+  if (pool_.size() > kPoolEntries) {
+    pool_.Clear();
+    ++epoch_;
+  }
+  uint32_t batches = 0;
+  for (const Member& m : members) batches = std::max(batches, rows[m.row].batch + 1);
+  if (maps_.size() < batches) maps_.resize(batches);
+#define WEFT_COLUMN(type, name, unused) Resize(name##_, n);
+  WEFT_SPAN_COLUMNS(WEFT_COLUMN)
+  WEFT_STRING_COLUMNS(WEFT_COLUMN)
+#undef WEFT_COLUMN
+  Resize(role_, n);
+  for (size_t i = 0; i < n; ++i) {
+    const Row& r = rows[members[i].row];
+    const HeldBatch& batch = rows.batch(r.batch);
+    const weft_spans& from = batch.spans();
+    const uint32_t at = r.row;
+    const auto get = [at](const auto* column) {
+      return column == nullptr ? std::decay_t<decltype(*column)>{} : column[at];
+    };
+    const bool masked = r.open() || r.end_ns > horizon_ns;
+    role_[i] = members[i].role;
+    span_id_[i] = r.span_id;
+    parent_id_[i] = members[i].role == WEFT_ROLE_BEFORE ? r.parent_id : 0;
+    exchange_[i] = r.exchange;
+    connection_[i] = get(from.connection);
+    wire_id_[i] = get(from.wire_id);
+    start_ns_[i] = r.start_ns;
+    end_ns_[i] = masked ? 0 : r.end_ns;
+    kind_[i] = r.kind;
+    status_[i] = masked ? uint8_t{0} : get(from.status);
+    protocol_[i] = get(from.protocol);
+    flags_[i] = masked ? r.flags | WEFT_FLAG_OPEN : r.flags;
+    process_[i] = 0;
+    local_port_[i] = get(from.local_port);
+    remote_port_[i] = get(from.remote_port);
+    fd_[i] = get(from.fd);
+    request_tid_[i] = get(from.request_tid);
+    response_tid_[i] = masked ? 0 : get(from.response_tid);
+    request_bytes_[i] = get(from.request_bytes);
+    response_bytes_[i] = masked ? 0 : get(from.response_bytes);
+    context_trace_hi_[i] = get(from.context_trace_hi);
+    context_trace_lo_[i] = get(from.context_trace_lo);
+    context_span_id_[i] = get(from.context_span_id);
+    confidence_[i] = members[i].role == WEFT_ROLE_BEFORE ? r.confidence : 0;
+    evidence_[i] = members[i].role == WEFT_ROLE_BEFORE ? r.evidence : 0;
+#define WEFT_COLUMN(type, name, unused) name##_[i] = MapString(batch, r.batch, get(from.name));
+    WEFT_STRING_COLUMNS(WEFT_COLUMN)
+#undef WEFT_COLUMN
+  }
+  GatherProcess(rows.Columns(rows[members[0].row]), rows[members[0].row].row);
+  view_ = weft_spans{};
+  view_.struct_size = sizeof(weft_spans);
+  view_.n = static_cast<uint32_t>(n);
+#define WEFT_COLUMN(type, name, unused) view_.name = name##_.data();
+  WEFT_SPAN_COLUMNS(WEFT_COLUMN)
+  WEFT_STRING_COLUMNS(WEFT_COLUMN)
+#undef WEFT_COLUMN
+  view_.trace_hi = view_.trace_lo = nullptr;  // nobody decides by what is not decided
+  view_.role = role_.data();
+  view_.processes = &processes_;
+  pairs_ = weft_pairs{};
+  pairs_.struct_size = sizeof(weft_pairs);
+  view_.pairs = &pairs_;
+  if (attributes) GatherAttributes(rows, members);
+  view_.strings = pool_.strings();
+  view_.n_strings = pool_.size();
+  return view_;
+}
+
+void WindowColumns::GatherProcess(const weft_spans& from, uint32_t row) {
+  const weft_processes& p = *from.processes;
+  const uint32_t k = from.process[row];
+  process_id_ = p.process_id[k];
+  process_strings_[0] = pool_.Intern(api::View(from.strings[p.host[k]]));
+  process_strings_[1] = pool_.Intern(api::View(from.strings[p.service[k]]));
+  process_strings_[2] = pool_.Intern(api::View(from.strings[p.executable[k]]));
+  pid_ = p.pid[k];
+  processes_ = {sizeof(weft_processes), 1,          &process_id_,   &process_strings_[0],
+                &process_strings_[1],   &process_strings_[2], &pid_, no_attributes_,
+                no_attributes_};
+}
+
+void WindowColumns::GatherAttributes(const RowStore& rows, const std::vector<Member>& members) {
+  attr_offset_.assign(1, 0);
+  attr_.clear();
+  pair_table_.Clear();
+  for (const Member& m : members) {
+    const Row& r = rows[m.row];
+    const HeldBatch& batch = rows.batch(r.batch);
+    const weft_spans& from = batch.spans();
+    if (from.attr_offset != nullptr)
+      for (uint32_t a = from.attr_offset[r.row]; a < from.attr_offset[r.row + 1]; ++a) {
+        const weft_pairs& p = *from.pairs;
+        const uint32_t pair = from.attr[a];
+        const uint64_t value =
+            p.type[pair] == WEFT_ATTR_STRING
+                ? MapString(batch, r.batch, static_cast<uint32_t>(p.value[pair]))
+                : p.value[pair];
+        attr_.push_back(
+            pair_table_.Intern(MapString(batch, r.batch, p.key[pair]), p.type[pair], value));
+      }
+    attr_offset_.push_back(static_cast<uint32_t>(attr_.size()));
+  }
+  pairs_ = {sizeof(weft_pairs), pair_table_.size(), pair_table_.key.data(),
+            pair_table_.type.data(), pair_table_.value.data()};
+  view_.attr_offset = attr_offset_.data();
+  view_.attr = attr_.data();
+}
+
+}  // namespace weft::stitch

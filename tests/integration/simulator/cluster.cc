@@ -1,0 +1,263 @@
+#include "tests/integration/simulator/cluster.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "sources/publisher.h"
+#include "tests/integration/simulator/thread_voice.h"
+
+namespace weft::sim {
+
+using transport::Record;
+using transport::Stage;
+using transport::Stream;
+
+namespace {
+
+constexpr int64_t kQuantum = 50 * kMillisecond;
+constexpr int64_t kBoot = 1000 * kSecond;  // log time when true time was 0
+constexpr size_t kAll = size_t{1} << 40;
+
+stitch::StitchConfig StitchSettings(uint32_t partitions) {
+  stitch::StitchConfig config;
+  config.partitions = partitions;
+  return config;
+}
+
+}  // namespace
+
+Cluster::Cluster(const World& world, const Schedule& schedule)
+    : world_(world), schedule_(schedule), random_(schedule.seed ^ 0x5eed), clock_(kBoot) {
+  transport::MemoryOptions options;
+  options.partitions = schedule.partitions;
+  options.blocking = false;
+  transport_ = std::make_unique<transport::MemoryTransport>(options, clock_, metrics_);
+  stitch_.resize(schedule.partitions);
+  trace_.resize(schedule.partitions);
+  for (uint32_t p = 0; p < schedule.partitions; ++p) {
+    TakeOver(p, stitch_[p]);
+    TakeOver(p, trace_[p]);
+  }
+}
+
+Cluster::~Cluster() = default;
+
+void Cluster::Expect(bool ok, const std::string& what) {
+  if (!ok && failure_.empty()) failure_ = what;
+}
+
+void Cluster::TakeOver(uint32_t partition, StitchMember& member) {
+  member = StitchMember{};
+  member.owner = std::move(transport_->Own(Stage::kStitch, partition).value());
+  member.stage = std::make_unique<stitch::StitchPartition>(
+      StitchSettings(schedule_.partitions), partition,
+      std::vector<stitch::ChainLink>{{"thread", ThreadVoice(), nullptr, false}}, metrics_, *log_);
+  for (Stream log : {Stream::kLabels, Stream::kState})
+    Expect(member.owner->ReadBack(log, [&](const Record& r) { member.stage->Restore(r); })
+               .has_value(), "stitch read-back failed");
+}
+
+void Cluster::TakeOver(uint32_t partition, TraceMember& member) {
+  member = TraceMember{};
+  member.owner = std::move(transport_->Own(Stage::kTrace, partition).value());
+  const trace::Tenure tenure{partition, member.owner->generation(), member.owner->start_offset(),
+                             transport_->LogTimeNs(), schedule_.partitions};
+  member.stage = std::make_unique<trace::TracePartition>(trace::TraceConfig{}, tenure,
+                                                         std::vector<trace::Sampler>{}, metrics_,
+                                                         *log_);
+  Expect(member.owner->ReadBack(Stream::kDecisions, [&](const Record& r) {
+    Expect(member.stage->Restore(r).has_value(), "a decision record cannot be read");
+  }).has_value(), "trace read-back failed");
+}
+
+// An agent seals one batch for each partition that it writes; each takes its own time to the log,
+// but those of one partition stay in order.
+void Cluster::Send(const Seal& seal) {
+  const Host& host = world_.hosts[seal.host];
+  std::map<uint32_t, api::SpanTable> tables;
+  // Heartbeats go where the host's processes could write.
+  for (uint64_t process : host.processes)
+    tables[sources::EventPartition(host.id, process, schedule_.partitions)];
+  std::map<std::pair<uint32_t, uint64_t>, uint32_t> rows;
+  for (const Observation& o : seal.rows) {
+    const uint64_t process = host.processes[world_.exchanges[o.exchange].process];
+    const uint32_t p = sources::EventPartition(host.id, process, schedule_.partitions);
+    api::SpanTable& table = tables[p];
+    const auto [it, added] = rows.try_emplace({p, process}, 0);
+    if (added) it->second = table.AddProcess(process, host.name, "svc", "/bin/svc", 1);
+    AddRow(world_, o, it->second, &table);
+  }
+  for (auto& [p, table] : tables) {
+    api::EventHeader header;
+    header.host_id = host.id;
+    header.host_name = host.name;
+    header.agent_id = host.agent_id;
+    header.boot_id = host.boot_id;
+    header.sequence = ++sequences_[{host.agent_id, p}];
+    header.now_ns = seal.at_ns + host.clock_offset_ns;
+    header.watermark_ns = seal.last ? INT64_MAX : seal.watermark_ns + host.clock_offset_ns;
+    header.last = seal.last;
+    header.addresses = {host.address, "127.0.0.1"};
+    transport::OutRecord record;
+    record.partition = p;
+    record.key = host.agent_id;
+    record.payload = api::EncodeEvents(header, table);
+    std::deque<Parcel>& road = roads_[{host.agent_id, p}];
+    int64_t due = kBoot + seal.at_ns;
+    if (schedule_.max_delay_ns > 0)
+      due += static_cast<int64_t>(random_() % static_cast<uint64_t>(schedule_.max_delay_ns));
+    if (!road.empty()) due = std::max(due, road.back().due_ns);
+    road.push_back({due, record});
+    if (Chance() < schedule_.duplicate) road.push_back({due + kQuantum / 2, record});
+  }
+}
+
+void Cluster::Deliver() {
+  std::vector<std::deque<Parcel>*> roads;
+  for (auto& [key, road] : roads_) roads.push_back(&road);
+  if (!schedule_.undisturbed) std::shuffle(roads.begin(), roads.end(), random_);
+  for (auto* road : roads)
+    for (; !road->empty() && road->front().due_ns <= clock_.MonotonicNs(); road->pop_front())
+      Expect(transport_->Publish(road->front().record, 0).has_value(), "publish failed");
+}
+
+void Cluster::Turn(uint32_t partition, StitchMember& member) {
+  const bool hurry = schedule_.undisturbed || drained_;
+  std::vector<Record> records;
+  const size_t bytes = hurry || Chance() < 0.7 ? kAll : 1 + random_() % 4000;
+  Expect(member.owner->Poll(bytes, &records).has_value(), "stitch poll failed");
+  for (const Record& record : records) member.stage->Consume(record);
+  if (bytes == kAll) {
+    if (finishing_ && !member.finished) {
+      member.stage->Finish(clock_.MonotonicNs());
+      member.finished = true;
+    }
+    member.stage->Tick(clock_.MonotonicNs());
+  }
+  const bool dies = Dies();
+  auto transaction = member.stage->TakeTransaction();
+  if (dies && Chance() < 0.5) {  // before its commit, else right after it
+    ++kills_;
+  } else {
+    Expect(member.owner->Commit(std::move(transaction)).has_value(), "stitch commit failed");
+    if (!dies) return;
+    ++kills_;
+  }
+  StitchMember dead = std::move(member);
+  TakeOver(partition, member);
+  if (schedule_.zombies) stitch_zombies_.push_back(std::move(dead));
+}
+
+void Cluster::Turn(uint32_t partition, TraceMember& member) {
+  const bool hurry = schedule_.undisturbed || drained_;
+  std::vector<Record> records;
+  const size_t bytes = hurry || Chance() < 0.7 ? kAll : 1 + random_() % 4000;
+  Expect(member.owner->Poll(bytes, &records).has_value(), "trace poll failed");
+  for (const Record& record : records) member.stage->Consume(record);
+  if (closing_ && !member.closing) {
+    member.closing = true;
+    member.stage->CloseAll();
+  }
+  auto transaction = member.stage->Tick(clock_.MonotonicNs(), bytes == kAll);
+  const bool dies = Dies();
+  if (!dies || Chance() < 0.5) {
+    Expect(member.owner->Commit(std::move(transaction)).has_value(), "trace commit failed");
+    for (auto& batch : member.stage->TakeExports()) member.queue.push_back(std::move(batch));
+    Export(member);
+    if (!dies) return;
+  }
+  ++kills_;
+  TraceMember dead = std::move(member);
+  TakeOver(partition, member);
+  if (schedule_.zombies) trace_zombies_.push_back(std::move(dead));
+}
+
+// Durable in order; the member may die between a batch's durability and its acknowledgement.
+void Cluster::Export(TraceMember& member) {
+  while (!member.queue.empty() && (schedule_.undisturbed || drained_ || Chance() < 0.6)) {
+    sink_.Store(*member.queue.front());
+    if (Dies()) return;  // the caller's next death finds it unacknowledged; it may also live on
+    member.stage->Acknowledge(member.queue.front()->number);
+    member.queue.pop_front();
+  }
+}
+
+// A member that was taken over does not know it: it reads, decides and commits, and must be refused.
+void Cluster::TryZombies() {
+  for (StitchMember& z : stitch_zombies_) {
+    z.stage->Tick(clock_.MonotonicNs());
+    auto transaction = z.stage->TakeTransaction();
+    transaction.commit_offset = 1u << 30;
+    const auto result = z.owner->Commit(std::move(transaction));
+    Expect(!result && result.error().code == Code::kFenced, "a zombie's commit was accepted");
+  }
+  for (TraceMember& z : trace_zombies_) {
+    const auto result = z.owner->Commit(z.stage->Tick(clock_.MonotonicNs() + 100 * kSecond, true));
+    Expect(!result && result.error().code == Code::kFenced, "a zombie's commit was accepted");
+  }
+  stitch_zombies_.clear();
+  trace_zombies_.clear();
+}
+
+void Cluster::Round() {
+  std::vector<uint32_t> order;
+  for (uint32_t i = 0; i < 2 * schedule_.partitions; ++i) order.push_back(i);
+  if (!schedule_.undisturbed) std::shuffle(order.begin(), order.end(), random_);
+  for (uint32_t i : order) {
+    if (Lazy()) continue;
+    const uint32_t p = i / 2;
+    if (i % 2 == 0) Turn(p, stitch_[p]);
+    else Turn(p, trace_[p]);
+  }
+  TryZombies();
+}
+
+bool Cluster::AllIdle() const {
+  return std::ranges::all_of(stitch_, [](const auto& m) { return m.finished && m.stage->Idle(); });
+}
+
+bool Cluster::Run() {
+  size_t next = 0;
+  const auto roads_empty = [&] {
+    return std::ranges::all_of(roads_, [](const auto& r) { return r.second.empty(); });
+  };
+  while (next < world_.script.size() || !roads_empty()) {
+    for (; next < world_.script.size() && kBoot + world_.script[next].at_ns <= clock_.MonotonicNs(); ++next)
+      Send(world_.script[next]);
+    Deliver();
+    Round();
+    clock_.Advance(kQuantum);
+    if (!failure_.empty()) return false;
+  }
+  // Time goes on for a while: windows close, a silent agent is given up.
+  const int rounds = world_.disturbed ? 15 * 20 : 4 * 20;
+  for (int i = 0; i < rounds && failure_.empty(); ++i) {
+    Round();
+    clock_.Advance(kQuantum);
+  }
+  drained_ = true;
+  Round();
+  finishing_ = true;
+  transport_->CloseSources();
+  for (int i = 0; i < 2000 && failure_.empty() && !AllIdle(); ++i) {
+    calm_ = i > 50;
+    Round();
+    clock_.Advance(kMillisecond);
+  }
+  Expect(AllIdle(), "stage 1 did not come to rest");
+  Round();
+  closing_ = true;
+  const auto traced = [&] {
+    return std::ranges::all_of(trace_, [](const auto& m) { return m.closing && m.stage->Idle(); });
+  };
+  for (int i = 0; i < 1000 && failure_.empty() && !traced(); ++i) {
+    calm_ = i > 50;
+    Round();
+    clock_.Advance(kMillisecond);
+  }
+  Expect(traced(), "stage 2 did not come to rest");
+  return failure_.empty();
+}
+
+}  // namespace weft::sim

@@ -1,0 +1,103 @@
+// Cluster: members of both stages over a memory transport, driven through one schedule.
+//
+// One seed decides everything that a real cluster leaves to chance: how long a batch travels, which
+// partition is read when and how far, which member dies between which two steps, which zombie still
+// tries to commit, when an export is durable. The transport waits for nothing and the clock moves
+// only here, so a seed gives the same run every time. One thread.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "engine/base/clock.h"
+#include "engine/base/log.h"
+#include "engine/base/metrics.h"
+#include "engine/stitch/stitch_partition.h"
+#include "engine/trace/trace_partition.h"
+#include "engine/transport/memory.h"
+#include "tests/integration/simulator/sink.h"
+#include "tests/integration/simulator/world.h"
+
+namespace weft::sim {
+
+struct Schedule {
+  uint64_t seed = 0;
+  uint32_t partitions = 1;
+  bool undisturbed = true;       // everything at once, in order, nobody dies
+  int64_t max_delay_ns = 0;      // of a batch on its way to the log
+  double duplicate = 0;          // share of batches that come twice
+  double lazy = 0;               // share of turns that a member sleeps through
+  double kill = 0;               // per member and turn
+  bool zombies = false;
+};
+
+class Cluster {
+ public:
+  Cluster(const World& world, const Schedule& schedule);
+  ~Cluster();
+
+  // Publishes the world's script and runs until everything is stored. False: it did not end.
+  bool Run();
+  const Sink& sink() const { return sink_; }
+  uint64_t Count(std::string_view name) { return metrics_.Get(name).Get(); }
+  uint64_t kills() const { return kills_; }
+  const std::string& failure() const { return failure_; }
+
+ private:
+  struct StitchMember {
+    std::unique_ptr<transport::PartitionOwner> owner;
+    std::unique_ptr<stitch::StitchPartition> stage;
+    bool finished = false;
+  };
+  struct TraceMember {
+    std::unique_ptr<transport::PartitionOwner> owner;
+    std::unique_ptr<trace::TracePartition> stage;
+    std::deque<trace::ExportBatchPtr> queue;  // handed to the exporter, not durable yet
+    bool closing = false;
+  };
+  struct Parcel {
+    int64_t due_ns;
+    transport::OutRecord record;
+  };
+
+  double Chance() { return static_cast<double>(random_() >> 11) * 0x1p-53; }
+  bool Lazy() { return !drained_ && Chance() < schedule_.lazy; }
+  bool Dies() { return !schedule_.undisturbed && !calm_ && Chance() < schedule_.kill; }
+  void Send(const Seal& seal);
+  void Deliver();
+  void TakeOver(uint32_t partition, StitchMember& member);
+  void TakeOver(uint32_t partition, TraceMember& member);
+  void Turn(uint32_t partition, StitchMember& member);
+  void Turn(uint32_t partition, TraceMember& member);
+  void Export(TraceMember& member);
+  void Round();
+  void TryZombies();
+  void Expect(bool ok, const std::string& what);
+  bool AllIdle() const;
+
+  const World& world_;
+  const Schedule schedule_;
+  std::mt19937_64 random_;
+  ManualClock clock_;
+  Metrics metrics_;
+  std::unique_ptr<Logger> log_ = NullLogger();
+  std::unique_ptr<transport::MemoryTransport> transport_;
+  std::map<std::pair<uint64_t, uint32_t>, uint64_t> sequences_;       // agent, partition
+  std::map<std::pair<uint64_t, uint32_t>, std::deque<Parcel>> roads_;  // in order each
+  std::vector<StitchMember> stitch_;
+  std::vector<TraceMember> trace_;
+  std::vector<StitchMember> stitch_zombies_;
+  std::vector<TraceMember> trace_zombies_;
+  Sink sink_;
+  bool drained_ = false;
+  bool calm_ = false;  // nobody dies any more: the end must be reached
+  bool finishing_ = false, closing_ = false;
+  uint64_t kills_ = 0;
+  std::string failure_;
+};
+
+}  // namespace weft::sim

@@ -1,0 +1,160 @@
+// The invariant of design section 2, by simulation: any number of partitions, any order of delivery,
+// any crash and take-over gives the same set of (span, parent, trace id) as one shard undisturbed;
+// and where observations are late or agents fall silent, still no span is lost or in two traces.
+//
+// WEFT_SIM_SEEDS=n: how many worlds (each with several schedules). WEFT_SIM_SEED=n: only that world,
+// as a failure prints it.
+#include <cstdlib>
+#include <string>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "tests/integration/simulator/cluster.h"
+
+namespace weft::sim {
+namespace {
+
+constexpr uint64_t kDefaultWorlds = 200;
+constexpr uint64_t kSchedules = 6;
+
+uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
+}
+
+struct Seeds {
+  uint64_t begin = 1, end = 1 + FromEnvironment("WEFT_SIM_SEEDS", kDefaultWorlds);
+  Seeds() {
+    if (const uint64_t one = FromEnvironment("WEFT_SIM_SEED", 0); one != 0) {
+      begin = one;
+      end = one + 1;
+    }
+  }
+};
+
+Schedule MakeSchedule(uint64_t world_seed, uint64_t number) {
+  std::mt19937_64 random(world_seed * 1000 + number);
+  const auto chance = [&] { return static_cast<double>(random() >> 11) * 0x1p-53; };
+  Schedule s;
+  s.seed = random();
+  constexpr uint32_t kPartitions[] = {1, 2, 3, 4, 8};
+  s.partitions = kPartitions[random() % 5];
+  s.undisturbed = number == 0;  // only the number of partitions differs
+  if (s.undisturbed) return s;
+  s.max_delay_ns = number == 1 ? 0 : 140 * kMillisecond;
+  s.duplicate = chance() < 0.5 ? 0.05 : 0;
+  s.lazy = chance() < 0.7 ? 0.5 : 0;
+  s.kill = number >= 2 ? 0.02 * chance() : 0;
+  s.zombies = chance() < 0.5;
+  return s;
+}
+
+std::string Describe(const World& world, uint64_t exchange) {
+  for (const Exchange& e : world.exchanges)
+    if (e.exchange == exchange)
+      return fmt::format(
+          "{} exchange {:x} span {:x} wire {:x} host {} process {} remote {} {}..{} ms{}{}",
+          e.server ? "server" : "client", e.exchange, e.span_id, e.wire_id, e.host, e.process,
+          e.remote_address, e.start_ns / kMillisecond, e.end_ns / kMillisecond,
+          e.context_trace ? " context" : "", e.pipelined ? " pipelined" : "");
+  return "unknown";
+}
+
+std::string Show(const Stored& s) {
+  return fmt::format("trace {:x} parent {:x} flags {:x}", s.trace_lo, s.parent_id, s.flags);
+}
+
+// The first difference in words; empty: none.
+std::string Difference(const World& world, const Sink& expected, const Sink& actual) {
+  for (const auto& [exchange, e] : expected.spans()) {
+    const auto it = actual.spans().find(exchange);
+    if (it == actual.spans().end()) return "lost: " + Describe(world, exchange);
+    if (!(it->second == e))
+      return fmt::format("differs: {}\n  undisturbed {}\n  here        {}",
+                         Describe(world, exchange), Show(e), Show(it->second));
+  }
+  for (const auto& [exchange, a] : actual.spans())
+    if (!expected.spans().contains(exchange)) return "made up: " + Describe(world, exchange);
+  return "";
+}
+
+std::string Lost(const World& world, const Sink& sink) {
+  for (size_t i = 0; i < world.exchanges.size(); ++i)
+    if (world.observed[i] && !sink.spans().contains(world.exchanges[i].exchange))
+      return "lost: " + Describe(world, world.exchanges[i].exchange);
+  return "";
+}
+
+std::string Rerun(uint64_t seed, uint64_t schedule) {
+  const Schedule s = MakeSchedule(seed, schedule);
+  return fmt::format("rerun with WEFT_SIM_SEED={} (schedule {}: {} partitions, delay {} ms, "
+                     "duplicates {:.2f}, lazy {:.2f}, kill {:.3f}{})",
+                     seed, schedule, s.partitions, s.max_delay_ns / kMillisecond, s.duplicate,
+                     s.lazy, s.kill, s.zombies ? ", zombies" : "");
+}
+
+TEST(Simulator, AnyScheduleGivesTheTracesOfOneShardUndisturbed) {
+  const Seeds seeds;
+  uint64_t failures = 0, runs = 0, kills = 0, spans = 0, right = 0;
+  for (uint64_t seed = seeds.begin; seed < seeds.end && failures < 3; ++seed) {
+    WorldOptions options;
+    options.tangled_threads = seed % 3 == 0;
+    const World world = MakeWorld(seed, options);
+    Cluster reference(world, Schedule{});
+    ASSERT_TRUE(reference.Run()) << "seed " << seed << ": " << reference.failure();
+    ASSERT_TRUE(reference.sink().violations().empty()) << reference.sink().violations()[0];
+    ASSERT_EQ(Lost(world, reference.sink()), "") << "WEFT_SIM_SEED=" << seed;
+    if (!options.tangled_threads)
+      for (const Exchange& e : world.exchanges) {
+        if (e.context_trace != 0) continue;
+        ++spans;
+        right += reference.sink().spans().at(e.exchange).parent_id == e.true_parent;
+      }
+    for (uint64_t number = 0; number < kSchedules; ++number) {
+      Cluster cluster(world, MakeSchedule(seed, number));
+      const bool ended = cluster.Run();
+      ++runs;
+      kills += cluster.kills();
+      std::string problem = ended ? Difference(world, reference.sink(), cluster.sink())
+                                  : cluster.failure();
+      if (problem.empty() && !cluster.sink().violations().empty())
+        problem = cluster.sink().violations()[0];
+      if (problem.empty()) continue;
+      ADD_FAILURE() << problem << "\n" << Rerun(seed, number);
+      if (++failures >= 3) break;
+    }
+  }
+  std::printf("%lu schedules, %lu deaths, %lu spans, %.2f %% of parents as in truth\n", runs, kills,
+              spans, 100.0 * static_cast<double>(right) / static_cast<double>(spans + !spans));
+  EXPECT_GE(static_cast<double>(right), 0.9 * static_cast<double>(spans))
+      << "the undisturbed run itself is wrong";
+}
+
+TEST(Simulator, LateRowsAndSilentAgentsLoseNoSpanAndPutNoneInTwoTraces) {
+  const Seeds seeds;
+  uint64_t failures = 0, runs = 0;
+  for (uint64_t seed = seeds.begin; seed < seeds.end && failures < 3; seed += 2) {
+    WorldOptions options;
+    options.late_rows = seed % 4 != 3;
+    options.silent_agents = seed % 4 != 1;
+    const World world = MakeWorld(seed + 1'000'000, options);
+    for (uint64_t number = 0; number < 3; ++number) {
+      Schedule schedule = MakeSchedule(seed, number);
+      schedule.max_delay_ns *= 5;  // beyond what the watermarks allow for
+      Cluster cluster(world, schedule);
+      const bool ended = cluster.Run();
+      ++runs;
+      std::string problem = ended ? Lost(world, cluster.sink()) : cluster.failure();
+      if (problem.empty() && !cluster.sink().violations().empty())
+        problem = cluster.sink().violations()[0];
+      if (problem.empty()) continue;
+      ADD_FAILURE() << problem << "\n" << Rerun(seed, number);
+      if (++failures >= 3) break;
+    }
+  }
+  std::printf("%lu schedules\n", runs);
+}
+
+}  // namespace
+}  // namespace weft::sim

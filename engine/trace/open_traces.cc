@@ -26,12 +26,13 @@ uint32_t OpenTraces::Open(api::TraceId id, int64_t append_ns, std::optional<Verd
 }
 
 bool OpenTraces::RootOpen(const OpenTrace& trace) {
-  return std::ranges::any_of(trace.open, [](const OpenTrace::OpenSpan& s) { return s.root; });
+  return trace.open &&
+         std::ranges::any_of(*trace.open, [](const OpenTrace::OpenSpan& s) { return s.root; });
 }
 
 // What the log has decided waits only for the records that a replay brings together.
 bool OpenTraces::Ready(const OpenTrace& trace) const {
-  return trace.verdict || (trace.root && trace.open.empty());
+  return trace.verdict || (trace.root && !trace.open);
 }
 
 int64_t OpenTraces::ReadyAt(const OpenTrace& trace) const {
@@ -50,9 +51,11 @@ void OpenTraces::Add(uint32_t slot, RowRef row, const Arrival& span, SpanBuffer&
     trace.root_append_ns = span.append_ns;
   }
   if (span.open) {
-    trace.open.push_back({span.span_id, span.root});
-  } else if (!trace.open.empty()) {
-    std::erase_if(trace.open, [&](const auto& s) { return s.span_id == span.span_id; });
+    if (!trace.open) trace.open = std::make_unique<std::vector<OpenTrace::OpenSpan>>();
+    trace.open->push_back({span.span_id, span.root});
+  } else if (trace.open) {
+    std::erase_if(*trace.open, [&](const auto& s) { return s.span_id == span.span_id; });
+    if (trace.open->empty()) trace.open.reset();
   }
   if (trace.due) return;
   if (trace.spans > rules_.max_spans || trace.bytes > rules_.max_bytes) {
@@ -149,7 +152,7 @@ void OpenTraces::Erase(uint32_t slot) {
 }
 
 size_t OpenTraces::MemoryBytes() const {
-  return index_.MemoryBytes() + slots_.capacity() * sizeof(OpenTrace) +
+  return index_.MemoryBytes() + slots_.size() * sizeof(OpenTrace) +
          (by_age_.size() + to_survive_.size() + open_grace_.size() + ready_.size()) * sizeof(Entry);
 }
 

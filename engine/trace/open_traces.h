@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <optional>
 #include <queue>
 #include <vector>
@@ -41,7 +42,7 @@ struct OpenTrace {
     uint64_t span_id;
     bool root;
   };
-  std::vector<OpenSpan> open;  // announced, end not seen
+  std::unique_ptr<std::vector<OpenSpan>> open;  // announced, end not seen; null: none
 };
 
 // A span as the close rules see it.
@@ -90,7 +91,7 @@ class OpenTraces {
 
   CloseRules rules_;
   TraceIndex index_;
-  std::vector<OpenTrace> slots_;
+  std::deque<OpenTrace> slots_;  // no slack of a doubling vector
   std::vector<uint32_t> free_;
   std::priority_queue<Entry, std::vector<Entry>, std::greater<>> ready_;  // by watermark
   std::deque<Entry> by_age_, to_survive_, open_grace_;                    // by time, ascending

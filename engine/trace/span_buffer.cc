@@ -7,8 +7,12 @@
 namespace weft::trace {
 
 const weft_spans& SpanBuffer::Batch::Columns() const {
-  if (!survivors) return decoded.spans.spans();
-  if (!view) view = survivors->View();
+  if (!view && survivors) view = survivors->View();
+  if (!view) {
+    auto decoded = api::DecodeSpans(payload);
+    WEFT_CHECK(decoded.has_value());  // it was readable before, and nobody writes to it
+    view = std::move(decoded->spans);
+  }
   return view->spans();
 }
 
@@ -26,16 +30,19 @@ uint32_t SpanBuffer::Place(std::unique_ptr<Batch> batch) {
 uint32_t SpanBuffer::Add(api::SpanBatch spans, uint64_t record) {
   auto batch = std::make_unique<Batch>();
   const uint32_t n = spans.spans.spans().n;
-  batch->bytes =
-      sizeof(Batch) + spans.payload->bytes().size() + n * sizeof(RowRef) +
-      (spans.spans.strings_.capacity() + spans.spans.truth_strings_.capacity()) * sizeof(weft_str);
-  batch->decoded = std::move(spans);
+  batch->bytes = sizeof(Batch) + spans.payload->bytes().size() + n * sizeof(RowRef);
+  batch->payload = std::move(spans.payload);
+  batch->view = std::move(spans.spans);
   batch->next.assign(n, kNoRow);
   batch->record = record;
   batch->live = n;
   bytes_ += batch->bytes;
   rows_ += n;
   return Place(std::move(batch));
+}
+
+void SpanBuffer::Doze(uint32_t batch) {
+  if (batches_[batch]) batches_[batch]->view.reset();
 }
 
 uint64_t SpanBuffer::Record(RowRef row) const {

@@ -26,6 +26,8 @@ class SpanBuffer {
   // Takes a decoded record over; `record` is its number in the OffsetTracker. All rows count as
   // live: each must be linked or released. Returns the batch.
   uint32_t Add(api::SpanBatch spans, uint64_t record);
+  // The batch will not be read for a while: its view, a seventh of its size, goes until then.
+  void Doze(uint32_t batch);
   static RowRef Ref(uint32_t batch, uint32_t row) { return uint64_t{batch} << 32 | row; }
 
   void Link(RowRef row, RowRef next) { Of(row).next[Row(row)] = next; }
@@ -48,9 +50,9 @@ class SpanBuffer {
 
  private:
   struct Batch {
-    api::SpanBatch decoded;
-    std::unique_ptr<api::SpanTable> survivors;  // instead of decoded
-    mutable std::optional<api::SpanView> view;  // of survivors, made when first read
+    api::PayloadPtr payload;
+    std::unique_ptr<api::SpanTable> survivors;  // instead of a payload
+    mutable std::optional<api::SpanView> view;  // made when first read
     std::vector<RowRef> next;
     std::vector<uint64_t> origin;  // survivors: record of each row
     uint64_t record = 0;

@@ -67,6 +67,7 @@ void TracePartition::Consume(const transport::Record& record) {
   // Lives until the last row is released, which is the loop's last step at the earliest.
   const weft_spans& spans = buffer_.Spans(SpanBuffer::Ref(slot, 0));
   for (uint32_t i = 0; i < n; ++i) Place(SpanBuffer::Ref(slot, i), spans, record);
+  buffer_.Doze(slot);
 }
 
 void TracePartition::Place(RowRef row, const weft_spans& spans, const transport::Record& record) {

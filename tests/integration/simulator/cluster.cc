@@ -54,8 +54,9 @@ void Cluster::TakeOver(uint32_t partition, StitchMember& member) {
       StitchSettings(schedule_.partitions), partition,
       std::vector<stitch::ChainLink>{{"thread", ThreadVoice(), nullptr, false}}, metrics_, *log_);
   for (Stream log : {Stream::kLabels, Stream::kState})
-    Expect(member.owner->ReadBack(log, [&](const Record& r) { member.stage->Restore(r); })
-               .has_value(), "stitch read-back failed");
+    Expect(
+        member.owner->ReadBack(log, [&](const Record& r) { member.stage->Restore(r); }).has_value(),
+        "stitch read-back failed");
 }
 
 void Cluster::TakeOver(uint32_t partition, TraceMember& member) {
@@ -63,12 +64,16 @@ void Cluster::TakeOver(uint32_t partition, TraceMember& member) {
   member.owner = std::move(transport_->Own(Stage::kTrace, partition).value());
   const trace::Tenure tenure{partition, member.owner->generation(), member.owner->start_offset(),
                              transport_->LogTimeNs(), schedule_.partitions};
-  member.stage = std::make_unique<trace::TracePartition>(trace::TraceConfig{}, tenure,
-                                                         std::vector<trace::Sampler>{}, metrics_,
-                                                         *log_);
-  Expect(member.owner->ReadBack(Stream::kDecisions, [&](const Record& r) {
-    Expect(member.stage->Restore(r).has_value(), "a decision record cannot be read");
-  }).has_value(), "trace read-back failed");
+  member.stage = std::make_unique<trace::TracePartition>(
+      trace::TraceConfig{}, tenure, std::vector<trace::Sampler>{}, metrics_, *log_);
+  Expect(member.owner
+             ->ReadBack(Stream::kDecisions,
+                        [&](const Record& r) {
+                          Expect(member.stage->Restore(r).has_value(),
+                                 "a decision record cannot be read");
+                        })
+             .has_value(),
+         "trace read-back failed");
 }
 
 // An agent seals one batch for each partition that it writes; each takes its own time to the log,
@@ -183,7 +188,8 @@ void Cluster::Export(TraceMember& member) {
   }
 }
 
-// A member that was taken over does not know it: it reads, decides and commits, and must be refused.
+// A member that was taken over does not know it: it reads, decides and commits, and must be
+// refused.
 void Cluster::TryZombies() {
   for (StitchMember& z : stitch_zombies_) {
     z.stage->Tick(clock_.MonotonicNs());
@@ -207,8 +213,10 @@ void Cluster::Round() {
   for (uint32_t i : order) {
     if (Lazy()) continue;
     const uint32_t p = i / 2;
-    if (i % 2 == 0) Turn(p, stitch_[p]);
-    else Turn(p, trace_[p]);
+    if (i % 2 == 0)
+      Turn(p, stitch_[p]);
+    else
+      Turn(p, trace_[p]);
   }
   TryZombies();
 }
@@ -223,7 +231,8 @@ bool Cluster::Run() {
     return std::ranges::all_of(roads_, [](const auto& r) { return r.second.empty(); });
   };
   while (next < world_.script.size() || !roads_empty()) {
-    for (; next < world_.script.size() && kBoot + world_.script[next].at_ns <= clock_.MonotonicNs(); ++next)
+    for (; next < world_.script.size() && kBoot + world_.script[next].at_ns <= clock_.MonotonicNs();
+         ++next)
       Send(world_.script[next]);
     Deliver();
     Round();

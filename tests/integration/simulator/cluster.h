@@ -27,11 +27,11 @@ namespace weft::sim {
 struct Schedule {
   uint64_t seed = 0;
   uint32_t partitions = 1;
-  bool undisturbed = true;       // everything at once, in order, nobody dies
-  int64_t max_delay_ns = 0;      // of a batch on its way to the log
-  double duplicate = 0;          // share of batches that come twice
-  double lazy = 0;               // share of turns that a member sleeps through
-  double kill = 0;               // per member and turn
+  bool undisturbed = true;   // everything at once, in order, nobody dies
+  int64_t max_delay_ns = 0;  // of a batch on its way to the log
+  double duplicate = 0;      // share of batches that come twice
+  double lazy = 0;           // share of turns that a member sleeps through
+  double kill = 0;           // per member and turn
   bool zombies = false;
 };
 
@@ -86,7 +86,7 @@ class Cluster {
   Metrics metrics_;
   std::unique_ptr<Logger> log_ = NullLogger();
   std::unique_ptr<transport::MemoryTransport> transport_;
-  std::map<std::pair<uint64_t, uint32_t>, uint64_t> sequences_;       // agent, partition
+  std::map<std::pair<uint64_t, uint32_t>, uint64_t> sequences_;        // agent, partition
   std::map<std::pair<uint64_t, uint32_t>, std::deque<Parcel>> roads_;  // in order each
   std::vector<StitchMember> stitch_;
   std::vector<TraceMember> trace_;

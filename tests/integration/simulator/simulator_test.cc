@@ -1,9 +1,10 @@
-// The invariant of design section 2, by simulation: any number of partitions, any order of delivery,
-// any crash and take-over gives the same set of (span, parent, trace id) as one shard undisturbed;
-// and where observations are late or agents fall silent, still no span is lost or in two traces.
+// The invariant of design section 2, by simulation: any number of partitions, any order of
+// delivery, any crash and take-over gives the same set of (span, parent, trace id) as one shard
+// undisturbed; and where observations are late or agents fall silent, still no span is lost or in
+// two traces.
 //
-// WEFT_SIM_SEEDS=n: how many worlds (each with several schedules). WEFT_SIM_SEED=n: only that world,
-// as a failure prints it.
+// WEFT_SIM_SEEDS=n: how many worlds (each with several schedules). WEFT_SIM_SEED=n: only that
+// world, as a failure prints it.
 #include <cstdlib>
 #include <string>
 
@@ -88,10 +89,11 @@ std::string Lost(const World& world, const Sink& sink) {
 
 std::string Rerun(uint64_t seed, uint64_t schedule) {
   const Schedule s = MakeSchedule(seed, schedule);
-  return fmt::format("rerun with WEFT_SIM_SEED={} (schedule {}: {} partitions, delay {} ms, "
-                     "duplicates {:.2f}, lazy {:.2f}, kill {:.3f}{})",
-                     seed, schedule, s.partitions, s.max_delay_ns / kMillisecond, s.duplicate,
-                     s.lazy, s.kill, s.zombies ? ", zombies" : "");
+  return fmt::format(
+      "rerun with WEFT_SIM_SEED={} (schedule {}: {} partitions, delay {} ms, "
+      "duplicates {:.2f}, lazy {:.2f}, kill {:.3f}{})",
+      seed, schedule, s.partitions, s.max_delay_ns / kMillisecond, s.duplicate, s.lazy, s.kill,
+      s.zombies ? ", zombies" : "");
 }
 
 TEST(Simulator, AnyScheduleGivesTheTracesOfOneShardUndisturbed) {
@@ -116,8 +118,8 @@ TEST(Simulator, AnyScheduleGivesTheTracesOfOneShardUndisturbed) {
       const bool ended = cluster.Run();
       ++runs;
       kills += cluster.kills();
-      std::string problem = ended ? Difference(world, reference.sink(), cluster.sink())
-                                  : cluster.failure();
+      std::string problem =
+          ended ? Difference(world, reference.sink(), cluster.sink()) : cluster.failure();
       if (problem.empty() && !cluster.sink().violations().empty())
         problem = cluster.sink().violations()[0];
       if (problem.empty()) continue;

@@ -1,7 +1,7 @@
 // Sink: what the simulated exporters have made durable, and whether it contradicts itself.
 //
-// Upserts by span id, as the real sinks do: an ended version replaces an open one. Ids are immutable:
-// a second version with another trace or parent is a violation. One thread.
+// Upserts by span id, as the real sinks do: an ended version replaces an open one. Ids are
+// immutable: a second version with another trace or parent is a violation. One thread.
 #pragma once
 
 #include <cstdint>

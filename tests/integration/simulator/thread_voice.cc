@@ -21,7 +21,8 @@ int32_t Correlate(void*, const weft_spans* w, weft_candidates* io, weft_error*) 
   return WEFT_OK;
 }
 
-const weft_correlator kTable{sizeof(weft_correlator), Correlate, nullptr, nullptr, nullptr, nullptr};
+const weft_correlator kTable{
+    sizeof(weft_correlator), Correlate, nullptr, nullptr, nullptr, nullptr};
 
 }  // namespace
 

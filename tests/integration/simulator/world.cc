@@ -100,7 +100,8 @@ class Maker {
       call.process = parent.process;
       call.start_ns = Between(parent.start_ns + 1000, parent.end_ns);
       call.end_ns = Chance(0.05) ? call.start_ns + Duration()  // outlives its parent
-                                 : Between(call.start_ns + 1000, std::max(call.start_ns + 2000, parent.end_ns));
+                                 : Between(call.start_ns + 1000,
+                                           std::max(call.start_ns + 2000, parent.end_ns));
       call.tid = options_.tangled_threads && Chance(0.5) ? 1 : parent.tid;
       call.true_parent = parent.span_id;
       const bool watched = Chance(0.8);

@@ -2,8 +2,8 @@
 //
 // Made from a seed alone: hosts with clocks of their own, processes, requests that call each other
 // across them, thread ids, wire ids, contexts, requests that stay open for seconds, callers that
-// nobody watches. The agents' batches come out as a script in the order of true time; how they reach
-// the log is up to the Cluster. One thread.
+// nobody watches. The agents' batches come out as a script in the order of true time; how they
+// reach the log is up to the Cluster. One thread.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +18,8 @@ namespace weft::sim {
 struct WorldOptions {
   uint32_t roots = 25;
   int64_t length_ns = 4'000'000'000;
-  bool late_rows = false;       // some rows miss the watermark that promised them
-  bool silent_agents = false;   // some agents stop without a word
+  bool late_rows = false;        // some rows miss the watermark that promised them
+  bool silent_agents = false;    // some agents stop without a word
   bool tangled_threads = false;  // thread ids are shared by concurrent requests
 };
 
@@ -61,7 +61,7 @@ struct World {
   uint64_t seed = 0;
   std::vector<Host> hosts;
   std::vector<Exchange> exchanges;
-  std::vector<Seal> script;  // by time
+  std::vector<Seal> script;    // by time
   std::vector<bool> observed;  // of exchanges: some agent has published its end
   int64_t end_ns = 0;
   bool disturbed = false;  // late rows or silence: the exact comparison does not hold

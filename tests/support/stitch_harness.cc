@@ -67,6 +67,7 @@ void StitchHarness::Publish(const std::vector<Observation>& rows, int64_t waterm
     t.operation[r] = t.Intern(o.operation);
     t.remote_address[r] = t.Intern(o.remote);
     t.request_tid[r] = t.response_tid[r] = o.tid;
+    if (!o.truth.empty()) t.Truth(o.truth);
   }
   PublishRaw({Stream::kEvents, partition, RecordType::kEventBatch, 0, api::EncodeEvents(h, t)});
 }
@@ -86,12 +87,21 @@ bool StitchHarness::Step(uint32_t p) {
   return moved;
 }
 
-void StitchHarness::Run() {
+void StitchHarness::RunStitchOnly() {
   for (bool moved = true; moved;) {
     moved = false;
     for (uint32_t p = 0; p < config.partitions; ++p) moved |= Step(p);
   }
+}
+
+void StitchHarness::Run() {
+  RunStitchOnly();
   ReadSpans();
+}
+
+bool StitchHarness::Idle() const {
+  return std::all_of(partitions_.begin(), partitions_.end(),
+                     [](const auto& p) { return p->Idle(); });
 }
 
 void StitchHarness::Finish() {
@@ -124,6 +134,7 @@ void StitchHarness::ReadSpans() {
         e.confidence = s.confidence ? s.confidence[i] : 0;
         e.service = api::View(s.strings[s.service[i]]);
         e.operation = api::View(s.strings[s.operation[i]]);
+        if (s.truth) e.truth = api::View(s.truth_strings[s.truth[i]]);
         if (s.attr_offset)
           for (uint32_t a = s.attr_offset[i]; a < s.attr_offset[i + 1]; ++a) {
             const uint32_t pair = s.attr[a];

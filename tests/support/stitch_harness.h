@@ -29,6 +29,7 @@ struct Observation {
   uint64_t context_hi = 0, context_lo = 0, context_span = 0;
   std::string remote = "127.0.0.1";
   std::string operation = "GET /";
+  std::string truth = {};
 
   bool server() const { return kind == WEFT_KIND_SERVER || kind == WEFT_KIND_CONSUMER; }
   api::Side side() const { return server() ? api::Side::kServer : api::Side::kClient; }
@@ -43,7 +44,7 @@ struct Emitted {
   int64_t start = 0, end = 0;
   uint32_t flags = 0, evidence = 0;
   float confidence = 0;
-  std::string service, operation;
+  std::string service, operation, truth;
   std::map<std::string, std::string> text;  // string attributes
   std::vector<uint64_t> candidates;
   std::vector<float> candidate_odds;
@@ -61,6 +62,8 @@ class StitchHarness {
   void PublishRaw(transport::OutRecord record);
   // Reads, ticks and commits every partition until nothing moves.
   void Run();
+  void RunStitchOnly();  // stage 2's side of weft.spans is somebody else's
+  bool Idle() const;
   void Advance(int64_t ns) {
     clock.Advance(ns);
     Run();

@@ -12,122 +12,94 @@ namespace {
 enum What : uint32_t { kBegin, kResponse, kCall, kInstantResponse, kEnd };
 
 constexpr float kVoiceLimit = 12.0f;
-constexpr float kNotNested = -8.0f;       // ends before the call does: possible, but rarely the one
-constexpr float kImpossible = -12.0f;     // log-probability below which gaps are not looked at
-constexpr float kFixed = 100.0f;
+constexpr float kNotNested = -8.0f;    // ends before the call does: possible, but rarely the one
+constexpr float kImpossible = -12.0f;  // log-probability below which gaps are not looked at
+constexpr float kPlausible = 8.0f;     // nats behind the best
+constexpr size_t kMaxPlausible = 6;
 
 double Microseconds(int64_t ns) { return static_cast<double>(ns) * 1e-3; }
 
 }  // namespace
 
-float QueueOrder::OvertakeFactor(uint32_t callee) const {
-  constexpr float kPrior = 2.0f;
-  constexpr float kStart = 0.3f;  // where nothing is known, order is more likely kept than not
-  const Seen& s = seen[callee];
-  const float seen_odds = (s.overtook + kStart * kPrior) / (s.in_order + kPrior);
-  const float expected_odds = (s.expected_overtook + kPrior) / (s.expected_in_order + kPrior);
-  return std::clamp(seen_odds / expected_odds, 0.003f, 3.0f);
-}
-
-void QueueOrder::Add(uint32_t callee, bool overtook, float expected_overtook) {
-  Seen& s = seen[callee];
-  (overtook ? s.overtook : s.in_order) += 1;
-  s.expected_overtook += expected_overtook;
-  s.expected_in_order += 1 - expected_overtook;
-  if (s.overtook + s.in_order < 2000) return;
-  for (float* f : {&s.overtook, &s.in_order, &s.expected_overtook, &s.expected_in_order}) *f /= 2;
-}
-
-void QueueOrder::Fade(float factor) {
-  for (Seen& s : seen)
-    for (float* f : {&s.overtook, &s.in_order, &s.expected_overtook, &s.expected_in_order})
-      *f *= factor;
-}
-
-void EarlierVoices::Take(const weft_candidates& list, uint32_t entries, uint32_t rows) {
-  list_ = &list;
-  if (entries == 0) {
-    head_.clear();
-    return;
-  }
-  head_.assign(rows, kNone);
-  next_.assign(entries, kNone);
-  for (uint32_t i = 0; i < entries; ++i) {
-    if (list.child[i] >= rows) continue;
-    next_[i] = head_[list.child[i]];
-    head_[list.child[i]] = i;
-  }
-}
-
-float EarlierVoices::For(uint32_t call_row, uint32_t request_row) const {
-  float sum = 0;
-  for (uint32_t i = head_[call_row]; i != kNone; i = next_[i]) {
-    if (list_->candidate[i] != request_row) continue;
-    sum += (list_->evidence[i] & WEFT_EVIDENCE_CONTEXT) != 0 ? kFixed : list_->log_odds[i];
-  }
-  return sum;
-}
-
-void CallTracker::BuildEvents(const ProcessHistory& history, int64_t until_ns) {
+void CallTracker::BuildEvents(const ProcessHistory& history) {
   events_.clear();
   for (uint32_t i = 0; i < history.requests.size(); ++i) {
     const Request& r = history.requests[i];
-    if (r.start_ns > until_ns) continue;
     events_.push_back({r.start_ns, kBegin, i});
-    if (r.end_ns != 0 && r.end_ns <= until_ns) events_.push_back({r.end_ns, kEnd, i});
+    if (r.end_ns != 0) events_.push_back({r.end_ns, kEnd, i});
   }
   for (uint32_t i = 0; i < history.calls.size(); ++i) {
     const Call& c = history.calls[i];
-    if (c.start_ns > until_ns) continue;
     events_.push_back({c.start_ns, kCall, i});
-    if (c.end_ns != 0 && c.end_ns <= until_ns)
+    if (c.end_ns != 0)
       events_.push_back({c.end_ns, c.end_ns > c.start_ns ? kResponse : kInstantResponse, i});
   }
-  std::ranges::sort(events_, [&](const Event& a, const Event& b) {
+  std::ranges::sort(events_, [](const Event& a, const Event& b) {
     if (a.at != b.at) return a.at < b.at;
     return a.what != b.what ? a.what < b.what : a.number < b.number;
   });
 }
 
 void CallTracker::Run(ProcessHistory& history, const RequestModel& model, RequestStates& states,
-                      QueueOrder& order, const EarlierVoices& voices, Choice choice,
-                      int64_t until_ns) {
+                      QueueOrder& order, const EarlierVoices& voices, Mode mode) {
+  history_ = &history;
   model_ = &model;
   states_ = &states;
   order_ = &order;
   voices_ = &voices;
-  choice_ = choice;
-  BuildEvents(history, until_ns);
+  mode_ = mode;
+  BuildEvents(history);
   open_.clear();
   weighed_.clear();
-  ambiguous_ = 0;
   position_.assign(history.requests.size(), kNone);
+  cluster_of_call_.assign(history.calls.size(), kNone);
+  wanted_pending_ = ambiguous_ = 0;
   busy_us_ = 0;
   int64_t before = 0;
   for (const Event& e : events_) {
-    if (!open_.empty()) busy_us_ += Microseconds(e.at - before);
+    const bool in_window = e.at <= history.window_end;
+    if (mode == Mode::kDecide && !in_window && wanted_pending_ == 0) break;
+    if (!open_.empty() && in_window)
+      busy_us_ += Microseconds(e.at - std::max(before, history.window_begin));
     before = e.at;
-    switch (e.what) {
-      case kBegin:
-        position_[e.number] = static_cast<uint32_t>(open_.size());
-        open_.push_back({e.number, states.Start(history.requests[e.number].operation), e.at});
-        break;
-      case kCall: Decide(history, e.number); break;
-      case kEnd: Close(e.number); break;
-      default: {
-        const Call& c = history.calls[e.number];
-        if (Track* track = TrackOf(c.owner); track != nullptr) {
-          track->state = states.Answered(track->state, c.callee);
-          track->at = e.at;
-        }
-      }
-    }
+    Handle(e);
+  }
+  for (uint32_t c = 0; c < clusters_.size(); ++c) {
+    if (clusters_[c].empty()) continue;
+    clusters_[c].Force(before, model, states);
+    Absorb(c);
+  }
+  clusters_.clear();
+  free_clusters_.clear();
+}
+
+void CallTracker::Handle(const Event& e) {
+  switch (e.what) {
+    case kBegin:
+      position_[e.number] = static_cast<uint32_t>(open_.size());
+      open_.push_back({e.number, kNone,
+                       {states_->Start(history_->requests[e.number].operation), e.at}});
+      break;
+    case kCall: OnCall(e.number); break;
+    case kEnd: OnEnd(e.number, e.at); break;
+    default: OnResponse(e.number, e.at);
   }
 }
 
 CallTracker::Track* CallTracker::TrackOf(uint32_t request) {
   if (request == kNone || position_[request] == kNone) return nullptr;
   return &open_[position_[request]];
+}
+
+void CallTracker::OnEnd(uint32_t request, int64_t at) {
+  if (Track* track = TrackOf(request); track->cluster != kNone) {
+    const uint32_t cluster = track->cluster;
+    clusters_[cluster].End(clusters_[cluster].MemberOf(request), at, *model_, *states_);
+    Close(request);
+    AfterChange(cluster, at);
+    return;
+  }
+  Close(request);
 }
 
 void CallTracker::Close(uint32_t request) {
@@ -138,90 +110,128 @@ void CallTracker::Close(uint32_t request) {
   position_[request] = kNone;
 }
 
-void CallTracker::Decide(ProcessHistory& history, uint32_t number) {
-  Call& call = history.calls[number];
-  if (!call.settled) {
-    FindCandidates(history, call);
-    if (call.wanted && candidates_.size() > 1) ++ambiguous_;
-    call.owner = kNone;
-    if (choice_ == Choice::kAny) {
-      call.owner = ChooseAny(call);
-    } else if (!candidates_.empty()) {
-      WeighOrder(call);
-      const float background = model_->LogBackground(call.callee);
-      const uint32_t best = ChooseBest(history, call, background);
-      if (call.wanted) Report(number, background);
-      if (best != kNone) {
-        LearnOrder(call, best);
-        call.owner = open_[candidates_[best].track].request;
-      }
-    }
+void CallTracker::OnResponse(uint32_t number, int64_t at) {
+  const Call& call = history_->calls[number];
+  if (const uint32_t cluster = cluster_of_call_[number]; cluster != kNone) {
+    clusters_[cluster].Answer(number, kNone, call.callee, at, *states_);
+    AfterChange(cluster, at);
+    return;
   }
-  if (Track* track = TrackOf(call.owner); track != nullptr) {
-    track->state = states_->Called(track->state, call.callee);
-    track->at = call.start_ns;
+  Track* track = TrackOf(call.owner);
+  if (track == nullptr) return;
+  if (track->cluster == kNone) {
+    track->track = {states_->Answered(track->track.state, call.callee), at};
+    return;
   }
+  Cluster& cluster = clusters_[track->cluster];
+  cluster.Answer(number, cluster.MemberOf(call.owner), call.callee, at, *states_);
+  AfterChange(track->cluster, at);
 }
 
-void CallTracker::FindCandidates(const ProcessHistory& history, const Call& call) {
+void CallTracker::OnCall(uint32_t number) {
+  Call& call = history_->calls[number];
+  if (!call.settled) {
+    FindCandidates(call);
+    if (call.wanted && candidates_.size() > 1) ++ambiguous_;
+    call.owner = kNone;
+    if (mode_ != Mode::kAny) {
+      if (!candidates_.empty()) Decide(number, model_->LogBackground(call.callee));
+      return;
+    }
+    call.owner = ChooseAny(call);
+  }
+  Track* track = TrackOf(call.owner);
+  if (track == nullptr) return;
+  if (track->cluster == kNone) {
+    track->track = {states_->Called(track->track.state, call.callee), call.start_ns};
+    return;
+  }
+  Cluster& cluster = clusters_[track->cluster];
+  cluster.Follow(cluster.MemberOf(call.owner), call, *model_, *states_);
+  AfterChange(track->cluster, call.start_ns);
+}
+
+float CallTracker::HazardOf(const TrackState& at, const Call& call) {
+  const float p = states_->LogP(at.state, call.callee);
+  if (p < kImpossible) return p + kImpossible;
+  const double gap = Microseconds(call.start_ns - at.at);
+  const Label last = states_->last(at.state);
+  return p + model_->LogGap(last, call.callee, gap) - model_->LogSurvival(last, gap);
+}
+
+void CallTracker::FindCandidates(const Call& call) {
   candidates_.clear();
-  for (uint32_t t = 0; t < open_.size(); ++t) {
-    const int64_t end = history.requests[open_[t].request].end_ns;
+  for (uint32_t i = 0; i < open_.size(); ++i) {
+    const Track& track = open_[i];
+    const int64_t end = history_->requests[track.request].end_ns;
     const bool nested = end == 0 || (end >= call.end_ns && end >= call.start_ns);
-    candidates_.push_back({t, 0, nested});
-    if (choice_ == Choice::kAny) continue;
-    const Track& track = open_[t];
-    const float p = states_->LogP(track.state, call.callee);
-    float& value = candidates_.back().value;
-    value = p + kImpossible;
-    if (p < kImpossible) continue;
-    const double gap = Microseconds(call.start_ns - track.at);
-    const Label last = states_->last(track.state);
-    value = p + model_->LogGap(last, call.callee, gap) - model_->LogSurvival(last, gap);
+    candidates_.push_back({i, track.track, 0, 0, nested});
+    if (mode_ == Mode::kAny) continue;
+    Candidate& candidate = candidates_.back();
+    if (track.cluster == kNone) {
+      candidate.hazard = HazardOf(track.track, call);
+      continue;
+    }
+    const Cluster& cluster = clusters_[track.cluster];
+    const uint32_t member = cluster.MemberOf(track.request);
+    const auto& hypotheses = cluster.hypotheses();
+    candidate.track = hypotheses[0].tracks[member];
+    candidate.hazard = -INFINITY;
+    for (const Hypothesis& h : hypotheses)
+      candidate.hazard = std::max(candidate.hazard, h.total - hypotheses[0].total +
+                                                        HazardOf(h.tracks[member], call));
   }
 }
 
 // The requests that wait in the same place as candidate `i`.
 CallTracker::Queue CallTracker::QueueOf(size_t i) const {
   Queue queue;
-  const Label last = states_->last(open_[candidates_[i].track].state);
-  int64_t oldest_at = INT64_MAX;
-  uint32_t oldest_request = kNone;
+  const Label last = states_->last(candidates_[i].track.state);
+  std::pair<int64_t, uint32_t> oldest{INT64_MAX, kNone};
   for (size_t j = 0; j < candidates_.size(); ++j) {
-    const Track& track = open_[candidates_[j].track];
-    if (states_->last(track.state) != last || !candidates_[j].nested) continue;
+    const Candidate& c = candidates_[j];
+    if (states_->last(c.track.state) != last || !c.nested) continue;
     ++queue.members;
-    queue.hazard += hazard_[j];
-    if (std::pair(track.at, track.request) >= std::pair(oldest_at, oldest_request)) continue;
-    oldest_at = track.at;
-    oldest_request = track.request;
+    queue.hazard += relative_hazard_[j];
+    const std::pair<int64_t, uint32_t> age{c.track.at, open_[c.open].request};
+    if (age >= oldest) continue;
+    oldest = age;
     queue.oldest = j;
   }
   return queue;
 }
 
-// Among requests that wait in the same place, the one that waits longest goes first by a learned
-// factor. Normalised within the group, so it can help only where it is true.
-void CallTracker::WeighOrder(const Call& call) {
+void CallTracker::AddBonuses(const Call& call) {
   float top = -INFINITY;
-  for (const Candidate& c : candidates_) top = std::max(top, c.value);
-  hazard_.clear();
-  for (const Candidate& c : candidates_) hazard_.push_back(std::exp(c.value - top));
-  if (candidates_.size() < 2) return;
+  bool any_nested = false;
+  for (const Candidate& c : candidates_) {
+    top = std::max(top, c.hazard);
+    any_nested |= c.nested;
+  }
+  relative_hazard_.clear();
+  for (const Candidate& c : candidates_) relative_hazard_.push_back(std::exp(c.hazard - top));
   const float factor = order_->OvertakeFactor(call.callee);
+  const bool spoken = call.wanted && voices_->About(call.row);
   for (size_t i = 0; i < candidates_.size(); ++i) {
+    Candidate& c = candidates_[i];
+    if (any_nested && !c.nested) c.bonus += kNotNested;
+    if (spoken) c.bonus += voices_->Sum(call.row, history_->requests[open_[c.open].request].row);
+    if (candidates_.size() < 2) continue;
+    // Among requests that wait in the same place the one that waits longest goes first, by a learned
+    // factor; normalised within the group, so it can help only where it is true.
     const Queue queue = QueueOf(i);
     if (queue.members < 2 || queue.hazard < 1e-20f) continue;
-    const float oldest = hazard_[queue.oldest];
+    const float oldest = relative_hazard_[queue.oldest];
     const float norm = queue.hazard / (oldest + factor * (queue.hazard - oldest));
-    candidates_[i].value += std::log(std::max(queue.oldest == i ? norm : norm * factor, 1e-9f));
+    c.bonus += std::log(std::max(queue.oldest == i ? norm : norm * factor, 1e-9f));
   }
 }
 
-void CallTracker::LearnOrder(const Call& call, uint32_t best) {
+void CallTracker::LearnOrder(const Call& call, size_t best) {
   const Queue queue = QueueOf(best);
   if (queue.members < 2 || queue.hazard < 1e-20f || !candidates_[best].nested) return;
-  order_->Add(call.callee, queue.oldest != best, 1.0f - hazard_[queue.oldest] / queue.hazard);
+  const float in_order = std::min(relative_hazard_[queue.oldest] / queue.hazard, 1.0f);
+  order_->Add(call.callee, queue.oldest != best, 1.0f - in_order);
 }
 
 uint32_t CallTracker::ChooseAny(const Call& call) const {
@@ -230,48 +240,141 @@ uint32_t CallTracker::ChooseAny(const Call& call) const {
   if (n == 0) return kNone;
   uint32_t pick = static_cast<uint32_t>(Mix(call.exchange) % n);
   for (const Candidate& c : candidates_)
-    if (c.nested && pick-- == 0) return open_[c.track].request;
+    if (c.nested && pick-- == 0) return open_[c.open].request;
   return kNone;
 }
 
-uint32_t CallTracker::ChooseBest(const ProcessHistory& history, const Call& call,
-                                 float background) const {
-  const bool spoken = call.wanted && voices_->Has(call.row);
-  const auto voice = [&](uint32_t row) { return spoken ? voices_->For(call.row, row) : 0.0f; };
-  bool any_nested = false;
-  for (const Candidate& c : candidates_) any_nested |= c.nested;
-  uint32_t best = kNone;
-  float best_value = background + voice(WEFT_NONE);
-  int64_t best_start = INT64_MIN;
-  for (uint32_t i = 0; i < candidates_.size(); ++i) {
-    const Candidate& c = candidates_[i];
-    const Request& r = history.requests[open_[c.track].request];
-    const float value = c.value + (any_nested && !c.nested ? kNotNested : 0) + voice(r.row);
-    if (value < best_value || (value == best_value && r.start_ns < best_start)) continue;
-    best = i;
-    best_value = value;
-    best_start = r.start_ns;
+void CallTracker::Decide(uint32_t number, float background) {
+  const Call& call = history_->calls[number];
+  AddBonuses(call);
+  if (call.wanted && voices_->About(call.row)) background += voices_->Sum(call.row, WEFT_NONE);
+  size_t best = 0;
+  for (size_t i = 1; i < candidates_.size(); ++i) {
+    const auto rank = [&](size_t c) {
+      return std::pair(candidates_[c].value(), history_->requests[open_[candidates_[c].open].request].start_ns);
+    };
+    if (rank(i) > rank(best)) best = i;
   }
-  return best;
+  const float top = std::max(candidates_[best].value(), background);
+  if (!call.ahead && candidates_[best].value() >= background) LearnOrder(call, best);
+
+  PendingCall pending;
+  pending.call = number;
+  pending.callee = call.callee;
+  pending.end_ns = call.end_ns;
+  pending.candidates = static_cast<uint32_t>(candidates_.size());
+  plausible_.clear();
+  for (uint32_t i = 0; i < candidates_.size(); ++i)
+    if (candidates_[i].value() >= top - kPlausible) plausible_.push_back(i);
+  std::ranges::sort(plausible_, [&](uint32_t a, uint32_t b) {
+    return candidates_[a].value() != candidates_[b].value()
+               ? candidates_[a].value() > candidates_[b].value()
+               : a < b;
+  });
+  if (plausible_.size() > kMaxPlausible) plausible_.resize(kMaxPlausible);
+  const bool background_plausible = background >= top - kPlausible;
+  // What is not followed leaves its mass at once; the others when their hypotheses lose.
+  for (uint32_t i = 0; i < candidates_.size(); ++i) {
+    const bool followed = std::ranges::find(plausible_, i) != plausible_.end();
+    pending.alternatives.push_back({open_[candidates_[i].open].request,
+                                    followed ? 0 : std::exp(candidates_[i].value() - top)});
+  }
+  pending.alternatives.push_back({kNone, background_plausible ? 0 : std::exp(background - top)});
+
+  if (plausible_.empty()) {
+    Commit(pending, kNone);
+  } else if (Track& track = open_[candidates_[plausible_[0]].open];
+             plausible_.size() == 1 && !background_plausible && track.cluster == kNone) {
+    Commit(pending, track.request);
+    track.track = {states_->Called(track.track.state, call.callee), call.start_ns};
+  } else {
+    Branch(number, std::move(pending), plausible_, background_plausible, background);
+  }
 }
 
-// Posterior under timing alone, as log-odds against the even chance of any open request.
-void CallTracker::Report(uint32_t number, float background) {
-  bool any_nested = false;
-  for (const Candidate& c : candidates_) any_nested |= c.nested;
-  const auto value = [&](const Candidate& c) {
-    return c.value + (any_nested && !c.nested ? kNotNested : 0);
-  };
-  float top = background;
-  for (const Candidate& c : candidates_) top = std::max(top, value(c));
-  double sum = std::exp(static_cast<double>(background - top));
-  for (const Candidate& c : candidates_) sum += std::exp(static_cast<double>(value(c) - top));
-  const float even = static_cast<float>(std::log(static_cast<double>(candidates_.size()) / sum)) - top;
-  const bool only = candidates_.size() == 1;
-  for (const Candidate& c : candidates_)
-    weighed_.push_back({number, open_[c.track].request,
-                        std::clamp(value(c) + even, -kVoiceLimit, kVoiceLimit), only});
-  weighed_.push_back({number, kNone, std::clamp(background + even, -kVoiceLimit, kVoiceLimit), only});
+void CallTracker::Branch(uint32_t number, PendingCall pending, const std::vector<uint32_t>& plausible,
+                         bool background_plausible, float background) {
+  const Call& call = history_->calls[number];
+  uint32_t home = kNone;
+  for (const uint32_t i : plausible)
+    if (home == kNone) home = open_[candidates_[i].open].cluster;
+  if (home == kNone) home = NewCluster();
+  for (const uint32_t i : plausible) {
+    Track& track = open_[candidates_[i].open];
+    if (track.cluster == home) continue;
+    if (track.cluster == kNone) {
+      clusters_[home].Join(track.request, track.track);
+      track.cluster = home;
+      continue;
+    }
+    const uint32_t other = track.cluster;
+    for (const uint32_t member : clusters_[other].members()) TrackOf(member)->cluster = home;
+    for (const PendingCall& p : clusters_[other].pending()) cluster_of_call_[p.call] = home;
+    clusters_[home].Merge(clusters_[other], 2 * keep_);
+    free_clusters_.push_back(other);
+  }
+  choices_.clear();
+  for (const uint32_t i : plausible) {
+    const uint32_t request = open_[candidates_[i].open].request;
+    choices_.push_back({clusters_[home].MemberOf(request), request, candidates_[i].bonus});
+  }
+  if (background_plausible) choices_.push_back({kNone, kNone, background});
+  cluster_of_call_[number] = home;
+  if (call.wanted) ++wanted_pending_;
+  clusters_[home].Branch(std::move(pending), call, choices_, *model_, *states_, keep_);
+  Absorb(home);
+}
+
+void CallTracker::AfterChange(uint32_t cluster, int64_t now) {
+  clusters_[cluster].Settle(now, keep_, *model_, *states_);
+  Absorb(cluster);
+}
+
+// Takes over what a cluster has settled.
+void CallTracker::Absorb(uint32_t number) {
+  Cluster& cluster = clusters_[number];
+  for (const Cluster::Decided& decided : cluster.decided()) {
+    cluster_of_call_[decided.call.call] = kNone;
+    if (history_->calls[decided.call.call].wanted) --wanted_pending_;
+    Commit(decided.call, decided.owner);
+  }
+  for (const Cluster::Released& released : cluster.released())
+    if (Track* track = TrackOf(released.request); track != nullptr) {
+      track->cluster = kNone;
+      track->track = released.track;
+    }
+  cluster.decided().clear();
+  cluster.released().clear();
+  if (!cluster.empty()) return;
+  cluster.Reset();
+  free_clusters_.push_back(number);
+}
+
+uint32_t CallTracker::NewCluster() {
+  if (free_clusters_.empty()) {
+    free_clusters_.push_back(static_cast<uint32_t>(clusters_.size()));
+    clusters_.emplace_back();
+  }
+  const uint32_t number = free_clusters_.back();
+  free_clusters_.pop_back();
+  clusters_[number].Reset();
+  return number;
+}
+
+void CallTracker::Commit(const PendingCall& pending, uint32_t owner) {
+  Call& call = history_->calls[pending.call];
+  call.owner = owner;
+  if (!call.wanted) return;
+  float sum = 1;
+  for (const Alternative& a : pending.alternatives)
+    if (a.owner != owner) sum += a.mass;
+  const float even = std::log(static_cast<float>(pending.candidates)) - std::log(sum);
+  for (const Alternative& a : pending.alternatives) {
+    const float mass = a.owner == owner ? 1.0f : std::max(a.mass, 1e-9f);
+    weighed_.push_back({pending.call, a.owner,
+                        std::clamp(std::log(mass) + even, -kVoiceLimit, kVoiceLimit),
+                        pending.candidates == 1});
+  }
 }
 
 }  // namespace weft::plugins::delay

@@ -1,70 +1,52 @@
-// CallTracker: gives each call of a timeline to the request that explains it best.
+// CallTracker: gives each call of a process's timeline to the request that explains it best.
 //
-// It walks the events of one process in time order. Every open request stands in a state of the
-// model; a call's log-hazard for each open request (how likely is this call next, just now, given
-// that nothing else happened until now) is weighed against the others', against the rate of calls
-// that belong to no request, and with what earlier correlators of the chain said; the best takes the
-// call and moves on. This first version commits at once; several hypotheses are its next step.
+// It walks the events in time order. Every open request stands in a state of the model; a call's
+// log-hazard for each (how likely is this call next, just now, given that nothing happened until now)
+// is weighed against the others', against the rate of calls that belong to no request, and with what
+// earlier correlators said. One plausible request: it takes the call and moves on. Several: they
+// become a Cluster, and what follows (their next calls, responses, ends) decides. With one hypothesis
+// this is the greedy over learned delay patterns.
 //
-// One instance per correlator instance, reused; nothing is allocated per call in steady state.
+// One instance per correlator instance, reused. One thread.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
+#include "plugins/correlator-delay/earlier_voices.h"
+#include "plugins/correlator-delay/hypotheses.h"
 #include "plugins/correlator-delay/process_history.h"
+#include "plugins/correlator-delay/queue_order.h"
 #include "plugins/correlator-delay/request_model.h"
 #include "plugins/correlator-delay/request_states.h"
 
 namespace weft::plugins::delay {
 
-// How often, per callee, a request was served before one that waited longer in the same state:
-// event loops and ordered queues do that rarely, thread pools often. Learned while tracking.
-struct QueueOrder {
-  struct Seen {
-    float overtook = 0, in_order = 0;                    // what was decided
-    float expected_overtook = 0, expected_in_order = 0;  // what the hazards alone say
-  };
-  std::vector<Seen> seen = std::vector<Seen>(kMaxNames);
-
-  float OvertakeFactor(uint32_t callee) const;
-  void Add(uint32_t callee, bool overtook, float expected_overtook);
-  void Fade(float factor);
-};
-
-// What the other correlators said about calls of this view: (call row, request row) -> log-odds.
-class EarlierVoices {
- public:
-  void Take(const weft_candidates& list, uint32_t entries, uint32_t rows);
-  bool Has(uint32_t call_row) const { return call_row < head_.size() && head_[call_row] != kNone; }
-  // The sum for the pair; +100 where it is fixed by context. `request_row` WEFT_NONE: no parent.
-  float For(uint32_t call_row, uint32_t request_row) const;
-
- private:
-  std::vector<uint32_t> head_, next_;
-  const weft_candidates* list_ = nullptr;
-};
-
 class CallTracker {
  public:
-  // One candidate of a call that was decided, for voicing: request kNone is "no request".
+  // One candidate of a wanted call: request kNone is "no request".
   struct Weighed {
     uint32_t call, request;
-    float log_odds;  // against the even chance of any open request; timing alone
+    float log_odds;  // against the even chance of any open request
     bool only;       // no other request was open
   };
 
-  enum class Choice { kBest, kAny };  // kAny: a start for learning, any open request
+  enum class Mode {
+    kDecide,  // the window's calls; looks ahead only as far as something is undecided
+    kSearch,  // every unsettled call of the history: a round of a cold start
+    kAny      // the same, any open request: where a cold start begins
+  };
 
-  // Sets the owner of every call that is not settled, up to `until_ns`, and fills weighed() for
-  // those that are wanted.
+  explicit CallTracker(uint32_t hypotheses) : keep_(hypotheses) {}
+
+  // Sets the owner of every unsettled call and fills weighed() for those that are wanted.
   void Run(ProcessHistory& history, const RequestModel& model, RequestStates& states,
-           QueueOrder& order, const EarlierVoices& voices, Choice choice, int64_t until_ns);
+           QueueOrder& order, const EarlierVoices& voices, Mode mode);
 
   const std::vector<Weighed>& weighed() const { return weighed_; }
   // How many wanted calls of the last run had more than one open request.
   size_t ambiguous() const { return ambiguous_; }
-  // Time with at least one open request in the last run, in microseconds.
+  // Time in the window with at least one open request, in microseconds.
   double busy() const { return busy_us_; }
 
  private:
@@ -73,45 +55,64 @@ class CallTracker {
     uint32_t what, number;
   };
   struct Track {
-    uint32_t request, state;
-    int64_t at;  // of the last event
+    uint32_t request, cluster;  // kNone: in no cluster
+    TrackState track;           // where in none
   };
   struct Candidate {
-    uint32_t track;
-    float value;  // log hazard
+    uint32_t open;   // index into open_
+    TrackState track;
+    float hazard;    // log; in a cluster the best over its hypotheses
+    float bonus;     // order of the queue, other correlators, not nested
     bool nested;
+    float value() const { return hazard + bonus; }
   };
-
   struct Queue {
     size_t members = 0, oldest = 0;
     float hazard = 0;
   };
 
-  void BuildEvents(const ProcessHistory& history, int64_t until_ns);
-  void Decide(ProcessHistory& history, uint32_t number);
-  void FindCandidates(const ProcessHistory& history, const Call& call);
+  void BuildEvents(const ProcessHistory& history);
+  void Handle(const Event& event);
+  void OnCall(uint32_t number);
+  void OnResponse(uint32_t number, int64_t at);
+  void OnEnd(uint32_t request, int64_t at);
+  void FindCandidates(const Call& call);
+  float HazardOf(const TrackState& track, const Call& call);
+  void AddBonuses(const Call& call);
   Queue QueueOf(size_t i) const;
-  void WeighOrder(const Call& call);
-  void LearnOrder(const Call& call, uint32_t best);
+  void LearnOrder(const Call& call, size_t best);
   uint32_t ChooseAny(const Call& call) const;
-  uint32_t ChooseBest(const ProcessHistory& history, const Call& call, float background) const;
-  void Report(uint32_t number, float background);
+  void Decide(uint32_t number, float background);
+  void Branch(uint32_t number, PendingCall pending, const std::vector<uint32_t>& plausible,
+              bool background_plausible, float background);
+  void Commit(const PendingCall& pending, uint32_t owner);
+  void AfterChange(uint32_t cluster, int64_t now);
+  void Absorb(uint32_t cluster);
+  uint32_t NewCluster();
   Track* TrackOf(uint32_t request);
   void Close(uint32_t request);
 
+  uint32_t keep_;
+  ProcessHistory* history_ = nullptr;
   const RequestModel* model_ = nullptr;
   RequestStates* states_ = nullptr;
   QueueOrder* order_ = nullptr;
   const EarlierVoices* voices_ = nullptr;
-  Choice choice_ = Choice::kBest;
+  Mode mode_ = Mode::kDecide;
+
   std::vector<Event> events_;
   std::vector<Track> open_;
-  std::vector<uint32_t> position_;  // of a request in open_
+  std::vector<uint32_t> position_;        // of a request in open_
+  std::vector<uint32_t> cluster_of_call_;  // of a pending call; kNone: decided or not seen yet
+  std::vector<Cluster> clusters_;
+  std::vector<uint32_t> free_clusters_;
   std::vector<Candidate> candidates_;
-  std::vector<float> hazard_;  // relative to the greatest, before the queue order was weighed in
+  std::vector<float> relative_hazard_;
+  std::vector<uint32_t> plausible_;
+  std::vector<Choice> choices_;
   std::vector<Weighed> weighed_;
+  size_t wanted_pending_ = 0, ambiguous_ = 0;
   double busy_us_ = 0;
-  size_t ambiguous_ = 0;
 };
 
 }  // namespace weft::plugins::delay

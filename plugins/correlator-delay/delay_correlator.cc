@@ -14,9 +14,16 @@ class DelayCorrelator {
  public:
   static constexpr const char* kName = "delay";
   static constexpr const char* kVersion = "0.1.0";
-  static constexpr const char* kConfigSchema = R"({"type": "object", "properties": {}})";
+  static constexpr const char* kConfigSchema = R"({
+    "type": "object",
+    "properties": {
+      "hypotheses": {"type": "integer", "minimum": 1, "maximum": 64, "default": 8,
+                     "description": "how many explanations of an ambiguous spot are kept; 1 is greedy"}
+    }
+  })";
 
-  DelayCorrelator(const sdk::Host& host, const sdk::PluginConfig&) : host_(host) {}
+  DelayCorrelator(const sdk::Host& host, const sdk::PluginConfig& config)
+      : host_(host), tracker_(static_cast<uint32_t>(config.Number("hypotheses", 8))) {}
 
   void Correlate(const weft_spans& window, sdk::Voices& voices) {
     if (window.n == 0) return;

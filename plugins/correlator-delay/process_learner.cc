@@ -25,19 +25,17 @@ void ProcessLearner::Decide(const weft_spans& view, const EarlierVoices& voices,
     return;
   }
   if (callees_in_states_ != history_.callees.size()) Refresh();
-  tracker.Run(history_, model_, states_, order_, voices, CallTracker::Choice::kBest,
-              history_.window_end);
+  tracker.Run(history_, model_, states_, order_, voices, CallTracker::Mode::kDecide);
 }
 
 void ProcessLearner::DecideCold(const EarlierVoices& voices, CallTracker& tracker) {
-  constexpr int64_t kAll = INT64_MAX;
   for (Call& c : history_.calls)
     if (c.owner != kNone && c.owner >= history_.requests.size()) c.owner = kNone;
   scratch_.set_quantum(model_.quantum());
   scratch_.Clear();
   scratch_.Rebuild(history_.callees.size());
   states_.Clear(scratch_, history_.callees.size());
-  tracker.Run(history_, scratch_, states_, order_, voices, CallTracker::Choice::kAny, kAll);
+  tracker.Run(history_, scratch_, states_, order_, voices, CallTracker::Mode::kAny);
   const int rounds = tracker.ambiguous() == 0 ? 1 : kRounds;  // nothing to settle by searching
   for (int round = 0; round < rounds; ++round) {
     scratch_.Clear();
@@ -49,7 +47,7 @@ void ProcessLearner::DecideCold(const EarlierVoices& voices, CallTracker& tracke
     order_.Fade(round == 1 ? 0.0f : 0.5f);
     owners_before_.clear();
     for (const Call& c : history_.calls) owners_before_.push_back(c.owner);
-    tracker.Run(history_, scratch_, states_, order_, voices, CallTracker::Choice::kBest, kAll);
+    tracker.Run(history_, scratch_, states_, order_, voices, CallTracker::Mode::kSearch);
     const bool same = std::ranges::equal(history_.calls, owners_before_, {}, &Call::owner);
     if (same && round > kCoarseRounds) break;
   }

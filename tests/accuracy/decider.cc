@@ -1,6 +1,7 @@
 #include "tests/accuracy/decider.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 
 #include "engine/api/plugin_window.h"
@@ -35,20 +36,36 @@ void Decider::Grow(uint32_t capacity) {
   io_.evidence = evidence_.data();
 }
 
-Result<Links> Decider::Run(const weft_spans& view) {
+Result<void> Decider::Ask(const weft_spans& view) {
   weft_error error{};
-  io_.n = 0;
   for (const auto* instance : chain_)
     if (instance->correlator().correlate(instance->handle(), &view, &io_, &error) != WEFT_OK)
       return Fail(Code::kInternal, instance->name() + ": " + error.message);
+  return {};
+}
+
+Result<void> Decider::Teach(const weft_spans& view, const weft_links& links) {
+  weft_error error{};
+  for (const auto* instance : chain_)
+    if (const auto learn = instance->correlator().learn; learn != nullptr)
+      if (learn(instance->handle(), &view, &links, &error) != WEFT_OK)
+        return Fail(Code::kInternal, instance->name() + ": " + error.message);
+  return {};
+}
+
+Result<Links> Decider::Run(const weft_spans& view) {
+  using Clock = std::chrono::steady_clock;
+  io_.n = 0;
+  const auto asked = Clock::now();
+  WEFT_TRY(Ask(view));
+  const auto answered = Clock::now();
   Links links = Decide(view);
   const weft_links decided{sizeof(weft_links), static_cast<uint32_t>(links.child.size()),
                            links.child.data(), links.parent.data(), links.confidence.data(),
                            links.evidence.data()};
-  for (const auto* instance : chain_)
-    if (const auto learn = instance->correlator().learn; learn != nullptr)
-      if (learn(instance->handle(), &view, &decided, &error) != WEFT_OK)
-        return Fail(Code::kInternal, instance->name() + ": " + error.message);
+  const auto taught = Clock::now();
+  WEFT_TRY(Teach(view, decided));
+  seconds_ += std::chrono::duration<double>((Clock::now() - taught) + (answered - asked)).count();
   return links;
 }
 

@@ -26,12 +26,16 @@ class Decider {
   // Of the last Run.
   const weft_candidates& voices() const { return io_; }
   uint64_t ignored() const { return ignored_; }
+  // Spent inside the correlators, in all runs.
+  double seconds() const { return seconds_; }
 
  private:
   struct Total {
     uint32_t candidate, evidence;
     float sum;
   };
+  Result<void> Ask(const weft_spans& view);
+  Result<void> Teach(const weft_spans& view, const weft_links& links);
   Links Decide(const weft_spans& view);
   void Grow(uint32_t capacity);
 
@@ -40,6 +44,7 @@ class Decider {
   std::vector<uint32_t> child_, candidate_, evidence_;
   std::vector<float> log_odds_;
   uint64_t ignored_ = 0;
+  double seconds_ = 0;
 };
 
 }  // namespace weft::accuracy

@@ -13,7 +13,7 @@ namespace weft::accuracy {
 struct ReplayResult {
   Parents parents;
   std::vector<float> confidence;  // of each decided call
-  double seconds = 0;             // in the chain: correlate, decide, learn
+  double seconds = 0;             // in the correlators
 };
 
 // The instances are given the services of the recording as processes 1, 2, ...

@@ -1,0 +1,26 @@
+// QueueOrder: how often, per callee, a request was served before one that waited longer in the same
+// place. Event loops and ordered queues do that rarely, thread pools as often as chance has it.
+// Learned from decided calls by comparing overtakes seen with overtakes that the hazards expect.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "plugins/correlator-delay/request_model.h"
+
+namespace weft::plugins::delay {
+
+struct QueueOrder {
+  struct Seen {
+    float overtook = 0, in_order = 0;                    // what was decided
+    float expected_overtook = 0, expected_in_order = 0;  // what the hazards alone say
+  };
+  std::vector<Seen> seen = std::vector<Seen>(kMaxNames);
+
+  // By how much less likely than its hazard says it is that a request overtakes; 1 is "no matter".
+  float OvertakeFactor(uint32_t callee) const;
+  void Add(uint32_t callee, bool overtook, float expected_overtook);
+  void Fade(float factor);
+};
+
+}  // namespace weft::plugins::delay

@@ -57,10 +57,10 @@ void CallTracker::Run(ProcessHistory& history, const RequestModel& model, Reques
   busy_us_ = 0;
   int64_t before = 0;
   for (const Event& e : events_) {
-    const bool in_window = e.at <= history.window_end;
-    if (mode == Mode::kDecide && !in_window && wanted_pending_ == 0) break;
-    if (!open_.empty() && in_window)
-      busy_us_ += Microseconds(e.at - std::max(before, history.window_begin));
+    if (mode == Mode::kDecide && e.at > history.window_end && wanted_pending_ == 0) break;
+    const int64_t from = mode == Mode::kDecide ? std::max(before, history.window_begin) : before;
+    const int64_t until = std::min(e.at, history.window_end);
+    if (!open_.empty() && until > from) busy_us_ += Microseconds(until - from);
     before = e.at;
     Handle(e);
   }

@@ -46,7 +46,8 @@ class CallTracker {
   const std::vector<Weighed>& weighed() const { return weighed_; }
   // How many wanted calls of the last run had more than one open request.
   size_t ambiguous() const { return ambiguous_; }
-  // Time in the window with at least one open request, in microseconds.
+  // Time with at least one open request, in microseconds: in the window, or (searching) in all of the
+  // history up to its end.
   double busy() const { return busy_us_; }
 
  private:

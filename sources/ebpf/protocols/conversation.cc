@@ -12,7 +12,7 @@
 namespace weft::ebpf {
 namespace {
 
-constexpr size_t kMaxHeldSegments = 64;
+constexpr size_t kMaxHeldSegments = 1024;
 constexpr size_t kMaxHeldBytes = 65536;
 // Segments in a row that nothing recognises, before a connection is given up: few where the first
 // bytes are known to be the first, more where the middle of a long body may be passing.

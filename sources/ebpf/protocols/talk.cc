@@ -150,7 +150,7 @@ Outcome Talk::RequestHead(Lane& lane, std::string_view bytes, bool cut) {
   }
   exchange->protocol = protocol_.id();
   exchange->pipelined = !open_.empty();
-  exchange->incomplete = !sure_;
+  exchange->incomplete |= !sure_;
   Extent& extent = exchange->request;
   extent.begin = lane.position + step.lead;
   extent.end = extent.begin;
@@ -164,7 +164,8 @@ Outcome Talk::RequestHead(Lane& lane, std::string_view bytes, bool cut) {
     exchange->incomplete = true;
   }
   open_.push_back(std::move(exchange));
-  if (sure_) ++answerable_;
+  // (One without an answer leaves when it ends, and until then nothing can be behind it.)
+  if (sure_ && !lane.current->one_way) ++answerable_;
   Enter(lane, step, cut);
   return step.outcome;
 }

@@ -17,7 +17,8 @@ enum class Special : uint8_t {
   kMonitor,      // after +OK the connection is a log
   kReplicate,    // SYNC, PSYNC: the connection becomes a replication stream
   kReply,        // CLIENT REPLY ON | OFF | SKIP
-  kReset,        // leaves subscribe mode
+  kSubscriber,   // PING, QUIT: may be sent, and are answered in order, between messages of channels
+  kReset,        // the same, and leaves subscriber mode
   kSelect,
   kAuth,         // its arguments are secrets, also where arguments are wanted
   kContainer     // its first argument is a subcommand

@@ -38,17 +38,23 @@ class RedisDialogue final : public Dialogue {
   size_t Pair(const OpenRequests& open, size_t count) override {
     const ReplyInfo& reply = reply_.info();
     const Special asked = count > 0 ? SpecialOf(*open.front()) : Special::kNone;
-    const bool asked_channels = asked == Special::kSubscribe || asked == Special::kUnsubscribe;
-    if (reply.channel == Channel::kConfirmation &&
-        (reply.type == '>' || asked_channels || confirmations_ > 0 || subscribed_)) {
-      return PairConfirmation(open, asked_channels);
+    // In subscriber mode only these may be sent, so only before them can messages stand (RESP2;
+    // RESP3 has its own type for pushes).
+    const bool channels = asked == Special::kSubscribe || asked == Special::kUnsubscribe;
+    const bool subscriber = channels || asked == Special::kSubscriber || asked == Special::kReset;
+    const bool array = reply.type == '*' && (subscriber || count == 0);
+    if (reply.type == '>' || (array && reply.channel != Channel::kNone)) {
+      if (reply.channel == Channel::kConfirmation && IsFirstConfirmation(channels)) {
+        confirmations_ = std::max<uint32_t>(ArgumentsOf(*open.front()), 1) - 1;
+        return Finish(open.front().get());
+      }
+      if (reply.channel == Channel::kPong && asked == Special::kSubscriber)
+        return Finish(open.front().get());
+      return kUnsolicited;
     }
-    if (reply.type == '>') return kUnsolicited;  // out of band by definition
-    if (reply.channel == Channel::kMessage && subscribed_) return kUnsolicited;
+    if (array && count > 0) return kUnsolicited;  // none of them is answered by an array
     if (count == 0) return kNoRequest;
-    if (asked == Special::kReset) subscribed_ = false, confirmations_ = 0;
-    Finish(open.front().get());
-    return 0;
+    return Finish(open.front().get());
   }
 
   void Resynchronised() override {
@@ -58,29 +64,23 @@ class RedisDialogue final : public Dialogue {
 
  private:
   // One SUBSCRIBE of n channels is answered by n confirmations; the first ends the exchange.
-  size_t PairConfirmation(const OpenRequests& open, bool asked_channels) {
-    if (reply_.info().subscriptions) subscribed_ = *reply_.info().subscriptions > 0;
-    if (confirmations_ > 0) {
-      --confirmations_;
-      return kUnsolicited;
-    }
-    if (!asked_channels) return kUnsolicited;
-    confirmations_ = std::max<uint32_t>(ArgumentsOf(*open.front()), 1) - 1;
-    Finish(open.front().get());
-    return 0;
+  bool IsFirstConfirmation(bool channels_asked) {
+    if (confirmations_ == 0) return channels_asked;
+    --confirmations_;
+    return false;
   }
 
-  void Finish(Exchange* exchange) const {
+  size_t Finish(Exchange* exchange) const {
     const ReplyInfo& reply = reply_.info();
-    if (reply.error.empty()) return;
+    if (reply.error.empty()) return 0;
     exchange->status = WEFT_STATUS_ERROR;
     exchange->attributes.Add("db.response.status_code", reply.error);
     exchange->attributes.Add("error.type", reply.error);
+    return 0;
   }
 
   RequestReader request_;
   ReplyReader reply_;
-  bool subscribed_ = false;
   uint32_t confirmations_ = 0;  // still to come for a request that was answered
 };
 

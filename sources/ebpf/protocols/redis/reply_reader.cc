@@ -22,8 +22,12 @@ std::string ErrorWord(std::string_view text) {
 }
 
 Channel ChannelOf(std::string_view word) {
-  if (!word.empty() && (word[0] == 'p' || word[0] == 's') && word != "subscribe") word.remove_prefix(1);
+  const bool prefixed = word.starts_with("psub") || word.starts_with("ssub") ||
+                        word.starts_with("puns") || word.starts_with("suns") ||
+                        word == "pmessage" || word == "smessage";
+  if (prefixed) word.remove_prefix(1);
   if (word == "subscribe" || word == "unsubscribe") return Channel::kConfirmation;
+  if (word == "pong") return Channel::kPong;
   return word == "message" ? Channel::kMessage : Channel::kNone;
 }
 
@@ -56,34 +60,21 @@ Step ReplyReader::Begin(std::string_view bytes, bool cut) {
   }
   const std::string_view children = bytes.substr(line.used);
   if ((element.type == '>' || element.type == '*') && element.children > 0 &&
-      !Classify(children, element.children, cut))
+      !Classify(children, cut))
     return {Outcome::kNeedMore, 0, 0, 0};
   left_ = 1;
   return Continue(bytes, cut);
 }
 
-bool ReplyReader::Classify(std::string_view children, uint64_t count, bool cut) {
+bool ReplyReader::Classify(std::string_view children, bool cut) {
   constexpr uint64_t kMaxWord = 16;
   Element word;
-  Step step = ReadElement(children, &word);
+  const Step step = ReadElement(children, &word);
   if (step.outcome == Outcome::kInvalid) return true;  // Continue will say so
   if (step.outcome == Outcome::kNeedMore) return cut;
   if (word.type != '$' || word.body > kMaxWord) return true;
-  if (children.size() - step.used < word.body) return cut;
+  if (word.text.size() + 2 < word.body) return cut;
   info_.channel = ChannelOf(word.text);
-  if (info_.channel != Channel::kConfirmation || count != 3) return true;
-  // The number of subscriptions that remain decides whether this is still a subscriber.
-  children.remove_prefix(step.used + static_cast<size_t>(word.body));
-  for (int i = 0; i < 2; ++i) {
-    Element element;
-    step = ReadElement(children, &element);
-    if (step.outcome == Outcome::kInvalid) return true;
-    if (step.outcome == Outcome::kNeedMore) return cut;
-    if (i == 1 && element.type == ':') info_.subscriptions = ParseDecimal(element.text);
-    if (children.size() - step.used < element.body) return cut || element.body > kMaxErrorBody;
-    children.remove_prefix(step.used + static_cast<size_t>(element.body));
-  }
-  if (!info_.subscriptions) info_.channel = Channel::kNone;  // an array that only looks like one
   return true;
 }
 

@@ -5,7 +5,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -14,14 +13,14 @@
 
 namespace weft::ebpf::redis {
 
-// What the first word of an array or push says about subscriptions.
-enum class Channel : uint8_t { kNone, kConfirmation, kMessage };
+// What the first word of an array or push says about subscriptions. Only a hint: any list may begin
+// with such a word.
+enum class Channel : uint8_t { kNone, kConfirmation, kMessage, kPong };
 
 struct ReplyInfo {
   char type = 0;
   Channel channel = Channel::kNone;
-  std::optional<uint64_t> subscriptions;  // of a confirmation: how many remain
-  std::string error;                      // the error's first word, empty: no error
+  std::string error;  // the error's first word, empty: no error
 };
 
 class ReplyReader {
@@ -32,7 +31,7 @@ class ReplyReader {
 
  private:
   // False: more bytes are needed to tell.
-  bool Classify(std::string_view children, uint64_t count, bool cut);
+  bool Classify(std::string_view children, bool cut);
   // Counts one element, and what it contains, against left_.
   bool Enter(const Element& element);
 

@@ -47,6 +47,7 @@ Step RequestReader::Begin(std::string_view bytes, bool cut, Exchange* out) {
   const std::string_view rest = bytes.substr(lead);
   if (rest.empty() || rest == "\r") return {cut ? Outcome::kInvalid : Outcome::kNeedMore, 0, 0, lead};
   n_shown_ = 0;
+  shown_whole_ = true;
   collecting_ = true;
   Step step = rest[0] == '*' ? BeginArray(rest, cut, out) : BeginInline(rest, cut, out);
   collecting_ = false;
@@ -133,7 +134,10 @@ Step RequestReader::Arguments(std::string_view bytes, bool cut, Exchange* exchan
       if (keep || used == 0) return {Outcome::kNeedMore, 0, 0, 0};
       return {Outcome::kSkip, used, 0, 0};
     }
-    if (step.outcome == Outcome::kNeedMore) return {Outcome::kSkip, bytes.size(), kUntilNext, 0};
+    if (step.outcome == Outcome::kNeedMore) {
+      shown_whole_ = false;
+      return {Outcome::kSkip, bytes.size(), kUntilNext, 0};
+    }
     --left_;
     Argument(argument.text, whole, exchange);
     if (!whole) {
@@ -153,6 +157,7 @@ void RequestReader::Argument(std::string_view value, bool whole, Exchange* excha
     if (whole || end != std::string_view::npos) exchange->truth.assign(truth.substr(0, end));
   }
   if (!collecting_ || n_shown_ == kShown) return;
+  shown_whole_ &= whole;
   // The ground truth must never show up in an attribute.
   shown_[n_shown_++] = mark == std::string_view::npos ? value.substr(0, kMaxShownBytes) : "?";
 }
@@ -221,6 +226,10 @@ void RequestReader::Track(Exchange* out) {
       out->one_way = true;
     }
   }
+  // A CLIENT REPLY that was not captured whole? Not to be given a reply that it may not have.
+  const uint32_t arguments = ArgumentsOf(*out);
+  if (command_ && command_->name == "CLIENT" && arguments == 2 && !shown_whole_)
+    out->one_way = out->incomplete = true;
   out->one_way |= reply_off_ || was_skipped || special == Special::kReplicate;
 }
 

@@ -45,6 +45,7 @@ class RequestReader {
   std::array<std::string_view, kShown> shown_;  // valid within Begin only
   size_t n_shown_ = 0;
   bool collecting_ = false;
+  bool shown_whole_ = true;  // no argument so far was cut
   std::string upper_, text_, database_;
 };
 

@@ -225,6 +225,16 @@ bool Cluster::AllIdle() const {
   return std::ranges::all_of(stitch_, [](const auto& m) { return m.finished && m.stage->Idle(); });
 }
 
+std::string Cluster::Unrest() const {
+  std::string text;
+  for (uint32_t p = 0; p < schedule_.partitions; ++p)
+    if (!stitch_[p].finished || !stitch_[p].stage->Idle())
+      text += "partition " + std::to_string(p) + " holds " +
+              std::to_string(stitch_[p].stage->BufferedSpans()) +
+              (stitch_[p].finished ? " spans; " : " spans, not finished; ");
+  return text;
+}
+
 bool Cluster::Run() {
   size_t next = 0;
   const auto roads_empty = [&] {
@@ -254,7 +264,7 @@ bool Cluster::Run() {
     Round();
     clock_.Advance(kMillisecond);
   }
-  Expect(AllIdle(), "stage 1 did not come to rest");
+  Expect(AllIdle(), "stage 1 did not come to rest: " + Unrest());
   Round();
   closing_ = true;
   const auto traced = [&] {

@@ -78,6 +78,7 @@ class Cluster {
   void TryZombies();
   void Expect(bool ok, const std::string& what);
   bool AllIdle() const;
+  std::string Unrest() const;  // who still holds what
 
   const World& world_;
   const Schedule schedule_;

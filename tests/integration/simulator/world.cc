@@ -30,6 +30,7 @@ class Maker {
  private:
   uint64_t Below(uint64_t n) { return random_() % n; }
   int64_t Between(int64_t a, int64_t b) {
+    if (b <= a) return a;
     return a + static_cast<int64_t>(Below(static_cast<uint64_t>(b - a + 1)));
   }
   bool Chance(double p) { return static_cast<double>(random_() >> 11) * 0x1p-53 < p; }

@@ -191,7 +191,8 @@ void StitchPartition::Impl::AdmitNew(uint32_t batch, uint32_t at, uint32_t agent
   if (r.open()) agents_[agent].open_rows.push_back({number, r.age});
   const bool ahead = r.start_ns > rows_.batch(batch).events.header.now_ns + kClockSlack;
   Place(number, ahead);
-  if (!logged || !r.is(kResolved)) Announce(number);
+  // A logged trace may have come from context: the parent is still to be asked for.
+  if (!logged || !r.is(kResolved | kDecided)) Announce(number);
   if (!r.is(kFinalId) && !r.server()) provisional_calls_.push_back({number, r.age});
   if (!orphans_.empty() && r.server()) AdoptOrphans(number);
 }

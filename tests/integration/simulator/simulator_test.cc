@@ -55,9 +55,10 @@ std::string Describe(const World& world, uint64_t exchange) {
   for (const Exchange& e : world.exchanges)
     if (e.exchange == exchange)
       return fmt::format(
-          "{} exchange {:x} span {:x} wire {:x} host {} process {} remote {} {}..{} ms{}{}",
+          "{} exchange {:x} span {:x} wire {:x} host {} process {} remote {} {}..{} ms true parent "
+          "{:x}{}{}",
           e.server ? "server" : "client", e.exchange, e.span_id, e.wire_id, e.host, e.process,
-          e.remote_address, e.start_ns / kMillisecond, e.end_ns / kMillisecond,
+          e.remote_address, e.start_ns / kMillisecond, e.end_ns / kMillisecond, e.true_parent,
           e.context_trace ? " context" : "", e.pipelined ? " pipelined" : "");
   return "unknown";
 }
@@ -81,10 +82,11 @@ std::string Difference(const World& world, const Sink& expected, const Sink& act
 }
 
 std::string Lost(const World& world, const Sink& sink) {
+  std::string text;
   for (size_t i = 0; i < world.exchanges.size(); ++i)
     if (world.observed[i] && !sink.spans().contains(world.exchanges[i].exchange))
-      return "lost: " + Describe(world, world.exchanges[i].exchange);
-  return "";
+      text += "lost: " + Describe(world, world.exchanges[i].exchange) + "\n";
+  return text;
 }
 
 std::string Rerun(uint64_t seed, uint64_t schedule) {
@@ -147,7 +149,7 @@ TEST(Simulator, LateRowsAndSilentAgentsLoseNoSpanAndPutNoneInTwoTraces) {
       Cluster cluster(world, schedule);
       const bool ended = cluster.Run();
       ++runs;
-      std::string problem = ended ? Lost(world, cluster.sink()) : cluster.failure();
+      std::string problem = (ended ? "" : cluster.failure() + "\n") + Lost(world, cluster.sink());
       if (problem.empty() && !cluster.sink().violations().empty())
         problem = cluster.sink().violations()[0];
       if (problem.empty()) continue;

@@ -10,6 +10,17 @@ std::vector<std::unique_ptr<Command>> AllCommands() {
   commands.push_back(MakeRecord());
   commands.push_back(MakeReplay());
 #endif
+#if WEFT_HAVE_SQLITE
+  commands.push_back(MakeTraces());
+  commands.push_back(MakeTrace());
+  commands.push_back(MakeExplain());
+  commands.push_back(MakeGraph());
+  commands.push_back(MakeSql());
+  commands.push_back(MakeEval());
+#else
+  for (const auto* name : {"traces", "trace", "explain", "graph", "sql", "eval"})
+    commands.push_back(MakeMissing(name, "SQLite", "libsqlite3-dev"));
+#endif
   commands.push_back(MakeDoctor());
   commands.push_back(MakeValidate());
   return commands;

@@ -12,9 +12,15 @@ namespace weft::cli {
 std::vector<std::unique_ptr<Command>> AllCommands();
 
 std::unique_ptr<Command> MakeDoctor();
+std::unique_ptr<Command> MakeEval();
+std::unique_ptr<Command> MakeExplain();
+std::unique_ptr<Command> MakeGraph();
 std::unique_ptr<Command> MakeRecord();
 std::unique_ptr<Command> MakeReplay();
 std::unique_ptr<Command> MakeRun();
+std::unique_ptr<Command> MakeSql();
+std::unique_ptr<Command> MakeTrace();
+std::unique_ptr<Command> MakeTraces();
 std::unique_ptr<Command> MakeValidate();
 
 }  // namespace weft::cli

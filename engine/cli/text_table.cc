@@ -1,0 +1,74 @@
+#include "engine/cli/text_table.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace weft::cli {
+namespace {
+
+constexpr size_t kGap = 2;
+constexpr size_t kNarrowest = 8;
+
+// Begins like a number: "12", "-3.5", "1.28s", "98.2 %".
+bool LooksNumeric(const std::string& cell) {
+  const size_t sign = cell.starts_with('-') ? 1 : 0;
+  return cell.empty() || cell == "-" ||
+         (cell.size() > sign && cell[sign] >= '0' && cell[sign] <= '9' && cell.size() <= 20);
+}
+
+}  // namespace
+
+TextTable::TextTable(std::vector<std::string> header)
+    : header_(std::move(header)), numeric_(header_.size(), true) {}
+
+void TextTable::Add(std::vector<std::string> cells) {
+  cells.resize(header_.size());
+  for (size_t i = 0; i < cells.size(); ++i) {
+    cells[i] = Printable(cells[i]);
+    if (!LooksNumeric(cells[i])) numeric_[i] = false;
+  }
+  rows_.push_back(std::move(cells));
+}
+
+std::vector<size_t> TextTable::Widths(int total) const {
+  std::vector<size_t> widths;
+  for (const std::string& name : header_) widths.push_back(DisplayWidth(name));
+  for (const auto& row : rows_)
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], DisplayWidth(row[i]));
+  if (widths.empty()) return widths;
+  size_t sum = std::accumulate(widths.begin(), widths.end(), kGap * (widths.size() - 1));
+  while (sum > static_cast<size_t>(total)) {
+    size_t widest = widths.size();
+    for (size_t i = 0; i < widths.size(); ++i)
+      if (!numeric_[i] && widths[i] > kNarrowest &&
+          (widest == widths.size() || widths[i] > widths[widest]))
+        widest = i;
+    if (widest == widths.size()) break;
+    --widths[widest];
+    --sum;
+  }
+  return widths;
+}
+
+std::string TextTable::Render(const OutputStyle& style) const {
+  const std::vector<size_t> widths = Widths(style.width);
+  std::string out;
+  const auto line = [&](const std::vector<std::string>& cells) {
+    std::string text;
+    for (size_t i = 0; i < cells.size(); ++i) {
+      if (i != 0) text.append(kGap, ' ');
+      const std::string cell = Fit(cells[i], widths[i], style.unicode);
+      const std::string fill(widths[i] - DisplayWidth(cell), ' ');
+      text += numeric_[i] ? fill + cell : cell + fill;
+    }
+    text.erase(text.find_last_not_of(' ') + 1);
+    out.append(text).push_back('\n');
+  };
+  if (style.color) out += "\x1b[1m";
+  line(header_);
+  if (style.color) out.insert(out.size() - 1, "\x1b[0m");
+  for (const auto& row : rows_) line(row);
+  return out;
+}
+
+}  // namespace weft::cli

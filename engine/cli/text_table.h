@@ -1,0 +1,30 @@
+// TextTable: rows in aligned columns for a terminal. Numbers to the right.
+//
+// Add the header, then rows of as many cells; Render once. A table that is wider than the terminal
+// loses width in its widest columns, never in numbers. One thread.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/cli/terminal.h"
+
+namespace weft::cli {
+
+class TextTable {
+ public:
+  explicit TextTable(std::vector<std::string> header);
+  // Control characters of the cells are made visible.
+  void Add(std::vector<std::string> cells);
+  bool empty() const { return rows_.empty(); }
+  std::string Render(const OutputStyle& style) const;
+
+ private:
+  std::vector<size_t> Widths(int total) const;
+
+  std::vector<std::string> header_;
+  std::vector<std::vector<std::string>> rows_;
+  std::vector<bool> numeric_;
+};
+
+}  // namespace weft::cli

@@ -1,0 +1,222 @@
+#include "sql/trace_search.h"
+
+#include <algorithm>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "sql/span_class.h"
+
+namespace weft::sql {
+namespace {
+
+// Spans are searched per (operation, class) with class = half octave of the duration, plus the
+// error bit: each probe reads only rows that match but for the two classes at the ends, newest
+// first, and stops at the limit. Rows are in the order in which they were stored; traces stored
+// next to each other differ in start by far less than what slices are made of.
+class Search {
+ public:
+  Search(const Database& db, const TraceFilter& filter) : db_(db), filter_(filter) {}
+
+  Result<std::vector<StoredTrace>> Run() {
+    WEFT_TRY(FindBounds());
+    Result<void> done;
+    if (!OfSpans())
+      done = ByTrace();
+    else if (filter_.service.empty() && filter_.operation.empty())
+      done = Probe("", {});
+    else
+      done = ByOperation();
+    if (!done) return std::unexpected(done.error());
+    std::vector<StoredTrace> out;
+    for (auto& [row, trace] : accepted_) out.push_back(std::move(trace));
+    std::stable_sort(out.begin(), out.end(), [](const StoredTrace& a, const StoredTrace& b) {
+      return a.start_ns > b.start_ns;
+    });
+    if (out.size() > filter_.limit) out.resize(filter_.limit);
+    return out;
+  }
+
+ private:
+  bool OfSpans() const {
+    return !filter_.service.empty() || !filter_.operation.empty() || !filter_.attributes.empty();
+  }
+  bool BoundedDuration() const {
+    return filter_.min_duration_ns > 0 || filter_.max_duration_ns < INT64_MAX;
+  }
+
+  // The rows of traces that can have begun in the time asked for.
+  Result<void> FindBounds() {
+    Result<Statement> slices = db_.Prepare(
+        "SELECT first_trace, (SELECT min(first_trace) FROM slices n WHERE n.id > s.id)"
+        " FROM slices s WHERE max_start_ns >= ?1 AND min_start_ns < ?2 ORDER BY id");
+    if (!slices) return std::unexpected(slices.error());
+    slices->Bind(1, filter_.from_ns);
+    slices->Bind(2, filter_.to_ns);
+    for (;;) {
+      const Result<bool> row = slices->Step();
+      if (!row) return std::unexpected(row.error());
+      if (!*row) return {};
+      low_ = std::min(low_, slices->Int(0));
+      high_ = std::max(high_, slices->IsNull(1) ? kLastTrace : slices->Int(1));
+    }
+  }
+
+  std::string Conditions(std::string_view alias) const {
+    std::string sql;
+    if (filter_.min_duration_ns > 0)
+      sql += fmt::format(" AND {}.duration_ns >= {}", alias, filter_.min_duration_ns);
+    if (filter_.max_duration_ns < INT64_MAX)
+      sql += fmt::format(" AND {}.duration_ns <= {}", alias, filter_.max_duration_ns);
+    return sql;
+  }
+
+  // Ranges of classes that can match: [first, second].
+  std::vector<std::pair<int, int>> ClassRanges() const {
+    const int low = DurationClass(filter_.min_duration_ns);
+    const int high = DurationClass(filter_.max_duration_ns);
+    std::vector<std::pair<int, int>> ranges{{low + kErrorClass, high + kErrorClass}};
+    if (!filter_.errors) ranges.push_back({low, high});
+    return ranges;
+  }
+
+  Result<void> ByTrace() {
+    if (!BoundedDuration() && !filter_.errors)
+      return Take(
+          "SELECT id << 20 FROM trace_rows WHERE start_ns >= ?1 AND start_ns < ?2"
+          " ORDER BY start_ns DESC",
+          {filter_.from_ns, filter_.to_ns}, {});
+    return EachClass("SELECT min(class) FROM trace_rows WHERE class >= {} AND class <= {}",
+                     [&](int number) {
+                       return Take(fmt::format("SELECT id << 20 FROM trace_rows t WHERE class = {}"
+                                               " AND id >= ?1 AND id < ?2{} ORDER BY id DESC",
+                                               number, Conditions("t")),
+                                   {low_, high_}, {});
+                     });
+  }
+
+  Result<void> ByOperation() {
+    Result<Statement> operations = db_.Prepare(
+        "SELECT id FROM operations WHERE (?1 = '' OR service = ?1) AND (?2 = '' OR name = ?2)");
+    if (!operations) return std::unexpected(operations.error());
+    operations->Bind(1, std::string_view(filter_.service));
+    operations->Bind(2, std::string_view(filter_.operation));
+    for (;;) {
+      const Result<bool> row = operations->Step();
+      if (!row) return std::unexpected(row.error());
+      if (!*row) return {};
+      const int64_t operation = operations->Int(0);
+      WEFT_TRY(EachClass(
+          fmt::format("SELECT min(class) FROM span_rows WHERE operation = {} AND class >= {{}}"
+                      " AND class <= {{}}",
+                      operation),
+          [&](int number) {
+            return Probe(fmt::format("s.operation = {} AND s.class = {} AND ", operation, number),
+                         {});
+          }));
+    }
+  }
+
+  // Calls `visit` for each class in the ranges that has rows, by skipping from one to the next.
+  template <typename Visit>
+  Result<void> EachClass(const std::string& next, const Visit& visit) {
+    for (auto [low, high] : ClassRanges()) {
+      while (low <= high) {
+        Result<Statement> step = db_.Prepare(fmt::format(fmt::runtime(next), low, high));
+        if (!step) return std::unexpected(step.error());
+        const Result<bool> row = step->Step();
+        if (!row) return std::unexpected(row.error());
+        if (!*row || step->IsNull(0)) break;
+        WEFT_TRY(visit(static_cast<int>(step->Int(0))));
+        low = static_cast<int>(step->Int(0)) + 1;
+      }
+    }
+    return {};
+  }
+
+  // The newest spans under `where` that fulfil the rest of the filter.
+  Result<void> Probe(const std::string& where, std::vector<std::string> texts) {
+    std::string sql = "SELECT s.id FROM span_rows s WHERE " + where +
+                      "s.id >= ?1 << 20 AND s.id < ?2 << 20" + Conditions("s");
+    if (filter_.errors) sql += " AND s.status = 2";
+    int parameter = 3;
+    for (const auto& [key, value] : filter_.attributes) {
+      WEFT_TRY(FindSets(key, value, parameter));
+      sql += fmt::format(
+          " AND (s.attribute_set IN (SELECT id FROM temp.sets_{0}) OR"
+          " CAST(json_extract(s.attributes, ?{0}) AS TEXT) = ?{1})",
+          parameter, parameter + 1);
+      texts.push_back(JsonPath(key));
+      texts.push_back(value);
+      parameter += 2;
+    }
+    return Take(sql + " ORDER BY s.id DESC", {low_, high_}, texts);
+  }
+
+  static std::string JsonPath(const std::string& key) { return "$.\"" + key + "\""; }
+
+  // The attribute sets with that pair, once per search, so that rows compare numbers.
+  Result<void> FindSets(const std::string& key, const std::string& value, int number) {
+    if (number < next_sets_) return {};
+    next_sets_ = number + 2;
+    Result<Statement> make = db_.Prepare(fmt::format(
+        "CREATE TEMP TABLE sets_{} AS SELECT id FROM attribute_sets"
+        " WHERE CAST(json_extract(json, ?1) AS TEXT) = ?2",
+        number));
+    if (!make) return std::unexpected(make.error());
+    const std::string path = JsonPath(key);
+    make->Bind(1, std::string_view(path));
+    make->Bind(2, std::string_view(value));
+    WEFT_TRY(make->Run());
+    return db_.Execute(fmt::format("CREATE INDEX temp.sets_{0}_id ON sets_{0}(id)", number));
+  }
+
+  // Takes the traces of the rows that the statement gives until there are `limit`.
+  Result<void> Take(const std::string& sql, std::pair<int64_t, int64_t> bounds,
+                    const std::vector<std::string>& texts) {
+    Result<Statement> rows = db_.Prepare(sql);
+    if (!rows) return std::unexpected(rows.error());
+    rows->Bind(1, bounds.first);
+    rows->Bind(2, bounds.second);
+    for (size_t i = 0; i < texts.size(); ++i)
+      rows->Bind(static_cast<int>(i) + 3, std::string_view(texts[i]));
+    int64_t last = -1;
+    for (size_t taken = 0; taken < filter_.limit;) {
+      const Result<bool> row = rows->Step();
+      if (!row) return std::unexpected(row.error());
+      if (!*row) return {};
+      const int64_t trace = rows->Int(0) >> kTraceShift;
+      if (trace == last) continue;
+      last = trace;
+      const Result<bool> accepted = Accept(trace);
+      if (!accepted) return std::unexpected(accepted.error());
+      taken += *accepted;
+    }
+    return {};
+  }
+
+  Result<bool> Accept(int64_t row) {
+    if (accepted_.contains(row)) return true;
+    Result<StoredTrace> trace = ReadTrace(db_, row);
+    if (!trace) return std::unexpected(trace.error());
+    if (trace->start_ns < filter_.from_ns || trace->start_ns >= filter_.to_ns) return false;
+    accepted_.emplace(row, std::move(*trace));
+    return true;
+  }
+
+  static constexpr int64_t kLastTrace = INT64_MAX >> kTraceShift;
+
+  const Database& db_;
+  const TraceFilter& filter_;
+  int64_t low_ = kLastTrace, high_ = 0;  // trace rows
+  int next_sets_ = 3;
+  std::map<int64_t, StoredTrace> accepted_;
+};
+
+}  // namespace
+
+Result<std::vector<StoredTrace>> SearchTraces(const Database& db, const TraceFilter& filter) {
+  return Search(db, filter).Run();
+}
+
+}  // namespace weft::sql

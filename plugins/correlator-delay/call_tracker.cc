@@ -7,8 +7,8 @@
 namespace weft::plugins::delay {
 namespace {
 
-// Order of events at one instant: a request begins before the calls it makes, a response comes before
-// the next call, a request ends last.
+// Order of events at one instant: a request begins before the calls it makes, a response comes
+// before the next call, a request ends last.
 enum What : uint32_t { kBegin, kResponse, kCall, kInstantResponse, kEnd };
 
 constexpr float kVoiceLimit = 12.0f;
@@ -54,19 +54,15 @@ void CallTracker::Run(ProcessHistory& history, const RequestModel& model, Reques
   position_.assign(history.requests.size(), kNone);
   cluster_of_call_.assign(history.calls.size(), kNone);
   wanted_pending_ = ambiguous_ = 0;
-  busy_us_ = 0;
-  int64_t before = 0;
+  int64_t now = 0;
   for (const Event& e : events_) {
     if (mode == Mode::kDecide && e.at > history.window_end && wanted_pending_ == 0) break;
-    const int64_t from = mode == Mode::kDecide ? std::max(before, history.window_begin) : before;
-    const int64_t until = std::min(e.at, history.window_end);
-    if (!open_.empty() && until > from) busy_us_ += Microseconds(until - from);
-    before = e.at;
+    now = e.at;
     Handle(e);
   }
   for (uint32_t c = 0; c < clusters_.size(); ++c) {
     if (clusters_[c].empty()) continue;
-    clusters_[c].Force(before, model, states);
+    clusters_[c].Force(now, model, states);
     Absorb(c);
   }
   clusters_.clear();
@@ -77,8 +73,8 @@ void CallTracker::Handle(const Event& e) {
   switch (e.what) {
     case kBegin:
       position_[e.number] = static_cast<uint32_t>(open_.size());
-      open_.push_back({e.number, kNone,
-                       {states_->Start(history_->requests[e.number].operation), e.at}});
+      open_.push_back(
+          {e.number, kNone, {states_->Start(history_->requests[e.number].operation), e.at}});
       break;
     case kCall: OnCall(e.number); break;
     case kEnd: OnEnd(e.number, e.at); break;
@@ -132,6 +128,7 @@ void CallTracker::OnCall(uint32_t number) {
   Call& call = history_->calls[number];
   if (!call.settled) {
     FindCandidates(call);
+    call.contested = !candidates_.empty();
     if (call.wanted && candidates_.size() > 1) ++ambiguous_;
     call.owner = kNone;
     if (mode_ != Mode::kAny) {
@@ -165,7 +162,7 @@ void CallTracker::FindCandidates(const Call& call) {
     const Track& track = open_[i];
     const int64_t end = history_->requests[track.request].end_ns;
     const bool nested = end == 0 || (end >= call.end_ns && end >= call.start_ns);
-    candidates_.push_back({i, track.track, 0, 0, nested});
+    candidates_.push_back({i, track.track, 0, 0, 0, nested});
     if (mode_ == Mode::kAny) continue;
     Candidate& candidate = candidates_.back();
     if (track.cluster == kNone) {
@@ -178,8 +175,8 @@ void CallTracker::FindCandidates(const Call& call) {
     candidate.track = hypotheses[0].tracks[member];
     candidate.hazard = -INFINITY;
     for (const Hypothesis& h : hypotheses)
-      candidate.hazard = std::max(candidate.hazard, h.total - hypotheses[0].total +
-                                                        HazardOf(h.tracks[member], call));
+      candidate.hazard = std::max(candidate.hazard,
+                                  h.total - hypotheses[0].total + HazardOf(h.tracks[member], call));
   }
 }
 
@@ -216,15 +213,18 @@ void CallTracker::AddBonuses(const Call& call) {
     Candidate& c = candidates_[i];
     if (any_nested && !c.nested) c.bonus += kNotNested;
     if (spoken) c.bonus += voices_->Sum(call.row, history_->requests[open_[c.open].request].row);
-    if (candidates_.size() < 2) continue;
-    // Among requests that wait in the same place the one that waits longest goes first, by a learned
-    // factor; normalised within the group, so it can help only where it is true.
-    const Queue queue = QueueOf(i);
-    if (queue.members < 2 || queue.hazard < 1e-20f) continue;
-    const float oldest = relative_hazard_[queue.oldest];
-    const float norm = queue.hazard / (oldest + factor * (queue.hazard - oldest));
-    c.bonus += std::log(std::max(queue.oldest == i ? norm : norm * factor, 1e-9f));
+    if (candidates_.size() > 1) c.order = OrderBonus(i, factor);
   }
+}
+
+// Among requests that wait in the same place the one that waits longest goes first, by a learned
+// factor; normalised within the group, so it can help only where it is true.
+float CallTracker::OrderBonus(size_t i, float factor) const {
+  const Queue queue = QueueOf(i);
+  if (queue.members < 2 || queue.hazard < 1e-20f) return 0;
+  const float oldest = relative_hazard_[queue.oldest];
+  const float norm = queue.hazard / (oldest + factor * (queue.hazard - oldest));
+  return std::log(std::max(queue.oldest == i ? norm : norm * factor, 1e-9f));
 }
 
 void CallTracker::LearnOrder(const Call& call, size_t best) {
@@ -251,7 +251,8 @@ void CallTracker::Decide(uint32_t number, float background) {
   size_t best = 0;
   for (size_t i = 1; i < candidates_.size(); ++i) {
     const auto rank = [&](size_t c) {
-      return std::pair(candidates_[c].value(), history_->requests[open_[candidates_[c].open].request].start_ns);
+      return std::pair(candidates_[c].value(),
+                       history_->requests[open_[candidates_[c].open].request].start_ns);
     };
     if (rank(i) > rank(best)) best = i;
   }
@@ -292,8 +293,9 @@ void CallTracker::Decide(uint32_t number, float background) {
   }
 }
 
-void CallTracker::Branch(uint32_t number, PendingCall pending, const std::vector<uint32_t>& plausible,
-                         bool background_plausible, float background) {
+void CallTracker::Branch(uint32_t number, PendingCall pending,
+                         const std::vector<uint32_t>& plausible, bool background_plausible,
+                         float background) {
   const Call& call = history_->calls[number];
   uint32_t home = kNone;
   for (const uint32_t i : plausible)
@@ -313,16 +315,36 @@ void CallTracker::Branch(uint32_t number, PendingCall pending, const std::vector
     clusters_[home].Merge(clusters_[other], 2 * keep_);
     free_clusters_.push_back(other);
   }
-  choices_.clear();
-  for (const uint32_t i : plausible) {
-    const uint32_t request = open_[candidates_[i].open].request;
-    choices_.push_back({clusters_[home].MemberOf(request), request, candidates_[i].bonus});
-  }
-  if (background_plausible) choices_.push_back({kNone, kNone, background});
+  WeighChoices(home, call, plausible, background_plausible, background);
   cluster_of_call_[number] = home;
   if (call.wanted) ++wanted_pending_;
   clusters_[home].Branch(std::move(pending), call, choices_, *model_, *states_, keep_);
   Absorb(home);
+}
+
+// The ways on, weighed under each hypothesis: who waits longest differs between them.
+void CallTracker::WeighChoices(uint32_t number, const Call& call,
+                               const std::vector<uint32_t>& plausible, bool background_plausible,
+                               float background) {
+  const Cluster& cluster = clusters_[number];
+  const float factor = order_->OvertakeFactor(call.callee);
+  float top = -INFINITY;
+  for (const Candidate& c : candidates_) top = std::max(top, c.hazard);
+  choices_.clear();
+  for (const Hypothesis& h : cluster.hypotheses()) {
+    for (size_t i = 0; i < candidates_.size(); ++i) {
+      const Track& track = open_[candidates_[i].open];
+      if (track.cluster != number) continue;
+      candidates_[i].track = h.tracks[cluster.MemberOf(track.request)];
+      relative_hazard_[i] = std::exp(HazardOf(candidates_[i].track, call) - top);
+    }
+    for (const uint32_t i : plausible) {
+      const uint32_t request = open_[candidates_[i].open].request;
+      const float order = candidates_.size() > 1 ? OrderBonus(i, factor) : 0;
+      choices_.push_back({cluster.MemberOf(request), request, candidates_[i].bonus + order});
+    }
+    if (background_plausible) choices_.push_back({kNone, kNone, background});
+  }
 }
 
 void CallTracker::AfterChange(uint32_t cluster, int64_t now) {

@@ -1,11 +1,11 @@
 // CallTracker: gives each call of a process's timeline to the request that explains it best.
 //
 // It walks the events in time order. Every open request stands in a state of the model; a call's
-// log-hazard for each (how likely is this call next, just now, given that nothing happened until now)
-// is weighed against the others', against the rate of calls that belong to no request, and with what
-// earlier correlators said. One plausible request: it takes the call and moves on. Several: they
-// become a Cluster, and what follows (their next calls, responses, ends) decides. With one hypothesis
-// this is the greedy over learned delay patterns.
+// log-hazard for each (how likely is this call next, just now, given that nothing happened until
+// now) is weighed against the others', against the rate of calls that belong to no request, and
+// with what earlier correlators said. One plausible request: it takes the call and moves on.
+// Several: they become a Cluster, and what follows (their next calls, responses, ends) decides.
+// With one hypothesis this is the greedy over learned delay patterns.
 //
 // One instance per correlator instance, reused. One thread.
 #pragma once
@@ -46,9 +46,6 @@ class CallTracker {
   const std::vector<Weighed>& weighed() const { return weighed_; }
   // How many wanted calls of the last run had more than one open request.
   size_t ambiguous() const { return ambiguous_; }
-  // Time with at least one open request, in microseconds: in the window, or (searching) in all of the
-  // history up to its end.
-  double busy() const { return busy_us_; }
 
  private:
   struct Event {
@@ -60,12 +57,13 @@ class CallTracker {
     TrackState track;           // where in none
   };
   struct Candidate {
-    uint32_t open;   // index into open_
+    uint32_t open;  // index into open_
     TrackState track;
-    float hazard;    // log; in a cluster the best over its hypotheses
-    float bonus;     // order of the queue, other correlators, not nested
+    float hazard;  // log; in a cluster the best over its hypotheses
+    float bonus;   // other correlators, not nested
+    float order;   // order of the queue
     bool nested;
-    float value() const { return hazard + bonus; }
+    float value() const { return hazard + bonus + order; }
   };
   struct Queue {
     size_t members = 0, oldest = 0;
@@ -80,6 +78,9 @@ class CallTracker {
   void FindCandidates(const Call& call);
   float HazardOf(const TrackState& track, const Call& call);
   void AddBonuses(const Call& call);
+  float OrderBonus(size_t i, float factor) const;
+  void WeighChoices(uint32_t cluster, const Call& call, const std::vector<uint32_t>& plausible,
+                    bool background_plausible, float background);
   Queue QueueOf(size_t i) const;
   void LearnOrder(const Call& call, size_t best);
   uint32_t ChooseAny(const Call& call) const;
@@ -103,7 +104,7 @@ class CallTracker {
 
   std::vector<Event> events_;
   std::vector<Track> open_;
-  std::vector<uint32_t> position_;        // of a request in open_
+  std::vector<uint32_t> position_;         // of a request in open_
   std::vector<uint32_t> cluster_of_call_;  // of a pending call; kNone: decided or not seen yet
   std::vector<Cluster> clusters_;
   std::vector<uint32_t> free_clusters_;
@@ -113,7 +114,6 @@ class CallTracker {
   std::vector<Choice> choices_;
   std::vector<Weighed> weighed_;
   size_t wanted_pending_ = 0, ambiguous_ = 0;
-  double busy_us_ = 0;
 };
 
 }  // namespace weft::plugins::delay

@@ -42,7 +42,7 @@ class DelayCorrelator {
   }
 
   void Learn(const weft_spans& window, const weft_links& links) {
-    if (window.n > 0) LearnerOf(ProcessId(window)).Learned(links, tracker_);
+    if (window.n > 0) LearnerOf(ProcessId(window)).Learned(links);
   }
 
   bool Save(uint64_t process_id, std::string& state) {

@@ -67,18 +67,19 @@ void Cluster::Branch(PendingCall call, const Call& info, const std::vector<Choic
                      const RequestModel& model, RequestStates& states, size_t keep) {
   pending_.push_back(std::move(call));
   next_.clear();
-  for (const Hypothesis& from : hypotheses_)
-    for (const Choice& choice : choices) {
-      Hypothesis& h = next_.emplace_back(from);
-      h.owners.push_back(choice.request);
-      h.score += choice.bonus;
-      if (choice.member == kNone) continue;
-      TrackState& track = h.tracks[choice.member];
-      const double gap = Microseconds(info.start_ns - track.at);
-      h.score += states.LogP(track.state, info.callee) +
-                 model.LogGap(states.last(track.state), info.callee, gap);
-      track = {states.Called(track.state, info.callee), info.start_ns};
-    }
+  const size_t ways = choices.size() / hypotheses_.size();
+  for (size_t i = 0; i < choices.size(); ++i) {
+    const Choice& choice = choices[i];
+    Hypothesis& h = next_.emplace_back(hypotheses_[i / ways]);
+    h.owners.push_back(choice.request);
+    h.score += choice.bonus;
+    if (choice.member == kNone) continue;
+    TrackState& track = h.tracks[choice.member];
+    const double gap = Microseconds(info.start_ns - track.at);
+    h.score += states.LogP(track.state, info.callee) +
+               model.LogGap(states.last(track.state), info.callee, gap);
+    track = {states.Called(track.state, info.callee), info.start_ns};
+  }
   hypotheses_.swap(next_);
   Settle(info.start_ns, keep, model, states);
 }
@@ -101,7 +102,7 @@ void Cluster::Answer(uint32_t call, uint32_t member, uint16_t callee, int64_t at
     for (size_t p = 0; p < pending_.size(); ++p)
       if (pending_[p].call == call) position = p;
   for (Hypothesis& h : hypotheses_) {
-    const uint32_t mine = member != kNone             ? member
+    const uint32_t mine = member != kNone              ? member
                           : position < pending_.size() ? MemberOf(h.owners[position])
                                                        : kNone;
     if (mine == kNone) continue;
@@ -181,8 +182,8 @@ void Cluster::DecideAgreed() {
   size_t kept = 0;
   for (size_t p = 0; p < pending_.size(); ++p) {
     const uint32_t owner = hypotheses_[0].owners[p];
-    const bool agreed = std::ranges::all_of(
-        hypotheses_, [&](const Hypothesis& h) { return h.owners[p] == owner; });
+    const bool agreed =
+        std::ranges::all_of(hypotheses_, [&](const Hypothesis& h) { return h.owners[p] == owner; });
     if (agreed) {
       decided_.push_back({std::move(pending_[p]), owner});
       continue;

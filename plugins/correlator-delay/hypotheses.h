@@ -1,14 +1,14 @@
-// Cluster: a few open requests whose recent calls cannot be told apart yet, with the hypotheses about
-// who made which. Independent ambiguities live in independent clusters, so their number adds up
-// instead of multiplying.
+// Cluster: a few open requests whose recent calls cannot be told apart yet, with the hypotheses
+// about who made which. Independent ambiguities live in independent clusters, so their number adds
+// up instead of multiplying.
 //
 // A hypothesis is a state for every member and an owner for every pending call. Its score is the
 // log-likelihood of what the members did since the cluster was made; compared at one moment, the
-// survival of what is still open is added. A hypothesis that loses leaves its mass with the calls on
-// which it differed from the winner, so that a decision knows how sure it is.
+// survival of what is still open is added. A hypothesis that loses leaves its mass with the calls
+// on which it differed from the winner, so that a decision knows how sure it is.
 //
-// CallTracker drives it: (Join | Merge)* Branch, then Answer, Follow, End as events come; after each,
-// Settle drops losers and says what is decided. One thread.
+// CallTracker drives it: (Join | Merge)* Branch, then Answer, Follow, End as events come; after
+// each, Settle drops losers and says what is decided. One thread.
 #pragma once
 
 #include <cstdint>
@@ -51,7 +51,8 @@ struct Hypothesis {
 struct Choice {
   uint32_t member;
   uint32_t request;
-  float bonus;  // beyond the model's: other correlators' voices, order of the queue, background rate
+  float
+      bonus;  // beyond the model's: other correlators' voices, order of the queue, background rate
 };
 
 class Cluster {
@@ -63,7 +64,7 @@ class Cluster {
   void Merge(Cluster& other, size_t keep);
   uint32_t MemberOf(uint32_t request) const;  // kNone: not here
 
-  // The call is taken by one of the choices, in every hypothesis each.
+  // The call is taken by one of the choices: as many for each hypothesis, in their order.
   void Branch(PendingCall call, const Call& info, const std::vector<Choice>& choices,
               const RequestModel& model, RequestStates& states, size_t keep);
   // A call whose owner is known.
@@ -72,8 +73,8 @@ class Cluster {
   void Answer(uint32_t call, uint32_t member, uint16_t callee, int64_t at, RequestStates& states);
   void End(uint32_t member, int64_t at, const RequestModel& model, RequestStates& states);
 
-  // Drops what has lost by `now`, at most `keep` stay; then agreed calls are in decided() with their
-  // owners, and members on which all agree in released(). Both lists are of this call.
+  // Drops what has lost by `now`, at most `keep` stay; then agreed calls are in decided() with
+  // their owners, and members on which all agree in released(). Both lists are of this call.
   void Settle(int64_t now, size_t keep, const RequestModel& model, const RequestStates& states);
   // Decides everything by the best hypothesis.
   void Force(int64_t now, const RequestModel& model, const RequestStates& states);

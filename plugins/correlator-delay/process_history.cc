@@ -100,7 +100,7 @@ void ProcessHistory::TakeCall(const weft_spans& view, uint32_t row, uint8_t role
     const uint32_t peer = view.peer == nullptr ? 0 : view.peer[row];
     const uint64_t name = Join(HashOf(view, peer), HashOf(view, view.operation[row]));
     calls.push_back({view.exchange[row], view.start_ns[row], 0, row, kNone, callees.Of(name), false,
-                     false, false});
+                     false, false, false});
     if (role == WEFT_ROLE_BEFORE) {
       Call& c = calls.back();
       c.owner = *Slot(BySpan(view.parent_id[row]));
@@ -121,8 +121,8 @@ void ProcessHistory::TakeCall(const weft_spans& view, uint32_t row, uint8_t role
 void ProcessHistory::Drop(const std::vector<uint32_t>& new_number) {
   for (uint32_t r = 0; r < requests.size(); ++r)
     if (new_number[r] != kNone) requests[new_number[r]] = requests[r];
-  requests.resize(static_cast<size_t>(std::ranges::count_if(
-      new_number, [](uint32_t number) { return number != kNone; })));
+  requests.resize(static_cast<size_t>(
+      std::ranges::count_if(new_number, [](uint32_t number) { return number != kNone; })));
   std::erase_if(calls, [&](Call& c) {
     if (c.ahead || c.owner == kNone || new_number[c.owner] == kNone) return true;
     c.owner = new_number[c.owner];

@@ -1,10 +1,10 @@
 // ProcessHistory: the requests of one process that can still matter (open, or not yet learned from)
 // and their calls, carried from window to window.
 //
-// Per window: Take(view) ... the owners are set ... Settle(). Rows of the view are mapped to entries
-// by exchange, so a span that is seen again is brought up to date and a process that moves here from
-// another shard is rebuilt from the view's BEFORE rows. Numbers of requests and calls are valid until
-// Settle. One thread; nothing is allocated in steady state.
+// Per window: Take(view) ... the owners are set ... Settle(). Rows of the view are mapped to
+// entries by exchange, so a span that is seen again is brought up to date and a process that moves
+// here from another shard is rebuilt from the view's BEFORE rows. Numbers of requests and calls are
+// valid until Settle. One thread; nothing is allocated in steady state.
 #pragma once
 
 #include <cstdint>
@@ -22,18 +22,19 @@ struct Request {
   int64_t start_ns, end_ns;  // end 0: still open
   uint32_t row;              // in the view; kNone: not in it
   uint16_t operation;
-  bool ahead;                // began after the window: gone at Settle
+  bool ahead;  // began after the window: gone at Settle
 };
 
 struct Call {
   uint64_t exchange;
   int64_t start_ns, end_ns;
   uint32_t row;
-  uint32_t owner;    // request; kNone: none or not known
+  uint32_t owner;  // request; kNone: none or not known
   uint16_t callee;
-  bool settled;      // the owner is known for sure: never decided again
+  bool settled;  // the owner is known for sure: never decided again
   bool ahead;
-  bool wanted;       // the window asks for its owner
+  bool wanted;     // the window asks for its owner
+  bool contested;  // a request was open when it began
 };
 
 // Small numbers for names, stable for the life of a process: hash of the name -> number.
@@ -60,7 +61,7 @@ class ProcessHistory {
   std::vector<Request> requests;
   std::vector<Call> calls;
   NameNumbers operations, callees;
-  std::vector<uint32_t> call_of_row;     // of the view; kNone where the row is no call
+  std::vector<uint32_t> call_of_row;  // of the view; kNone where the row is no call
   std::vector<uint32_t> request_of_row;
   int64_t window_begin = 0, window_end = 0;  // earliest and latest start among the rows to decide
 

@@ -6,8 +6,8 @@ namespace weft::plugins::delay {
 namespace {
 
 constexpr int kRounds = 6;
-constexpr int kCoarseRounds = 2;     // that see only the coarse contexts
-constexpr float kMemory = 5000;      // requests
+constexpr int kCoarseRounds = 2;  // that see only the coarse contexts
+constexpr float kMemory = 5000;   // requests
 constexpr uint32_t kFadeEvery = 500;
 constexpr float kSure = 0.95f;
 constexpr int64_t kMillisecondNs = 1'000'000;
@@ -40,7 +40,6 @@ void ProcessLearner::DecideCold(const EarlierVoices& voices, CallTracker& tracke
   for (int round = 0; round < rounds; ++round) {
     scratch_.Clear();
     LearnRequests(scratch_, false);
-    scratch_.ObserveBusy(tracker.busy());
     scratch_.set_detail(round < kCoarseRounds ? 1 : 3);
     scratch_.Rebuild(history_.callees.size());
     states_.Clear(scratch_, history_.callees.size());
@@ -53,7 +52,7 @@ void ProcessLearner::DecideCold(const EarlierVoices& voices, CallTracker& tracke
   }
 }
 
-void ProcessLearner::Learned(const weft_links& links, const CallTracker& tracker) {
+void ProcessLearner::Learned(const weft_links& links) {
   for (uint32_t i = 0; i < links.n; ++i) {
     if (links.child[i] >= history_.call_of_row.size()) continue;
     const uint32_t number = history_.call_of_row[links.child[i]];
@@ -63,17 +62,16 @@ void ProcessLearner::Learned(const weft_links& links, const CallTracker& tracker
     call.owner = parent == WEFT_NONE || parent >= history_.request_of_row.size()
                      ? kNone
                      : history_.request_of_row[parent];
-    call.settled = warm_ || links.confidence[i] > kSure ||
-                   (links.evidence[i] & WEFT_EVIDENCE_CONTEXT) != 0;
-    if (warm_) model_.ObserveCall(call.callee, call.owner == kNone);
+    call.settled =
+        warm_ || links.confidence[i] > kSure || (links.evidence[i] & WEFT_EVIDENCE_CONTEXT) != 0;
+    if (warm_ && call.contested) model_.ObserveCall(call.callee, call.owner == kNone);
   }
   if (warm_) {
-    model_.ObserveBusy(tracker.busy());
     LearnFinished();
     return;
   }
-  const auto finished = std::ranges::count_if(
-      history_.requests, [this](const Request& r) { return Finished(r); });
+  const auto finished =
+      std::ranges::count_if(history_.requests, [this](const Request& r) { return Finished(r); });
   if (static_cast<size_t>(finished) < kWarmUp && history_.calls.size() < kWarmUpCalls) {
     history_.Settle([](const Request&) { return false; });
     return;
@@ -81,9 +79,8 @@ void ProcessLearner::Learned(const weft_links& links, const CallTracker& tracker
   warm_ = true;
   for (Call& c : history_.calls) {
     c.settled = true;
-    if (!c.ahead) model_.ObserveCall(c.callee, c.owner == kNone);
+    if (!c.ahead && c.contested) model_.ObserveCall(c.callee, c.owner == kNone);
   }
-  model_.ObserveBusy(tracker.busy());
   LearnFinished();
   Refresh();
 }
@@ -94,7 +91,8 @@ void ProcessLearner::LearnFinished() {
   const auto known = static_cast<uint32_t>(model_.requests());
   if (since_refresh_ < std::clamp(known / 50, 10u, 200u)) return;
   if (since_fade_ >= kFadeEvery) {
-    if (model_.requests() > kMemory / 5) model_.Scale(kMemory / (kMemory + static_cast<float>(since_fade_)));
+    if (model_.requests() > kMemory / 5)
+      model_.Scale(kMemory / (kMemory + static_cast<float>(since_fade_)));
     since_fade_ = 0;
   }
   Refresh();
@@ -106,8 +104,12 @@ void ProcessLearner::LearnRequests(RequestModel& model, bool only_finished) {
   steps_.clear();
   for (uint32_t r = 0; r < history_.requests.size(); ++r) {
     const Request& request = history_.requests[r];
-    if (request.end_ns != 0 && (!only_finished || Finished(request)))
-      steps_.push_back({r, request.end_ns, kEnd, 0});
+    if (request.end_ns == 0 || (only_finished && !Finished(request))) continue;
+    steps_.push_back({r, request.end_ns, kEnd, 0});
+    if (!only_finished) continue;
+    model.ObserveBusy(Microseconds(
+        std::max<int64_t>(request.end_ns - std::max(request.start_ns, busy_until_), 0)));
+    busy_until_ = std::max(busy_until_, request.end_ns);
   }
   for (const Call& c : history_.calls) {
     if (c.owner == kNone) continue;
@@ -116,8 +118,8 @@ void ProcessLearner::LearnRequests(RequestModel& model, bool only_finished) {
     if (owner.end_ns != 0 && c.start_ns > owner.end_ns) continue;
     steps_.push_back({c.owner, c.start_ns, kCall, c.callee});
     if (c.end_ns != 0 && (owner.end_ns == 0 || c.end_ns <= owner.end_ns))
-      steps_.push_back({c.owner, c.end_ns, c.end_ns > c.start_ns ? kResponse : kInstantResponse,
-                        c.callee});
+      steps_.push_back(
+          {c.owner, c.end_ns, c.end_ns > c.start_ns ? kResponse : kInstantResponse, c.callee});
   }
   std::ranges::sort(steps_, [](const Step& a, const Step& b) {
     if (a.request != b.request) return a.request < b.request;

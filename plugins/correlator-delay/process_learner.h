@@ -1,4 +1,5 @@
-// ProcessLearner: everything the delay correlator knows of one process, and how it comes to know it.
+// ProcessLearner: everything the delay correlator knows of one process, and how it comes to know
+// it.
 //
 // Cold: the first kWarmUp finished requests are kept; each window searches over all of them again,
 // counting and deciding in turns (the decisions start anywhere), so that the first windows are
@@ -25,7 +26,7 @@ class ProcessLearner {
   // Decides the view's calls as far as timing goes; the voices are in tracker.weighed().
   void Decide(const weft_spans& view, const EarlierVoices& voices, CallTracker& tracker);
   // What the engine made of it.
-  void Learned(const weft_links& links, const CallTracker& tracker);
+  void Learned(const weft_links& links);
 
   const ProcessHistory& history() const { return history_; }
   bool cold() const { return !warm_; }
@@ -52,13 +53,14 @@ class ProcessLearner {
   QueueOrder order_;
   std::vector<Step> steps_;
   std::vector<uint32_t> owners_before_;
+  int64_t busy_until_ = INT64_MIN;
   bool warm_ = false;
-  bool started_ = false;           // cold: the calls of earlier windows have owners to start from
+  bool started_ = false;  // cold: the calls of earlier windows have owners to start from
   bool quantum_known_ = false;
   uint32_t callees_in_states_ = 0;
   uint32_t since_refresh_ = 0, since_fade_ = 0;
 
-  static constexpr size_t kWarmUp = 100;         // requests
+  static constexpr size_t kWarmUp = 100;          // requests
   static constexpr size_t kWarmUpCalls = 20'000;  // a bound on what is searched again
 };
 

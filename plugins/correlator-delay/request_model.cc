@@ -9,9 +9,9 @@ namespace {
 // Bins: 0 is "less than one quantum", then four per octave, and 20 for negative gaps (clocks of one
 // host do not run backwards, but rounded ones seem to).
 constexpr int kFirstNegative = 108;
-constexpr float kGapBackoff = 8.0f;      // requests before a pair's own histogram outweighs the shared
+constexpr float kGapBackoff = 8.0f;  // requests before a pair's own histogram outweighs the shared
 constexpr float kFirstBackoff = 0.3f;
-constexpr float kDiscount = 1.0f;        // leave one out: a request has no vote for its own mistake
+constexpr float kDiscount = 1.0f;  // leave one out: a request has no vote for its own mistake
 constexpr float kSurvivalFloor = 1e-6f;
 constexpr double kBackgroundPrior = 1e-5;
 constexpr double kBackgroundShare = 0.1;  // at most this share of a callee's calls is background
@@ -119,8 +119,7 @@ RequestModel::GapRow* RequestModel::RowFor(Label last, Outcome outcome) {
 
 int RequestModel::Bin(double gap) const {
   const float quanta = static_cast<float>(gap / quantum_);
-  if (quanta < 0)
-    return kFirstNegative + std::min(static_cast<int>(std::log2(1.0f - quanta)), 19);
+  if (quanta < 0) return kFirstNegative + std::min(static_cast<int>(std::log2(1.0f - quanta)), 19);
   if (quanta < 1) return 0;
   return std::min(1 + static_cast<int>(4.0f * std::log2(quanta + 1.0f)), kFirstNegative - 1);
 }
@@ -150,8 +149,7 @@ void RequestModel::RebuildDensities() {
     for (int b = 0; b < kBins; ++b) {
       const size_t i = static_cast<size_t>(b);
       shared[o][i] = (Smooth(any_[o].count, b) + 0.01f) / (any_[o].n + 1.28f);
-      if (changed[o])
-        any_[o].log_density[i] = std::log(shared[o][i] + 1e-9f) - log_width[i];
+      if (changed[o]) any_[o].log_density[i] = std::log(shared[o][i] + 1e-9f) - log_width[i];
     }
   }
   for (size_t r = 0; r < rows_.size(); ++r) {

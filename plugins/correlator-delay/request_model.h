@@ -36,7 +36,7 @@ struct RequestState {
   Label last = 0;
   uint16_t previous = 0, before_previous = 0;  // the last two callees + 1
   uint16_t open = 0;                           // calls without a response yet
-  uint64_t called = 0;  // the multiset of callees so far, as a sum of hashes
+  uint64_t called = 0;                         // the multiset of callees so far, as a sum of hashes
 
   friend bool operator==(const RequestState&, const RequestState&) = default;
 };

@@ -43,7 +43,8 @@ uint32_t RequestStates::Called(uint32_t state, uint32_t callee) {
 }
 
 uint32_t RequestStates::Answered(uint32_t state, uint32_t callee) {
-  return Follow(state, callees_ + callee, [callee](RequestState& s) { AdvanceResponse(s, callee); });
+  return Follow(state, callees_ + callee,
+                [callee](RequestState& s) { AdvanceResponse(s, callee); });
 }
 
 }  // namespace weft::plugins::delay

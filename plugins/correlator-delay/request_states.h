@@ -1,8 +1,8 @@
 // RequestStates: the states of a RequestModel as small numbers, with their transitions and
 // log-probabilities remembered, so that following a request costs two array reads.
 //
-// Numbers are valid until Clear. Call Clear after the model was rebuilt or the number of callees has
-// grown. Beyond kMaxStates the multiset of calls is left out of new states. One thread.
+// Numbers are valid until Clear. Call Clear after the model was rebuilt or the number of callees
+// has grown. Beyond kMaxStates the multiset of calls is left out of new states. One thread.
 #pragma once
 
 #include <cmath>

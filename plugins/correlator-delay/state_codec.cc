@@ -52,7 +52,8 @@ bool GetHistogram(std::string_view& in, std::array<float, RequestModel::kBins>& 
   n = 0;
   for (; used > 0; --used) {
     float count = 0;
-    if (!Get(in, bin) || !Get(in, count) || bin >= h.size() || !Sane(static_cast<double>(count))) return false;
+    if (!Get(in, bin) || !Get(in, count) || bin >= h.size() || !Sane(static_cast<double>(count)))
+      return false;
     h[bin] = count;
     n += count;
   }
@@ -141,7 +142,8 @@ bool StateCodec::Load(std::string_view in, ProcessLearner& learner) {
     if (!Sane(static_cast<double>(r))) return false;
   for (auto& seen : order.seen) {
     if (!Get(in, seen)) return false;
-    for (const float f : {seen.overtook, seen.in_order, seen.expected_overtook, seen.expected_in_order})
+    for (const float f :
+         {seen.overtook, seen.in_order, seen.expected_overtook, seen.expected_in_order})
       if (!Sane(static_cast<double>(f))) return false;
   }
   for (auto& any : m.any_)
@@ -150,7 +152,8 @@ bool StateCodec::Load(std::string_view in, ProcessLearner& learner) {
   for (; rows > 0; --rows) {
     uint32_t key = 0;
     if (!Get(in, key) || key >= kLabels * kOutcomes) return false;
-    auto* row = m.RowFor(static_cast<Label>(key / kOutcomes), static_cast<Outcome>(key % kOutcomes));
+    auto* row =
+        m.RowFor(static_cast<Label>(key / kOutcomes), static_cast<Outcome>(key % kOutcomes));
     if (row == nullptr || !GetHistogram(in, row->count, row->n)) return false;
   }
   uint64_t key = 0;

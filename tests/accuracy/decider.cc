@@ -1,19 +1,8 @@
 #include "tests/accuracy/decider.h"
 
-#include <algorithm>
 #include <chrono>
-#include <cmath>
-
-#include "engine/api/plugin_window.h"
 
 namespace weft::accuracy {
-namespace {
-
-constexpr float kNoneLogOdds = -3.0f;  // the engine's default
-constexpr float kFixed = 1000.0f;
-
-}  // namespace
-
 Decider::Decider(std::vector<const plugin::PluginInstance*> chain) : chain_(std::move(chain)) {
   io_.struct_size = sizeof io_;
   io_.ctx = this;
@@ -70,40 +59,14 @@ Result<Links> Decider::Run(const weft_spans& view) {
 }
 
 Links Decider::Decide(const weft_spans& view) {
-  std::vector<std::vector<uint32_t>> said(view.n);
-  for (uint32_t i = 0; i < io_.n; ++i) {
-    if (io_.child[i] < view.n)
-      said[io_.child[i]].push_back(i);
-    else
-      ++ignored_;
-  }
+  decider_.Decide(view, io_);
   Links links;
-  std::vector<Total> totals;
-  sdk::OpenRequests requests;
-  requests.ForEachCall(view, [&](uint32_t call, const std::vector<uint32_t>& open) {
-    if (!sdk::WantsParent(view, call)) return;
-    totals.assign(1, {WEFT_NONE, 0, kNoneLogOdds});
-    for (const uint32_t request : open) totals.push_back({request, 0, 0});
-    for (const uint32_t i : said[call]) {
-      const auto total = std::ranges::find(totals, io_.candidate[i], &Total::candidate);
-      if (total == totals.end() || !std::isfinite(io_.log_odds[i])) {
-        ++ignored_;
-        continue;
-      }
-      const bool fixed = (io_.evidence[i] & WEFT_EVIDENCE_CONTEXT) != 0;
-      total->sum += fixed ? kFixed : io_.log_odds[i];
-      total->evidence |= io_.evidence[i];
-    }
-    Total best = totals.front();
-    for (const Total& t : totals)
-      if (t.sum > best.sum || (t.sum == best.sum && t.candidate != WEFT_NONE)) best = t;
-    double norm = 0;
-    for (const Total& t : totals) norm += std::exp(static_cast<double>(t.sum - best.sum));
-    links.child.push_back(call);
-    links.parent.push_back(best.candidate);
-    links.evidence.push_back(best.evidence);
-    links.confidence.push_back(static_cast<float>(1.0 / norm));
-  });
+  for (const stitch::LinkDecision& decision : decider_.decisions()) {
+    links.child.push_back(decision.child);
+    links.parent.push_back(decision.parent);
+    links.evidence.push_back(decision.evidence);
+    links.confidence.push_back(decision.confidence);
+  }
   return links;
 }
 

@@ -1,11 +1,11 @@
-// Decider: runs a chain of correlators over one window and decides by the engine's rule: voices add
-// up per candidate, context fixes, equal totals go to the latest start, confidence is the softmax over
-// the open requests and "none".
+// Decider: runs a chain of correlators over one window and decides as stage 1 does, by its LinkDecider;
+// keeps the time that the correlators took apart from the rest.
 #pragma once
 
 #include <vector>
 
 #include "engine/plugin/instance.h"
+#include "engine/stitch/link_decider.h"
 
 namespace weft::accuracy {
 
@@ -20,30 +20,27 @@ class Decider {
   Decider(const Decider&) = delete;
   Decider& operator=(const Decider&) = delete;
 
-  // Correlate, decide, learn. Voices for rows that are no candidates are counted in ignored().
+  // Correlate, decide, learn.
   Result<Links> Run(const weft_spans& view);
 
   // Of the last Run.
   const weft_candidates& voices() const { return io_; }
-  uint64_t ignored() const { return ignored_; }
+  // Voices that named a row which could not have caused the call, in all runs.
+  uint64_t ignored() const { return decider_.ignored(); }
   // Spent inside the correlators, in all runs.
   double seconds() const { return seconds_; }
 
  private:
-  struct Total {
-    uint32_t candidate, evidence;
-    float sum;
-  };
   Result<void> Ask(const weft_spans& view);
   Result<void> Teach(const weft_spans& view, const weft_links& links);
   Links Decide(const weft_spans& view);
   void Grow(uint32_t capacity);
 
   std::vector<const plugin::PluginInstance*> chain_;
+  stitch::LinkDecider decider_{stitch::StitchConfig{}};
   weft_candidates io_{};
   std::vector<uint32_t> child_, candidate_, evidence_;
   std::vector<float> log_odds_;
-  uint64_t ignored_ = 0;
   double seconds_ = 0;
 };
 

@@ -40,7 +40,9 @@ class ContextCorrelator : public PluginFixture {
   };
   std::vector<Voice> Voices(std::string_view config = "{}") {
     accuracy::Decider decider({&Make(plugin::Kind::kCorrelator, "context", config)});
-    const auto view = table_.View();
+    auto view = table_.View();
+    const std::vector<uint8_t> roles(table_.n(), WEFT_ROLE_DECIDE);
+    view.spans_.role = roles.data();
     EXPECT_TRUE(decider.Run(view.spans()));
     std::vector<Voice> out;
     const auto& v = decider.voices();

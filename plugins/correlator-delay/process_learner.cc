@@ -64,7 +64,7 @@ void ProcessLearner::Learned(const weft_links& links) {
                      : history_.request_of_row[parent];
     call.settled =
         warm_ || links.confidence[i] > kSure || (links.evidence[i] & WEFT_EVIDENCE_CONTEXT) != 0;
-    if (warm_ && call.contested) model_.ObserveCall(call.callee, call.owner == kNone);
+    if (warm_) model_.ObserveCall(call.callee, !call.contested);
   }
   if (warm_) {
     LearnFinished();
@@ -79,7 +79,7 @@ void ProcessLearner::Learned(const weft_links& links) {
   warm_ = true;
   for (Call& c : history_.calls) {
     c.settled = true;
-    if (!c.ahead && c.contested) model_.ObserveCall(c.callee, c.owner == kNone);
+    if (!c.ahead) model_.ObserveCall(c.callee, !c.contested);
   }
   LearnFinished();
   Refresh();
@@ -107,8 +107,10 @@ void ProcessLearner::LearnRequests(RequestModel& model, bool only_finished) {
     if (request.end_ns == 0 || (only_finished && !Finished(request))) continue;
     steps_.push_back({r, request.end_ns, kEnd, 0});
     if (!only_finished) continue;
-    model.ObserveBusy(Microseconds(
-        std::max<int64_t>(request.end_ns - std::max(request.start_ns, busy_until_), 0)));
+    const int64_t from = busy_until_ == INT64_MIN ? request.start_ns : busy_until_;
+    model.ObserveTime(
+        Microseconds(std::max<int64_t>(request.end_ns - std::max(request.start_ns, from), 0)),
+        Microseconds(std::max<int64_t>(request.start_ns - from, 0)));
     busy_until_ = std::max(busy_until_, request.end_ns);
   }
   for (const Call& c : history_.calls) {

@@ -14,7 +14,7 @@ constexpr float kFirstBackoff = 0.3f;
 constexpr float kDiscount = 1.0f;  // leave one out: a request has no vote for its own mistake
 constexpr float kSurvivalFloor = 1e-6f;
 constexpr double kBackgroundPrior = 1e-5;
-constexpr double kBackgroundShare = 0.1;  // at most this share of a callee's calls is background
+constexpr double kLeastIdle = 1e5;  // microseconds
 
 // A kernel of (1/4, 1/2, 1/4), one-sided at the ends.
 float Smooth(const std::array<float, RequestModel::kBins>& h, int bin) {
@@ -86,9 +86,9 @@ void RequestModel::Observe(const RequestState& state, Outcome outcome, double ga
   }
 }
 
-void RequestModel::ObserveCall(uint32_t callee, bool unlinked) {
+void RequestModel::ObserveCall(uint32_t callee, bool orphan) {
   calls_[callee] += 1;
-  if (unlinked) unlinked_[callee] += 1;
+  if (orphan) orphans_[callee] += 1;
 }
 
 void RequestModel::Scale(float factor) {
@@ -101,8 +101,9 @@ void RequestModel::Scale(float factor) {
     }
   for (float& r : responses_) r *= factor;
   for (float& c : calls_) c *= factor;
-  for (float& u : unlinked_) u *= factor;
+  for (float& o : orphans_) o *= factor;
   busy_ *= factor;
+  idle_ *= factor;
 }
 
 RequestModel::GapRow* RequestModel::RowFor(Label last, Outcome outcome) {
@@ -226,10 +227,11 @@ float RequestModel::LogSurvival(Label last, double gap) const {
 float RequestModel::LogBackground(uint32_t callee) const {
   const double calls = static_cast<double>(calls_[callee]);
   if (calls < 20 || busy_ <= 0) return -40.0f;  // a new callee must get the chance to be learned
-  const double background =
-      std::min(static_cast<double>(unlinked_[callee]), kBackgroundShare * calls) +
-      kBackgroundPrior * calls + 0.01;
-  return static_cast<float>(std::log(background / busy_));
+  // Calls made while no request was open belong to none: their rate is known without trusting our own
+  // decisions, which would feed on themselves.
+  const double rate = static_cast<double>(orphans_[callee]) / std::max(idle_, kLeastIdle) +
+                      (kBackgroundPrior * calls + 0.01) / busy_;
+  return static_cast<float>(std::log(rate));
 }
 
 }  // namespace weft::plugins::delay

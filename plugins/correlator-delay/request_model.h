@@ -51,10 +51,13 @@ class RequestModel {
 
   // `gap` is the time since the state's last event; a response's gap is the callee's affair.
   void Observe(const RequestState& state, Outcome outcome, double gap);
-  // A call that was decided (for the rate of calls that belong to no request), and time in which
-  // requests were open.
-  void ObserveCall(uint32_t callee, bool unlinked);
-  void ObserveBusy(double microseconds) { busy_ += microseconds; }
+  // For the rate of calls that belong to no request: a call (an orphan began while none was open), and
+  // time with and without open requests.
+  void ObserveCall(uint32_t callee, bool orphan);
+  void ObserveTime(double busy, double idle) {
+    busy_ += busy;
+    idle_ += idle;
+  }
   void ObserveRequest() { requests_ += 1; }
   void Scale(float factor);
   // Turns counts into tables. Only what changed is computed again.
@@ -67,7 +70,7 @@ class RequestModel {
   float LogProbability(const RequestState& state, Outcome outcome) const;
   float LogGap(Label last, Outcome outcome, double gap) const;  // log density per microsecond
   float LogSurvival(Label last, double gap) const;  // log share still without a next own event
-  float LogBackground(uint32_t callee) const;       // log rate of calls without a request
+  float LogBackground(uint32_t callee) const;  // log rate of calls without a request
   double requests() const { return requests_; }
   void set_quantum(double microseconds) { quantum_ = microseconds; }
   double quantum() const { return quantum_; }
@@ -100,8 +103,8 @@ class RequestModel {
   std::vector<Histogram> log_survival_;                       // by survival_of_
   std::vector<uint16_t> survival_of_ = std::vector<uint16_t>(kLabels, kNoRow);
   std::array<float, kLabels> responses_{};
-  std::array<float, kOutcomes> calls_{}, unlinked_{};
-  double busy_ = 0, requests_ = 0, quantum_ = 1;
+  std::array<float, kOutcomes> calls_{}, orphans_{};
+  double busy_ = 0, idle_ = 0, requests_ = 0, quantum_ = 1;
   uint32_t callees_ = 0;
   int detail_ = 3;
 

@@ -83,12 +83,13 @@ std::string StateCodec::Save(const ProcessLearner& learner) {
   Put(out, kVersion);
   Put(out, m.quantum_);
   Put(out, m.busy_);
+  Put(out, m.idle_);
   Put(out, m.requests_);
   PutNames(out, learner.history_.operations.hashes());
   PutNames(out, learner.history_.callees.hashes());
   Put(out, m.responses_);
   Put(out, m.calls_);
-  Put(out, m.unlinked_);
+  Put(out, m.orphans_);
   for (const auto& seen : learner.order_.seen) Put(out, seen);
   for (const auto& any : m.any_) PutHistogram(out, any.count);
   // Rows by weight; a quarter of the room stays for the context counts.
@@ -130,12 +131,12 @@ bool StateCodec::Load(std::string_view in, ProcessLearner& learner) {
   RequestModel m;
   std::vector<uint64_t> operations, callees;
   QueueOrder order;
-  if (!Get(in, version) || version != kVersion || !Get(in, m.quantum_) || !Get(in, m.busy_) ||
+  if (!Get(in, version) || version != kVersion || !Get(in, m.quantum_) || !Get(in, m.busy_) || !Get(in, m.idle_) ||
       !Get(in, m.requests_) || !GetNames(in, operations) || !GetNames(in, callees) ||
-      !Get(in, m.responses_) || !Get(in, m.calls_) || !Get(in, m.unlinked_))
+      !Get(in, m.responses_) || !Get(in, m.calls_) || !Get(in, m.orphans_))
     return false;
-  if (!Sane(m.busy_) || !Sane(m.requests_) || (m.quantum_ != 1 && m.quantum_ != 1000)) return false;
-  for (const auto* counts : {&m.calls_, &m.unlinked_})
+  if (!Sane(m.busy_) || !Sane(m.idle_) || !Sane(m.requests_) || (m.quantum_ != 1 && m.quantum_ != 1000)) return false;
+  for (const auto* counts : {&m.calls_, &m.orphans_})
     for (const float c : *counts)
       if (!Sane(static_cast<double>(c))) return false;
   for (const float r : m.responses_)

@@ -79,7 +79,11 @@ void StitchPartition::Impl::DecideWindow(uint32_t number, int64_t window,
   const bool servers = !p.before.empty() || calls != bucket.size();
   count_.windows.Add();
   if (calls != 0 && !servers) {
+    members_.clear();
+    for (const uint32_t n : bucket) members_.push_back({n, WEFT_ROLE_DECIDE});
+    NoteContexts();
     for (const uint32_t n : bucket) Unlink(n);
+    contexts_.clear();
   } else if (calls != 0) {
     members_.clear();
     for (const uint32_t n : p.before) members_.push_back({n, WEFT_ROLE_BEFORE});
@@ -109,7 +113,20 @@ void StitchPartition::Impl::DecideWindow(uint32_t number, int64_t window,
 void StitchPartition::Impl::DecideMembers(int64_t horizon_ns) {
   const weft_spans& view = columns_.Gather(rows_, members_, horizon_ns, chain_attributes_);
   const LinkDecider& decider = chain_.Decide(view);
+  NoteContexts();
   for (const LinkDecision& d : decider.decisions()) ApplyDecision(d, decider);
+  contexts_.clear();
+}
+
+void StitchPartition::Impl::NoteContexts() {
+  contexts_.clear();
+  for (const Member& m : members_) {
+    const Row& r = rows_[m.row];
+    const weft_spans& s = rows_.Columns(r);
+    if ((r.flags & WEFT_FLAG_CONTEXT) == 0 || s.context_span_id == nullptr) continue;
+    contexts_.push_back({s.context_span_id[r.row], !r.server(), r.start_ns, r.exchange});
+  }
+  std::sort(contexts_.begin(), contexts_.end());
 }
 
 void StitchPartition::Impl::ApplyDecision(const LinkDecision& d, const LinkDecider& decider) {
@@ -130,7 +147,7 @@ void StitchPartition::Impl::ApplyDecision(const LinkDecision& d, const LinkDecid
   c.evidence = static_cast<uint16_t>(d.evidence);
   c.state |= kDecided;
   const uint32_t parent = members_[d.parent].row;
-  AdoptSdkId(child, rows_[parent]);
+  AdoptSdkId(child);
   LinkTo(child, parent);
 }
 

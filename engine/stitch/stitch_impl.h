@@ -7,6 +7,7 @@
 // in whatever order the facts come in; each step is taken once. One thread.
 #pragma once
 
+#include <compare>
 #include <map>
 #include <memory>
 #include <unordered_map>
@@ -54,6 +55,15 @@ struct LoggedLabel {
   uint8_t what = 0;
 };
 
+// A span id that some row's trace context names: who had it first in its process.
+struct SeenContext {
+  uint64_t span_id = 0;
+  uint8_t call = 0;  // requests come first: what came in was not made here
+  int64_t start_ns = 0;
+  uint64_t exchange = 0;
+  friend auto operator<=>(const SeenContext&, const SeenContext&) = default;
+};
+
 class StitchPartition::Impl {
  public:
   Impl(const StitchConfig& config, uint32_t partition, std::vector<ChainLink> chain,
@@ -92,6 +102,7 @@ class StitchPartition::Impl {
   void DecideWindow(uint32_t process, int64_t window, std::vector<uint32_t> bucket);
   void DecideLate(uint32_t process);
   void DecideMembers(int64_t horizon_ns);
+  void NoteContexts();
   void ApplyDecision(const LinkDecision& decision, const LinkDecider& decider);
   void Unlink(uint32_t number);
   void LinkTo(uint32_t child, uint32_t parent);
@@ -108,7 +119,7 @@ class StitchPartition::Impl {
   void SetTrace(uint32_t number, api::TraceId trace);
   void TryResolve(uint32_t number);
   void MaybeEmit(uint32_t number);
-  void AdoptSdkId(uint32_t child, const Row& parent);
+  void AdoptSdkId(uint32_t child);
   void QueueLabel(uint32_t number);
   void QueueFree(uint32_t number);
   void EmitLongOpen(Agent& agent);
@@ -146,7 +157,7 @@ class StitchPartition::Impl {
   std::vector<Process> processes_;
   FlatMap<uint32_t> process_by_id_;
   FlatMap<uint32_t> asking_;    // wire id -> server row that waits for an answer
-  FlatMap<uint64_t> sdk_ids_;   // span ids taken from SDKs -> exchange
+  std::vector<SeenContext> contexts_;  // of the view that is being decided, sorted
   std::vector<OpenRow> provisional_calls_;  // calls whose wire id is not known yet
   std::vector<Member> members_;
   std::vector<uint32_t> dirty_processes_;   // with late calls

@@ -217,9 +217,6 @@ void StitchPartition::Impl::FlushFrees() {
     constexpr uint16_t kHeld = kRetained | kUndecidedWindow | kEmitQueued | kLogQueued;
     if (!r.is(kEmitted) || (r.state & kHeld) != 0) continue;
     if (r.candidates != kNone) emitter_.DropCandidates(r.candidates);
-    if (!sdk_ids_.empty())
-      if (const uint64_t* owner = sdk_ids_.Find(r.span_id); owner && *owner == r.exchange)
-        sdk_ids_.Erase(r.span_id);
     rows_.Free(number);
   }
   free_queue_.clear();
@@ -242,8 +239,7 @@ transport::Transaction StitchPartition::Impl::TakeTransaction() {
 }
 
 size_t StitchPartition::Impl::BufferedBytes() const {
-  return rows_.MemoryBytes() + emitter_.MemoryBytes() + asking_.MemoryBytes() +
-         sdk_ids_.MemoryBytes();
+  return rows_.MemoryBytes() + emitter_.MemoryBytes() + asking_.MemoryBytes();
 }
 
 StitchPartition::StitchPartition(const StitchConfig& config, uint32_t partition,

@@ -103,7 +103,7 @@ void StitchPartition::Impl::SettleRoot(uint32_t number) {
   r.flags |= WEFT_FLAG_LOCAL_ROOT;
   count_.roots.Add();
   if ((r.flags & WEFT_FLAG_CONTEXT) != 0 && s.context_trace_hi != nullptr) {
-    AdoptSdkId(number, Row{});
+    AdoptSdkId(number);
     SetTrace(number, {s.context_trace_hi[r.row], s.context_trace_lo[r.row]});
   } else {
     SetTrace(number, api::RootTraceId(r.span_id));
@@ -150,21 +150,18 @@ void StitchPartition::Impl::MaybeEmit(uint32_t number) {
   emitter_.Queue(number);
 }
 
-// A call whose outgoing context has another span id than its request's incoming one was made by an
-// SDK: it takes that id, unless a call before it did (an SDK counts a retry as the same span).
-void StitchPartition::Impl::AdoptSdkId(uint32_t child, const Row& parent) {
+// A call whose outgoing context names a span that did not come in with any request in view was made
+// by an SDK: it takes that id, unless a call before it did (an SDK counts a retry as the same span).
+// Only what is in the view counts, so that every order and every partition says the same. A call
+// whose wire id is not known when it is decided keeps its own id.
+void StitchPartition::Impl::AdoptSdkId(uint32_t child) {
   Row& c = rows_[child];
   const weft_spans& s = rows_.Columns(c);
-  if ((c.flags & WEFT_FLAG_CONTEXT) == 0 || s.context_span_id == nullptr) return;
+  if ((c.flags & WEFT_FLAG_CONTEXT) == 0 || s.context_span_id == nullptr || !c.is(kFinalId)) return;
   const uint64_t id = s.context_span_id[c.row];
-  if (id == 0) return;
-  if (parent.batch != kNone) {
-    const weft_spans& p = rows_.Columns(parent);
-    if (p.context_span_id != nullptr && p.context_span_id[parent.row] == id) return;
-  }
-  const auto [owner, fresh] = sdk_ids_.Insert(id);
-  if (!fresh && *owner != c.exchange) return;
-  *owner = c.exchange;
+  const auto first = std::lower_bound(contexts_.begin(), contexts_.end(), SeenContext{.span_id = id});
+  if (id == 0 || first == contexts_.end() || first->span_id != id || first->exchange != c.exchange)
+    return;
   c.span_id = id;
   count_.sdk_spans.Add();
 }

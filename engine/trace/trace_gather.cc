@@ -11,13 +11,16 @@ uint32_t TraceGatherer::Add(uint64_t trace_hi, uint64_t trace_lo, const std::vec
   for (uint32_t i = 0; i < refs.size(); ++i) {
     const weft_spans& s = buffer_.Spans(refs[i]);
     const uint32_t row = SpanBuffer::Row(refs[i]);
-    items_.push_back({s.span_id[row], s.start_ns[row], refs[i], i, IsRoot(s, row),
+    items_.push_back({s.span_id[row], s.exchange[row], s.start_ns[row], refs[i], i, IsRoot(s, row),
                       (s.flags[row] & WEFT_FLAG_OPEN) != 0});
   }
   std::ranges::sort(items_, [](const Item& a, const Item& b) {
-    return std::tie(a.span_id, a.open, a.age) < std::tie(b.span_id, b.open, b.age);
+    return std::tie(a.span_id, a.exchange, a.open, a.age) <
+           std::tie(b.span_id, b.exchange, b.open, b.age);
   });
-  const auto superseded = std::ranges::unique(items_, {}, &Item::span_id);
+  const auto superseded = std::ranges::unique(items_, [](const Item& a, const Item& b) {
+    return a.span_id == b.span_id && a.exchange == b.exchange;
+  });
   items_.erase(superseded.begin(), superseded.end());
   std::ranges::sort(items_, [](const Item& a, const Item& b) {
     return std::make_tuple(!a.root, a.start_ns, a.span_id) <

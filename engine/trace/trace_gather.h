@@ -1,6 +1,7 @@
 // GatherTrace: the rows of one trace out of the buffer into a table: root first, then by start.
 //
-// Of several rows with one span id the last version wins: an ended one over an `open` one. Called
+// Of several rows of one span the last version wins: an ended one over an `open` one. Two exchanges
+// that came to share a span id stay two. Called
 // by TracePartition only.
 #pragma once
 
@@ -35,7 +36,7 @@ class TraceGatherer {
 
  private:
   struct Item {
-    uint64_t span_id;
+    uint64_t span_id, exchange;
     int64_t start_ns;
     RowRef row;
     uint32_t age;  // position in the chain: 0 is the newest

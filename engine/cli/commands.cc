@@ -5,11 +5,9 @@ namespace weft::cli {
 
 std::vector<std::unique_ptr<Command>> AllCommands() {
   std::vector<std::unique_ptr<Command>> commands;
-#if WEFT_HAVE_ENGINE
   commands.push_back(MakeRun());
   commands.push_back(MakeRecord());
   commands.push_back(MakeReplay());
-#endif
 #if WEFT_HAVE_SQLITE
   commands.push_back(MakeTraces());
   commands.push_back(MakeTrace());

@@ -66,9 +66,9 @@ Result<T> ReadMessage(const Payload& payload, std::string_view name, Read&& read
   try {
     const auto* begin = reinterpret_cast<const capnp::word*>(bytes.data());
     capnp::ReaderOptions options;
-    // Every list is visited once, so an honest message costs its own size; crafted ones that point
-    // at one list many times stop here.
-    options.traversalLimitInWords = bytes.size() / 8 + 1024;
+    // Every list is visited once, and the one that tells the number of rows twice: an honest message
+    // costs less than twice its size. Crafted ones that point at one list many times stop here.
+    options.traversalLimitInWords = 2 * (bytes.size() / 8) + 1024;
     options.nestingLimit = 8;
     capnp::FlatArrayMessageReader reader(kj::arrayPtr(begin, begin + bytes.size() / 8), options);
     Result<T> result = read(reader.getRoot<Root>());

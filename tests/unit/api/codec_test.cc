@@ -196,6 +196,19 @@ TEST(LogCodec, GivesBackLinks) {
   EXPECT_FALSE(DecodeLinks(EncodeLinks(b)));
 }
 
+// The list that tells the number of rows is visited twice; a tight limit once refused big batches.
+TEST(LogCodec, GivesBackBatchesOfManyRows) {
+  constexpr size_t kRows = 100'000;
+  LinkBatch links;
+  links.what.assign(kRows, 1);
+  for (auto* column : {&links.wire_id, &links.span_id, &links.trace_hi, &links.trace_lo})
+    column->assign(kRows, 7);
+  for (auto* column : {&links.partition, &links.flags}) column->assign(kRows, 1);
+  const auto read = DecodeLinks(EncodeLinks(links));
+  ASSERT_TRUE(read.has_value()) << read.error().message;
+  EXPECT_EQ(read->size(), kRows);
+}
+
 TEST(LogCodec, GivesBackLabels) {
   LabelBatch b;
   b.what = {3};

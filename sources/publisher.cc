@@ -9,14 +9,26 @@
 
 namespace weft::sources {
 
+namespace {
+
+uint32_t FirstPartition(std::string_view host_id, uint32_t partitions) {
+  return PartitionOf(HashText(host_id), partitions);
+}
+
+uint32_t ShardPartition(uint32_t first, uint64_t process_id, uint32_t partitions) {
+  return static_cast<uint32_t>((first + Mix64(process_id) % kShardsPerHost) % partitions);
+}
+
+}  // namespace
+
 uint32_t EventPartition(std::string_view host_id, uint64_t process_id, uint32_t partitions) {
-  const uint64_t shard = Mix64(process_id) % kShardsPerHost;
-  return static_cast<uint32_t>((PartitionOf(HashText(host_id), partitions) + shard) % partitions);
+  return ShardPartition(FirstPartition(host_id, partitions), process_id, partitions);
 }
 
 Publisher::Publisher(AgentIdentity identity, Options options, transport::Transport& transport,
                      const Clock& clock, Metrics& metrics)
     : identity_(std::move(identity)),
+      first_partition_(FirstPartition(identity_.host_id, transport.partitions())),
       options_(options),
       transport_(transport),
       clock_(clock),
@@ -30,7 +42,7 @@ Publisher::Publisher(AgentIdentity identity, Options options, transport::Transpo
 
 Publisher::Shard& Publisher::ShardOf(uint64_t process_id) {
   const uint32_t partition =
-      EventPartition(identity_.host_id, process_id, transport_.partitions());
+      ShardPartition(first_partition_, process_id, transport_.partitions());
   for (Shard& shard : shards_)
     if (shard.partition == partition) return shard;
   Shard& shard = shards_.emplace_back();

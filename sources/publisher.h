@@ -99,7 +99,8 @@ class Publisher {
   bool Offer(int64_t deadline_ns);
   void DropOldest();
 
-  AgentIdentity identity_;
+  const AgentIdentity identity_;
+  const uint32_t first_partition_;  // of this host's shards
   Options options_;
   transport::Transport& transport_;
   const Clock& clock_;

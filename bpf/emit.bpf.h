@@ -179,6 +179,10 @@ static __always_inline void weft_emit_control(struct weft_stats *st, __u8 type, 
 	c->pid = pid;
 	c->type = type;
 	__builtin_memset(c->pad, 0, sizeof(c->pad));
+	__builtin_memset(c->comm, 0, sizeof(c->comm));
+	/* A short-lived program is gone before its /proc can be read. */
+	if (type == WEFT_RECORD_EXEC)
+		bpf_get_current_comm(c->comm, sizeof(c->comm));
 	bpf_ringbuf_submit(c, BPF_RB_NO_WAKEUP);
 }
 

@@ -96,6 +96,7 @@ struct weft_control {
 	__weft_u32 pid;		/* exec, exit; of a close: whoever ran */
 	__weft_u8 type;		/* weft_record_type */
 	__weft_u8 pad[3];
+	char comm[16];		/* exec: the new name, zero terminated */
 };
 
 /* Per-CPU; every event of the data programs is in exactly one of the numbers behind `seen`. */
@@ -117,7 +118,7 @@ struct weft_stats {
 #endif
 WEFT_ASSERT_SIZE(struct weft_connection, 64);
 WEFT_ASSERT_SIZE(struct weft_data, 112);
-WEFT_ASSERT_SIZE(struct weft_control, 24);
+WEFT_ASSERT_SIZE(struct weft_control, 40);
 WEFT_ASSERT_SIZE(struct weft_stats, 64);
 
 #endif /* WEFT_BPF_WIRE_H_ */

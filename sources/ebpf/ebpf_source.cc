@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <bit>
 #include <chrono>
+#include <cstring>
 #include <condition_variable>
+#include <limits>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -72,6 +74,8 @@ class EbpfSource::Impl {
   void OnControl(const weft_control& record);
   // One round over both rings; true when the data ring was emptied.
   bool Drain();
+  // The two rings are merged by time.
+  void ApplyControls(uint64_t before_ns);
   void Sweep(int64_t now);
   void ReadKernelCounts();
   void PublishLedger();
@@ -91,7 +95,8 @@ class EbpfSource::Impl {
   std::unique_ptr<Loader> loader_;
   Counter &records_, &filtered_;
 
-  std::vector<weft_control> controls_;
+  std::vector<weft_control> controls_;  // read, not applied yet: from next_control_ on
+  size_t next_control_ = 0;
   int64_t watermark_ns_ = 0;
   int64_t next_sweep_ns_ = 0, next_count_ns_ = 0, next_address_ns_ = 0;
   KernelCounts counts_;
@@ -136,6 +141,7 @@ Result<void> EbpfSource::Impl::Attach() {
 }
 
 void EbpfSource::Impl::OnData(const weft_data& record, const uint8_t* payload) {
+  ApplyControls(record.time_ns);
   records_.Add();
   bool first = false;
   if (!filter_.Wanted(record.pid, &first)) {
@@ -153,7 +159,8 @@ void EbpfSource::Impl::OnControl(const weft_control& record) {
       tracker_.OnClose(record);
       break;
     case WEFT_RECORD_EXEC:
-      processes_.OnExec(record.pid);
+      processes_.OnExec(record.pid,
+                        {record.comm, strnlen(record.comm, sizeof record.comm)});
       filter_.Forget(record.pid);
       loader_->ForgetPid(record.pid);
       break;
@@ -168,13 +175,19 @@ void EbpfSource::Impl::OnControl(const weft_control& record) {
 }
 
 bool EbpfSource::Impl::Drain() {
-  // Control first, applied last: what a process or connection did before its end is in the data
-  // ring by the time that its end can be read.
-  controls_.clear();
+  // Control first: what a process or connection did before its end is in the data ring by the time
+  // that its end can be read.
+  controls_.erase(controls_.begin(), controls_.begin() + static_cast<ptrdiff_t>(next_control_));
+  next_control_ = 0;
   loader_->DrainControl(kDrainLimit);
   const bool emptied = loader_->DrainData(kDrainLimit) < kDrainLimit;
-  for (const weft_control& record : controls_) OnControl(record);
+  if (emptied) ApplyControls(std::numeric_limits<uint64_t>::max());
   return emptied;
+}
+
+void EbpfSource::Impl::ApplyControls(uint64_t before_ns) {
+  while (next_control_ < controls_.size() && controls_[next_control_].time_ns < before_ns)
+    OnControl(controls_[next_control_++]);
 }
 
 void EbpfSource::Impl::Sweep(int64_t now) {

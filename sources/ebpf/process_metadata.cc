@@ -200,7 +200,8 @@ const ProcessInfo& ProcessMetadata::Get(uint32_t pid) {
   return entry.info;
 }
 
-void ProcessMetadata::OnExec(uint32_t pid) {
+void ProcessMetadata::OnExec(uint32_t pid, std::string_view comm) {
+  if (!comm.empty()) comms_[pid] = comm;
   const auto it = entries_.find(pid);
   if (it == entries_.end()) return;  // nobody has seen an identity yet that could change
   Entry& entry = it->second;
@@ -217,6 +218,7 @@ void ProcessMetadata::OnExec(uint32_t pid) {
 
 void ProcessMetadata::OnExit(uint32_t pid) {
   const int64_t now = clock_.MonotonicNs();
+  comms_.erase(pid);
   const auto it = entries_.find(pid);
   if (it != entries_.end() && it->second.exited_ns == 0) it->second.exited_ns = now;
   if (now - swept_ns_ < kSecond) return;
@@ -271,6 +273,8 @@ void ProcessMetadata::Describe(const std::string& executable, const std::string&
   const CgroupOwner owner = ReadCgroup(cgroup);
   info->executable = executable;
   if (info->executable.empty() && !arguments.empty()) info->executable = arguments[0];
+  const auto comm = comms_.find(info->pid);
+  if (info->executable.empty() && comm != comms_.end()) info->executable = comm->second;
   info->attributes.clear();
   const auto add = [&](std::string_view key, std::string_view value) {
     if (!value.empty()) info->attributes.emplace_back(key, value);
@@ -301,6 +305,7 @@ void ProcessMetadata::Describe(const std::string& executable, const std::string&
     name = ServiceOfUnit(owner.unit);
   const std::string folder = options_.root + "/proc/" + std::to_string(info->pid);
   if (name.empty()) name = ServiceNameFromCommand(executable, arguments, ReadLink(folder + "/cwd"));
+  if (name.empty() && comm != comms_.end()) name = comm->second;
   if (name.empty()) name = "pid-" + std::to_string(info->pid);
   std::string clean;
   redactor_.Text(name, &clean);

@@ -44,7 +44,8 @@ class ProcessMetadata {
   const ProcessInfo& Get(uint32_t pid);
   // From the control ring. After OnExec the process has a new id; after OnExit the entry stays for
   // kKeepNs, unless the pid is used again.
-  void OnExec(uint32_t pid);
+  // `comm` names a process that is gone before /proc can be read.
+  void OnExec(uint32_t pid, std::string_view comm = {});
   void OnExit(uint32_t pid);
 
   const std::string& host_id() const { return host_id_; }      // machine-id, else the host name
@@ -77,6 +78,7 @@ class ProcessMetadata {
   Redactor redactor_{{}};
   int64_t swept_ns_ = 0;
   std::unordered_map<uint32_t, Entry> entries_;
+  std::unordered_map<uint32_t, std::string> comms_;  // of processes that live, since their exec
 };
 
 }  // namespace weft::ebpf

@@ -89,7 +89,8 @@ class EbpfLiveTest : public testing::Test {
   }
 
   // Every exchange was seen once at each end, under the same wire id, complete.
-  void ExpectBothEnds(uint32_t server, uint32_t client, size_t exchanges) {
+  void ExpectBothEnds(uint32_t server, uint32_t client, size_t exchanges,
+                      size_t new_connections = 1) {
     std::set<uint64_t> ids[2];
     for (const auto& [end, pid, kind] :
          {std::tuple{0, server, WEFT_KIND_SERVER}, std::tuple{1, client, WEFT_KIND_CLIENT}}) {
@@ -101,7 +102,7 @@ class EbpfLiveTest : public testing::Test {
         EXPECT_EQ(row.flags & (WEFT_FLAG_INCOMPLETE | WEFT_FLAG_PROVISIONAL), 0u);
         fresh += (row.flags & WEFT_FLAG_NEW_CONNECTION) != 0;
       }
-      EXPECT_EQ(fresh, 1u);
+      EXPECT_EQ(fresh, new_connections);
     }
     EXPECT_EQ(ids[0].size(), exchanges);
     EXPECT_EQ(ids[0], ids[1]);
@@ -156,6 +157,26 @@ class EbpfRedisTest : public EbpfLiveTest {
 TEST_F(EbpfRedisTest, SeesEveryCommandAtBothEnds) { TraceGets(kRequests, 1); }
 
 TEST_F(EbpfRedisTest, SeesEveryPipelinedCommandAtBothEnds) { TraceGets(1 + 70 * 7, 7); }
+
+TEST_F(EbpfLiveTest, JoinsConnectionsThatWereThereBefore) {
+  const test::Listener listener;
+  constexpr int kBefore = 3;
+  const test::Gate gate;
+  test::TracedProcess server([&] { return test::ServeHttp(listener.fd, kBefore + kRequests); });
+  test::TracedProcess client(
+      [&] { return test::RequestHttp(listener.port, kBefore, &gate, kRequests); });
+  server.Go();
+  client.Go();
+  gate.WaitReached();
+  EbpfConfig config;
+  config.include.pids = {server.pid(), client.pid()};
+  Trace(config, [&] {
+    gate.Open();
+    EXPECT_EQ(client.Wait(), 0);
+    EXPECT_EQ(server.Wait(), 0);
+  });
+  ExpectBothEnds(server.pid(), client.pid(), kRequests, 0);
+}
 
 TEST_F(EbpfLiveTest, LeavesExcludedPortsAlone) {
   const test::Listener listener;

@@ -99,6 +99,28 @@ int TracedProcess::Wait() {
   return code;
 }
 
+Gate::Gate() {
+  if (pipe(reached_) != 0 || pipe(open_) != 0) std::abort();
+}
+
+Gate::~Gate() {
+  for (const int fd : {reached_[0], reached_[1], open_[0], open_[1]}) close(fd);
+}
+
+void Gate::WaitReached() const {
+  char c;
+  if (read(reached_[0], &c, 1) != 1) std::abort();
+}
+
+void Gate::Open() const {
+  if (write(open_[1], "o", 1) != 1) std::abort();
+}
+
+void Gate::Pass() const {
+  char c;
+  if (write(reached_[1], "r", 1) != 1 || read(open_[0], &c, 1) != 1) std::abort();
+}
+
 Listener::Listener() {
   fd = socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address{};
@@ -126,10 +148,11 @@ int ServeHttp(int listener, int requests) {
   return 0;
 }
 
-int RequestHttp(uint16_t port, int requests) {
+int RequestHttp(uint16_t port, int requests, const Gate* gate, int more) {
   const int fd = ConnectTo(port);
   if (fd < 0) return 1;
-  for (int i = 0; i < requests; i++) {
+  for (int i = 0; i < requests + more; i++) {
+    if (i == requests && gate != nullptr) gate->Pass();
     if (!WriteAll(fd, "GET /items/" + std::to_string(i) + " HTTP/1.1\r\nHost: shop\r\n\r\n")) return 2;
     if (!ReadUntil(fd, "hello", 1)) return 3;
   }

@@ -37,10 +37,25 @@ struct Listener {
   uint16_t port = 0;
 };
 
+// Where a traced process stops in the middle until the test lets it go on. Made before it.
+class Gate {
+ public:
+  Gate();
+  ~Gate();
+  Gate(const Gate&) = delete;
+  Gate& operator=(const Gate&) = delete;
+  void WaitReached() const;
+  void Open() const;
+  void Pass() const;  // the traced process
+
+ private:
+  int reached_[2] = {-1, -1}, open_[2] = {-1, -1};
+};
+
 // Bodies for TracedProcess. The server ends when it has answered `requests`.
 int ServeHttp(int listener, int requests);
-// `requests` GETs over one keep-alive connection.
-int RequestHttp(uint16_t port, int requests);
+// `requests` GETs over one keep-alive connection, and `more` behind the gate.
+int RequestHttp(uint16_t port, int requests, const Gate* gate = nullptr, int more = 0);
 // `requests` SET and GET over one connection, `pipelined` at a time.
 int RequestRedis(uint16_t port, int requests, int pipelined);
 

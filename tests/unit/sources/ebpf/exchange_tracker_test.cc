@@ -28,7 +28,7 @@ struct Row {
   int32_t fd;
   uint16_t local_port, remote_port;
   uint8_t kind, status, protocol;
-  std::string operation, peer, local_address, remote_address, truth;
+  std::string service, operation, peer, local_address, remote_address, truth;
   std::vector<std::string> attributes;  // "key" or "key=text"
 };
 
@@ -83,6 +83,7 @@ class ExchangeTrackerTest : public testing::Test {
     row.kind = s.kind[i];
     row.status = s.status ? s.status[i] : 0;
     row.protocol = s.protocol ? s.protocol[i] : 0;
+    row.service = view.Text(s.service[i]);
     row.operation = view.Text(s.operation[i]);
     row.peer = view.Text(s.peer[i]);
     row.local_address = view.Text(s.local_address[i]);
@@ -373,6 +374,16 @@ TEST_F(ExchangeTrackerTest, SeesTheFirstRedisCommandOfAConnectionAtTheClient) {
   const auto rows = Rows();
   ASSERT_EQ(rows.size(), 2u);
   EXPECT_TRUE(rows[0].flags & WEFT_FLAG_NEW_CONNECTION);
+}
+
+TEST_F(ExchangeTrackerTest, NamesAProcessThatIsGoneAfterItsLastExec) {
+  processes_.OnExec(client_.pid, "curl");
+  Feed(client_.Send(kRequest, kStart));
+  Feed(client_.Receive(kResponse, kStart + 1));
+  processes_.OnExit(client_.pid);
+  const auto rows = Rows();
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].service, "curl");
 }
 
 TEST_F(ExchangeTrackerTest, CountsARecordThatMakesNoSense) {

@@ -88,14 +88,50 @@ CallTracker::Track* CallTracker::TrackOf(uint32_t request) {
 }
 
 void CallTracker::OnEnd(uint32_t request, int64_t at) {
-  if (Track* track = TrackOf(request); track->cluster != kNone) {
-    const uint32_t cluster = track->cluster;
-    clusters_[cluster].End(clusters_[cluster].MemberOf(request), at, *model_, *states_);
-    Close(request);
-    AfterChange(cluster, at);
-    return;
+  const uint32_t number = TrackOf(request)->cluster;
+  end_bonus_.assign(number == kNone ? 0 : clusters_[number].hypotheses().size(), 0.0f);
+  if (open_.size() > 1 && mode_ != Mode::kAny) WeighEnd(request, at);
+  if (number != kNone) {
+    Cluster& cluster = clusters_[number];
+    cluster.End(cluster.MemberOf(request), at, end_bonus_, *model_, *states_);
   }
   Close(request);
+  if (number != kNone) AfterChange(number, at);
+}
+
+// Whose turn it was to end is evidence too: the owner is known, so a hypothesis in which the
+// request overtook others is the less likely one.
+void CallTracker::WeighEnd(uint32_t request, int64_t at) {
+  candidates_.clear();
+  for (uint32_t i = 0; i < open_.size(); ++i) {
+    const Track& track = open_[i];
+    candidates_.push_back({i, track.track, 0, 0, 0, true});
+    Candidate& candidate = candidates_.back();
+    if (track.cluster != kNone) {
+      const Cluster& cluster = clusters_[track.cluster];
+      candidate.track = cluster.hypotheses()[0].tracks[cluster.MemberOf(track.request)];
+    }
+    candidate.hazard = HazardOf(candidate.track, kEnds, at);
+  }
+  SetRelativeHazards();
+  const uint32_t mine = position_[request];
+  const bool in_window = at >= history_->window_begin && at <= history_->window_end;
+  if (mode_ == Mode::kSearch || in_window) LearnOrder(kEnds, mine);
+  const uint32_t number = open_[mine].cluster;
+  if (number == kNone) return;
+  const Cluster& cluster = clusters_[number];
+  const float factor = order_->OvertakeFactor(kEnds);
+  const float top = candidates_[mine].hazard;
+  end_bonus_.clear();
+  for (const Hypothesis& h : cluster.hypotheses()) {
+    for (size_t i = 0; i < candidates_.size(); ++i) {
+      if (open_[i].cluster == number)
+        candidates_[i].track = h.tracks[cluster.MemberOf(open_[i].request)];
+      relative_hazard_[i] =
+          std::exp(std::min(HazardOf(candidates_[i].track, kEnds, at) - top, 60.0f));
+    }
+    end_bonus_.push_back(OrderBonus(mine, factor));
+  }
 }
 
 void CallTracker::Close(uint32_t request) {
@@ -148,12 +184,19 @@ void CallTracker::OnCall(uint32_t number) {
   AfterChange(track->cluster, call.start_ns);
 }
 
-float CallTracker::HazardOf(const TrackState& at, const Call& call) {
-  const float p = states_->LogP(at.state, call.callee);
+float CallTracker::HazardOf(const TrackState& track, Outcome outcome, int64_t at) {
+  const float p = states_->LogP(track.state, outcome);
   if (p < kImpossible) return p + kImpossible;
-  const double gap = Microseconds(call.start_ns - at.at);
-  const Label last = states_->last(at.state);
-  return p + model_->LogGap(last, call.callee, gap) - model_->LogSurvival(last, gap);
+  const double gap = Microseconds(at - track.at);
+  const Label last = states_->last(track.state);
+  return p + model_->LogGap(last, outcome, gap) - model_->LogSurvival(last, gap);
+}
+
+void CallTracker::SetRelativeHazards() {
+  float top = -INFINITY;
+  for (const Candidate& c : candidates_) top = std::max(top, c.hazard);
+  relative_hazard_.clear();
+  for (const Candidate& c : candidates_) relative_hazard_.push_back(std::exp(c.hazard - top));
 }
 
 void CallTracker::FindCandidates(const Call& call) {
@@ -166,7 +209,7 @@ void CallTracker::FindCandidates(const Call& call) {
     if (mode_ == Mode::kAny) continue;
     Candidate& candidate = candidates_.back();
     if (track.cluster == kNone) {
-      candidate.hazard = HazardOf(track.track, call);
+      candidate.hazard = HazardOf(track.track, call.callee, call.start_ns);
       continue;
     }
     const Cluster& cluster = clusters_[track.cluster];
@@ -175,8 +218,9 @@ void CallTracker::FindCandidates(const Call& call) {
     candidate.track = hypotheses[0].tracks[member];
     candidate.hazard = -INFINITY;
     for (const Hypothesis& h : hypotheses)
-      candidate.hazard = std::max(candidate.hazard,
-                                  h.total - hypotheses[0].total + HazardOf(h.tracks[member], call));
+      candidate.hazard =
+          std::max(candidate.hazard, h.total - hypotheses[0].total +
+                                         HazardOf(h.tracks[member], call.callee, call.start_ns));
   }
 }
 
@@ -199,14 +243,9 @@ CallTracker::Queue CallTracker::QueueOf(size_t i) const {
 }
 
 void CallTracker::AddBonuses(const Call& call) {
-  float top = -INFINITY;
   bool any_nested = false;
-  for (const Candidate& c : candidates_) {
-    top = std::max(top, c.hazard);
-    any_nested |= c.nested;
-  }
-  relative_hazard_.clear();
-  for (const Candidate& c : candidates_) relative_hazard_.push_back(std::exp(c.hazard - top));
+  for (const Candidate& c : candidates_) any_nested |= c.nested;
+  SetRelativeHazards();
   const float factor = order_->OvertakeFactor(call.callee);
   const bool spoken = call.wanted && voices_->About(call.row);
   for (size_t i = 0; i < candidates_.size(); ++i) {
@@ -227,11 +266,11 @@ float CallTracker::OrderBonus(size_t i, float factor) const {
   return std::log(std::max(queue.oldest == i ? norm : norm * factor, 1e-9f));
 }
 
-void CallTracker::LearnOrder(const Call& call, size_t best) {
+void CallTracker::LearnOrder(Outcome outcome, size_t best) {
   const Queue queue = QueueOf(best);
   if (queue.members < 2 || queue.hazard < 1e-20f || !candidates_[best].nested) return;
   const float in_order = std::min(relative_hazard_[queue.oldest] / queue.hazard, 1.0f);
-  order_->Add(call.callee, queue.oldest != best, 1.0f - in_order);
+  order_->Add(outcome, queue.oldest != best, 1.0f - in_order);
 }
 
 uint32_t CallTracker::ChooseAny(const Call& call) const {
@@ -257,7 +296,7 @@ void CallTracker::Decide(uint32_t number, float background) {
     if (rank(i) > rank(best)) best = i;
   }
   const float top = std::max(candidates_[best].value(), background);
-  if (!call.ahead && candidates_[best].value() >= background) LearnOrder(call, best);
+  if (!call.ahead && candidates_[best].value() >= background) LearnOrder(call.callee, best);
 
   PendingCall pending;
   pending.call = number;
@@ -336,7 +375,8 @@ void CallTracker::WeighChoices(uint32_t number, const Call& call,
       const Track& track = open_[candidates_[i].open];
       if (track.cluster != number) continue;
       candidates_[i].track = h.tracks[cluster.MemberOf(track.request)];
-      relative_hazard_[i] = std::exp(HazardOf(candidates_[i].track, call) - top);
+      relative_hazard_[i] =
+          std::exp(HazardOf(candidates_[i].track, call.callee, call.start_ns) - top);
     }
     for (const uint32_t i : plausible) {
       const uint32_t request = open_[candidates_[i].open].request;

@@ -76,13 +76,15 @@ class CallTracker {
   void OnResponse(uint32_t number, int64_t at);
   void OnEnd(uint32_t request, int64_t at);
   void FindCandidates(const Call& call);
-  float HazardOf(const TrackState& track, const Call& call);
+  float HazardOf(const TrackState& track, Outcome outcome, int64_t at);
   void AddBonuses(const Call& call);
   float OrderBonus(size_t i, float factor) const;
   void WeighChoices(uint32_t cluster, const Call& call, const std::vector<uint32_t>& plausible,
                     bool background_plausible, float background);
   Queue QueueOf(size_t i) const;
-  void LearnOrder(const Call& call, size_t best);
+  void SetRelativeHazards();
+  void LearnOrder(Outcome outcome, size_t best);
+  void WeighEnd(uint32_t request, int64_t at);
   uint32_t ChooseAny(const Call& call) const;
   void Decide(uint32_t number, float background);
   void Branch(uint32_t number, PendingCall pending, const std::vector<uint32_t>& plausible,
@@ -112,6 +114,7 @@ class CallTracker {
   std::vector<float> relative_hazard_;
   std::vector<uint32_t> plausible_;
   std::vector<Choice> choices_;
+  std::vector<float> end_bonus_;  // by hypothesis
   std::vector<Weighed> weighed_;
   size_t wanted_pending_ = 0, ambiguous_ = 0;
 };

@@ -112,11 +112,13 @@ void Cluster::Answer(uint32_t call, uint32_t member, uint16_t callee, int64_t at
   }
 }
 
-void Cluster::End(uint32_t member, int64_t at, const RequestModel& model, RequestStates& states) {
-  for (Hypothesis& h : hypotheses_) {
-    const TrackState track = h.tracks[member];
-    h.score += states.LogP(track.state, kEnds) +
-               model.LogGap(states.last(track.state), kEnds, Microseconds(at - track.at));
+void Cluster::End(uint32_t member, int64_t at, const std::vector<float>& bonus,
+                  const RequestModel& model, RequestStates& states) {
+  for (size_t i = 0; i < hypotheses_.size(); ++i) {
+    const TrackState track = hypotheses_[i].tracks[member];
+    hypotheses_[i].score +=
+        bonus[i] + states.LogP(track.state, kEnds) +
+        model.LogGap(states.last(track.state), kEnds, Microseconds(at - track.at));
   }
   Remove(member);
 }

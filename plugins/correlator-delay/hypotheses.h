@@ -71,7 +71,9 @@ class Cluster {
   void Follow(uint32_t member, const Call& call, const RequestModel& model, RequestStates& states);
   // The response of a call: of a pending one, or of a member's.
   void Answer(uint32_t call, uint32_t member, uint16_t callee, int64_t at, RequestStates& states);
-  void End(uint32_t member, int64_t at, const RequestModel& model, RequestStates& states);
+  // `bonus`: of each hypothesis, beyond the model's.
+  void End(uint32_t member, int64_t at, const std::vector<float>& bonus, const RequestModel& model,
+           RequestStates& states);
 
   // Drops what has lost by `now`, at most `keep` stay; then agreed calls are in decided() with
   // their owners, and members on which all agree in released(). Both lists are of this call.

@@ -11,15 +11,15 @@ constexpr float kMemory = 2000;
 
 }  // namespace
 
-float QueueOrder::OvertakeFactor(uint32_t callee) const {
-  const Seen& s = seen[callee];
+float QueueOrder::OvertakeFactor(Outcome outcome) const {
+  const Seen& s = seen[outcome];
   const float seen_odds = (s.overtook + kStart * kPrior) / (s.in_order + kPrior);
   const float expected_odds = (s.expected_overtook + kPrior) / (s.expected_in_order + kPrior);
   return std::clamp(seen_odds / expected_odds, 0.003f, 3.0f);
 }
 
-void QueueOrder::Add(uint32_t callee, bool overtook, float expected_overtook) {
-  Seen& s = seen[callee];
+void QueueOrder::Add(Outcome outcome, bool overtook, float expected_overtook) {
+  Seen& s = seen[outcome];
   (overtook ? s.overtook : s.in_order) += 1;
   s.expected_overtook += expected_overtook;
   s.expected_in_order += 1 - expected_overtook;

@@ -227,8 +227,8 @@ float RequestModel::LogSurvival(Label last, double gap) const {
 float RequestModel::LogBackground(uint32_t callee) const {
   const double calls = static_cast<double>(calls_[callee]);
   if (calls < 20 || busy_ <= 0) return -40.0f;  // a new callee must get the chance to be learned
-  // Calls made while no request was open belong to none: their rate is known without trusting our own
-  // decisions, which would feed on themselves.
+  // Calls made while no request was open belong to none: their rate is known without trusting our
+  // own decisions, which would feed on themselves.
   const double rate = static_cast<double>(orphans_[callee]) / std::max(idle_, kLeastIdle) +
                       (kBackgroundPrior * calls + 0.01) / busy_;
   return static_cast<float>(std::log(rate));

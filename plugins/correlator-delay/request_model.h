@@ -51,8 +51,8 @@ class RequestModel {
 
   // `gap` is the time since the state's last event; a response's gap is the callee's affair.
   void Observe(const RequestState& state, Outcome outcome, double gap);
-  // For the rate of calls that belong to no request: a call (an orphan began while none was open), and
-  // time with and without open requests.
+  // For the rate of calls that belong to no request: a call (an orphan began while none was open),
+  // and time with and without open requests.
   void ObserveCall(uint32_t callee, bool orphan);
   void ObserveTime(double busy, double idle) {
     busy_ += busy;
@@ -70,7 +70,7 @@ class RequestModel {
   float LogProbability(const RequestState& state, Outcome outcome) const;
   float LogGap(Label last, Outcome outcome, double gap) const;  // log density per microsecond
   float LogSurvival(Label last, double gap) const;  // log share still without a next own event
-  float LogBackground(uint32_t callee) const;  // log rate of calls without a request
+  float LogBackground(uint32_t callee) const;       // log rate of calls without a request
   double requests() const { return requests_; }
   void set_quantum(double microseconds) { quantum_ = microseconds; }
   double quantum() const { return quantum_; }

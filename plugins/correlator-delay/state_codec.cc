@@ -131,11 +131,14 @@ bool StateCodec::Load(std::string_view in, ProcessLearner& learner) {
   RequestModel m;
   std::vector<uint64_t> operations, callees;
   QueueOrder order;
-  if (!Get(in, version) || version != kVersion || !Get(in, m.quantum_) || !Get(in, m.busy_) || !Get(in, m.idle_) ||
-      !Get(in, m.requests_) || !GetNames(in, operations) || !GetNames(in, callees) ||
-      !Get(in, m.responses_) || !Get(in, m.calls_) || !Get(in, m.orphans_))
+  if (!Get(in, version) || version != kVersion || !Get(in, m.quantum_) || !Get(in, m.busy_) ||
+      !Get(in, m.idle_) || !Get(in, m.requests_) || !GetNames(in, operations) ||
+      !GetNames(in, callees) || !Get(in, m.responses_) || !Get(in, m.calls_) ||
+      !Get(in, m.orphans_))
     return false;
-  if (!Sane(m.busy_) || !Sane(m.idle_) || !Sane(m.requests_) || (m.quantum_ != 1 && m.quantum_ != 1000)) return false;
+  if (!Sane(m.busy_) || !Sane(m.idle_) || !Sane(m.requests_) ||
+      (m.quantum_ != 1 && m.quantum_ != 1000))
+    return false;
   for (const auto* counts : {&m.calls_, &m.orphans_})
     for (const float c : *counts)
       if (!Sane(static_cast<double>(c))) return false;

@@ -27,7 +27,7 @@ class Decider {
   const weft_candidates& voices() const { return io_; }
   // Voices that named a row which could not have caused the call, in all runs.
   uint64_t ignored() const { return decider_.ignored(); }
-  // Spent inside the correlators, in all runs.
+  // CPU time spent inside the correlators, in all runs.
   double seconds() const { return seconds_; }
 
  private:

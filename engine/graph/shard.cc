@@ -1,6 +1,8 @@
 #include "engine/graph/shard.h"
 
+#include <chrono>
 #include <exception>
+#include <thread>
 #include <utility>
 
 #include <fmt/format.h>
@@ -49,7 +51,11 @@ Result<void> Shard::Read() {
   if (!records_.empty()) return {};
   transport_.WaitReadable(owner_->stage(), owner_->partition(),
                           transport_.LogTimeNs() + (hurried_ ? 2 * kMillisecond : limits_.tick_ns));
-  return ReadAvailable();
+  WEFT_TRY(ReadAvailable());
+  // A transport whose sources are closed does not wait any more; what is left comes from the stages
+  // and the exporters, and must not be waited for at full speed.
+  if (records_.empty() && hurried_) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  return {};
 }
 
 // Reads until nothing comes any more, so that time may be told to the stage, or enough is there.

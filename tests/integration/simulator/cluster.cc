@@ -1,9 +1,13 @@
 #include "tests/integration/simulator/cluster.h"
 
 #include <algorithm>
-#include <set>
+#include <cstdio>
+#include <cstdlib>
 #include <utility>
 
+#include "engine/api/codec.h"
+#include "engine/api/ids.h"
+#include "engine/base/hash.h"
 #include "sources/publisher.h"
 #include "tests/integration/simulator/thread_voice.h"
 
@@ -29,6 +33,7 @@ stitch::StitchConfig StitchSettings(uint32_t partitions) {
 
 Cluster::Cluster(const World& world, const Schedule& schedule)
     : world_(world), schedule_(schedule), random_(schedule.seed ^ 0x5eed), clock_(kBoot) {
+  if (const char* wire = std::getenv("WEFT_SIM_WIRE")) watch_wire_ = std::strtoull(wire, nullptr, 16);
   transport::MemoryOptions options;
   options.partitions = schedule.partitions;
   options.blocking = false;
@@ -145,10 +150,12 @@ void Cluster::Turn(uint32_t partition, StitchMember& member) {
   if (dies && Chance() < 0.5) {  // before its commit, else right after it
     ++kills_;
   } else {
+    if (watch_wire_ != 0) Watch(partition, transaction);
     Expect(member.owner->Commit(std::move(transaction)).has_value(), "stitch commit failed");
     if (!dies) return;
     ++kills_;
   }
+  if (watch_wire_ != 0) std::printf("%ld stitch %u dies\n", Now(), partition);
   StitchMember dead = std::move(member);
   TakeOver(partition, member);
   if (schedule_.zombies) stitch_zombies_.push_back(std::move(dead));
@@ -187,6 +194,35 @@ void Cluster::Export(TraceMember& member) {
     member.queue.pop_front();
   }
 }
+
+// What a transaction says about the exchange that WEFT_SIM_WIRE names.
+void Cluster::Watch(uint32_t partition, const transport::Transaction& transaction) {
+  for (const auto& out : transaction.out) {
+    if (out.type == transport::RecordType::kLinkBatch) {
+      const auto links = api::DecodeLinks(out.payload).value();
+      const bool joins = PartitionOf(watch_wire_, schedule_.partitions) == out.partition;
+      if (joins && links.watermark_ns != 0)
+        std::printf("%ld stitch %u: links watermark %ld\n", Now(), partition,
+                    (links.watermark_ns - kBoot) / kMillisecond);
+      for (size_t i = 0; i < links.size(); ++i)
+        if (links.wire_id[i] == watch_wire_)
+          std::printf("%ld stitch %u: %s span %lx trace %lx flags %x\n", Now(), partition,
+                      links.what[i] == 0 ? "exists" : links.what[i] == 1 ? "want" : "answer",
+                      links.span_id[i], links.trace_lo[i], links.flags[i]);
+    } else if (out.type == transport::RecordType::kLabelBatch) {
+      const auto labels = api::DecodeLabels(out.payload).value();
+      for (size_t i = 0; i < labels.size(); ++i)
+        for (const auto side : {api::Side::kServer, api::Side::kClient})
+          if (labels.span_id[i] == api::SpanId(watch_wire_, side))
+            std::printf("%ld stitch %u: label %x span %lx parent %lx trace %lx\n", Now(), partition,
+                        labels.what[i], labels.span_id[i], labels.parent_id[i], labels.trace_lo[i]);
+    }
+  }
+  if (transaction.commit_offset)
+    std::printf("%ld stitch %u: offset %lu\n", Now(), partition, *transaction.commit_offset);
+}
+
+int64_t Cluster::Now() const { return (clock_.MonotonicNs() - kBoot) / kMillisecond; }
 
 // A member that was taken over does not know it: it reads, decides and commits, and must be
 // refused.

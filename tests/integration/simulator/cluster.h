@@ -76,6 +76,8 @@ class Cluster {
   void Export(TraceMember& member);
   void Round();
   void TryZombies();
+  void Watch(uint32_t partition, const transport::Transaction& transaction);
+  int64_t Now() const;  // true time in ms
   void Expect(bool ok, const std::string& what);
   bool AllIdle() const;
   std::string Unrest() const;  // who still holds what
@@ -98,6 +100,7 @@ class Cluster {
   bool calm_ = false;  // nobody dies any more: the end must be reached
   bool finishing_ = false, closing_ = false;
   uint64_t kills_ = 0;
+  uint64_t watch_wire_ = 0;
   std::string failure_;
 };
 

@@ -1,0 +1,166 @@
+#include "engine/graph/engine.h"
+
+#include <map>
+#include <mutex>
+
+#include <time.h>
+
+#include <gtest/gtest.h>
+
+#include "engine/transport/memory.h"
+#include "sources/publisher.h"
+
+namespace weft::graph {
+namespace {
+
+using transport::MemoryTransport;
+
+// What an exporter was given, by exchange.
+struct Store {
+  std::mutex mutex;
+  std::map<uint64_t, uint64_t> trace_of;
+  std::map<uint64_t, uint64_t> parent_of;
+  uint64_t rows = 0;
+  bool refuse = false;
+};
+
+int32_t Export(void* instance, const weft_spans* s, const weft_traces*, const weft_source*,
+               weft_error*) {
+  auto* store = static_cast<Store*>(instance);
+  std::lock_guard lock(store->mutex);
+  if (store->refuse) return WEFT_EXPORT_RETRY;
+  for (uint32_t i = 0; i < s->n; ++i) {
+    store->trace_of[s->exchange[i]] = s->trace_lo[i];
+    store->parent_of[s->exchange[i]] = s->parent_id[i];
+  }
+  store->rows += s->n;
+  return WEFT_EXPORT_OK;
+}
+const weft_exporter kStore{sizeof(weft_exporter), Export, nullptr};
+
+class EngineTest : public testing::Test {
+ protected:
+  static constexpr uint32_t kPartitions = 3;
+
+  std::unique_ptr<Engine> Start(EngineConfig config = {}) {
+    EnginePlugins plugins;
+    plugins.shards.resize(kPartitions);
+    plugins.exporters = {{"one", &kStore, &stores_[0]}, {"two", &kStore, &stores_[1]}};
+    auto engine = Engine::Start(config, std::move(plugins), transport_, clock_, metrics_, *log_);
+    EXPECT_TRUE(engine);
+    return std::move(*engine);
+  }
+  sources::Publisher Agent(uint64_t n) {
+    return sources::Publisher({"machine" + std::to_string(n), "host", n, 1}, {}, transport_, clock_,
+                              metrics_);
+  }
+  // A request that calls another process of the same host, which serves it.
+  void AddTrace(sources::Publisher& agent, uint64_t n) {
+    const int64_t now = clock_.MonotonicNs();
+    const auto add = [&](uint64_t process, weft_kind kind, uint64_t wire, int64_t from, int64_t to) {
+      api::SpanTable& t = agent.AddRow({process, 1, "svc"});
+      const api::Side side = kind == WEFT_KIND_SERVER ? api::Side::kServer : api::Side::kClient;
+      t.exchange.back() = api::ExchangeKey(wire, 0, side);
+      t.wire_id.back() = wire;
+      t.span_id.back() = api::SpanId(wire, side);
+      t.kind.back() = static_cast<uint8_t>(kind);
+      t.start_ns.back() = now - from;
+      t.end_ns.back() = now - to;
+    };
+    add(1, WEFT_KIND_SERVER, Mix64(n), 9000, 1000);
+    add(1, WEFT_KIND_CLIENT, Mix64(n) + 1, 8000, 2000);
+    add(2, WEFT_KIND_SERVER, Mix64(n) + 1, 7000, 3000);
+  }
+  uint64_t Count(std::string_view name) { return metrics_.Get(name).Get(); }
+
+  SystemClock clock_;
+  Metrics metrics_;
+  std::unique_ptr<Logger> log_ = NullLogger();
+  MemoryTransport transport_{{.partitions = kPartitions}, clock_, metrics_};
+  Store stores_[2];
+};
+
+TEST_F(EngineTest, StoresEverythingInEveryExporterBeforeItStops) {
+  auto engine = Start();
+  sources::Publisher agent = Agent(1);
+  constexpr uint64_t kTraces = 500;
+  for (uint64_t n = 0; n < kTraces; ++n) {
+    AddTrace(agent, n + 1);
+    if (n % 50 == 0) agent.Tick(clock_.MonotonicNs() - kSecond);
+  }
+  ASSERT_TRUE(agent.Finish());
+  const auto stopped = engine->Stop(clock_.MonotonicNs() + 30 * kSecond);
+  ASSERT_TRUE(stopped) << stopped.error().message;
+  for (Store& store : stores_) EXPECT_EQ(store.trace_of.size(), 3 * kTraces);
+  EXPECT_EQ(stores_[0].trace_of, stores_[1].trace_of);
+  for (uint64_t n = 1; n <= kTraces; ++n) {
+    const auto served = api::ExchangeKey(Mix64(n) + 1, 0, api::Side::kServer);
+    const auto called = api::ExchangeKey(Mix64(n) + 1, 0, api::Side::kClient);
+    EXPECT_EQ(stores_[0].parent_of.at(served), api::SpanId(Mix64(n) + 1, api::Side::kClient));
+    EXPECT_EQ(stores_[0].trace_of.at(served), stores_[0].trace_of.at(called));
+  }
+  const EngineStats stats = engine->Stats();
+  EXPECT_EQ(stats.observations, 3 * kTraces);
+  EXPECT_EQ(stats.exported, 3 * kTraces);
+  EXPECT_EQ(stats.pending, 0u);
+  EXPECT_EQ(stats.lost, 0u);
+  EXPECT_EQ(Count("agent.observed"), Count("stitch.spans"));
+  EXPECT_EQ(Count("trace.kept"), Count("sink.rows{sink=one}"));
+}
+
+TEST_F(EngineTest, StopEndsByItsDeadlineWhenAnExporterNeverTakesAnything) {
+  stores_[1].refuse = true;
+  auto engine = Start();
+  sources::Publisher agent = Agent(1);
+  AddTrace(agent, 1);
+  ASSERT_TRUE(agent.Finish());
+  // The other exporter has it once it is decided.
+  while (Count("sink.rows{sink=one}") < 3 && !engine->Failure())
+    transport_.WaitReadable(transport::Stage::kTrace, 0, clock_.MonotonicNs() + kMillisecond);
+  const int64_t begin = clock_.MonotonicNs();
+  const auto stopped = engine->Stop(begin + kSecond);
+  EXPECT_LT(clock_.MonotonicNs() - begin, 20 * kSecond);
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().code, Code::kCancelled);
+  EXPECT_EQ(stores_[0].rows, 3u);
+  EXPECT_EQ(Count("sink.dropped{sink=two}"), 3u);
+  EXPECT_EQ(engine->Stats().lost, 3u);
+}
+
+TEST_F(EngineTest, RefusesPluginsForAnotherNumberOfShards) {
+  EnginePlugins plugins;
+  plugins.shards.resize(1);
+  const auto engine =
+      Engine::Start({}, std::move(plugins), transport_, clock_, metrics_, *log_);
+  ASSERT_FALSE(engine);
+  EXPECT_EQ(engine.error().code, Code::kInvalid);
+}
+
+TEST_F(EngineTest, SaysWhyItStoppedByItself) {
+  auto engine = Start();
+  auto thief = transport_.Own(transport::Stage::kStitch, 0);
+  const auto stopped = engine->Stop(clock_.MonotonicNs() + 5 * kSecond);
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().code, Code::kFenced);
+  EXPECT_TRUE(engine->Failure());
+}
+
+TEST_F(EngineTest, CostsNextToNothingWhileIdle) {
+  auto engine = Start();
+  const auto cpu_ns = [] {
+    timespec t{};
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return t.tv_sec * kSecond + t.tv_nsec;
+  };
+  const int64_t begin = clock_.MonotonicNs(), cpu_begin = cpu_ns();
+  while (clock_.MonotonicNs() - begin < kSecond)
+    transport_.WaitReadable(transport::Stage::kStitch, 0, begin + kSecond);
+  const double cores = static_cast<double>(cpu_ns() - cpu_begin) /
+                       static_cast<double>(clock_.MonotonicNs() - begin);
+  std::printf("idle: %.4f cores\n", cores);
+  EXPECT_LT(cores, 0.25);
+  EXPECT_TRUE(engine->Stop(clock_.MonotonicNs() + 5 * kSecond));
+}
+
+}  // namespace
+}  // namespace weft::graph

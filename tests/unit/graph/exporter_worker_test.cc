@@ -1,0 +1,131 @@
+#include "engine/graph/exporter_worker.h"
+
+#include <algorithm>
+#include <atomic>
+#include <stdexcept>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace weft::graph {
+namespace {
+
+// Answers from a list, then OK; remembers the numbers of the batches it took.
+struct FakeSink {
+  std::vector<int32_t> answers;
+  size_t calls = 0;
+  std::vector<uint64_t> taken;
+  std::atomic<int> flushes = 0;
+  bool throws = false;
+};
+
+int32_t Export(void* instance, const weft_spans*, const weft_traces*, const weft_source* source,
+               weft_error*) {
+  auto* sink = static_cast<FakeSink*>(instance);
+  if (sink->throws) throw std::runtime_error("broken plugin");
+  const int32_t answer =
+      sink->calls < sink->answers.size() ? sink->answers[sink->calls] : int32_t{WEFT_EXPORT_OK};
+  ++sink->calls;
+  if (answer == WEFT_EXPORT_OK) sink->taken.push_back(source->batch);
+  return answer;
+}
+int32_t Flush(void* instance, uint64_t, weft_error*) {
+  ++static_cast<FakeSink*>(instance)->flushes;
+  return WEFT_OK;
+}
+const weft_exporter kTable{sizeof(weft_exporter), Export, Flush};
+
+class ExporterWorkerTest : public testing::Test {
+ protected:
+  ExporterWorkerTest() {
+    config_.first_backoff_ns = kMillisecond;
+    config_.max_backoff_ns = 2 * kMillisecond;
+  }
+  std::unique_ptr<ExporterWorker> Worker() {
+    return std::make_unique<ExporterWorker>(config_, Exporter{"fake", &kTable, &sink_}, clock_,
+                                            metrics_, *log_);
+  }
+  static trace::ExportBatchPtr Batch(uint64_t number) {
+    auto batch = std::make_shared<trace::ExportBatch>();
+    batch->number = number;
+    batch->spans.AddRow();
+    batch->view = batch->spans.View();
+    batch->bytes = 1000;
+    return batch;
+  }
+  ExporterWorker::Done Note() {
+    return [this](Fate fate) { fates_.push_back(fate); };
+  }
+  uint64_t Count(std::string_view name) { return metrics_.Get(name).Get(); }
+
+  SystemClock clock_;
+  Metrics metrics_;
+  std::unique_ptr<Logger> log_ = NullLogger();
+  ExporterConfig config_;
+  FakeSink sink_;
+  std::vector<Fate> fates_;
+};
+
+TEST_F(ExporterWorkerTest, DeliversInOrderAndFlushesAtTheEnd) {
+  auto worker = Worker();
+  for (uint64_t i = 1; i <= 100; ++i) worker->Push(Batch(i), Note());
+  worker->Stop(INT64_MAX);
+  ASSERT_EQ(sink_.taken.size(), 100u);
+  EXPECT_TRUE(std::ranges::is_sorted(sink_.taken));
+  EXPECT_EQ(fates_, std::vector<Fate>(100, Fate::kExported));
+  EXPECT_EQ(Count("sink.rows{sink=fake}"), 100u);
+  EXPECT_EQ(Count("sink.queued_bytes{sink=fake}"), 0u);
+  EXPECT_GE(sink_.flushes, 1);
+}
+
+TEST_F(ExporterWorkerTest, BringsTheSameBatchAgainUntilItIsTaken) {
+  sink_.answers = {WEFT_EXPORT_RETRY, WEFT_EXPORT_RETRY, WEFT_EXPORT_RETRY};
+  auto worker = Worker();
+  worker->Push(Batch(1), Note());
+  worker->Push(Batch(2), Note());
+  worker->Stop(INT64_MAX);
+  EXPECT_EQ(sink_.taken, (std::vector<uint64_t>{1, 2}));
+  EXPECT_EQ(Count("sink.retries{sink=fake}"), 3u);
+}
+
+TEST_F(ExporterWorkerTest, CountsWhatTheExporterWillNeverTake) {
+  sink_.answers = {WEFT_EXPORT_DROP, WEFT_FAILED};
+  auto worker = Worker();
+  for (uint64_t i = 1; i <= 3; ++i) worker->Push(Batch(i), Note());
+  worker->Stop(INT64_MAX);
+  EXPECT_EQ(fates_, (std::vector<Fate>{Fate::kDropped, Fate::kDropped, Fate::kExported}));
+  EXPECT_EQ(Count("sink.dropped{sink=fake}"), 2u);
+}
+
+TEST_F(ExporterWorkerTest, GivesUpAtTheDeadlineAndSaysSo) {
+  sink_.answers.assign(1'000'000, WEFT_EXPORT_RETRY);
+  config_.max_backoff_ns = config_.first_backoff_ns = 3600 * kSecond;
+  auto worker = Worker();
+  worker->Push(Batch(1), Note());
+  worker->Push(Batch(2), Note());
+  worker->Stop(clock_.MonotonicNs() + 10 * kMillisecond);
+  EXPECT_EQ(fates_, (std::vector<Fate>{Fate::kAbandoned, Fate::kAbandoned}));
+  EXPECT_EQ(Count("sink.dropped{sink=fake}"), 2u);
+}
+
+TEST_F(ExporterWorkerTest, WaitsForRoomInTheQueue) {
+  config_.queue_bytes = 2500;
+  auto worker = Worker();
+  for (uint64_t i = 1; i <= 50; ++i) {
+    worker->Push(Batch(i), Note());
+    EXPECT_LE(Count("sink.queued_bytes{sink=fake}"), 2500u);
+  }
+  worker->Stop(INT64_MAX);
+  EXPECT_EQ(sink_.taken.size(), 50u);
+}
+
+TEST_F(ExporterWorkerTest, AnExceptionOfAPluginIsADrop) {
+  sink_.throws = true;
+  auto worker = Worker();
+  worker->Push(Batch(1), Note());
+  worker->Stop(INT64_MAX);
+  EXPECT_EQ(fates_, (std::vector<Fate>{Fate::kDropped}));
+}
+
+}  // namespace
+}  // namespace weft::graph

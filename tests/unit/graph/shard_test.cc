@@ -1,0 +1,82 @@
+#include "engine/graph/shard.h"
+
+#include <stdexcept>
+
+#include <gtest/gtest.h>
+
+#include "engine/base/metrics.h"
+#include "engine/graph/stage_loop.h"
+#include "engine/transport/memory.h"
+
+namespace weft::graph {
+namespace {
+
+using transport::MemoryTransport;
+using transport::Record;
+using transport::Stage;
+using transport::Transaction;
+
+class CountingShard final : public Shard {
+ public:
+  CountingShard(MemoryTransport& t, uint32_t p)
+      : Shard(t, std::move(t.Own(Stage::kTrace, p).value()), {1 << 20, kMillisecond}) {}
+  std::atomic<int> steps = 0;
+  std::atomic<size_t> seen = 0;
+  bool throws = false;
+  std::atomic<int> end_after = -1;
+
+ private:
+  Transaction Step(const std::vector<Record>& records, int64_t, bool) override {
+    if (throws) throw std::runtime_error("boom");
+    ++steps;
+    seen += records.size();
+    Transaction t;
+    if (!records.empty()) t.commit_offset = records.back().offset + 1;
+    return t;
+  }
+  bool Ended() const override { return end_after >= 0 && steps >= end_after; }
+};
+
+class ShardTest : public testing::Test {
+ protected:
+  SystemClock clock_;
+  Metrics metrics_;
+  MemoryTransport transport_{{.partitions = 4}, clock_, metrics_};
+};
+
+TEST_F(ShardTest, TurnsUntilItHasEnded) {
+  std::vector<std::unique_ptr<CountingShard>> shards;
+  std::vector<Shard*> pointers;
+  for (uint32_t p = 0; p < 4; ++p) {
+    shards.push_back(std::make_unique<CountingShard>(transport_, p));
+    shards.back()->end_after = 20;
+    pointers.push_back(shards.back().get());
+  }
+  StageLoop loop(pointers, 2);
+  loop.Start();
+  loop.Join();
+  for (const auto& shard : shards) EXPECT_EQ(shard->steps, 20);
+}
+
+TEST_F(ShardTest, KeepsAnExceptionAsItsFailureAndEnds) {
+  CountingShard shard(transport_, 1);
+  shard.throws = true;
+  StageLoop loop({&shard}, 1);
+  loop.Start();
+  loop.Join();
+  ASSERT_TRUE(shard.failure());
+  EXPECT_EQ(shard.failure()->message, "trace partition 1: exception: boom");
+}
+
+TEST_F(ShardTest, EndsWhenAnotherOwnerHasTakenThePartition) {
+  CountingShard shard(transport_, 2);
+  auto other = transport_.Own(Stage::kTrace, 2);
+  StageLoop loop({&shard}, 1);
+  loop.Start();
+  loop.Join();
+  ASSERT_TRUE(shard.failure());
+  EXPECT_EQ(shard.failure()->code, Code::kFenced);
+}
+
+}  // namespace
+}  // namespace weft::graph

@@ -24,6 +24,8 @@ void StitchPartition::Impl::AnnounceServer(uint32_t number) {
   if (r.is(kTraced)) TryResolve(number);
   if (r.is(kDecided) || r.is(kAsked)) return;
   const uint64_t wire = WireOf(r);
+  // After a take-over the log knows the id of a row whose wire id is still to be read again.
+  if (wire == 0 && (r.flags & WEFT_FLAG_PROVISIONAL) != 0) return;
   if (wire == 0) return AnswerServer(number, 0, {});
   const std::string_view peer =
       s.remote_address == nullptr ? std::string_view{}

@@ -33,7 +33,8 @@ stitch::StitchConfig StitchSettings(uint32_t partitions) {
 
 Cluster::Cluster(const World& world, const Schedule& schedule)
     : world_(world), schedule_(schedule), random_(schedule.seed ^ 0x5eed), clock_(kBoot) {
-  if (const char* wire = std::getenv("WEFT_SIM_WIRE")) watch_wire_ = std::strtoull(wire, nullptr, 16);
+  if (const char* wire = std::getenv("WEFT_SIM_WIRE"))
+    watch_wire_ = std::strtoull(wire, nullptr, 16);
   transport::MemoryOptions options;
   options.partitions = schedule.partitions;
   options.blocking = false;
@@ -207,7 +208,9 @@ void Cluster::Watch(uint32_t partition, const transport::Transaction& transactio
       for (size_t i = 0; i < links.size(); ++i)
         if (links.wire_id[i] == watch_wire_)
           std::printf("%ld stitch %u: %s span %lx trace %lx flags %x\n", Now(), partition,
-                      links.what[i] == 0 ? "exists" : links.what[i] == 1 ? "want" : "answer",
+                      links.what[i] == 0   ? "exists"
+                      : links.what[i] == 1 ? "want"
+                                           : "answer",
                       links.span_id[i], links.trace_lo[i], links.flags[i]);
     } else if (out.type == transport::RecordType::kLabelBatch) {
       const auto labels = api::DecodeLabels(out.payload).value();

@@ -57,7 +57,8 @@ class EngineTest : public testing::Test {
   // A request that calls another process of the same host, which serves it.
   void AddTrace(sources::Publisher& agent, uint64_t n) {
     const int64_t now = clock_.MonotonicNs();
-    const auto add = [&](uint64_t process, weft_kind kind, uint64_t wire, int64_t from, int64_t to) {
+    const auto add = [&](uint64_t process, weft_kind kind, uint64_t wire, int64_t from,
+                         int64_t to) {
       api::SpanTable& t = agent.AddRow({process, 1, "svc"});
       const api::Side side = kind == WEFT_KIND_SERVER ? api::Side::kServer : api::Side::kClient;
       t.exchange.back() = api::ExchangeKey(wire, 0, side);
@@ -130,8 +131,7 @@ TEST_F(EngineTest, StopEndsByItsDeadlineWhenAnExporterNeverTakesAnything) {
 TEST_F(EngineTest, RefusesPluginsForAnotherNumberOfShards) {
   EnginePlugins plugins;
   plugins.shards.resize(1);
-  const auto engine =
-      Engine::Start({}, std::move(plugins), transport_, clock_, metrics_, *log_);
+  const auto engine = Engine::Start({}, std::move(plugins), transport_, clock_, metrics_, *log_);
   ASSERT_FALSE(engine);
   EXPECT_EQ(engine.error().code, Code::kInvalid);
 }
@@ -155,8 +155,8 @@ TEST_F(EngineTest, CostsNextToNothingWhileIdle) {
   const int64_t begin = clock_.MonotonicNs(), cpu_begin = cpu_ns();
   while (clock_.MonotonicNs() - begin < kSecond)
     transport_.WaitReadable(transport::Stage::kStitch, 0, begin + kSecond);
-  const double cores = static_cast<double>(cpu_ns() - cpu_begin) /
-                       static_cast<double>(clock_.MonotonicNs() - begin);
+  const double cores =
+      static_cast<double>(cpu_ns() - cpu_begin) / static_cast<double>(clock_.MonotonicNs() - begin);
   std::printf("idle: %.4f cores\n", cores);
   EXPECT_LT(cores, 0.25);
   EXPECT_TRUE(engine->Stop(clock_.MonotonicNs() + 5 * kSecond));

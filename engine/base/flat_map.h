@@ -29,7 +29,7 @@ class FlatMap {
 
   // The value of `key`, made from V{} if new; `second` says whether it is new.
   std::pair<V*, bool> Insert(uint64_t key) {
-    if ((size_ + 1) * 8 > slots_.size() * 7) Grow();
+    if ((size_ + 1) * 4 > slots_.size() * 3) Grow();
     key = Stored(key);
     size_t i = Home(key);
     for (; slots_[i].key != 0; i = Next(i))

@@ -105,9 +105,14 @@ LinkDecision LinkDecider::DecideOne(const weft_spans& view, const weft_candidate
     if (a.log_odds != b.log_odds) return a.log_odds > b.log_odds;
     return a.row > b.row;
   };
+  // The few best to the front, in order: the lists are short, so plain selection is fastest.
   const size_t shown = std::min<size_t>(touched_.size(), kMaxWeighed);
-  std::partial_sort(touched_.begin(), touched_.begin() + static_cast<ptrdiff_t>(shown),
-                    touched_.end(), better);
+  for (size_t k = 0; k < shown; ++k) {
+    size_t first = k;
+    for (size_t i = k + 1; i < touched_.size(); ++i)
+      if (better(touched_[i], touched_[first])) first = i;
+    std::swap(touched_[k], touched_[first]);
+  }
   const WeighedCandidate& best = touched_.front();
   const bool fixed = best.evidence & WEFT_EVIDENCE_CONTEXT;
   if (fixed) {
@@ -115,7 +120,13 @@ LinkDecision LinkDecider::DecideOne(const weft_spans& view, const weft_candidate
   } else {
     const double top = std::max<double>(best.log_odds, none);
     double sum = std::exp(none - top);
-    for (const WeighedCandidate& c : touched_) sum += std::exp(c.log_odds - top);
+    // Correlators give most candidates one of few values.
+    float last = best.log_odds;
+    double weight = std::exp(last - top);
+    for (const WeighedCandidate& c : touched_) {
+      if (c.log_odds != last) weight = std::exp((last = c.log_odds) - top);
+      sum += weight;
+    }
     if (n_silent > 1) sum += (n_silent - 1) * std::exp(-top);
     d.confidence = static_cast<float>(std::exp(best.log_odds - top) / sum);
   }

@@ -35,8 +35,11 @@ void RowStore::Release(uint32_t number) {
 uint32_t RowStore::Find(uint64_t exchange) const {
   if (index_.empty()) return kNone;
   const size_t mask = index_.size() - 1;
-  for (size_t i = Mix64(exchange) & mask; index_[i] != 0; i = (i + 1) & mask)
-    if (rows_[index_[i] - 1].exchange == exchange) return index_[i] - 1;
+  const uint64_t hash = Mix64(exchange);
+  const auto tag = static_cast<uint32_t>(hash >> 32);
+  for (size_t i = hash & mask; index_[i].row != 0; i = (i + 1) & mask)
+    if (index_[i].tag == tag && rows_[index_[i].row - 1].exchange == exchange)
+      return index_[i].row - 1;
   return kNone;
 }
 
@@ -100,35 +103,38 @@ void RowStore::Free(uint32_t number) {
 }
 
 void RowStore::IndexInsert(uint32_t number) {
-  if ((used_ + 1) * 8 > index_.size() * 7) return IndexGrow();
+  if (used_ * 4 > index_.size() * 3) IndexGrow();
   const size_t mask = index_.size() - 1;
-  size_t i = Mix64(rows_[number].exchange) & mask;
-  while (index_[i] != 0) i = (i + 1) & mask;
-  index_[i] = number + 1;
+  const uint64_t hash = Mix64(rows_[number].exchange);
+  size_t i = hash & mask;
+  while (index_[i].row != 0) i = (i + 1) & mask;
+  index_[i] = {static_cast<uint32_t>(hash >> 32), number + 1};
 }
 
+// The home of a slot is the low bits of its hash, which the tag does not have: rows are looked at.
 void RowStore::IndexGrow() {
-  index_.assign(std::max<size_t>(index_.size() * 2, 1024), 0);
+  std::vector<IndexSlot> old = std::move(index_);
+  index_.assign(std::max<size_t>(old.size() * 2, 1024), {});
   const size_t mask = index_.size() - 1;
-  for (uint32_t n = 0; n < rows_.size(); ++n) {
-    if (rows_[n].batch == kNone) continue;
-    size_t i = Mix64(rows_[n].exchange) & mask;
-    while (index_[i] != 0) i = (i + 1) & mask;
-    index_[i] = n + 1;
+  for (const IndexSlot& s : old) {
+    if (s.row == 0) continue;
+    size_t i = Mix64(rows_[s.row - 1].exchange) & mask;
+    while (index_[i].row != 0) i = (i + 1) & mask;
+    index_[i] = s;
   }
 }
 
 void RowStore::IndexErase(uint32_t number) {
   const size_t mask = index_.size() - 1;
   size_t i = Mix64(rows_[number].exchange) & mask;
-  while (index_[i] != number + 1) i = (i + 1) & mask;
-  for (size_t j = (i + 1) & mask; index_[j] != 0; j = (j + 1) & mask) {
-    const size_t home = Mix64(rows_[index_[j] - 1].exchange) & mask;
+  while (index_[i].row != number + 1) i = (i + 1) & mask;
+  for (size_t j = (i + 1) & mask; index_[j].row != 0; j = (j + 1) & mask) {
+    const size_t home = Mix64(rows_[index_[j].row - 1].exchange) & mask;
     if (((j - home) & mask) < ((j - i) & mask)) continue;
     index_[i] = index_[j];
     i = j;
   }
-  index_[i] = 0;
+  index_[i] = {};
 }
 
 uint64_t RowStore::OldestOffset(int64_t not_before, uint64_t next) const {
@@ -146,7 +152,8 @@ int64_t RowStore::OldestPendingStart(int64_t none) const {
 }
 
 size_t RowStore::MemoryBytes() const {
-  size_t sum = rows_.capacity() * sizeof(Row) + (free_.capacity() + index_.capacity()) * 4;
+  size_t sum = rows_.capacity() * sizeof(Row) + free_.capacity() * 4 +
+               index_.capacity() * sizeof(IndexSlot);
   for (const HeldBatch& b : batches_)
     if (b.rows != 0)
       sum += sizeof(HeldBatch) + b.events.payload->bytes().size() +

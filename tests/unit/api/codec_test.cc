@@ -264,6 +264,44 @@ TEST(LogCodec, GivesBackAgentLostStateAndDeadRecords) {
   EXPECT_EQ(dead->record, "raw");
 }
 
+TEST(LogCodec, ReadsLargeBatches) {
+  constexpr size_t kRows = 200'000;
+  LinkBatch links;
+  links.what.assign(kRows, 1);
+  links.wire_id.assign(kRows, 7);
+  links.span_id = links.trace_hi = links.trace_lo = links.wire_id;
+  links.partition.assign(kRows, 3);
+  links.flags = links.partition;
+  auto l = DecodeLinks(EncodeLinks(links));
+  ASSERT_TRUE(l) << l.error().message;
+  EXPECT_EQ(l->size(), kRows);
+  LabelBatch labels;
+  labels.what = links.what;
+  labels.exchange = labels.span_id = labels.parent_id = labels.parent_exchange = links.wire_id;
+  labels.trace_hi = labels.trace_lo = labels.process_id = links.wire_id;
+  labels.decided_ns.assign(kRows, 1);
+  labels.confidence.assign(kRows, 1);
+  labels.evidence = labels.flags = links.partition;
+  EXPECT_TRUE(DecodeLabels(EncodeLabels(labels)));
+  DecisionBatch decisions;
+  decisions.trace_hi = decisions.trace_lo = links.wire_id;
+  decisions.keep = links.what;
+  decisions.weight.assign(kRows, 1);
+  decisions.rule.assign(kRows, 0);
+  decisions.flags = decisions.spans = links.partition;
+  EXPECT_TRUE(DecodeDecisions(EncodeDecisions(decisions)));
+  SpanTable spans;
+  spans.AddProcess(1, "h", "s", "e", 1);
+  for (size_t i = 0; i < kRows; ++i) {
+    spans.AddRow();
+    spans.kind.back() = WEFT_KIND_SERVER;
+    spans.Attribute("n", static_cast<int64_t>(i));
+  }
+  auto events = DecodeEvents(EncodeEvents({}, spans));
+  ASSERT_TRUE(events) << events.error().message;
+  EXPECT_EQ(events->spans.spans().n, kRows);
+}
+
 // Writes the fuzz corpus when WEFT_WRITE_CORPUS names a folder.
 TEST(EventCodec, WritesItsFuzzCorpusOnRequest) {
   const char* folder = std::getenv("WEFT_WRITE_CORPUS");

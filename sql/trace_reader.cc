@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cctype>
+#include <charconv>
 #include <cstring>
 
 #include <fmt/format.h>
@@ -73,9 +74,11 @@ struct IdRange {
 };
 
 IdRange RangeOf(std::string_view prefix) {
-  const uint64_t digits = std::stoull(std::string(prefix), nullptr, 16);
-  const auto free_bits = static_cast<int>(64 - 4 * prefix.size());
+  uint64_t digits = 0;
+  std::from_chars(prefix.data(), prefix.data() + prefix.size(), digits, 16);
+  const size_t free_bits = 64 - 4 * std::min<size_t>(prefix.size(), 16);
   if (free_bits == 0) return {digits, digits};
+  if (free_bits == 64) return {0, UINT64_MAX};
   return {digits << free_bits, (digits << free_bits) | ((uint64_t{1} << free_bits) - 1)};
 }
 

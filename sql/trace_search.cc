@@ -19,12 +19,13 @@ class Search {
   Search(const Database& db, const TraceFilter& filter) : db_(db), filter_(filter) {}
 
   Result<std::vector<StoredTrace>> Run() {
+    WEFT_TRY(FindSets());
     WEFT_TRY(FindBounds());
     Result<void> done;
     if (!OfSpans())
       done = ByTrace();
     else if (filter_.service.empty() && filter_.operation.empty())
-      done = Probe("", {});
+      done = Probe("");
     else
       done = ByOperation();
     if (!done) return std::unexpected(done.error());
@@ -111,8 +112,7 @@ class Search {
                       " AND class <= {{}}",
                       operation),
           [&](int number) {
-            return Probe(fmt::format("s.operation = {} AND s.class = {} AND ", operation, number),
-                         {});
+            return Probe(fmt::format("s.operation = {} AND s.class = {} AND ", operation, number));
           }));
     }
   }
@@ -135,40 +135,42 @@ class Search {
   }
 
   // The newest spans under `where` that fulfil the rest of the filter.
-  Result<void> Probe(const std::string& where, std::vector<std::string> texts) {
+  Result<void> Probe(const std::string& where) {
     std::string sql = "SELECT s.id FROM span_rows s WHERE " + where +
                       "s.id >= ?1 << 20 AND s.id < ?2 << 20" + Conditions("s");
     if (filter_.errors) sql += " AND s.status = 2";
-    int parameter = 3;
-    for (const auto& [key, value] : filter_.attributes) {
-      WEFT_TRY(FindSets(key, value, parameter));
+    std::vector<std::string> texts;
+    for (size_t i = 0; i < filter_.attributes.size(); ++i) {
       sql += fmt::format(
-          " AND (s.attribute_set IN (SELECT id FROM temp.sets_{0}) OR"
-          " CAST(json_extract(s.attributes, ?{0}) AS TEXT) = ?{1})",
-          parameter, parameter + 1);
-      texts.push_back(JsonPath(key));
-      texts.push_back(value);
-      parameter += 2;
+          " AND (s.attribute_set IN (SELECT id FROM temp.sets_{}) OR"
+          " CAST(json_extract(s.attributes, ?{}) AS TEXT) = ?{})",
+          i, 2 * i + 3, 2 * i + 4);
+      texts.push_back(JsonPath(filter_.attributes[i].first));
+      texts.push_back(filter_.attributes[i].second);
     }
     return Take(sql + " ORDER BY s.id DESC", {low_, high_}, texts);
   }
 
   static std::string JsonPath(const std::string& key) { return "$.\"" + key + "\""; }
 
-  // The attribute sets with that pair, once per search, so that rows compare numbers.
-  Result<void> FindSets(const std::string& key, const std::string& value, int number) {
-    if (number < next_sets_) return {};
-    next_sets_ = number + 2;
-    Result<Statement> make = db_.Prepare(fmt::format(
-        "CREATE TEMP TABLE sets_{} AS SELECT id FROM attribute_sets"
-        " WHERE CAST(json_extract(json, ?1) AS TEXT) = ?2",
-        number));
-    if (!make) return std::unexpected(make.error());
-    const std::string path = JsonPath(key);
-    make->Bind(1, std::string_view(path));
-    make->Bind(2, std::string_view(value));
-    WEFT_TRY(make->Run());
-    return db_.Execute(fmt::format("CREATE INDEX temp.sets_{0}_id ON sets_{0}(id)", number));
+  // The attribute sets with each pair, once per search, so that rows compare numbers. Before all
+  // other statements: tables are not dropped while one is running.
+  Result<void> FindSets() {
+    for (size_t i = 0; i < filter_.attributes.size(); ++i) {
+      const auto& [key, value] = filter_.attributes[i];
+      WEFT_TRY(db_.Execute(fmt::format("DROP TABLE IF EXISTS temp.sets_{}", i)));
+      Result<Statement> make = db_.Prepare(fmt::format(
+          "CREATE TEMP TABLE sets_{} AS SELECT id FROM attribute_sets"
+          " WHERE CAST(json_extract(json, ?1) AS TEXT) = ?2",
+          i));
+      if (!make) return std::unexpected(make.error());
+      const std::string path = JsonPath(key);
+      make->Bind(1, std::string_view(path));
+      make->Bind(2, std::string_view(value));
+      WEFT_TRY(make->Run());
+      WEFT_TRY(db_.Execute(fmt::format("CREATE INDEX temp.sets_{0}_id ON sets_{0}(id)", i)));
+    }
+    return {};
   }
 
   // Takes the traces of the rows that the statement gives until there are `limit`.
@@ -209,7 +211,6 @@ class Search {
   const Database& db_;
   const TraceFilter& filter_;
   int64_t low_ = kLastTrace, high_ = 0;  // trace rows
-  int next_sets_ = 3;
   std::map<int64_t, StoredTrace> accepted_;
 };
 

@@ -1,0 +1,42 @@
+// ShopStore: a store with the traces of SmallShop in a folder of its own, open for reading.
+#pragma once
+
+#include <string>
+
+#include <gtest/gtest.h>
+
+#include "engine/base/clock.h"
+#include "sinks/sqlite/sqlite_sink.h"
+#include "tests/support/small_shop.h"
+#include "tests/support/temp_folder.h"
+
+namespace weft::test {
+
+class ShopStore {
+ public:
+  ShopStore() : ShopStore(SmallShop()) {}
+  explicit ShopStore(const TraceBatch& batch) {
+    ManualClock clock(0, kShopNoon);
+    sinks::SqliteSinkOptions options;
+    options.path = path();
+    auto sink = sinks::SqliteSink::Open(options, clock);
+    EXPECT_TRUE(sink.has_value()) << sink.error().message;
+    const api::SpanView view = batch.table.View();
+    Error error;
+    EXPECT_EQ((*sink)->Write(view.spans(), batch.Traces(), TraceBatch::Source(1), &error),
+              WEFT_EXPORT_OK)
+        << error.message;
+    auto opened = sql::Database::OpenForReading(path());
+    EXPECT_TRUE(opened.has_value()) << opened.error().message;
+    db = std::move(*opened);
+  }
+  std::string path() const { return folder_.File("weft.db"); }
+
+ private:
+  TempFolder folder_;
+
+ public:
+  sql::Database db;
+};
+
+}  // namespace weft::test

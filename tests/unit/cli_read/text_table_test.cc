@@ -1,0 +1,29 @@
+#include "engine/cli/text_table.h"
+
+#include <gtest/gtest.h>
+
+namespace weft::cli {
+namespace {
+
+TEST(TextTable, AlignsTextLeftAndNumbersRight) {
+  TextTable table({"name", "calls", "p95"});
+  table.Add({"cart", "7", "1.5ms"});
+  table.Add({"a longer one", "1234", "12ms"});
+  EXPECT_EQ(table.Render({}),
+            "name          calls    p95\n"
+            "cart              7  1.5ms\n"
+            "a longer one   1234   12ms\n");
+}
+
+TEST(TextTable, NarrowOutputCutsTextAndNeverNumbers) {
+  TextTable table({"name", "value"});
+  table.Add({"a name that is much too long for this", "1234567890"});
+  OutputStyle style;
+  style.width = 24;
+  EXPECT_EQ(table.Render(style),
+            "name               value\n"
+            "a name that…  1234567890\n");
+}
+
+}  // namespace
+}  // namespace weft::cli

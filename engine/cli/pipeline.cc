@@ -108,7 +108,8 @@ Result<void> Pipeline::LoadPlugins(graph::EnginePlugins* plugins) {
   const auto make = [&](plugin::Kind kind, const PluginChoice& choice,
                         const std::string& config_json) -> Result<plugin::PluginInstance*> {
     const auto loaded = loader.Load(kind, choice.name);
-    if (!loaded) return std::unexpected(loaded.error());
+    // For the user a plugin that is not there is a wrong configuration, as a misspelt key is.
+    if (!loaded) return Fail(Code::kInvalid, loaded.error().message);
     auto instance = plugin::PluginInstance::Create(*loaded, config_json, services_);
     if (!instance) return std::unexpected(instance.error());
     instances_.push_back(std::make_unique<plugin::PluginInstance>(std::move(*instance)));

@@ -1,4 +1,5 @@
 #include <atomic>
+#include <filesystem>
 #include <thread>
 
 #include <fmt/format.h>
@@ -37,6 +38,8 @@ class Replay final : public Command {
   Result<int> Run(CommandContext& context) override {
     const auto config = shared_.Load();
     if (!config) return std::unexpected(config.error());
+    if (!std::filesystem::exists(file_))
+      return Fail(Code::kNotFound, fmt::format("{}: no such recording", file_));
     auto reader = sources::RecordingReader::Open(file_);
     if (!reader) return std::unexpected(reader.error());
     StopSignal stop;

@@ -33,12 +33,14 @@ transport::Transaction StitchShard::Step(const std::vector<Record>& records, int
                                          bool caught_up) {
   for (const Record& record : records) partition_->Consume(record);
   if (caught_up) {
-    if (finishing_ && !finished_) {
+    if (finish_seen_ && !finished_) {
       finished_ = true;
       partition_->Finish(now_ns);
     }
     partition_->Tick(now_ns);
   }
+  // These records were read before Finish, perhaps; those of the next step are not.
+  finish_seen_ = finishing_;
   idle_ = finished_ && partition_->Idle();
   buffered_ = partition_->BufferedSpans();
   return partition_->TakeTransaction();

@@ -38,6 +38,7 @@ class StitchShard final : public Shard {
 
   std::unique_ptr<stitch::StitchPartition> partition_;
   std::atomic<bool> finishing_ = false;
+  bool finish_seen_ = false;  // by a step: what is read from then on is the rest
   bool finished_ = false;
   bool idle_ = false;
   std::atomic<bool> drained_ = false;

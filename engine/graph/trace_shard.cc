@@ -92,10 +92,12 @@ transport::Transaction TraceShard::Step(const std::vector<Record>& records, int6
                                         bool caught_up) {
   for (uint64_t number : mailbox_->Take()) partition_->Acknowledge(number);
   for (const Record& record : records) partition_->Consume(record);
-  if (finishing_ && caught_up && !closing_) {
+  if (finish_seen_ && caught_up && !closing_) {
     closing_ = true;
     partition_->CloseAll();
   }
+  // These records were read before Finish, perhaps; those of the next step are not.
+  finish_seen_ = finishing_;
   return partition_->Tick(now_ns, caught_up);
 }
 

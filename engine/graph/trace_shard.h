@@ -43,6 +43,7 @@ class TraceShard final : public Shard {
   std::shared_ptr<Mailbox> mailbox_;  // owners: the shard and the batches on their way
   Counter& exported_;
   std::atomic<bool> finishing_ = false;
+  bool finish_seen_ = false;  // by a step: what is read from then on is the rest
   bool closing_ = false;
 };
 

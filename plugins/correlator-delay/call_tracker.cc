@@ -1,7 +1,6 @@
 #include "plugins/correlator-delay/call_tracker.h"
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 namespace weft::plugins::delay {
@@ -10,14 +9,6 @@ namespace {
 // Order of events at one instant: a request begins before the calls it makes, a response comes
 // before the next call, a request ends last.
 enum What : uint32_t { kBegin, kResponse, kCall, kInstantResponse, kEnd };
-
-constexpr float kVoiceLimit = 12.0f;
-constexpr float kNotNested = -8.0f;    // ends before the call does: possible, but rarely the one
-constexpr float kImpossible = -12.0f;  // log-probability below which gaps are not looked at
-constexpr float kPlausible = 8.0f;     // nats behind the best
-constexpr size_t kMaxPlausible = 6;
-
-double Microseconds(int64_t ns) { return static_cast<double>(ns) * 1e-3; }
 
 }  // namespace
 
@@ -99,41 +90,6 @@ void CallTracker::OnEnd(uint32_t request, int64_t at) {
   if (number != kNone) AfterChange(number, at);
 }
 
-// Whose turn it was to end is evidence too: the owner is known, so a hypothesis in which the
-// request overtook others is the less likely one.
-void CallTracker::WeighEnd(uint32_t request, int64_t at) {
-  candidates_.clear();
-  for (uint32_t i = 0; i < open_.size(); ++i) {
-    const Track& track = open_[i];
-    candidates_.push_back({i, track.track, 0, 0, 0, true});
-    Candidate& candidate = candidates_.back();
-    if (track.cluster != kNone) {
-      const Cluster& cluster = clusters_[track.cluster];
-      candidate.track = cluster.hypotheses()[0].tracks[cluster.MemberOf(track.request)];
-    }
-    candidate.hazard = HazardOf(candidate.track, kEnds, at);
-  }
-  SetRelativeHazards();
-  const uint32_t mine = position_[request];
-  const bool in_window = at >= history_->window_begin && at <= history_->window_end;
-  if (mode_ == Mode::kSearch || in_window) LearnOrder(kEnds, mine);
-  const uint32_t number = open_[mine].cluster;
-  if (number == kNone) return;
-  const Cluster& cluster = clusters_[number];
-  const float factor = order_->OvertakeFactor(kEnds);
-  const float top = candidates_[mine].hazard;
-  end_bonus_.clear();
-  for (const Hypothesis& h : cluster.hypotheses()) {
-    for (size_t i = 0; i < candidates_.size(); ++i) {
-      if (open_[i].cluster == number)
-        candidates_[i].track = h.tracks[cluster.MemberOf(open_[i].request)];
-      relative_hazard_[i] =
-          std::exp(std::min(HazardOf(candidates_[i].track, kEnds, at) - top, 60.0f));
-    }
-    end_bonus_.push_back(OrderBonus(mine, factor));
-  }
-}
-
 void CallTracker::Close(uint32_t request) {
   const uint32_t at = position_[request];
   open_[at] = open_.back();
@@ -184,154 +140,6 @@ void CallTracker::OnCall(uint32_t number) {
   AfterChange(track->cluster, call.start_ns);
 }
 
-float CallTracker::HazardOf(const TrackState& track, Outcome outcome, int64_t at) {
-  const float p = states_->LogP(track.state, outcome);
-  if (p < kImpossible) return p + kImpossible;
-  const double gap = Microseconds(at - track.at);
-  const Label last = states_->last(track.state);
-  return p + model_->LogGap(last, outcome, gap) - model_->LogSurvival(last, gap);
-}
-
-void CallTracker::SetRelativeHazards() {
-  float top = -INFINITY;
-  for (const Candidate& c : candidates_) top = std::max(top, c.hazard);
-  relative_hazard_.clear();
-  for (const Candidate& c : candidates_) relative_hazard_.push_back(std::exp(c.hazard - top));
-}
-
-void CallTracker::FindCandidates(const Call& call) {
-  candidates_.clear();
-  for (uint32_t i = 0; i < open_.size(); ++i) {
-    const Track& track = open_[i];
-    const int64_t end = history_->requests[track.request].end_ns;
-    const bool nested = end == 0 || (end >= call.end_ns && end >= call.start_ns);
-    candidates_.push_back({i, track.track, 0, 0, 0, nested});
-    if (mode_ == Mode::kAny) continue;
-    Candidate& candidate = candidates_.back();
-    if (track.cluster == kNone) {
-      candidate.hazard = HazardOf(track.track, call.callee, call.start_ns);
-      continue;
-    }
-    const Cluster& cluster = clusters_[track.cluster];
-    const uint32_t member = cluster.MemberOf(track.request);
-    const auto& hypotheses = cluster.hypotheses();
-    candidate.track = hypotheses[0].tracks[member];
-    candidate.hazard = -INFINITY;
-    for (const Hypothesis& h : hypotheses)
-      candidate.hazard =
-          std::max(candidate.hazard, h.total - hypotheses[0].total +
-                                         HazardOf(h.tracks[member], call.callee, call.start_ns));
-  }
-}
-
-// The requests that wait in the same place as candidate `i`.
-CallTracker::Queue CallTracker::QueueOf(size_t i) const {
-  Queue queue;
-  const Label last = states_->last(candidates_[i].track.state);
-  std::pair<int64_t, uint32_t> oldest{INT64_MAX, kNone};
-  for (size_t j = 0; j < candidates_.size(); ++j) {
-    const Candidate& c = candidates_[j];
-    if (states_->last(c.track.state) != last || !c.nested) continue;
-    ++queue.members;
-    queue.hazard += relative_hazard_[j];
-    const std::pair<int64_t, uint32_t> age{c.track.at, open_[c.open].request};
-    if (age >= oldest) continue;
-    oldest = age;
-    queue.oldest = j;
-  }
-  return queue;
-}
-
-void CallTracker::AddBonuses(const Call& call) {
-  bool any_nested = false;
-  for (const Candidate& c : candidates_) any_nested |= c.nested;
-  SetRelativeHazards();
-  const float factor = order_->OvertakeFactor(call.callee);
-  const bool spoken = call.wanted && voices_->About(call.row);
-  for (size_t i = 0; i < candidates_.size(); ++i) {
-    Candidate& c = candidates_[i];
-    if (any_nested && !c.nested) c.bonus += kNotNested;
-    if (spoken) c.bonus += voices_->Sum(call.row, history_->requests[open_[c.open].request].row);
-    if (candidates_.size() > 1) c.order = OrderBonus(i, factor);
-  }
-}
-
-// Among requests that wait in the same place the one that waits longest goes first, by a learned
-// factor; normalised within the group, so it can help only where it is true.
-float CallTracker::OrderBonus(size_t i, float factor) const {
-  const Queue queue = QueueOf(i);
-  if (queue.members < 2 || queue.hazard < 1e-20f) return 0;
-  const float oldest = relative_hazard_[queue.oldest];
-  const float norm = queue.hazard / (oldest + factor * (queue.hazard - oldest));
-  return std::log(std::max(queue.oldest == i ? norm : norm * factor, 1e-9f));
-}
-
-void CallTracker::LearnOrder(Outcome outcome, size_t best) {
-  const Queue queue = QueueOf(best);
-  if (queue.members < 2 || queue.hazard < 1e-20f || !candidates_[best].nested) return;
-  const float in_order = std::min(relative_hazard_[queue.oldest] / queue.hazard, 1.0f);
-  order_->Add(outcome, queue.oldest != best, 1.0f - in_order);
-}
-
-uint32_t CallTracker::ChooseAny(const Call& call) const {
-  uint32_t n = 0;
-  for (const Candidate& c : candidates_) n += c.nested ? 1 : 0;
-  if (n == 0) return kNone;
-  uint32_t pick = static_cast<uint32_t>(Mix(call.exchange) % n);
-  for (const Candidate& c : candidates_)
-    if (c.nested && pick-- == 0) return open_[c.open].request;
-  return kNone;
-}
-
-void CallTracker::Decide(uint32_t number, float background) {
-  const Call& call = history_->calls[number];
-  AddBonuses(call);
-  if (call.wanted && voices_->About(call.row)) background += voices_->Sum(call.row, WEFT_NONE);
-  size_t best = 0;
-  for (size_t i = 1; i < candidates_.size(); ++i) {
-    const auto rank = [&](size_t c) {
-      return std::pair(candidates_[c].value(),
-                       history_->requests[open_[candidates_[c].open].request].start_ns);
-    };
-    if (rank(i) > rank(best)) best = i;
-  }
-  const float top = std::max(candidates_[best].value(), background);
-  if (!call.ahead && candidates_[best].value() >= background) LearnOrder(call.callee, best);
-
-  PendingCall pending;
-  pending.call = number;
-  pending.callee = call.callee;
-  pending.end_ns = call.end_ns;
-  pending.candidates = static_cast<uint32_t>(candidates_.size());
-  plausible_.clear();
-  for (uint32_t i = 0; i < candidates_.size(); ++i)
-    if (candidates_[i].value() >= top - kPlausible) plausible_.push_back(i);
-  std::ranges::sort(plausible_, [&](uint32_t a, uint32_t b) {
-    return candidates_[a].value() != candidates_[b].value()
-               ? candidates_[a].value() > candidates_[b].value()
-               : a < b;
-  });
-  if (plausible_.size() > kMaxPlausible) plausible_.resize(kMaxPlausible);
-  const bool background_plausible = background >= top - kPlausible;
-  // What is not followed leaves its mass at once; the others when their hypotheses lose.
-  for (uint32_t i = 0; i < candidates_.size(); ++i) {
-    const bool followed = std::ranges::find(plausible_, i) != plausible_.end();
-    pending.alternatives.push_back({open_[candidates_[i].open].request,
-                                    followed ? 0 : std::exp(candidates_[i].value() - top)});
-  }
-  pending.alternatives.push_back({kNone, background_plausible ? 0 : std::exp(background - top)});
-
-  if (plausible_.empty()) {
-    Commit(pending, kNone);
-  } else if (Track& track = open_[candidates_[plausible_[0]].open];
-             plausible_.size() == 1 && !background_plausible && track.cluster == kNone) {
-    Commit(pending, track.request);
-    track.track = {states_->Called(track.track.state, call.callee), call.start_ns};
-  } else {
-    Branch(number, std::move(pending), plausible_, background_plausible, background);
-  }
-}
-
 void CallTracker::Branch(uint32_t number, PendingCall pending,
                          const std::vector<uint32_t>& plausible, bool background_plausible,
                          float background) {
@@ -359,32 +167,6 @@ void CallTracker::Branch(uint32_t number, PendingCall pending,
   if (call.wanted) ++wanted_pending_;
   clusters_[home].Branch(std::move(pending), call, choices_, *model_, *states_, keep_);
   Absorb(home);
-}
-
-// The ways on, weighed under each hypothesis: who waits longest differs between them.
-void CallTracker::WeighChoices(uint32_t number, const Call& call,
-                               const std::vector<uint32_t>& plausible, bool background_plausible,
-                               float background) {
-  const Cluster& cluster = clusters_[number];
-  const float factor = order_->OvertakeFactor(call.callee);
-  float top = -INFINITY;
-  for (const Candidate& c : candidates_) top = std::max(top, c.hazard);
-  choices_.clear();
-  for (const Hypothesis& h : cluster.hypotheses()) {
-    for (size_t i = 0; i < candidates_.size(); ++i) {
-      const Track& track = open_[candidates_[i].open];
-      if (track.cluster != number) continue;
-      candidates_[i].track = h.tracks[cluster.MemberOf(track.request)];
-      relative_hazard_[i] =
-          std::exp(HazardOf(candidates_[i].track, call.callee, call.start_ns) - top);
-    }
-    for (const uint32_t i : plausible) {
-      const uint32_t request = open_[candidates_[i].open].request;
-      const float order = candidates_.size() > 1 ? OrderBonus(i, factor) : 0;
-      choices_.push_back({cluster.MemberOf(request), request, candidates_[i].bonus + order});
-    }
-    if (background_plausible) choices_.push_back({kNone, kNone, background});
-  }
 }
 
 void CallTracker::AfterChange(uint32_t cluster, int64_t now) {
@@ -421,22 +203,6 @@ uint32_t CallTracker::NewCluster() {
   free_clusters_.pop_back();
   clusters_[number].Reset();
   return number;
-}
-
-void CallTracker::Commit(const PendingCall& pending, uint32_t owner) {
-  Call& call = history_->calls[pending.call];
-  call.owner = owner;
-  if (!call.wanted) return;
-  float sum = 1;
-  for (const Alternative& a : pending.alternatives)
-    if (a.owner != owner) sum += a.mass;
-  const float even = std::log(static_cast<float>(pending.candidates)) - std::log(sum);
-  for (const Alternative& a : pending.alternatives) {
-    const float mass = a.owner == owner ? 1.0f : std::max(a.mass, 1e-9f);
-    weighed_.push_back({pending.call, a.owner,
-                        std::clamp(std::log(mass) + even, -kVoiceLimit, kVoiceLimit),
-                        pending.candidates == 1});
-  }
 }
 
 }  // namespace weft::plugins::delay

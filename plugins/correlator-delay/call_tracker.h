@@ -86,6 +86,7 @@ class CallTracker {
   void LearnOrder(Outcome outcome, size_t best);
   void WeighEnd(uint32_t request, int64_t at);
   uint32_t ChooseAny(const Call& call) const;
+  void FindPlausible(float top);
   void Decide(uint32_t number, float background);
   void Branch(uint32_t number, PendingCall pending, const std::vector<uint32_t>& plausible,
               bool background_plausible, float background);

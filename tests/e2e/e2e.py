@@ -64,7 +64,7 @@ class WeftRun:
 
     def __init__(self, build, *options, log):
         self._log_path = log
-        self._log = open(log, "ab")
+        self._log = open(log, "wb")  # anew: "tracing" must be this run's
         self._process = subprocess.Popen([build.weft, "run", *options], stdin=subprocess.DEVNULL,
                                          stdout=self._log, stderr=self._log)
         self._started = time.monotonic()

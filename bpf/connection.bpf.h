@@ -57,6 +57,23 @@ static __always_inline void weft_fill_addresses(struct sock *sk, struct weft_con
 	__builtin_memcpy(c->remote_address, remote, sizeof(remote[0]));
 }
 
+static __always_inline void weft_ends_of(const struct weft_connection *c, bool swapped,
+					 struct weft_ends *ends)
+{
+	__builtin_memcpy(swapped ? ends->to : ends->from, c->local_address, sizeof(ends->from));
+	__builtin_memcpy(swapped ? ends->from : ends->to, c->remote_address, sizeof(ends->to));
+	ends->from_port = swapped ? c->remote_port : c->local_port;
+	ends->to_port = swapped ? c->local_port : c->remote_port;
+}
+
+static __always_inline bool weft_peer_is_agent(const struct weft_connection *c)
+{
+	struct weft_ends ends;
+
+	weft_ends_of(c, true, &ends);
+	return bpf_map_lookup_elem(&own_connections, &ends);
+}
+
 /* NULL when the kernel has no memory for it. */
 static __always_inline struct weft_socket *weft_socket_create(struct sock *sk)
 {
@@ -67,7 +84,8 @@ static __always_inline struct weft_socket *weft_socket_create(struct sock *sk)
 		return 0;
 	s->connection.cookie = bpf_get_socket_cookie(sk);
 	weft_fill_addresses(sk, &s->connection);
-	s->ignored = weft_port_ignored(s->connection.local_port, s->connection.remote_port);
+	s->ignored = weft_port_ignored(s->connection.local_port, s->connection.remote_port) ||
+		     weft_peer_is_agent(&s->connection);
 	return s;
 }
 

@@ -12,22 +12,40 @@ SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(socket_state, struct sock *sk, int old_state, int new_state)
 {
 	struct weft_stats *st = weft_stats_of_cpu();
+	__u32 pid = bpf_get_current_pid_tgid() >> 32;
 	struct weft_socket *s;
+	struct weft_ends ends;
+	__u8 one = 1;
 
 	if (!st || sk->sk_protocol != WEFT_IPPROTO_TCP)
 		return 0;
-	if (new_state == TCP_ESTABLISHED) {
+	if (new_state == TCP_SYN_SENT && pid == agent_pid) {
+		/* In connect(): who calls is certain, but the local port is not chosen yet. */
+		s = weft_socket_create(sk);
+		if (s)
+			s->own = 1;
+	} else if (new_state == TCP_ESTABLISHED) {
+		/* The end that connects gets here before the one that accepts. */
 		s = weft_socket_create(sk);
 		if (!s)
 			return 0;
+		if (s->own) {
+			weft_ends_of(&s->connection, false, &ends);
+			bpf_map_update_elem(&own_connections, &ends, &one, 0);
+		}
 		s->connection.opened_ns = bpf_ktime_get_ns();
 		s->connection.end = old_state == TCP_SYN_SENT ? WEFT_END_CONNECTED :
 								 WEFT_END_ACCEPTED;
 	} else if (new_state == TCP_CLOSE) {
 		s = bpf_sk_storage_get(&sockets, sk, 0, 0);
-		if (s && s->announced)
-			weft_emit_control(st, WEFT_RECORD_CLOSE, bpf_get_current_pid_tgid() >> 32,
-					  s->connection.cookie);
+		if (!s)
+			return 0;
+		if (s->announced)
+			weft_emit_control(st, WEFT_RECORD_CLOSE, pid, s->connection.cookie);
+		if (s->own) {
+			weft_ends_of(&s->connection, false, &ends);
+			bpf_map_delete_elem(&own_connections, &ends);
+		}
 	}
 	return 0;
 }

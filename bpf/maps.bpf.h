@@ -51,6 +51,7 @@ struct weft_socket {
 	__u32 send_from;	/* the latest send: first sequence number, and after its last */
 	__u32 send_to;
 	__u8 ignored;
+	__u8 own;		/* made by the agent's process */
 	__u8 announced;		/* has had a data record: its close is told */
 	__u8 waits;		/* `waiting` is a send whose page was not there yet */
 	struct weft_event waiting;
@@ -88,6 +89,22 @@ struct {
 	__type(key, __u16);
 	__type(value, __u8);
 } ports SEC(".maps");
+
+/* Connections that the agent's process made, to its store or broker: were their other ends traced,
+ * every batch of observations would make new ones. */
+struct weft_ends {
+	__u8 from[16];
+	__u8 to[16];
+	__u16 from_port;
+	__u16 to_port;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct weft_ends);
+	__type(value, __u8);
+} own_connections SEC(".maps");
 
 /* How many sockets have waits set: so that the end of nearly every send is one comparison. */
 __u32 sends_waiting = 0;

@@ -1,5 +1,7 @@
 #include "sources/ebpf/connection.h"
 
+#include <algorithm>
+
 #include <arpa/inet.h>
 
 #include "engine/api/ids.h"
@@ -40,6 +42,7 @@ Connection::Fed Connection::OnData(const weft_data& record, std::string_view pay
   last_ = Mark{static_cast<int64_t>(record.time_ns), record.pid, record.tid, record.fd};
   if (first) first_request_ = placed.position;
   if (conversation_ && placed.length != 0) {
+    Expect(direction, placed.position);
     Segment segment;
     segment.position = placed.position;
     segment.bytes = payload.size() > placed.repeated ? payload.substr(placed.repeated) : "";
@@ -64,8 +67,23 @@ uint64_t Connection::WireIdOf(const Exchange& exchange) const {
   if (exchange.has_response)
     return api::WireId(request, static_cast<uint32_t>(exchange.response.begin));
   if (exchange.pipelined) return 0;
-  return api::WireId(request,
-                     streams_[Index(Opposite(exchange.request_direction))].ExpectedSeq());
+  return api::WireId(request, ExpectedSeq(exchange.request_direction, exchange.request.begin));
+}
+
+void Connection::Expect(Direction requests, uint64_t position) {
+  Expectation(&turns)[kExpectations] = expected_[Index(requests)];
+  const uint32_t seq = streams_[Index(Opposite(requests))].ExpectedSeq();
+  Expectation& newest = turns[kExpectations - 1];
+  if (newest.position != 0 && newest.seq == seq) return;
+  std::copy(turns + 1, turns + kExpectations, turns);
+  newest = {position, seq};
+}
+
+uint32_t Connection::ExpectedSeq(Direction requests, uint64_t position) const {
+  const Expectation(&turns)[kExpectations] = expected_[Index(requests)];
+  for (size_t i = kExpectations; i-- > 0;)
+    if (turns[i].position != 0 && turns[i].position <= position) return turns[i].seq;
+  return streams_[Index(Opposite(requests))].ExpectedSeq();
 }
 
 void Connection::OnClosed(const Exchange& exchange) { sink_.OnClosed(*this, exchange); }

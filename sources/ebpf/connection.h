@@ -72,11 +72,22 @@ class Connection final : private ExchangeSink {
  private:
   void OnClosed(const Exchange& exchange) override;
 
+  // Requests from this position on were sent or received while the other direction stood at `seq`.
+  struct Expectation {
+    uint64_t position = 0;
+    uint32_t seq = 0;
+  };
+  // One per turn of the talk, newest last.
+  static constexpr size_t kExpectations = 4;
+  void Expect(Direction requests, uint64_t position);
+  uint32_t ExpectedSeq(Direction requests, uint64_t position) const;
+
   ConnectionSink& sink_;
   uint64_t id_;
   weft_connection wire_;
   std::string local_address_, remote_address_, remote_endpoint_;
   Stream streams_[2];  // by Direction
+  Expectation expected_[2][kExpectations];
   std::unique_ptr<Conversation> conversation_;
   uint64_t first_request_ = 0;
   Mark last_;

@@ -194,6 +194,20 @@ TEST_F(EbpfLiveTest, LeavesExcludedPortsAlone) {
   EXPECT_GE(Metric("kernel.filtered"), 12u);
 }
 
+TEST_F(EbpfLiveTest, LeavesBothEndsOfItsOwnConnectionsAlone) {
+  const test::Listener listener;
+  test::TracedProcess server([&] { return test::ServeHttp(listener.fd, 3); });
+  EbpfConfig config;
+  config.include.pids = {server.pid()};
+  Trace(config, [&] {
+    server.Go();
+    EXPECT_EQ(test::RequestHttp(listener.port, 3), 0);
+    EXPECT_EQ(server.Wait(), 0);
+  });
+  EXPECT_EQ(rows_, 0u);
+  EXPECT_GE(Metric("kernel.filtered"), 12u);
+}
+
 TEST_F(EbpfLiveTest, EndsARequestThatIsOpenWhenTheAgentStops) {
   const test::Listener listener;
   test::TracedProcess client([&] { return test::RequestHttp(listener.port, 1); });

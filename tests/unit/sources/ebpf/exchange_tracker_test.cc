@@ -386,6 +386,18 @@ TEST_F(ExchangeTrackerTest, NamesAProcessThatIsGoneAfterItsLastExec) {
   EXPECT_EQ(rows[0].service, "curl");
 }
 
+TEST_F(ExchangeTrackerTest, KeepsTheWireIdOfAnOpenRequestWhenOtherBytesArrive) {
+  // The peer speaks before the request is answered: a push message.
+  Feed(client_.Send("*2\r\n$3\r\nGET\r\n$1\r\na\r\n", kStart));
+  Feed(client_.Receive("$1\r\nx\r\n", kStart + 1));
+  Feed(client_.Send("*3\r\n$5\r\nBLPOP\r\n$1\r\nq\r\n$1\r\n0\r\n", kStart + 2));
+  Feed(client_.Receive(">2\r\n+invalidate\r\n*1\r\n+a\r\n", kStart + 3));
+  tracker_.Sweep(kStart + 2 * kSecond);
+  const auto rows = Rows();
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_EQ(rows[1].wire_id, api::WireId(7000 + 20, 5000 + 7));
+}
+
 TEST_F(ExchangeTrackerTest, CountsARecordThatMakesNoSense) {
   MadeRecord made = server_.Receive(kRequest, kStart);
   made.data.type = 99;

@@ -1,6 +1,5 @@
 #include "sources/ebpf/probe_report.h"
 
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -14,6 +13,8 @@
 
 #include <fmt/format.h>
 
+#include "sources/ebpf/lockdown.h"
+
 #if WEFT_HAVE_BPF
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
@@ -24,13 +25,6 @@ namespace {
 
 // CAP_PERFMON and CAP_BPF came with 5.8; older headers do not name them.
 constexpr int kCapPerfmon = 38, kCapBpf = 39;
-
-std::string ReadLine(const std::string& path) {
-  std::ifstream file(path);
-  std::string line;
-  std::getline(file, line);
-  return line;
-}
 
 uint64_t EffectiveCapabilities() {
   std::ifstream file("/proc/self/status");
@@ -74,21 +68,13 @@ Check CheckCapabilities() {
   return {"capabilities", CheckState::kOk, "all that are needed", ""};
 }
 
-// The state that is in brackets: "none [integrity] confidentiality".
 Check CheckLockdown() {
-  const std::string mount = FindMount("securityfs");
-  std::string line = ReadLine((mount.empty() ? "/sys/kernel/security" : mount) + "/lockdown");
-  if (line.empty())
-    return {"lockdown", CheckState::kOk,
-            mount.empty() ? "unknown: securityfs is not mounted (not needed)" : "not built in", ""};
-  const size_t open = line.find('['), close = line.find(']');
-  const std::string state = open == std::string::npos || close == std::string::npos
-                                ? line
-                                : line.substr(open + 1, close - open - 1);
-  if (state == "confidentiality")
+  const Lockdown lockdown = ReadLockdown();
+  if (lockdown.state == "confidentiality")
     return {"lockdown", CheckState::kFail, "confidentiality: the kernel refuses to read memory",
             "boot with lockdown=integrity or less"};
-  return {"lockdown", CheckState::kOk, state, ""};
+  if (lockdown.state.empty()) return {"lockdown", CheckState::kOk, lockdown.how, ""};
+  return {"lockdown", CheckState::kOk, fmt::format("{} ({})", lockdown.state, lockdown.how), ""};
 }
 
 Check CheckMount(std::string_view type, std::string_view needed_for) {
@@ -136,6 +122,7 @@ void CheckTracepoints(std::vector<Check>* checks) {
   for (const Hook& hook : std::initializer_list<Hook>{
            {"tcp_sendmsg_locked", CheckState::kFail, "kernel 6.16"},
            {"sock_recv_length", CheckState::kFail, "kernel 6.3"},
+           {"sock_send_length", CheckState::kFail, "kernel 6.3"},
            {"inet_sock_set_state", CheckState::kFail, "kernel 4.16"},
            {"sched_process_exec", CheckState::kFail, "kernel 3.4"},
            {"sched_process_exit", CheckState::kFail, "kernel 2.6"}}) {

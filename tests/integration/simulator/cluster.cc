@@ -23,6 +23,14 @@ constexpr int64_t kQuantum = 50 * kMillisecond;
 constexpr int64_t kBoot = 1000 * kSecond;  // log time when true time was 0
 constexpr size_t kAll = size_t{1} << 40;
 
+// Keeps every second trace, by its id.
+int32_t KeepHalf(void*, const weft_spans*, const weft_traces* traces, weft_decisions* out,
+                 weft_error*) {
+  for (uint32_t i = 0; i < traces->n; ++i) out->keep[i] = Mix64(traces->trace_lo[i]) % 2 == 0;
+  return WEFT_OK;
+}
+const weft_sampler kKeepHalf{sizeof(weft_sampler), KeepHalf};
+
 stitch::StitchConfig StitchSettings(uint32_t partitions) {
   stitch::StitchConfig config;
   config.partitions = partitions;
@@ -70,8 +78,10 @@ void Cluster::TakeOver(uint32_t partition, TraceMember& member) {
   member.owner = std::move(transport_->Own(Stage::kTrace, partition).value());
   const trace::Tenure tenure{partition, member.owner->generation(), member.owner->start_offset(),
                              transport_->LogTimeNs(), schedule_.partitions};
-  member.stage = std::make_unique<trace::TracePartition>(
-      trace::TraceConfig{}, tenure, std::vector<trace::Sampler>{}, metrics_, *log_);
+  std::vector<trace::Sampler> samplers;
+  if (schedule_.sampled) samplers.push_back({"half", &kKeepHalf, nullptr});
+  member.stage = std::make_unique<trace::TracePartition>(schedule_.trace, tenure,
+                                                         std::move(samplers), metrics_, *log_);
   Expect(member.owner
              ->ReadBack(Stream::kDecisions,
                         [&](const Record& r) {

@@ -33,6 +33,8 @@ struct Schedule {
   double lazy = 0;           // share of turns that a member sleeps through
   double kill = 0;           // per member and turn
   bool zombies = false;
+  bool sampled = false;          // half of the traces, by id
+  trace::TraceConfig trace;
 };
 
 class Cluster {

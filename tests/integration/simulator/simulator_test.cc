@@ -16,7 +16,7 @@
 namespace weft::sim {
 namespace {
 
-constexpr uint64_t kDefaultWorlds = 200;
+constexpr uint64_t kDefaultWorlds = 300;
 constexpr uint64_t kSchedules = 6;
 
 uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
@@ -34,6 +34,8 @@ struct Seeds {
   }
 };
 
+bool Sampled(uint64_t world_seed) { return world_seed % 4 == 2; }
+
 Schedule MakeSchedule(uint64_t world_seed, uint64_t number) {
   std::mt19937_64 random(world_seed * 1000 + number);
   const auto chance = [&] { return static_cast<double>(random() >> 11) * 0x1p-53; };
@@ -41,6 +43,7 @@ Schedule MakeSchedule(uint64_t world_seed, uint64_t number) {
   s.seed = random();
   constexpr uint32_t kPartitions[] = {1, 2, 3, 4, 8};
   s.partitions = kPartitions[random() % 5];
+  s.sampled = Sampled(world_seed);
   s.undisturbed = number == 0;  // only the number of partitions differs
   if (s.undisturbed) return s;
   s.max_delay_ns = number == 1 ? 0 : 140 * kMillisecond;
@@ -48,6 +51,10 @@ Schedule MakeSchedule(uint64_t world_seed, uint64_t number) {
   s.lazy = chance() < 0.7 ? 0.5 : 0;
   s.kill = number >= 2 ? 0.02 * chance() : 0;
   s.zombies = chance() < 0.5;
+  constexpr uint32_t kBatches[] = {1, 16, 4096};
+  s.trace.batch_spans = kBatches[random() % 3];
+  s.trace.close.survive_ns = random() % 2 == 0 ? 0 : 4 * kSecond;
+  s.trace.note_done_ns = random() % 2 == 0 ? 0 : kSecond;
   return s;
 }
 
@@ -105,11 +112,15 @@ TEST(Simulator, AnyScheduleGivesTheTracesOfOneShardUndisturbed) {
     WorldOptions options;
     options.tangled_threads = seed % 3 == 0;
     const World world = MakeWorld(seed, options);
-    Cluster reference(world, Schedule{});
+    Schedule undisturbed;
+    undisturbed.sampled = Sampled(seed);
+    Cluster reference(world, undisturbed);
     ASSERT_TRUE(reference.Run()) << "seed " << seed << ": " << reference.failure();
     ASSERT_TRUE(reference.sink().violations().empty()) << reference.sink().violations()[0];
-    ASSERT_EQ(Lost(world, reference.sink()), "") << "WEFT_SIM_SEED=" << seed;
-    if (!options.tangled_threads)
+    if (!undisturbed.sampled) {
+      ASSERT_EQ(Lost(world, reference.sink()), "") << "WEFT_SIM_SEED=" << seed;
+    }
+    if (!options.tangled_threads && !undisturbed.sampled)
       for (const Exchange& e : world.exchanges) {
         if (e.context_trace != 0) continue;
         ++spans;
@@ -147,7 +158,9 @@ TEST(Simulator, LateRowsAndSilentAgentsLoseNoSpanAndPutNoneInTwoTraces) {
     for (uint64_t number = 0; number < 3; ++number) {
       if (number != FromEnvironment("WEFT_SIM_SCHEDULE", number)) continue;
       Schedule schedule = MakeSchedule(seed, number);
-      schedule.max_delay_ns *= 5;  // beyond what the watermarks allow for
+      schedule.sampled = false;
+      if (number == 2) schedule.trace.max_bytes = 20'000;  // traces are closed for want of memory
+      schedule.max_delay_ns *= 5;                          // beyond what the watermarks allow for
       Cluster cluster(world, schedule);
       const bool ended = cluster.Run();
       ++runs;

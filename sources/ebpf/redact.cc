@@ -64,6 +64,20 @@ size_t UserInfoLength(std::string_view s) {
   return 0;
 }
 
+// A URL as a value has its parameters encoded: "...%26token%3Dabc". Calls `is_secret` for each name.
+template <typename F>
+bool AnyEncodedName(std::string_view value, F is_secret) {
+  for (size_t i = 0; i + 2 < value.size(); ++i) {
+    if (value[i] != '%' || value[i + 1] != '3' || Lower(value[i + 2]) != 'd') continue;
+    size_t begin = i;
+    while (begin > 0 && (TokenChar(value[begin - 1]))) --begin;
+    // The digits of the separator's own encoding stand right before the name.
+    const bool encoded = begin > 0 && value[begin - 1] == '%' && i - begin >= 2;
+    if (is_secret(value.substr(begin + (encoded ? 2 : 0), i - begin - (encoded ? 2 : 0)))) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Redactor::Redactor(const std::vector<std::string>& names) {
@@ -93,7 +107,9 @@ void Redactor::Query(std::string_view query, std::string* out) const {
     const size_t end = query.find_first_of("&;");
     const std::string_view pair = query.substr(0, end);
     const size_t equals = pair.find('=');
-    if (equals != std::string_view::npos && IsSecretName(pair.substr(0, equals))) {
+    const auto secret = [&](std::string_view name) { return IsSecretName(name); };
+    if (equals != std::string_view::npos &&
+        (secret(pair.substr(0, equals)) || AnyEncodedName(pair.substr(equals), secret))) {
       Text(pair.substr(0, equals + 1), out);
       out->append(kRedacted);
     } else {

@@ -1,12 +1,14 @@
 #include "plugins/correlator-delay/count_map.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace weft::plugins::delay {
 
 void CountMap::Clear() {
-  keys_.assign(256, 0);
-  counts_.assign(256, 0);
+  const size_t size = std::max<size_t>(256, 4 * used_ >= keys_.size() ? keys_.size() : 0);
+  keys_.assign(size, 0);
+  counts_.assign(size, 0);
   used_ = 0;
 }
 

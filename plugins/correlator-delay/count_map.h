@@ -19,7 +19,7 @@ constexpr uint64_t Join(uint64_t a, uint64_t b) { return Mix(a * 0x9e3779b97f4a7
 class CountMap {
  public:
   CountMap() { Clear(); }
-  void Clear();
+  void Clear();  // keeps the room that was used
   // The count itself; a reference until the next At of a new key. New keys start at 0.
   float& At(uint64_t key);
   float Get(uint64_t key) const;

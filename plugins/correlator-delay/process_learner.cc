@@ -9,7 +9,7 @@ constexpr int kRounds = 6;
 constexpr int kCoarseRounds = 2;  // that see only the coarse contexts
 constexpr float kMemory = 5000;   // requests
 constexpr uint32_t kFadeEvery = 500;
-constexpr float kSure = 0.95f;
+constexpr float kSure = 0.99f;
 constexpr int64_t kMillisecondNs = 1'000'000;
 
 double Microseconds(int64_t ns) { return static_cast<double>(ns) * 1e-3; }
@@ -20,17 +20,29 @@ void ProcessLearner::Decide(const weft_spans& view, const EarlierVoices& voices,
                             CallTracker& tracker) {
   history_.Take(view);
   if (!quantum_known_) FindQuantum();
+  if (!warm_ && SearchIsDue()) {
+    Search(voices, tracker);
+    return;
+  }
   if (!warm_) {
-    DecideCold(voices, tracker);
+    tracker.Run(history_, scratch_, states_, order_, voices, CallTracker::Mode::kDecide);
     return;
   }
   if (callees_in_states_ != history_.callees.size()) Refresh();
   tracker.Run(history_, model_, states_, order_, voices, CallTracker::Mode::kDecide);
 }
 
-void ProcessLearner::DecideCold(const EarlierVoices& voices, CallTracker& tracker) {
-  for (Call& c : history_.calls)
-    if (c.owner != kNone && c.owner >= history_.requests.size()) c.owner = kNone;
+// Searching again over everything is worth it when a tenth has come on top, when a callee is new,
+// and once more at the end; so all searches together cost a few passes over the warm-up.
+bool ProcessLearner::SearchIsDue() const {
+  return callees_in_states_ != history_.callees.size() ||
+         10 * history_.requests.size() >= 11 * searched_requests_ ||
+         history_.requests.size() >= kWarmUp;
+}
+
+void ProcessLearner::Search(const EarlierVoices& voices, CallTracker& tracker) {
+  searched_requests_ = history_.requests.size();
+  callees_in_states_ = history_.callees.size();
   scratch_.set_quantum(model_.quantum());
   scratch_.Clear();
   scratch_.Rebuild(history_.callees.size());

@@ -33,7 +33,8 @@ class ProcessLearner {
 
  private:
   friend class StateCodec;
-  void DecideCold(const EarlierVoices& voices, CallTracker& tracker);
+  bool SearchIsDue() const;
+  void Search(const EarlierVoices& voices, CallTracker& tracker);
   void FindQuantum();
   void LearnRequests(RequestModel& model, bool only_finished);
   void LearnFinished();
@@ -55,7 +56,7 @@ class ProcessLearner {
   std::vector<uint32_t> owners_before_;
   int64_t busy_until_ = INT64_MIN;
   bool warm_ = false;
-  bool started_ = false;  // cold: the calls of earlier windows have owners to start from
+  size_t searched_requests_ = 0;  // cold: in the last search
   bool quantum_known_ = false;
   uint32_t callees_in_states_ = 0;
   uint32_t since_refresh_ = 0, since_fade_ = 0;

@@ -49,9 +49,20 @@ void AdvanceResponse(RequestState& state, uint32_t callee) {
 }
 
 void RequestModel::Clear() {
-  const double quantum = quantum_;
-  *this = RequestModel();
-  quantum_ = quantum;
+  counts_.Clear();
+  for (const uint32_t key : row_key_) row_of_[key] = kNoRow;
+  row_key_.clear();
+  rows_.clear();
+  for (GapRow& row : any_) {
+    if (row.n <= 0) continue;
+    row.n = 0;
+    row.count.fill(0);
+    row.changed = true;
+  }
+  responses_.fill(0);
+  calls_.fill(0);
+  orphans_.fill(0);
+  busy_ = idle_ = requests_ = 0;
 }
 
 void RequestModel::Contexts(const RequestState& s, uint64_t (&context)[kContexts]) {

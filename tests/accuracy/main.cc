@@ -30,7 +30,7 @@ struct Floor {
   const char* recording;
   double span_accuracy, trace_exact;
 };
-constexpr Floor kFloors[] = {{"hotel_load150", 0.95, 0.88}, {"online_boutique", 0.90, 0.65}};
+constexpr Floor kFloors[] = {{"hotel_load150", 0.98, 0.96}, {"online_boutique", 0.96, 0.90}};
 
 std::vector<std::string> FilesOf(const Options& options) {
   std::vector<std::string> files = options.files;

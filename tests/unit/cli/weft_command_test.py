@@ -1,4 +1,6 @@
 """The weft program as a script sees it: exit codes, and what goes to stdout and stderr."""
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -60,9 +62,28 @@ class Command(unittest.TestCase):
             self.assertIn(f"{file.name}:2: store.pth: unknown key; did you mean 'store.path'?", err)
 
     def test_a_missing_file_exits_with_4(self):
-        code, _, err = weft("validate", "no/such/file.yaml")
-        self.assertEqual(code, 4)
-        self.assertIn("no/such/file.yaml", err)
+        for args in (["validate", "no/such/file"], ["replay", "no/such/file"], ["run", "--config", "no/such/file"]):
+            code, _, err = weft(*args)
+            self.assertEqual(code, 4, args)
+            self.assertIn("no/such/file", err)
+
+    def test_wrong_values_exit_with_2_and_say_what_is_right(self):
+        for args, hint in ((["run", "--duration", "5"], "50ms, 5m, 24h"), (["run", "--port", "70000"], "65535"),
+                           (["run", "--correlators", "delay,delay"], "twice")):
+            code, _, err = weft(*args)
+            self.assertEqual(code, 2, args)
+            self.assertIn(hint, err)
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root, to give it up")
+    def test_without_privileges_run_says_what_is_missing_and_exits_with_3(self):
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0o777)
+            program = shutil.copy(WEFT, folder)  # the build folder need not be readable for everybody
+            run = subprocess.run([program, "run"], capture_output=True, text=True, timeout=20, cwd=folder,
+                                 user=65534, group=65534, extra_groups=[])
+            self.assertEqual(run.returncode, 3, run.stderr)
+            self.assertIn("->", run.stderr)
+            self.assertEqual(os.listdir(folder), [os.path.basename(program)])  # no store was begun
 
 
 if __name__ == "__main__":

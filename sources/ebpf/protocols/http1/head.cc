@@ -45,6 +45,14 @@ bool IsTarget(std::string_view method, std::string_view target) {
          std::ranges::all_of(target.substr(0, colon), IsAlpha);
 }
 
+// RFC 9112, section 2.2: empty lines before a request are ignored; clients do so with responses.
+size_t Lead(std::string_view bytes) {
+  size_t lead = 0;
+  while (lead < bytes.size() && lead < kMaxLead && (bytes[lead] == '\r' || bytes[lead] == '\n'))
+    ++lead;
+  return lead;
+}
+
 std::string_view WithoutCr(std::string_view line) {
   if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
   return line;
@@ -59,9 +67,7 @@ bool ParseVersion(std::string_view version, int* minor) {
 }  // namespace
 
 Step ReadRequestLine(std::string_view bytes, bool cut, StartLine* line) {
-  size_t lead = 0;  // RFC 9112, section 2.2: ignore empty lines before a request
-  while (lead < bytes.size() && lead < kMaxLead && (bytes[lead] == '\r' || bytes[lead] == '\n'))
-    ++lead;
+  const size_t lead = Lead(bytes);
   const std::string_view rest = bytes.substr(lead);
   const Step invalid{Outcome::kInvalid, 0, 0, 0};
   const size_t space = rest.substr(0, kMaxMethod + 1).find(' ');
@@ -93,25 +99,27 @@ Step ReadRequestLine(std::string_view bytes, bool cut, StartLine* line) {
   return {Outcome::kDone, lead + newline + 1, 0, lead};
 }
 
-Step ReadStatusLine(std::string_view bytes, bool cut, StartLine* line) {
+Step ReadStatusLine(std::string_view all, bool cut, StartLine* line) {
+  const size_t lead = Lead(all);
+  const std::string_view bytes = all.substr(lead);
   constexpr std::string_view kPattern = "HTTP/1.d ddd";
   constexpr size_t kMaxReason = 1024;
   const Step invalid{Outcome::kInvalid, 0, 0, 0};
   for (size_t i = 0; i < std::min(bytes.size(), kPattern.size()); ++i) {
     if (kPattern[i] == 'd' ? !IsDigit(bytes[i]) : bytes[i] != kPattern[i]) return invalid;
   }
-  if (bytes.size() < kPattern.size()) return cut ? invalid : Step{Outcome::kNeedMore, 0, 0, 0};
+  if (bytes.size() < kPattern.size()) return cut ? invalid : Step{Outcome::kNeedMore, 0, 0, lead};
   line->minor = bytes[7] - '0';
   line->status = static_cast<int>(*ParseDecimal(bytes.substr(9, 3)));
   if (line->status < 100 || line->status > 999) return invalid;
   const size_t newline = bytes.find('\n', kPattern.size());
   if (newline == std::string_view::npos) {
     if (bytes.size() > kPattern.size() + kMaxReason) return invalid;
-    return cut ? Step{Outcome::kDone, bytes.size(), 0, 0} : Step{Outcome::kNeedMore, 0, 0, 0};
+    return cut ? Step{Outcome::kDone, all.size(), 0, lead} : Step{Outcome::kNeedMore, 0, 0, lead};
   }
   const char next = bytes[kPattern.size()];
   if (next != ' ' && next != '\r' && next != '\n') return invalid;
-  return {Outcome::kDone, newline + 1, 0, 0};
+  return {Outcome::kDone, lead + newline + 1, 0, lead};
 }
 
 FieldCursor::Item FieldCursor::Next() {

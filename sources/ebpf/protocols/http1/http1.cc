@@ -51,7 +51,7 @@ class Http1Dialogue final : public Dialogue {
     FieldCursor fields(bytes, step.used);
     const FieldCursor::Item last = ReadFields(&fields, &framing, &response_);
     if (last == FieldCursor::Item::kInvalid) return {};
-    if (last == FieldCursor::Item::kNeedMore && !cut) return {Outcome::kNeedMore, 0, 0, 0};
+    if (last == FieldCursor::Item::kNeedMore && !cut) return {Outcome::kNeedMore, 0, 0, step.lead};
     status_ = line.status;
     step.used = last == FieldCursor::Item::kEnd ? fields.position() : bytes.size();
     const uint32_t request = expected ? expected->tag : kOrdinary;
@@ -60,11 +60,11 @@ class Http1Dialogue final : public Dialogue {
     if (status_ == 101 || (request == kConnect && status_ / 100 == 2)) {
       step.outcome = Outcome::kEnd;
     } else if (last != FieldCursor::Item::kEnd) {
-      step = {Outcome::kSkip, bytes.size(), kUntilNext, 0};
+      step = {Outcome::kSkip, bytes.size(), kUntilNext, step.lead};
     } else if (no_body) {
       step.skip = 0;
     } else if (framing.broken()) {
-      step = {Outcome::kSkip, bytes.size(), kUntilNext, 0};
+      step = {Outcome::kSkip, bytes.size(), kUntilNext, step.lead};
     } else if (framing.chunked()) {
       return Chunked(MessageKind::kResponse, bytes, cut, step);
     } else if (framing.has_length()) {

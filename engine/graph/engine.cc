@@ -33,6 +33,7 @@ struct Engine::Impl {
   std::vector<std::unique_ptr<ExporterWorker>> exporters;
   std::vector<std::unique_ptr<StitchShard>> stitch;
   std::vector<std::unique_ptr<TraceShard>> trace;
+  std::unique_ptr<Workers> workers;
   std::unique_ptr<StageLoop> stitch_loop, trace_loop;
   std::atomic<bool> trace_joined = false;
   bool stopped = false;
@@ -84,8 +85,9 @@ void Engine::Impl::Run(unsigned threads) {
   std::vector<Shard*> one, two;
   for (auto& shard : stitch) one.push_back(shard.get());
   for (auto& shard : trace) two.push_back(shard.get());
-  stitch_loop = std::make_unique<StageLoop>(std::move(one), threads);
-  trace_loop = std::make_unique<StageLoop>(std::move(two), threads);
+  workers = std::make_unique<Workers>(threads);
+  stitch_loop = std::make_unique<StageLoop>(std::move(one), *workers);
+  trace_loop = std::make_unique<StageLoop>(std::move(two), *workers);
   trace_loop->Start();
   stitch_loop->Start();
 }

@@ -49,12 +49,13 @@ Result<void> Shard::Read() {
   records_.clear();
   WEFT_TRY(ReadAvailable());
   if (!records_.empty()) return {};
-  transport_.WaitReadable(owner_->stage(), owner_->partition(),
-                          transport_.LogTimeNs() + (hurried_ ? 2 * kMillisecond : limits_.tick_ns));
+  transport_.WaitReadable(
+      owner_->stage(), owner_->partition(),
+      transport_.LogTimeNs() + (finishing_ ? 2 * kMillisecond : limits_.tick_ns));
   WEFT_TRY(ReadAvailable());
   // A transport whose sources are closed does not wait any more; what is left comes from the stages
   // and the exporters, and must not be waited for at full speed.
-  if (records_.empty() && hurried_) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  if (records_.empty() && finishing_) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   return {};
 }
 
@@ -63,10 +64,12 @@ Result<void> Shard::ReadAvailable() {
   for (size_t bytes = 0;;) {
     const size_t before = records_.size();
     const int64_t now_ns = transport_.LogTimeNs();
+    const bool finishing = finishing_;  // before the poll, see input_ended()
     WEFT_TRY(owner_->Poll(limits_.poll_bytes - bytes, &records_));
     caught_up_ = records_.size() == before;
     if (caught_up_) {
       now_ns_ = now_ns;
+      input_ended_ = finishing;
       return {};
     }
     for (size_t i = before; i < records_.size(); ++i) bytes += records_[i].payload->bytes().size();

@@ -37,8 +37,9 @@ class Shard {
 
   // Ends the shard after its next commit.
   void End() { ending_ = true; }
-  // Short waits, because somebody waits for the shard.
-  void Hurry() { hurried_ = true; }
+  // No more input will be appended from here on: what is there is the last of it. Waits become
+  // short.
+  void Finish() { finishing_ = true; }
   std::optional<Error> failure() const;
 
  protected:
@@ -51,6 +52,9 @@ class Shard {
   // of this and earlier steps; else now_ns is that of the last time this was so.
   virtual transport::Transaction Step(const std::vector<transport::Record>& records, int64_t now_ns,
                                       bool caught_up) = 0;
+  // Step: everything that there will ever be is in the records of this and earlier steps. (To ask
+  // whether Finish was called would not do: it may have been called after the records were read.)
+  bool input_ended() const { return input_ended_; }
   // Exchange: the step's transaction has been committed. May wait.
   virtual void Committed() {}
   // Exchange, before the next wait: is there a reason to go on?
@@ -68,10 +72,11 @@ class Shard {
   std::string name_;
   std::vector<transport::Record> records_;
   bool caught_up_ = false;
+  bool input_ended_ = false;
   int64_t now_ns_ = 0;
   std::optional<transport::Transaction> transaction_;
   std::atomic<bool> ending_ = false;
-  std::atomic<bool> hurried_ = false;
+  std::atomic<bool> finishing_ = false;
   mutable std::mutex mutex_;
   std::optional<Error> failure_;
 };

@@ -1,5 +1,6 @@
 #include "engine/graph/stage_loop.h"
 
+#include <algorithm>
 #include <condition_variable>
 #include <functional>
 #include <mutex>
@@ -7,6 +8,7 @@
 #include <utility>
 
 #include <tbb/flow_graph.h>
+#include <tbb/global_control.h>
 #include <tbb/task_arena.h>
 
 namespace weft::graph {
@@ -59,11 +61,26 @@ struct Token {
 
 }  // namespace
 
+struct Workers::Impl {
+  explicit Impl(unsigned threads)
+      : parallelism(tbb::global_control::max_allowed_parallelism, threads + 1),
+        arena(static_cast<int>(threads), 0) {}
+
+  // The shards' own threads only hand work in, so every thread of the arena is a worker; TBB keeps
+  // one less than it is allowed, which on one core would be none.
+  tbb::global_control parallelism;
+  tbb::task_arena arena;
+};
+
+Workers::Workers(unsigned threads)
+    : impl_(std::make_unique<Impl>(
+          threads != 0 ? threads : std::max(1U, std::thread::hardware_concurrency()))) {}
+Workers::~Workers() = default;
+
 struct StageLoop::Graph {
   using Exchange = tbb::flow::async_node<Token, Token>;
 
-  explicit Graph(unsigned threads)
-      : arena(threads == 0 ? tbb::task_arena::automatic : static_cast<int>(threads)) {
+  explicit Graph(tbb::task_arena& workers) : arena(workers) {
     arena.execute([this] {
       flow = std::make_unique<tbb::flow::graph>();
       exchange = std::make_unique<Exchange>(*flow, tbb::flow::unlimited,
@@ -84,7 +101,7 @@ struct StageLoop::Graph {
     });
   }
 
-  tbb::task_arena arena;
+  tbb::task_arena& arena;
   std::unique_ptr<tbb::flow::graph> flow;
   std::unique_ptr<Exchange> exchange;
   std::unique_ptr<tbb::flow::function_node<Token, Token>> compute;
@@ -92,8 +109,8 @@ struct StageLoop::Graph {
   std::vector<std::unique_ptr<Lane>> lanes;  // last: joined before the nodes go
 };
 
-StageLoop::StageLoop(std::vector<Shard*> shards, unsigned threads)
-    : graph_(std::make_unique<Graph>(threads)) {
+StageLoop::StageLoop(std::vector<Shard*> shards, Workers& workers)
+    : graph_(std::make_unique<Graph>(workers.impl_->arena)) {
   for (Shard* shard : shards) {
     graph_->lanes.push_back(std::make_unique<Lane>());
     graph_->tokens.push_back({shard, graph_->lanes.back().get()});

@@ -17,10 +17,23 @@
 
 namespace weft::graph {
 
+// The threads that all stages compute on. Stages share them: TBB lends its workers to one arena as
+// long as that has work, so a stage in an arena of its own can starve the other.
+class Workers {
+ public:
+  explicit Workers(unsigned threads);  // 0 is one per core
+  ~Workers();
+
+ private:
+  friend class StageLoop;
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
 class StageLoop {
  public:
-  // `shards` outlive the loop. `threads`: TBB workers; 0 is one per core.
-  StageLoop(std::vector<Shard*> shards, unsigned threads);
+  // `shards` and `workers` outlive the loop.
+  StageLoop(std::vector<Shard*> shards, Workers& workers);
   // Requires: Join has been called, or Start never.
   ~StageLoop();
 

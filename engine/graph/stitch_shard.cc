@@ -24,23 +24,16 @@ Result<std::unique_ptr<StitchShard>> StitchShard::TakeOver(transport::Transport&
   return shard;
 }
 
-void StitchShard::Finish() {
-  Hurry();
-  finishing_ = true;
-}
-
 transport::Transaction StitchShard::Step(const std::vector<Record>& records, int64_t now_ns,
                                          bool caught_up) {
   for (const Record& record : records) partition_->Consume(record);
   if (caught_up) {
-    if (finish_seen_ && !finished_) {
+    if (input_ended() && !finished_) {
       finished_ = true;
       partition_->Finish(now_ns);
     }
     partition_->Tick(now_ns);
   }
-  // These records were read before Finish, perhaps; those of the next step are not.
-  finish_seen_ = finishing_;
   idle_ = finished_ && partition_->Idle();
   buffered_ = partition_->BufferedSpans();
   return partition_->TakeTransaction();

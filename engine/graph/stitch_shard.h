@@ -20,8 +20,6 @@ class StitchShard final : public Shard {
                                                        std::vector<stitch::ChainLink> chain,
                                                        Metrics& metrics, Logger& log);
 
-  // The sources are closed: ends what is open once everything has been read.
-  void Finish();
   // Finished, and nothing is left here. The shard must still turn until all of its stage are
   // drained: the others may want answers from its links.
   bool Drained() const { return drained_; }
@@ -37,8 +35,6 @@ class StitchShard final : public Shard {
   void Committed() override;
 
   std::unique_ptr<stitch::StitchPartition> partition_;
-  std::atomic<bool> finishing_ = false;
-  bool finish_seen_ = false;  // by a step: what is read from then on is the rest
   bool finished_ = false;
   bool idle_ = false;
   std::atomic<bool> drained_ = false;

@@ -83,21 +83,14 @@ Result<std::unique_ptr<TraceShard>> TraceShard::TakeOver(
   return shard;
 }
 
-void TraceShard::Finish() {
-  Hurry();
-  finishing_ = true;
-}
-
 transport::Transaction TraceShard::Step(const std::vector<Record>& records, int64_t now_ns,
                                         bool caught_up) {
   for (uint64_t number : mailbox_->Take()) partition_->Acknowledge(number);
   for (const Record& record : records) partition_->Consume(record);
-  if (finish_seen_ && caught_up && !closing_) {
+  if (input_ended() && caught_up && !closing_) {
     closing_ = true;
     partition_->CloseAll();
   }
-  // These records were read before Finish, perhaps; those of the next step are not.
-  finish_seen_ = finishing_;
   return partition_->Tick(now_ns, caught_up);
 }
 

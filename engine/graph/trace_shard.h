@@ -24,9 +24,6 @@ class TraceShard final : public Shard {
       const ShardLimits& limits, std::vector<trace::Sampler> samplers,
       std::vector<ExporterWorker*> exporters, Metrics& metrics, Logger& log);
 
-  // No more input will come: decide what is there, and end when it is durable.
-  void Finish();
-
  private:
   class Mailbox;
   class Receipt;
@@ -42,8 +39,6 @@ class TraceShard final : public Shard {
   std::vector<ExporterWorker*> exporters_;
   std::shared_ptr<Mailbox> mailbox_;  // owners: the shard and the batches on their way
   Counter& exported_;
-  std::atomic<bool> finishing_ = false;
-  bool finish_seen_ = false;  // by a step: what is read from then on is the rest
   bool closing_ = false;
 };
 

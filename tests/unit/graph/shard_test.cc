@@ -1,6 +1,8 @@
 #include "engine/graph/shard.h"
 
+#include <chrono>
 #include <stdexcept>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -22,6 +24,7 @@ class CountingShard final : public Shard {
       : Shard(t, std::move(t.Own(Stage::kTrace, p).value()), {1 << 20, kMillisecond}) {}
   std::atomic<int> steps = 0;
   std::atomic<size_t> seen = 0;
+  bool ended = false;
   bool throws = false;
   std::atomic<int> end_after = -1;
 
@@ -29,6 +32,7 @@ class CountingShard final : public Shard {
   Transaction Step(const std::vector<Record>& records, int64_t, bool) override {
     if (throws) throw std::runtime_error("boom");
     ++steps;
+    ended = input_ended();
     seen += records.size();
     Transaction t;
     if (!records.empty()) t.commit_offset = records.back().offset + 1;
@@ -52,16 +56,45 @@ TEST_F(ShardTest, TurnsUntilItHasEnded) {
     shards.back()->end_after = 20;
     pointers.push_back(shards.back().get());
   }
-  StageLoop loop(pointers, 2);
+  Workers workers(2);
+  StageLoop loop(pointers, workers);
   loop.Start();
   loop.Join();
   for (const auto& shard : shards) EXPECT_EQ(shard->steps, 20);
 }
 
+TEST_F(ShardTest, InputHasNotEndedWhereFinishCameAfterTheRead) {
+  CountingShard shard(transport_, 0);
+  ASSERT_TRUE(shard.Exchange());
+  shard.Finish();  // what was appended in between has not been read
+  shard.Compute();
+  EXPECT_FALSE(shard.ended);
+  ASSERT_TRUE(shard.Exchange());
+  shard.Compute();
+  EXPECT_TRUE(shard.ended);
+}
+
+TEST_F(ShardTest, BusyStageDoesNotStarveTheOther) {
+  CountingShard busy(transport_, 0), other(transport_, 1);
+  busy.Finish();  // short waits
+  other.end_after = 20;
+  Workers workers(1);
+  StageLoop first({&busy}, workers), second({&other}, workers);
+  first.Start();
+  second.Start();
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (other.steps < 20 && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
+  EXPECT_EQ(other.steps, 20);
+  busy.End();
+  first.Join();
+  second.Join();
+}
+
 TEST_F(ShardTest, KeepsAnExceptionAsItsFailureAndEnds) {
   CountingShard shard(transport_, 1);
   shard.throws = true;
-  StageLoop loop({&shard}, 1);
+  Workers workers(1);
+  StageLoop loop({&shard}, workers);
   loop.Start();
   loop.Join();
   ASSERT_TRUE(shard.failure());
@@ -71,7 +104,8 @@ TEST_F(ShardTest, KeepsAnExceptionAsItsFailureAndEnds) {
 TEST_F(ShardTest, EndsWhenAnotherOwnerHasTakenThePartition) {
   CountingShard shard(transport_, 2);
   auto other = transport_.Own(Stage::kTrace, 2);
-  StageLoop loop({&shard}, 1);
+  Workers workers(1);
+  StageLoop loop({&shard}, workers);
   loop.Start();
   loop.Join();
   ASSERT_TRUE(shard.failure());

@@ -136,6 +136,15 @@ void CheckTracepoints(std::vector<Check>* checks) {
   btf__free(types);
 }
 
+#else
+
+Check CheckBpfCall() {
+  return {"eBPF source", CheckState::kFail, "this weft was built without it",
+          "apt-get install clang-14 bpftool libbpf-dev, then build again"};
+}
+
+void CheckTracepoints(std::vector<Check>*) {}
+
 #endif
 
 }  // namespace
@@ -151,18 +160,12 @@ std::string FindMount(std::string_view type) {
 std::vector<Check> ProbeHost() {
   std::vector<Check> checks;
   checks.push_back(CheckKernel());
-#if WEFT_HAVE_BPF
   checks.push_back(CheckCapabilities());
   checks.push_back(CheckBpfCall());
   CheckTracepoints(&checks);
   checks.push_back(CheckLockdown());
   checks.push_back(CheckMount("cgroup2", "not needed for tracing; names of units come from /proc"));
   checks.push_back(CheckMount("tracefs", "not needed: typed tracepoints do without"));
-  checks.push_back(CheckMount("securityfs", "not needed: only tells the lockdown state"));
-#else
-  checks.push_back({"eBPF source", CheckState::kFail, "this weft was built without it",
-                    "apt-get install clang-14 bpftool libbpf-dev, then build again"});
-#endif
   return checks;
 }
 

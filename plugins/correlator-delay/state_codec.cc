@@ -116,8 +116,12 @@ std::string StateCodec::Save(const ProcessLearner& learner) {
     Put(out, counts[i].second);
     Put(out, counts[i].first);
   }
-  Put(out, Checksum(out));
-  return out;
+  return Seal(std::move(out));
+}
+
+std::string StateCodec::Seal(std::string bytes) {
+  Put(bytes, Checksum(bytes));
+  return bytes;
 }
 
 bool StateCodec::Load(std::string_view in, ProcessLearner& learner) {

@@ -19,6 +19,8 @@ class StateCodec {
   static std::string Save(const ProcessLearner& learner);
   // False, and `learner` untouched, where the bytes are not a state of this version.
   static bool Load(std::string_view bytes, ProcessLearner& learner);
+  // Appends the checksum that Load wants to see.
+  static std::string Seal(std::string bytes);
 };
 
 }  // namespace weft::plugins::delay

@@ -9,11 +9,12 @@ namespace {
 constexpr size_t kGap = 2;
 constexpr size_t kNarrowest = 8;
 
-// Begins like a number: "12", "-3.5", "1.28s", "98.2 %".
+// "12", "-3.5", "1.28s", "98.2 %", "-": digits and a short unit. Ids begin like numbers too.
 bool LooksNumeric(const std::string& cell) {
-  const size_t sign = cell.starts_with('-') ? 1 : 0;
-  return cell.empty() || cell == "-" ||
-         (cell.size() > sign && cell[sign] >= '0' && cell[sign] <= '9' && cell.size() <= 20);
+  if (cell.empty() || cell == "-") return true;
+  const size_t begin = cell[0] == '-' ? 1 : 0;
+  const size_t unit = std::min(cell.find_first_not_of("0123456789.", begin), cell.size());
+  return unit > begin && cell.size() - unit <= 3;
 }
 
 }  // namespace

@@ -59,7 +59,7 @@ class Traces final : public Command {
     if (!db) return std::unexpected(db.error());
     const auto traces = sql::SearchTraces(*db, filter_);
     if (!traces) return std::unexpected(traces.error());
-    json_ ? PrintJson(*traces) : PrintTable(*traces);
+    json_ ? PrintJson(*traces) : PrintTable(*traces, context.clock);
     if (!traces->empty() || json_) return kExitOk;
     fmt::print(stderr, "no trace matches; {}\n", NewestTraceHint(*db, context.clock));
     return kExitNotFound;
@@ -76,14 +76,19 @@ class Traces final : public Command {
     return {};
   }
 
-  static void PrintTable(const std::vector<sql::StoredTrace>& traces) {
+  static void PrintTable(const std::vector<sql::StoredTrace>& traces, const Clock& clock) {
     if (traces.empty()) return;
+    // The date only where it is not today's.
+    const std::string today = UtcTime(clock.UnixNs()).substr(0, 11);
     TextTable table({"trace", "start (UTC)", "duration", "spans", "errors", "service", "operation",
                      "remarks"});
-    for (const sql::StoredTrace& t : traces)
-      table.Add({t.trace_id.substr(0, 16), UtcTime(t.start_ns), ShortDuration(t.duration_ns),
+    for (const sql::StoredTrace& t : traces) {
+      std::string start = UtcTime(t.start_ns);
+      if (start.starts_with(today)) start.erase(0, today.size());
+      table.Add({t.trace_id.substr(0, 16), start, ShortDuration(t.duration_ns),
                  std::to_string(t.spans), t.errors ? std::to_string(t.errors) : "", t.service,
                  t.operation, Remarks(t)});
+    }
     fmt::print("{}", table.Render(Stdout()));
   }
 

@@ -20,6 +20,7 @@ constexpr size_t kNumberWidth = 7;
 struct Line {
   const sql::StoredSpan* span = nullptr;
   std::string tree;
+  bool parent = false;  // spans below it follow
 };
 
 bool IsCall(const sql::StoredSpan& s) {
@@ -56,8 +57,8 @@ class Tree {
       const Waiting next = std::move(stack.back());
       stack.pop_back();
       if (!done_.insert(next.span->row).second) continue;
-      lines.push_back({next.span, next.here});
       const auto found = children_.find(next.span->span_id);
+      lines.push_back({next.span, next.here, found != children_.end()});
       if (found == children_.end()) continue;
       const auto& all = found->second;
       for (size_t i = all.size(); i-- > 0;) {
@@ -74,9 +75,11 @@ class Tree {
   std::set<int64_t> done_;
 };
 
-std::string Label(const sql::StoredSpan& s, bool unicode) {
+// Who was called is said only where it is not traced itself and so stands in the next line.
+std::string Label(const Line& line, bool unicode) {
+  const sql::StoredSpan& s = *line.span;
   if (!IsCall(s)) return Printable(s.service + "  " + s.operation);
-  const std::string peer = s.peer.empty() ? "" : "  " + s.peer;
+  const std::string peer = s.peer.empty() || line.parent ? "" : "  " + s.peer;
   return Printable((unicode ? "→ " : "> ") + s.operation + peer);
 }
 
@@ -136,7 +139,7 @@ std::string Waterfall(const sql::StoredTrace& trace, const std::vector<sql::Stor
   std::vector<std::string> labels, marks;
   for (size_t i = 0; i < shown; ++i) {
     const sql::StoredSpan& span = *tree.lines[i].span;
-    labels.push_back(tree.lines[i].tree + Label(span, style.unicode));
+    labels.push_back(tree.lines[i].tree + Label(tree.lines[i], style.unicode));
     marks.push_back(Marks(span, options));
     label_width = std::max(label_width, DisplayWidth(labels.back()));
     mark_width = std::max(mark_width, marks.back().size());

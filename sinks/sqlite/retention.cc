@@ -79,7 +79,8 @@ Result<bool> Retention::TooLarge() {
   const Result<int64_t> pages = One(page_count_), free = One(free_pages_);
   if (!pages) return std::unexpected(pages.error());
   if (!free) return std::unexpected(free.error());
-  const uint64_t room = limits_.max_bytes - std::min(limits_.log_bytes, limits_.max_bytes / 2);
+  // Room for the log, and for what comes in before the next step.
+  const uint64_t room = limits_.max_bytes - std::min(2 * limits_.log_bytes, limits_.max_bytes / 4);
   return static_cast<uint64_t>((*pages - *free) * page_size_) > room;
 }
 

@@ -11,7 +11,7 @@ namespace {
 
 constexpr uint64_t kPageBytes = 4096;  // measured: 8 KB costs a tenth of the speed for 1 % of size
 constexpr int64_t kCacheBytes = 16'000'000;
-constexpr uint64_t kLogBytes = 32'000'000;
+constexpr uint64_t kLogBytes = 64'000'000;
 constexpr uint64_t kRetireAtLeast = 5'000;
 
 std::string Pragmas(uint64_t log_bytes) {

@@ -22,7 +22,7 @@ SELECT
   o.service AS service,
   o.name AS operation,
   w.count AS count,
-  w.count / max((w.last - w.first) / 1e9, 1.0) AS per_second,
+  round(w.count / max((w.last - w.first) / 1e9, 1.0), 3) AS per_second,
   w.errors AS errors,
   round(100.0 * w.errors / w.count, 2) AS error_percent,
   round(w.mean / 1e6, 3) AS mean_ms,

@@ -5,7 +5,9 @@
 // Traces of ten spans with ten attributes each, the same mix as a shop behind a proxy makes: eight
 // services, twenty operations each, a path with one of 100,000 ids, 250 clients. The batches are
 // made before the clock starts; CPU seconds are those of all threads, the closing checkpoint
-// included. Bytes are of the file after it, indexes and dictionaries included.
+// included. Bytes are of the file after it, indexes and dictionaries included. at_limit: with retention
+// removing as much as comes in.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -28,6 +30,7 @@ constexpr uint32_t kTracesPerBatch = 2'000;
 
 struct Shape {
   bool connection_per_request = false;
+  uint64_t max_bytes = 0;  // retention; 0: none
 };
 
 double CpuSeconds() {
@@ -113,13 +116,13 @@ class Generator {
 };
 
 struct Measured {
-  double spans_per_second = 0, bytes_per_span = 0;
+  double spans_per_second = 0, bytes_per_span = 0, longest_ms = 0, file_bytes = 0;
 };
 
-sinks::SqliteSinkOptions Options(const std::string& path) {
+sinks::SqliteSinkOptions Options(const std::string& path, const Shape& shape) {
   sinks::SqliteSinkOptions options;
   options.path = path;
-  options.max_bytes = 0;
+  options.max_bytes = shape.max_bytes;
   return options;
 }
 
@@ -127,19 +130,21 @@ Measured Measure(Shape shape, uint32_t traces, const std::filesystem::path& fold
   const auto path = folder / "bench.db";
   std::filesystem::remove(path);
   SystemClock clock;
-  auto sink = sinks::SqliteSink::Open(Options(path), clock);
+  auto sink = sinks::SqliteSink::Open(Options(path, shape), clock);
   if (!sink) {
     fmt::print(stderr, "{}\n", sink.error().message);
     std::exit(1);
   }
   Generator generator(shape);
   double cpu = 0;
+  int64_t longest = 0;
   uint64_t batches = 0;
   for (uint32_t done = 0; done < traces; done += kTracesPerBatch) {
     const test::TraceBatch batch = generator.Batch();
     const api::SpanView view = batch.table.View();
     const weft_traces all = batch.Traces();
     Error error;
+    const int64_t wall = clock.MonotonicNs();
     const double begin = CpuSeconds();
     if ((*sink)->Write(view.spans(), all, test::TraceBatch::Source(++batches), &error) !=
         WEFT_EXPORT_OK) {
@@ -147,6 +152,7 @@ Measured Measure(Shape shape, uint32_t traces, const std::filesystem::path& fold
       std::exit(1);
     }
     cpu += CpuSeconds() - begin;
+    longest = std::max(longest, clock.MonotonicNs() - wall);
   }
   const double begin = CpuSeconds();
   if (auto closed = (*sink)->Close(); !closed) std::exit(1);
@@ -155,7 +161,7 @@ Measured Measure(Shape shape, uint32_t traces, const std::filesystem::path& fold
   sink->reset();
   const auto bytes = static_cast<double>(std::filesystem::file_size(path));
   if (const char* keep = std::getenv("WEFT_BENCH_KEEP"); !keep) std::filesystem::remove(path);
-  return {spans / cpu, bytes / spans};
+  return {spans / cpu, bytes / spans, static_cast<double>(longest) / 1e6, bytes};
 }
 
 }  // namespace
@@ -172,6 +178,13 @@ int main(int argc, char** argv) {
   fmt::print("sqlite.new_connections.spans_per_core,{:.0f},spans/s/core,,,\n",
              fresh.spans_per_second);
   fmt::print("sqlite.new_connections.bytes_per_span,{:.1f},bytes,,,\n", fresh.bytes_per_span);
+  // A store at its limit: every batch makes room for itself.
+  const double limit = pooled.file_bytes / 3;
+  const Measured full = Measure({false, static_cast<uint64_t>(limit)}, traces, folder);
+  fmt::print("sqlite.at_limit.spans_per_core,{:.0f},spans/s/core,,,\n", full.spans_per_second);
+  fmt::print("sqlite.at_limit.longest_batch,{:.0f},ms,,,\n", full.longest_ms);
+  fmt::print("sqlite.at_limit.file_bytes,{:.0f},bytes,{:.0f},{:.3f},<=1\n", full.file_bytes, limit,
+             full.file_bytes / limit);
   if (!std::getenv("WEFT_BENCH_KEEP")) std::filesystem::remove_all(folder);
   return 0;
 }

@@ -23,9 +23,9 @@ TEST(Waterfall, ShowsTreeDurationsBarsErrorsAndDoubt) {
             "2023-11-14 22:13:21.000 UTC   500ms   5 spans of 3 services   3 errors\n"
             "\n"
             "front  POST /order    500ms  |====================================|  ERROR\n"
-            "|-> GET  cart:80       20ms  |---                                 |\n"
+            "|-> GET                20ms  |---                                 |\n"
             "| ` cart  GET /cart    18ms  |===                                 |\n"
-            "` > GET  pay:80       400ms  |  ------------------------------    |  ERROR 62%?\n"
+            "` > GET               400ms  |  ------------------------------    |  ERROR 62%?\n"
             "  ` pay  POST /pay    398ms  |  ==============================    |  ERROR\n");
 }
 

@@ -28,7 +28,7 @@ std::string Uri(const std::string& path, std::string_view query) {
 }
 
 bool HasContent(const std::string& path) {
-  struct stat st{};
+  struct stat st {};
   return ::stat(path.c_str(), &st) == 0 && st.st_size > 0;
 }
 

@@ -48,9 +48,7 @@ class Statement {
 
   int64_t Int(int column) const { return sqlite3_column_int64(stmt_.get(), column); }
   double Double(int column) const { return sqlite3_column_double(stmt_.get(), column); }
-  bool IsNull(int column) const {
-    return sqlite3_column_type(stmt_.get(), column) == SQLITE_NULL;
-  }
+  bool IsNull(int column) const { return sqlite3_column_type(stmt_.get(), column) == SQLITE_NULL; }
   // Valid until the next step. Bytes for blobs.
   std::string_view Text(int column) const;
 

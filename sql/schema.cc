@@ -14,10 +14,9 @@ struct Marks {
 
 Result<Marks> ReadMarks(const Database& db) {
   Marks marks;
-  for (const auto& [sql, out] :
-       {std::pair{"PRAGMA application_id", &marks.application},
-        std::pair{"PRAGMA user_version", &marks.version},
-        std::pair{"SELECT count(*) FROM sqlite_master", &marks.objects}}) {
+  for (const auto& [sql, out] : {std::pair{"PRAGMA application_id", &marks.application},
+                                 std::pair{"PRAGMA user_version", &marks.version},
+                                 std::pair{"SELECT count(*) FROM sqlite_master", &marks.objects}}) {
     const Result<int64_t> value = db.QueryInt(sql);
     if (!value) return std::unexpected(value.error());
     *out = *value;
@@ -46,8 +45,9 @@ int64_t ViewsMark() {
 }
 
 Result<void> RenewViews(Database& db) {
-  WEFT_TRY(db.Execute("CREATE TABLE IF NOT EXISTS settings(name TEXT PRIMARY KEY, value) "
-                      "WITHOUT ROWID"));
+  WEFT_TRY(
+      db.Execute("CREATE TABLE IF NOT EXISTS settings(name TEXT PRIMARY KEY, value) "
+                 "WITHOUT ROWID"));
   const Result<int64_t> mark = db.QueryInt("SELECT value FROM settings WHERE name = 'views'");
   if (!mark) return std::unexpected(mark.error());
   if (*mark == ViewsMark()) return {};

@@ -16,7 +16,8 @@ namespace {
 constexpr size_t kShowMatches = 5;
 
 constexpr std::string_view kSpanColumns =
-    "SELECT s.id, s.span_id, s.parent_id, s.start_ns, coalesce(s.duration_ns, 0), o.service, o.name,"
+    "SELECT s.id, s.span_id, s.parent_id, s.start_ns, coalesce(s.duration_ns, 0), o.service, "
+    "o.name,"
     " coalesce(c.peer, ''), coalesce(p.host, ''), o.kind, s.status, s.flags, s.evidence,"
     " s.confidence, coalesce(p.pid, 0), s.request_tid, coalesce(s.response_tid, s.request_tid),"
     " CASE WHEN s.attributes IS NULL THEN coalesce(a.json, '{}')"
@@ -55,7 +56,8 @@ Result<std::string> HexPrefix(std::string_view text, size_t max, std::string_vie
   for (char& c : out) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
   const bool hex = out.find_first_not_of("0123456789abcdef") == out.npos;
   if (out.empty() || out.size() > max || !hex)
-    return Fail(Code::kInvalid, fmt::format("'{}' is no {} id: 1 to {} hex digits", text, what, max));
+    return Fail(Code::kInvalid,
+                fmt::format("'{}' is no {} id: 1 to {} hex digits", text, what, max));
   return out;
 }
 
@@ -63,9 +65,8 @@ std::unexpected<Error> Ambiguous(std::string_view prefix, std::string_view what,
                                  const std::vector<std::string>& matches) {
   std::string list;
   for (size_t i = 0; i < std::min(matches.size(), kShowMatches); ++i) list += "\n  " + matches[i];
-  return Fail(Code::kInvalid,
-              fmt::format("several {} begin with {}{}{}", what, prefix, list,
-                          matches.size() > kShowMatches ? "\n  ..." : ""));
+  return Fail(Code::kInvalid, fmt::format("several {} begin with {}{}{}", what, prefix, list,
+                                          matches.size() > kShowMatches ? "\n  ..." : ""));
 }
 
 // The ids that begin with the prefix.
@@ -99,10 +100,10 @@ Result<std::vector<StoredSpan>> SpansIn(const Database& db, const IdRange& range
       db.Prepare("SELECT first_trace, last_trace, prefixes FROM span_directory ORDER BY id DESC");
   if (!directory) return std::unexpected(directory.error());
   // Both ends have the same sign, so signed order serves as well.
-  Result<Statement> spans = db.Prepare(
-      fmt::format("{} WHERE s.id >= ?1 << 20 AND s.id < (?2 + 1) << 20"
-                  " AND s.span_id BETWEEN ?3 AND ?4",
-                  kSpanColumns));
+  Result<Statement> spans =
+      db.Prepare(fmt::format("{} WHERE s.id >= ?1 << 20 AND s.id < (?2 + 1) << 20"
+                             " AND s.span_id BETWEEN ?3 AND ?4",
+                             kSpanColumns));
   if (!spans) return std::unexpected(spans.error());
   std::vector<StoredSpan> found;
   while (found.size() <= kShowMatches) {
@@ -197,9 +198,9 @@ Result<StoredTrace> FindTrace(const Database& db, std::string_view text) {
 }
 
 Result<std::vector<StoredSpan>> ReadSpans(const Database& db, int64_t trace_row) {
-  Result<Statement> rows = db.Prepare(fmt::format(
-      "{} WHERE s.id >= ?1 << 20 AND s.id < (?1 + 1) << 20 ORDER BY s.start_ns, s.id",
-      kSpanColumns));
+  Result<Statement> rows = db.Prepare(
+      fmt::format("{} WHERE s.id >= ?1 << 20 AND s.id < (?1 + 1) << 20 ORDER BY s.start_ns, s.id",
+                  kSpanColumns));
   if (!rows) return std::unexpected(rows.error());
   rows->Bind(1, trace_row);
   std::vector<StoredSpan> out;
@@ -246,7 +247,8 @@ Result<std::vector<StoredCandidate>> ReadCandidates(const Database& db, int64_t 
     const Result<bool> row = rows->Step();
     if (!row) return std::unexpected(row.error());
     if (!*row) return out;
-    out.push_back({RangeOf(rows->Text(0)).low, rows->Double(1), static_cast<uint32_t>(rows->Int(2))});
+    out.push_back(
+        {RangeOf(rows->Text(0)).low, rows->Double(1), static_cast<uint32_t>(rows->Int(2))});
   }
 }
 

@@ -16,7 +16,7 @@ namespace weft::sql {
 
 struct StoredTrace {
   int64_t row = 0;
-  std::string trace_id;  // 32 hex digits
+  std::string trace_id;            // 32 hex digits
   std::string service, operation;  // of the root; "" where none was seen
   int64_t start_ns = 0, duration_ns = 0;
   uint32_t spans = 0, errors = 0, flags = 0;

@@ -159,10 +159,10 @@ class Search {
     for (size_t i = 0; i < filter_.attributes.size(); ++i) {
       const auto& [key, value] = filter_.attributes[i];
       WEFT_TRY(db_.Execute(fmt::format("DROP TABLE IF EXISTS temp.sets_{}", i)));
-      Result<Statement> make = db_.Prepare(fmt::format(
-          "CREATE TEMP TABLE sets_{} AS SELECT id FROM attribute_sets"
-          " WHERE CAST(json_extract(json, ?1) AS TEXT) = ?2",
-          i));
+      Result<Statement> make =
+          db_.Prepare(fmt::format("CREATE TEMP TABLE sets_{} AS SELECT id FROM attribute_sets"
+                                  " WHERE CAST(json_extract(json, ?1) AS TEXT) = ?2",
+                                  i));
       if (!make) return std::unexpected(make.error());
       const std::string path = JsonPath(key);
       make->Bind(1, std::string_view(path));

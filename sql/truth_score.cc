@@ -55,8 +55,8 @@ class Scoring {
     }
     std::set<int64_t> traces;
     for (const auto& [root, request] : requests_) {
-      const bool alone = request.traces.size() == 1 &&
-                         roots_of_trace_[*request.traces.begin()].size() == 1;
+      const bool alone =
+          request.traces.size() == 1 && roots_of_trace_[*request.traces.begin()].size() == 1;
       score.trace_exact.Add(request.right && alone);
       traces.insert(request.traces.begin(), request.traces.end());
     }

@@ -2,9 +2,9 @@
 //
 // A root request carries a value like r17 in its X-Weft-Truth; a service that got V makes its calls
 // with V.1, V.2, ...; a proxy passes V on unchanged. So the right parent of a client span with V.k
-// (or with V, in a proxy) is the server span with V in its own process; that of a server span is the
-// latest begun client span of another process with the same value; where no such span was seen the
-// right answer is "none". For `weft eval`; reads only what a reader of the store can see.
+// (or with V, in a proxy) is the server span with V in its own process; that of a server span is
+// the latest begun client span of another process with the same value; where no such span was seen
+// the right answer is "none". For `weft eval`; reads only what a reader of the store can see.
 #pragma once
 
 #include <cstdint>
@@ -30,9 +30,9 @@ struct Share {
 };
 
 struct ServiceScore {
-  Share span;           // its client spans whose parent is right
-  Share ambiguous;      // those begun while two or more requests of the process were open
-  Share cross_process;  // its server spans with a caller that was seen
+  Share span;             // its client spans whose parent is right
+  Share ambiguous;        // those begun while two or more requests of the process were open
+  Share cross_process;    // its server spans with a caller that was seen
   uint64_t unlinked = 0;  // client spans left without parent that have one
 };
 

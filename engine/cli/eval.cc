@@ -31,13 +31,14 @@ std::string Percent(const sql::Share& share) {
 class Eval final : public Command {
  public:
   CommandInfo Info() const override {
-    return {"eval", "Score the links of a database against the captured ground truth",
-            "Needs spans that carry weft.truth, the X-Weft-Truth header that the agent records with "
-            "--capture-truth for scoring only. span: calls whose parent is right; ambiguous: those "
-            "made while several requests of the process were open; cross-process: requests linked "
-            "to the call that made them; trace exact: root requests that are right as a whole.",
-            "weft eval --db build/demo/weft.db                  # per service and in total\n"
-            "weft eval weft.db --roots r1-r500 --json           # some root requests, for programs"};
+    return {
+        "eval", "Score the links of a database against the captured ground truth",
+        "Needs spans that carry weft.truth, the X-Weft-Truth header that the agent records with "
+        "--capture-truth for scoring only. span: calls whose parent is right; ambiguous: those "
+        "made while several requests of the process were open; cross-process: requests linked "
+        "to the call that made them; trace exact: root requests that are right as a whole.",
+        "weft eval --db build/demo/weft.db                  # per service and in total\n"
+        "weft eval weft.db --roots r1-r500 --json           # some root requests, for programs"};
   }
 
   void Declare(Options& options) override {
@@ -95,8 +96,8 @@ class Eval final : public Command {
   }
 
   static void PrintTable(const sql::TruthScore& score) {
-    fmt::print("{} spans with truth in {} traces; {} of {} root requests exact ({})\n\n", score.spans,
-               score.traces, score.trace_exact.right, score.trace_exact.of,
+    fmt::print("{} spans with truth in {} traces; {} of {} root requests exact ({})\n\n",
+               score.spans, score.traces, score.trace_exact.right, score.trace_exact.of,
                Percent(score.trace_exact));
     TextTable table({"service", "calls", "right", "ambiguous", "right", "unlinked", "requests",
                      "cross-process right"});

@@ -31,8 +31,8 @@ constexpr Meaning kMeanings[] = {
 };
 
 std::string Describe(const sql::StoredSpan& s) {
-  static constexpr std::string_view kKinds[] = {"span",       "internal span", "request served",
-                                                "call",       "message sent",  "message received"};
+  static constexpr std::string_view kKinds[] = {"span", "internal span", "request served",
+                                                "call", "message sent",  "message received"};
   const std::string_view kind = kKinds[s.kind < std::size(kKinds) ? s.kind : 0];
   return fmt::format("{} '{}' of {}", kind, s.operation, s.service);
 }
@@ -103,15 +103,15 @@ class Explain final : public Command {
     for (const auto& c : candidates) {
       const auto other = sql::ReadSpan(db, c.span_id);
       const bool none = c.span_id == 0;
-      table.Add({none ? "none" : sql::HexId(c.span_id),
-                 none    ? "no parent at all"
-                 : other ? other->service + " " + other->operation
-                         : "(not stored)",
-                 other ? ShortDuration(span.start_ns - other->start_ns) : "",
-                 fmt::format("{:.2f}", c.log_odds),
-                 fmt::format("{:.1f} %",
-                             100 * std::exp(c.log_odds - candidates.front().log_odds) / sum),
-                 sql::EvidenceText(c.evidence), c.span_id == span.parent_id ? "chosen" : "refused"});
+      table.Add(
+          {none ? "none" : sql::HexId(c.span_id),
+           none    ? "no parent at all"
+           : other ? other->service + " " + other->operation
+                   : "(not stored)",
+           other ? ShortDuration(span.start_ns - other->start_ns) : "",
+           fmt::format("{:.2f}", c.log_odds),
+           fmt::format("{:.1f} %", 100 * std::exp(c.log_odds - candidates.front().log_odds) / sum),
+           sql::EvidenceText(c.evidence), c.span_id == span.parent_id ? "chosen" : "refused"});
     }
     fmt::print("\nWeighed, best first:\n{}", table.Render(Stdout()));
     return kExitOk;

@@ -19,15 +19,16 @@ constexpr std::string_view kBrowse =
 class Sql final : public Command {
  public:
   CommandInfo Info() const override {
-    return {"sql", "Ask the database in SQL, read-only",
-            "Without a query: the views and tables with their columns. Start with the views: traces, "
-            "spans, attributes, links, red, service_graph, slow_traces, otel_traces. Several "
-            "statements may be given, with ; between them. Any SQLite tool can open the file as "
-            "well.",
-            "weft sql \"select service, count(*), p95_ms from red group by 1\"\n"
-            "weft sql \"select * from slow_traces limit 10\"\n"
-            "weft sql --format csv \"select * from spans where trace_id = '...'\" > spans.csv\n"
-            "weft sql                                      # what there is to ask"};
+    return {
+        "sql", "Ask the database in SQL, read-only",
+        "Without a query: the views and tables with their columns. Start with the views: traces, "
+        "spans, attributes, links, red, service_graph, slow_traces, otel_traces. Several "
+        "statements may be given, with ; between them. Any SQLite tool can open the file as "
+        "well.",
+        "weft sql \"select service, count(*), p95_ms from red group by 1\"\n"
+        "weft sql \"select * from slow_traces limit 10\"\n"
+        "weft sql --format csv \"select * from spans where trace_id = '...'\" > spans.csv\n"
+        "weft sql                                      # what there is to ask"};
   }
 
   void Declare(Options& options) override {
@@ -66,8 +67,8 @@ class Sql final : public Command {
     while (!text.empty()) {
       sqlite3_stmt* raw = nullptr;
       const char* tail = nullptr;
-      const int rc = sqlite3_prepare_v2(db.get(), text.data(), static_cast<int>(text.size()), &raw,
-                                        &tail);
+      const int rc =
+          sqlite3_prepare_v2(db.get(), text.data(), static_cast<int>(text.size()), &raw, &tail);
       if (rc != SQLITE_OK) return Fail(sql::CodeOf(rc), sqlite3_errmsg(db.get()));
       text.remove_prefix(static_cast<size_t>(tail - text.data()));
       if (raw == nullptr) continue;  // blanks or a comment

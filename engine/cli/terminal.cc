@@ -72,8 +72,7 @@ std::string UtcTime(int64_t unix_ns) {
   std::tm tm{};
   gmtime_r(&seconds, &tm);
   return fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02}.{:03}", tm.tm_year + 1900, tm.tm_mon + 1,
-                     tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
-                     unix_ns / 1'000'000 % 1'000);
+                     tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, unix_ns / 1'000'000 % 1'000);
 }
 
 }  // namespace weft::cli

@@ -9,7 +9,7 @@
 namespace weft::cli {
 
 struct OutputStyle {
-  int width = 100;      // columns; pipes have no limit of their own and get the default
+  int width = 100;  // columns; pipes have no limit of their own and get the default
   bool color = false;
   bool unicode = true;  // box drawing and blocks, else ASCII
 };

@@ -80,8 +80,8 @@ class Traces final : public Command {
     if (traces.empty()) return;
     // The date only where it is not today's.
     const std::string today = UtcTime(clock.UnixNs()).substr(0, 11);
-    TextTable table({"trace", "start (UTC)", "duration", "spans", "errors", "service", "operation",
-                     "remarks"});
+    TextTable table(
+        {"trace", "start (UTC)", "duration", "spans", "errors", "service", "operation", "remarks"});
     for (const sql::StoredTrace& t : traces) {
       std::string start = UtcTime(t.start_ns);
       if (start.starts_with(today)) start.erase(0, today.size());

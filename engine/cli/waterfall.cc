@@ -13,7 +13,7 @@
 namespace weft::cli {
 namespace {
 
-constexpr int kNarrowest = 40;   // columns for names and numbers
+constexpr int kNarrowest = 40;  // columns for names and numbers
 constexpr int kSmallestBar = 10;
 constexpr size_t kNumberWidth = 7;
 
@@ -65,7 +65,9 @@ class Tree {
         const bool last = i + 1 == all.size();
         stack.push_back({all[i],
                          next.below + (unicode_ ? (last ? "└ " : "├ ") : (last ? "` " : "|-")),
-                         next.below + (last ? "  " : unicode_ ? "│ " : "| ")});
+                         next.below + (last       ? "  "
+                                       : unicode_ ? "│ "
+                                                  : "| ")});
       }
     }
   }
@@ -85,7 +87,9 @@ std::string Label(const Line& line, bool unicode) {
 
 std::string Marks(const sql::StoredSpan& s, const WaterfallOptions& options) {
   std::string marks;
-  const auto add = [&](std::string_view mark) { marks.append(marks.empty() ? "" : " ").append(mark); };
+  const auto add = [&](std::string_view mark) {
+    marks.append(marks.empty() ? "" : " ").append(mark);
+  };
   if (s.status == WEFT_STATUS_ERROR) add("ERROR");
   if (s.flags & WEFT_FLAG_OPEN) add("open");
   if (s.flags & WEFT_FLAG_LATE) add("late");
@@ -120,11 +124,12 @@ std::string Bar(const sql::StoredTrace& trace, const sql::StoredSpan& s, int wid
 std::string Head(const sql::StoredTrace& trace, const std::vector<sql::StoredSpan>& spans) {
   std::set<std::string> services;
   for (const auto& span : spans) services.insert(span.service);
-  std::string head = fmt::format(
-      "trace {}\n{} UTC   {}   {} span{} of {} service{}", trace.trace_id, UtcTime(trace.start_ns),
-      ShortDuration(trace.duration_ns), spans.size(), spans.size() == 1 ? "" : "s", services.size(),
-      services.size() == 1 ? "" : "s");
-  if (trace.errors > 0) head += fmt::format("   {} error{}", trace.errors, trace.errors == 1 ? "" : "s");
+  std::string head =
+      fmt::format("trace {}\n{} UTC   {}   {} span{} of {} service{}", trace.trace_id,
+                  UtcTime(trace.start_ns), ShortDuration(trace.duration_ns), spans.size(),
+                  spans.size() == 1 ? "" : "s", services.size(), services.size() == 1 ? "" : "s");
+  if (trace.errors > 0)
+    head += fmt::format("   {} error{}", trace.errors, trace.errors == 1 ? "" : "s");
   if (trace.flags & WEFT_FLAG_INCOMPLETE) head += "   incomplete: something was lost on the way";
   return head + "\n\n";
 }
@@ -145,7 +150,8 @@ std::string Waterfall(const sql::StoredTrace& trace, const std::vector<sql::Stor
     mark_width = std::max(mark_width, marks.back().size());
   }
   const int id_width = options.ids ? 18 : 0;
-  const int fixed = id_width + static_cast<int>(kNumberWidth + (mark_width ? mark_width + 2 : 0)) + 2;
+  const int fixed =
+      id_width + static_cast<int>(kNumberWidth + (mark_width ? mark_width + 2 : 0)) + 2;
   int room = style.width - fixed;
   int bar_width = 0;
   if (room >= kNarrowest) {

@@ -1,4 +1,5 @@
-// The waterfall of a trace as text: one line per span with its place in the tree, duration and a bar.
+// The waterfall of a trace as text: one line per span with its place in the tree, duration and a
+// bar.
 //
 // Pure; `weft trace` prints it. Narrow output loses the bar first, then the ends of names.
 #pragma once

@@ -1,7 +1,8 @@
 // sqlite: kept traces into one SQLite file (sinks/sqlite/sqlite_sink.h).
 //
 // The engine counts rows and drops; this counts what only the sink knows: open spans that were
-// replaced by their ended selves, duplicates, replays that were skipped, and what retention removed.
+// replaced by their ended selves, duplicates, replays that were skipped, and what retention
+// removed.
 #include <memory>
 #include <string>
 
@@ -31,17 +32,17 @@ class SqliteExporter {
     weft::sinks::SqliteSinkOptions options;
     options.path = config.Text("path", options.path);
     options.topic = config.Text("topic", "");
-    options.max_age_ns = static_cast<int64_t>(
-        config.Number("max_age_ns", static_cast<double>(options.max_age_ns)));
-    options.max_bytes = static_cast<uint64_t>(
-        config.Number("max_bytes", static_cast<double>(options.max_bytes)));
+    options.max_age_ns =
+        static_cast<int64_t>(config.Number("max_age_ns", static_cast<double>(options.max_age_ns)));
+    options.max_bytes =
+        static_cast<uint64_t>(config.Number("max_bytes", static_cast<double>(options.max_bytes)));
     auto sink = weft::sinks::SqliteSink::Open(options, clock_);
     if (!sink) throw weft::sdk::ConfigError(sink.error().message);
     sink_ = std::move(*sink);
   }
 
-  weft_outcome Export(const weft_spans& spans, const weft_traces& traces,
-                      const weft_source& source, std::string& why) {
+  weft_outcome Export(const weft_spans& spans, const weft_traces& traces, const weft_source& source,
+                      std::string& why) {
     weft::Error error;
     const weft_outcome outcome = sink_->Write(spans, traces, source, &error);
     why = std::move(error.message);

@@ -17,7 +17,7 @@ constexpr uint32_t kSpansPerLine = 1'000;
 
 std::unexpected<Error> SystemError(const std::string& path) {
   const int code = errno;
-  return Fail(code == ENOSPC || code == EDQUOT     ? Code::kFull
+  return Fail(code == ENOSPC || code == EDQUOT  ? Code::kFull
               : code == EACCES || code == EPERM ? Code::kDenied
                                                 : Code::kIo,
               fmt::format("{}: {}", path, std::strerror(code)));
@@ -26,8 +26,9 @@ std::unexpected<Error> SystemError(const std::string& path) {
 }  // namespace
 
 Result<std::unique_ptr<JsonlSink>> JsonlSink::Open(const std::string& path) {
-  const int fd = path == "-" ? ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0)
-                             : ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  const int fd = path == "-"
+                     ? ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 0)
+                     : ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   if (fd < 0) return SystemError(path);
   return std::unique_ptr<JsonlSink>(new JsonlSink(path, fd));
 }
@@ -47,7 +48,7 @@ weft_outcome JsonlSink::Write(const weft_spans& spans, Error* error) {
 }
 
 Result<void> JsonlSink::Append(const std::string& text) {
-  struct stat st{};
+  struct stat st {};
   const bool file = ::fstat(fd_, &st) == 0 && S_ISREG(st.st_mode);
   for (size_t done = 0; done < text.size();) {
     const ssize_t n = ::write(fd_, text.data() + done, text.size() - done);

@@ -60,9 +60,8 @@ void OtlpJson::AppendTracesData(std::string& out, const weft_spans& spans, uint3
                                 uint32_t end) {
   order_.resize(end - begin);
   std::iota(order_.begin(), order_.end(), begin);
-  std::stable_sort(order_.begin(), order_.end(), [&](uint32_t a, uint32_t b) {
-    return spans.process[a] < spans.process[b];
-  });
+  std::stable_sort(order_.begin(), order_.end(),
+                   [&](uint32_t a, uint32_t b) { return spans.process[a] < spans.process[b]; });
   out.append("{\"resourceSpans\":[");
   for (size_t i = 0; i < order_.size(); ++i) {
     const bool first = i == 0 || spans.process[order_[i]] != spans.process[order_[i - 1]];

@@ -130,9 +130,8 @@ Result<void> AttributeStore::MoveToRest(Key& key) {
 Result<int64_t> AttributeStore::FindOrAddSet(uint64_t hash) {
   if (const auto known = sets_.find(hash); known != sets_.end()) return known->second;
   // In the order of their text, so that the order on the wire makes no new sets.
-  std::sort(common_.begin(), common_.end(), [&](uint32_t a, uint32_t b) {
-    return Fragment(pairs_[a]) < Fragment(pairs_[b]);
-  });
+  std::sort(common_.begin(), common_.end(),
+            [&](uint32_t a, uint32_t b) { return Fragment(pairs_[a]) < Fragment(pairs_[b]); });
   set_json_.clear();
   for (const uint32_t number : common_)
     set_json_.append(set_json_.empty() ? "{" : ",").append(Fragment(pairs_[number]));

@@ -63,7 +63,7 @@ class AttributeStore {
 
   std::unordered_map<std::string, uint32_t> key_numbers_;
   std::vector<Key> keys_;
-  std::unordered_set<uint64_t> seen_;          // hashes of common (key, value) pairs
+  std::unordered_set<uint64_t> seen_;           // hashes of common (key, value) pairs
   std::unordered_map<uint64_t, int64_t> sets_;  // hash of the pairs in order -> id
   int64_t set_count_ = 0;
   bool loaded_ = false;

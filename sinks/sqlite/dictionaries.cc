@@ -56,14 +56,16 @@ size_t Dictionaries::Hash::operator()(const OperationKey& k) const {
 Result<void> Dictionaries::Prepare(const sql::Database& db) {
   const std::pair<sql::Statement*, std::string_view> all[] = {
       {&find_operation_,
-       "SELECT id FROM operations WHERE service = ?1 AND name = ?2 AND kind = ?3 AND protocol = ?4"},
+       "SELECT id FROM operations WHERE service = ?1 AND name = ?2 AND kind = ?3 AND protocol = "
+       "?4"},
       {&add_operation_,
        "INSERT INTO operations(service, name, kind, protocol) VALUES(?1, ?2, ?3, ?4) RETURNING id"},
       {&find_process_,
        "SELECT id FROM process_rows WHERE process_id = ?1 AND host = ?2 AND service = ?3 AND "
        "executable = ?4 AND pid = ?5 AND attributes IS ?6"},
       {&add_process_,
-       "INSERT INTO process_rows(process_id, host, service, executable, pid, attributes, last_slice)"
+       "INSERT INTO process_rows(process_id, host, service, executable, pid, attributes, "
+       "last_slice)"
        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, 0) RETURNING id"},
       {&use_process_, "UPDATE process_rows SET last_slice = ?2 WHERE id = ?1"},
       {&add_connection_, "INSERT INTO connection_rows VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"},
@@ -179,15 +181,14 @@ Result<int64_t> Dictionaries::Process(uint32_t index) {
 
 Dictionaries::ConnectionKey Dictionaries::KeyOf(uint32_t row, int64_t process) {
   const weft_spans& s = *spans_;
-  const uint64_t words[] = {
-      static_cast<uint64_t>(process),
-      At(s.connection, row),
-      TextHash(s.local_address, row),
-      TextHash(s.remote_address, row),
-      TextHash(s.peer, row),
-      static_cast<uint64_t>(At(s.local_port, row)) << 48 |
-          static_cast<uint64_t>(At(s.remote_port, row)) << 32 |
-          static_cast<uint32_t>(At(s.fd, row))};
+  const uint64_t words[] = {static_cast<uint64_t>(process),
+                            At(s.connection, row),
+                            TextHash(s.local_address, row),
+                            TextHash(s.remote_address, row),
+                            TextHash(s.peer, row),
+                            static_cast<uint64_t>(At(s.local_port, row)) << 48 |
+                                static_cast<uint64_t>(At(s.remote_port, row)) << 32 |
+                                static_cast<uint32_t>(At(s.fd, row))};
   const XXH128_hash_t hash = XXH3_128bits(words, sizeof words);
   return {hash.high64, hash.low64};
 }

@@ -37,8 +37,8 @@ Result<void> LedgerWriter::Write(const std::vector<std::pair<std::string, uint64
   return done;
 }
 
-Result<void> LedgerWriter::WriteRows(
-    const std::vector<std::pair<std::string, uint64_t>>& counters, bool ended) {
+Result<void> LedgerWriter::WriteRows(const std::vector<std::pair<std::string, uint64_t>>& counters,
+                                     bool ended) {
   Result<sql::Statement> put = db_.Prepare("INSERT OR REPLACE INTO ledger_rows VALUES(?1, ?2, ?3)");
   Result<sql::Statement> run =
       db_.Prepare("UPDATE runs SET updated_ns = ?2, ended = ?3 WHERE id = ?1");

@@ -25,7 +25,8 @@ Result<void> Retention::Prepare(const sql::Database& db, const RetentionLimits& 
   limits_ = limits;
   const std::pair<sql::Statement*, std::string_view> all[] = {
       {&oldest_,
-       "SELECT s.id, s.stored_ns, n.first_trace, n.first_connection FROM slices s LEFT JOIN slices n"
+       "SELECT s.id, s.stored_ns, n.first_trace, n.first_connection FROM slices s LEFT JOIN slices "
+       "n"
        " ON n.id = (SELECT min(id) FROM slices WHERE id > s.id) ORDER BY s.id LIMIT 1"},
       {&traces_, "SELECT id, spans FROM trace_rows WHERE ?1 = 0 OR id < ?1 ORDER BY id"},
       {&delete_spans_, "DELETE FROM span_rows WHERE id < ?1 << 20"},
@@ -100,7 +101,7 @@ Result<Retention::Retired> Retention::Remove(const Slice& slice, uint64_t max_sp
   traces_.Reset();
   WEFT_TRY(db_->Execute("BEGIN IMMEDIATE"));
   Result<void> done;
-  for (sql::Statement* statement : 
+  for (sql::Statement* statement :
        {&delete_spans_, &delete_candidates_, &delete_directory_, &delete_traces_}) {
     statement->Bind(1, end);
     if (done) done = statement->Run();

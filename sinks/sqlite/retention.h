@@ -15,9 +15,9 @@
 namespace weft::sinks {
 
 struct RetentionLimits {
-  int64_t max_age_ns = 0;   // 0: no limit
-  uint64_t max_bytes = 0;   // of file and log; 0: no limit
-  uint64_t log_bytes = 0;   // what the write-ahead log may occupy of it
+  int64_t max_age_ns = 0;  // 0: no limit
+  uint64_t max_bytes = 0;  // of file and log; 0: no limit
+  uint64_t log_bytes = 0;  // what the write-ahead log may occupy of it
 };
 
 class Retention {

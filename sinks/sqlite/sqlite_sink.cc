@@ -48,8 +48,8 @@ Result<std::unique_ptr<SqliteSink>> SqliteSink::Open(SqliteSinkOptions options,
 
 Result<void> SqliteSink::Prepare() {
   // Page size and vacuum mode are fixed when the first table is made; later they have no effect.
-  WEFT_TRY(db_.Execute(fmt::format("PRAGMA page_size = {}; PRAGMA auto_vacuum = INCREMENTAL",
-                                   kPageBytes)));
+  WEFT_TRY(db_.Execute(
+      fmt::format("PRAGMA page_size = {}; PRAGMA auto_vacuum = INCREMENTAL", kPageBytes)));
   const Result<int64_t> tables = db_.QueryInt("SELECT count(*) FROM sqlite_master");
   if (!tables) return std::unexpected(tables.error());
   // Not before we know that the file is ours: changing the journal mode writes to it.
@@ -65,8 +65,7 @@ Result<void> SqliteSink::Prepare() {
       {&begin_, "BEGIN IMMEDIATE"},
       {&commit_, "COMMIT"},
       {&rollback_, "ROLLBACK"},
-      {&find_offset_,
-       "SELECT generation, batch FROM offsets WHERE topic = ?1 AND partition = ?2"},
+      {&find_offset_, "SELECT generation, batch FROM offsets WHERE topic = ?1 AND partition = ?2"},
       {&put_offset_, "INSERT OR REPLACE INTO offsets VALUES(?1, ?2, ?3, ?4, ?5)"},
       {&add_slice_, "INSERT INTO slices VALUES(?1, ?2, ?3, ?4, ?5, ?6, 0)"},
       {&grow_slice_,

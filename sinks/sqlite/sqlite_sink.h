@@ -42,9 +42,9 @@ struct SqliteSinkCounts {
   uint64_t overflow = 0;    // past the number of spans that a trace can hold
   uint64_t dropped = 0;     // of batches refused for good
   uint64_t traces = 0;
-  uint64_t retired = 0;         // spans removed by retention
+  uint64_t retired = 0;  // spans removed by retention
   uint64_t retired_traces = 0;
-  uint64_t retries = 0;     // batches refused for now
+  uint64_t retries = 0;  // batches refused for now
 };
 
 class SqliteSink {

@@ -274,8 +274,7 @@ Result<void> TraceWriter::AddSpan(uint32_t row, int64_t row_id, bool replace) {
   add.Bind(9, static_cast<int64_t>(s.flags[row]));
   add.Bind(10, *connection);
   add.Bind(11, static_cast<int64_t>(request_tid));
-  response_tid == request_tid ? add.BindNull(12)
-                              : add.Bind(12, static_cast<int64_t>(response_tid));
+  response_tid == request_tid ? add.BindNull(12) : add.Bind(12, static_cast<int64_t>(response_tid));
   add.Bind(13, static_cast<int64_t>(At(s.request_bytes, row)));
   add.Bind(14, static_cast<int64_t>(At(s.response_bytes, row)));
   add.Bind(15, Thousandths(At(s.confidence, row)));

@@ -57,8 +57,7 @@ class TraceWriter {
   Dictionaries dictionaries_;
   AttributeStore attributes_;
   sql::Statement add_trace_, add_span_, add_candidates_, find_trace_, load_spans_, summarize_,
-      update_trace_, replace_span_, add_directory_,
-      last_trace_;
+      update_trace_, replace_span_, add_directory_, last_trace_;
   sqlite3* db_ = nullptr;
   int64_t next_trace_ = 1;
 

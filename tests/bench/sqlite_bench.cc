@@ -5,8 +5,8 @@
 // Traces of ten spans with ten attributes each, the same mix as a shop behind a proxy makes: eight
 // services, twenty operations each, a path with one of 100,000 ids, 250 clients. The batches are
 // made before the clock starts; CPU seconds are those of all threads, the closing checkpoint
-// included. Bytes are of the file after it, indexes and dictionaries included. at_limit: with retention
-// removing as much as comes in.
+// included. Bytes are of the file after it, indexes and dictionaries included. at_limit: with
+// retention removing as much as comes in.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>

@@ -22,8 +22,8 @@ inline TraceBatch SmallShop() {
   };
   const auto call = [&](uint64_t id, uint64_t parent, const char* peer, int64_t begin, int64_t end,
                         weft_status status = WEFT_STATUS_UNSET) {
-    const uint32_t row = batch.AddSpan(id, parent, WEFT_KIND_CLIENT, "front", "GET", ms(begin),
-                                       ms(end), status);
+    const uint32_t row =
+        batch.AddSpan(id, parent, WEFT_KIND_CLIENT, "front", "GET", ms(begin), ms(end), status);
     t.peer[row] = t.Intern(peer);
     return row;
   };
@@ -38,8 +38,7 @@ inline TraceBatch SmallShop() {
        WEFT_EVIDENCE_WIRE);
   t.Attribute("http.response.status_code", int64_t{200});
   t.Truth("r1.1");
-  const uint32_t redis =
-      batch.AddSpan(0x14, 0x13, WEFT_KIND_CLIENT, "cart", "GET", ms(10), ms(12));
+  const uint32_t redis = batch.AddSpan(0x14, 0x13, WEFT_KIND_CLIENT, "cart", "GET", ms(10), ms(12));
   t.peer[redis] = t.Intern("redis:6379");
   link(redis, 1.0f, WEFT_EVIDENCE_THREAD);
 

@@ -62,8 +62,8 @@ class TraceBatch {
     const uint32_t name = table.Intern(service);
     for (uint32_t i = 0; i < table.processes.size(); ++i)
       if (table.processes.service[i] == name) return i;
-    return table.AddProcess(1000 + table.processes.size(), "node-1", service,
-                            "/usr/bin/program", 100 + table.processes.size());
+    return table.AddProcess(1000 + table.processes.size(), "node-1", service, "/usr/bin/program",
+                            100 + table.processes.size());
   }
 
   weft_traces Traces() const {

@@ -14,7 +14,8 @@ TEST(DotGraph, DrawsServicesCallsAndWhatIsNotTraced) {
   ASSERT_TRUE(edges) << edges.error().message;
   const std::string dot = DotGraph(*edges);
   EXPECT_NE(dot.find("\"cart\" [label=\"cart\\n2 requests\""), dot.npos) << dot;
-  EXPECT_NE(dot.find("\"pay\" [label=\"pay\\n1 requests, 1 failed\", color=\"#c62828\"]"), dot.npos);
+  EXPECT_NE(dot.find("\"pay\" [label=\"pay\\n1 requests, 1 failed\", color=\"#c62828\"]"),
+            dot.npos);
   EXPECT_NE(dot.find("\"redis:6379\" [label=\"redis:6379\\n1 requests\""), dot.npos);
   EXPECT_NE(dot.find("style=dashed, tooltip=\"not traced\""), dot.npos);
   EXPECT_NE(dot.find("\"front\" -> \"cart\" [label=\"2 calls\\np95 35ms\""), dot.npos);

@@ -46,8 +46,9 @@ TEST(ResultWriter, MarkdownEscapesBars) {
 }
 
 TEST(ResultWriter, TablesGoOnAfterTheMeasuredRows) {
-  const std::string text = Write(
-      "table", "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1002) SELECT i FROM n");
+  const std::string text =
+      Write("table",
+            "WITH n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1002) SELECT i FROM n");
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1003);
   EXPECT_TRUE(text.ends_with("\n1002\n"));
 }

@@ -26,9 +26,9 @@ TEST(JsonText, KeepsUtf8AndReplacesWhatIsNot) {
             "\"gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80\"");
   const std::string bad = "\xef\xbf\xbd";
   EXPECT_EQ(Quoted("\xff"), "\"" + bad + "\"");
-  EXPECT_EQ(Quoted("\xc0\xaf"), "\"" + bad + bad + "\"");          // overlong
+  EXPECT_EQ(Quoted("\xc0\xaf"), "\"" + bad + bad + "\"");            // overlong
   EXPECT_EQ(Quoted("\xed\xa0\x80"), "\"" + bad + bad + bad + "\"");  // surrogate
-  EXPECT_EQ(Quoted("a\xe2\x82"), "\"a" + bad + bad + "\"");        // cut off
+  EXPECT_EQ(Quoted("a\xe2\x82"), "\"a" + bad + bad + "\"");          // cut off
 }
 
 TEST(JsonText, NumbersReadBackEqual) {

@@ -21,8 +21,8 @@ std::vector<std::string> Lines(const std::string& path) {
 test::TraceBatch TwoServices() {
   test::TraceBatch batch;
   batch.BeginTrace(0x4bf92f3577b34da6, 0xa3ce929d0e0e4736);
-  batch.AddSpan(0x00f067aa0ba902b7, 0, WEFT_KIND_SERVER, "front", "GET /", 1'700'000'000'000'000'001,
-                1'700'000'000'000'000'009, WEFT_STATUS_ERROR);
+  batch.AddSpan(0x00f067aa0ba902b7, 0, WEFT_KIND_SERVER, "front", "GET /",
+                1'700'000'000'000'000'001, 1'700'000'000'000'000'009, WEFT_STATUS_ERROR);
   batch.AddSpan(2, 0x00f067aa0ba902b7, WEFT_KIND_CLIENT, "front", "GET", 5, 6);
   batch.table.Attribute("http.response.status_code", int64_t{200});
   batch.table.Attribute("url.path", "/a\"b");
@@ -50,7 +50,8 @@ TEST(JsonlSink, WritesOtlpByTheJsonRulesOfTheProtocol) {
   const simdjson::dom::array resources = root["resourceSpans"];
   ASSERT_EQ(resources.size(), 2u);
   const auto front = resources.at(0);
-  EXPECT_EQ(std::string_view(front.at_pointer("/resource/attributes/0/value/stringValue")), "front");
+  EXPECT_EQ(std::string_view(front.at_pointer("/resource/attributes/0/value/stringValue")),
+            "front");
   const auto span = front.at_pointer("/scopeSpans/0/spans/0").value();
   EXPECT_EQ(std::string_view(span["traceId"]), "4bf92f3577b34da6a3ce929d0e0e4736");
   EXPECT_EQ(std::string_view(span["spanId"]), "00f067aa0ba902b7");

@@ -142,12 +142,10 @@ TEST_F(SqliteFailureTest, AKilledProcessLeavesWholeBatchesAndTheirOffsets) {
         for (uint64_t i = 0; i < 100; ++i) AddTrace(batch, base + i, base + 2 * i);
         const api::SpanView view = batch.table.View();
         Error error;
-        const weft_source source =
-            test::TraceBatch::Source(b, static_cast<uint64_t>(round) + 1);
+        const weft_source source = test::TraceBatch::Source(b, static_cast<uint64_t>(round) + 1);
         if ((*sink)->Write(view.spans(), batch.Traces(), source, &error) != WEFT_EXPORT_OK)
           ::_exit(2);
-        if (b == static_cast<uint64_t>(3 + 4 * round) && ::write(ready[1], "x", 1) != 1)
-          ::_exit(3);
+        if (b == static_cast<uint64_t>(3 + 4 * round) && ::write(ready[1], "x", 1) != 1) ::_exit(3);
       }
     }
     char byte = 0;

@@ -174,7 +174,7 @@ TEST_F(SqliteSinkTest, NobodyElseCanReadTheFiles) {
   AddTrace(batch, 1, 10);
   ASSERT_EQ(Write(batch), WEFT_EXPORT_OK);
   for (const char* suffix : {"", "-wal", "-shm"}) {
-    struct stat st{};
+    struct stat st {};
     ASSERT_EQ(::stat((path_ + suffix).c_str(), &st), 0) << suffix;
     EXPECT_EQ(st.st_mode & 0777, 0600u) << suffix;
   }

@@ -44,8 +44,8 @@ class StoreTest : public ::testing::Test {
   }
 
   // A server span of `service` with one client call below it; ids begin at `id`.
-  static void AddTrace(test::TraceBatch& batch, uint64_t lo, uint64_t id,
-                       int64_t start = kNoon, const std::string& service = "cart") {
+  static void AddTrace(test::TraceBatch& batch, uint64_t lo, uint64_t id, int64_t start = kNoon,
+                       const std::string& service = "cart") {
     batch.BeginTrace(0xabc, lo);
     batch.AddSpan(id, 0, WEFT_KIND_SERVER, service, "GET /cart", start, start + 50'000'000);
     batch.AddSpan(id + 1, id, WEFT_KIND_CLIENT, service, "GET", start + 1'000'000,

@@ -12,7 +12,8 @@ namespace {
 
 TEST(Schema, MigrationsAreNumberedWithoutHoles) {
   int number = 0;
-  for (const SqlFile& file : MigrationFiles()) EXPECT_EQ(std::stoi(std::string(file.name)), ++number);
+  for (const SqlFile& file : MigrationFiles())
+    EXPECT_EQ(std::stoi(std::string(file.name)), ++number);
   EXPECT_GE(number, 1);
 }
 
@@ -30,8 +31,9 @@ TEST(Schema, ViewsAreRenewedWhenTheirTextChanged) {
   test::TempFolder folder;
   auto db = Database::OpenForWriting(folder.File("weft.db"));
   ASSERT_TRUE(db && ApplySchema(*db));
-  ASSERT_TRUE(db->Execute("UPDATE settings SET value = 1; DROP VIEW red; "
-                          "CREATE VIEW stale AS SELECT 1"));
+  ASSERT_TRUE(
+      db->Execute("UPDATE settings SET value = 1; DROP VIEW red; "
+                  "CREATE VIEW stale AS SELECT 1"));
   ASSERT_TRUE(ApplySchema(*db));
   EXPECT_EQ(*db->QueryInt("SELECT count(*) FROM sqlite_master WHERE name = 'red'"), 1);
   EXPECT_EQ(*db->QueryInt("SELECT count(*) FROM sqlite_master WHERE name = 'stale'"), 0);

@@ -32,8 +32,7 @@ std::string Answer(const Database& db, const std::string& kind, const std::strin
     if (kind == "plan")
       line = statement->Text(3);
     else
-      for (int i = 0; i < columns; ++i)
-        line.append(i == 0 ? "" : "|").append(statement->Text(i));
+      for (int i = 0; i < columns; ++i) line.append(i == 0 ? "" : "|").append(statement->Text(i));
     out += line + "\n";
   }
 }
@@ -68,9 +67,8 @@ std::vector<fs::path> Files() {
   return files;
 }
 
-INSTANTIATE_TEST_SUITE_P(Sql, TextTest, ::testing::ValuesIn(Files()), [](const auto& param) {
-  return param.param.stem().string();
-});
+INSTANTIATE_TEST_SUITE_P(Sql, TextTest, ::testing::ValuesIn(Files()),
+                         [](const auto& param) { return param.param.stem().string(); });
 
 }  // namespace
 }  // namespace weft::sql

@@ -23,9 +23,9 @@ TruthSpan Span(uint64_t id, uint64_t parent, bool server, int64_t process, const
 
 // nginx (process 1) passes r1 on; process 2 makes the calls r1.1 and r1.2 to process 3.
 std::vector<TruthSpan> Chain() {
-  return {Span(1, 0, true, 1, "r1", 0, 100),    Span(2, 1, false, 1, "r1", 1, 99),
-          Span(3, 2, true, 2, "r1", 2, 98),     Span(4, 3, false, 2, "r1.1", 3, 10),
-          Span(5, 4, true, 3, "r1.1", 4, 9),    Span(6, 3, false, 2, "r1.2", 11, 20),
+  return {Span(1, 0, true, 1, "r1", 0, 100),  Span(2, 1, false, 1, "r1", 1, 99),
+          Span(3, 2, true, 2, "r1", 2, 98),   Span(4, 3, false, 2, "r1.1", 3, 10),
+          Span(5, 4, true, 3, "r1.1", 4, 9),  Span(6, 3, false, 2, "r1.2", 11, 20),
           Span(7, 6, true, 3, "r1.2", 12, 19)};
 }
 

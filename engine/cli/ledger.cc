@@ -1,5 +1,6 @@
 #include "engine/cli/ledger.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <initializer_list>
 #include <set>
@@ -16,9 +17,15 @@ uint64_t Value(const Counters& counters, std::string_view name) {
   return 0;
 }
 
-LedgerIdentity Identity(const Counters& counters, std::string where, std::string left,
+// `left`: one counter, or several with " + " between them.
+LedgerIdentity Identity(const Counters& counters, std::string where, const std::string& left,
                         std::initializer_list<std::string> right) {
-  LedgerIdentity identity{std::move(where), {left, Value(counters, left)}, {}};
+  LedgerIdentity identity{std::move(where), {left, 0}, {}};
+  for (size_t at = 0; at <= left.size();) {
+    const size_t end = std::min(left.find(" + ", at), left.size());
+    identity.left.value += Value(counters, left.substr(at, end - at));
+    at = end + 3;
+  }
   for (const std::string& name : right) identity.right.push_back({name, Value(counters, name)});
   return identity;
 }
@@ -49,10 +56,12 @@ std::vector<LedgerIdentity> LedgerIdentities(const Counters& counters) {
   out.push_back(
       Identity(counters, "agent", "agent.records", {"agent.decoded", "agent.parse_failed"}));
   out.push_back(Identity(counters, "stitch", "agent.observed", {"stitch.spans", "agent.dropped"}));
-  out.push_back(Identity(counters, "stitch", "stitch.spans", {"stitch.emitted", "stitch.pending"}));
+  out.push_back(Identity(counters, "stitch", "stitch.spans + stitch.ended_by_engine",
+                         {"stitch.emitted", "stitch.pending"}));
   out.push_back(Identity(counters, "trace", "stitch.emitted", {"trace.spans"}));
   out.push_back(Identity(counters, "trace", "trace.spans",
-                         {"trace.kept", "trace.sampled_out", "trace.pending"}));
+                         {"trace.kept", "trace.sampled_out", "trace.pending", "trace.replaced",
+                          "trace.skipped"}));
   for (const std::string& sink : Sinks(counters))
     out.push_back(Identity(
         counters, "sink " + sink, "trace.kept",

@@ -13,6 +13,7 @@ ExporterCounters::ExporterCounters(Metrics& m, const std::string& name)
     : rows(m.Get(fmt::format("sink.rows{{sink={}}}", name))),
       dropped(m.Get(fmt::format("sink.dropped{{sink={}}}", name))),
       retries(m.Get(fmt::format("sink.retries{{sink={}}}", name))),
+      pending(m.Get(fmt::format("sink.pending{{sink={}}}", name))),
       queued_bytes(m.Get(fmt::format("sink.queued_bytes{{sink={}}}", name))) {}
 
 ExporterWorker::ExporterWorker(const ExporterConfig& config, Exporter exporter, const Clock& clock,
@@ -32,6 +33,7 @@ void ExporterWorker::Push(trace::ExportBatchPtr batch, Done done) {
   room_.wait(lock, [&] { return queue_.empty() || bytes_ + batch->bytes <= config_.queue_bytes; });
   bytes_ += batch->bytes;
   counters_.queued_bytes.Add(batch->bytes);
+  counters_.pending.Add(batch->ended);
   queue_.push_back({std::move(batch), std::move(done)});
   wake_.notify_one();
 }
@@ -74,6 +76,7 @@ void ExporterWorker::Run() {
     lock.lock();
     bytes_ -= queue_.front().batch->bytes;
     counters_.queued_bytes.Add(0 - queue_.front().batch->bytes);
+    counters_.pending.Add(uint64_t{0} - queue_.front().batch->ended);
     queue_.pop_front();
     room_.notify_all();
   }
@@ -84,7 +87,7 @@ void ExporterWorker::Run() {
 bool ExporterWorker::Expired() const { return clock_.MonotonicNs() >= deadline_ns_; }
 
 void ExporterWorker::Deliver(const Item& item) {
-  const uint64_t rows = item.batch->spans.n();
+  const uint64_t rows = item.batch->ended;
   int64_t backoff_ns = config_.first_backoff_ns;
   weft_error error{};
   int32_t outcome = WEFT_EXPORT_RETRY;

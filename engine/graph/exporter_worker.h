@@ -38,12 +38,13 @@ struct ExporterConfig {
   int64_t flush_after_ns = 1'000'000'000;  // of an empty queue
 };
 
-// Counters sink.*{sink=name}. At rest trace.kept = rows + dropped for each exporter.
+// Counters sink.*{sink=name} of ended spans: trace.kept = rows + dropped + pending for each exporter.
 struct ExporterCounters {
   ExporterCounters(Metrics& metrics, const std::string& name);
   Counter& rows;
   Counter& dropped;
   Counter& retries;
+  Counter& pending;       // gauge
   Counter& queued_bytes;  // gauge
 };
 

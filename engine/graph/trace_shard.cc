@@ -35,7 +35,7 @@ class TraceShard::Receipt {
       : left_(exporters),
         mailbox_(std::move(mailbox)),
         number_(batch.number),
-        rows_(batch.spans.n()),
+        rows_(batch.ended),
         exported_(exported) {}
 
   void Sign(Fate fate) {

@@ -38,6 +38,7 @@ struct ExportBatch {
   api::SpanTable spans;
   TraceRows traces;
   api::SpanView view;  // of spans; truth included
+  uint32_t ended = 0;  // rows without WEFT_FLAG_OPEN: what the ledger counts
   size_t bytes = 0;
 
   weft_source Source() const {

@@ -46,6 +46,7 @@ void OpenTraces::Add(uint32_t slot, RowRef row, const Arrival& span, SpanBuffer&
   trace.last_append_ns = span.append_ns;
   trace.bytes += span.bytes;
   ++trace.spans;
+  trace.ended += !span.open;
   if (span.root) {
     trace.root = true;
     trace.root_append_ns = span.append_ns;

@@ -1,5 +1,7 @@
 // TraceCounters: stage 2's part of the ledger. At rest, per partition and in sum:
 //   trace.spans = trace.kept + trace.sampled_out + trace.pending + trace.replaced + trace.skipped
+// These count ended spans, so that they reconcile with what was observed; what stage 1 shows of a
+// span while it is open comes on top, in trace.announced.
 // All partitions of a process add to the same counters; `pending` and `open` go up and down.
 #pragma once
 
@@ -10,6 +12,7 @@ namespace weft::trace {
 struct TraceCounters {
   explicit TraceCounters(Metrics& m)
       : spans(m.Get("trace.spans")),
+        announced(m.Get("trace.announced")),
         kept(m.Get("trace.kept")),
         sampled_out(m.Get("trace.sampled_out")),
         pending(m.Get("trace.pending")),
@@ -23,10 +26,11 @@ struct TraceCounters {
         bad_decisions(m.Get("trace.bad_decisions")) {}
 
   Counter& spans;        // rows read from weft.spans
+  Counter& announced;    // rows of spans that had not ended
   Counter& kept;         // handed to the exporters
   Counter& sampled_out;  // dropped by a verdict
   Counter& pending;      // gauge: in traces that are not decided
-  Counter& replaced;     // an earlier version of the span, or a duplicate
+  Counter& replaced;     // a duplicate of a span that was there already
   Counter& skipped;      // replayed, and known to be durable
   Counter& late;         // of kept and sampled_out: arrived after their trace was decided
   Counter& closed;       // traces

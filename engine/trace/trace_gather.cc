@@ -32,7 +32,7 @@ uint32_t TraceGatherer::Add(uint64_t trace_hi, uint64_t trace_lo, const std::vec
     to_.spans.flags[row] |= flags;
     to_.traces.AddSpan(to_.spans, row, item.root);
   }
-  return static_cast<uint32_t>(items_.size());
+  return static_cast<uint32_t>(std::ranges::count(items_, false, &Item::open));
 }
 
 void CopyKept(const ExportBatch& from, const std::vector<uint8_t>& keep, ExportBatch& to) {

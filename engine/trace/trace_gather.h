@@ -30,7 +30,7 @@ class TraceGatherer {
       : buffer_(buffer), to_(to), rows_(buffer, to.spans) {}
 
   // Appends a trace made of the given rows (any order); `flags` are added to each row. Returns how
-  // many rows went in; the others are superseded.
+  // many ended spans went in; other rows are open ones or superseded.
   uint32_t Add(uint64_t trace_hi, uint64_t trace_lo, const std::vector<RowRef>& refs,
                uint32_t flags);
 

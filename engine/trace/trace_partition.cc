@@ -28,7 +28,7 @@ TracePartition::TracePartition(const TraceConfig& config, const Tenure& tenure,
       committed_(tenure.start_offset) {}
 
 TracePartition::~TracePartition() {
-  Subtract(counters_.pending, buffer_.rows());
+  Subtract(counters_.pending, pending_);
   Subtract(counters_.open, open_.size());
 }
 
@@ -61,11 +61,15 @@ void TracePartition::Consume(const transport::Record& record) {
   const uint32_t n = batch->spans.spans().n;
   const uint64_t number = offsets_.Add(record.offset, n);
   if (n == 0) return;
-  counters_.spans.Add(n);
-  counters_.pending.Add(n);
   const uint32_t slot = buffer_.Add(std::move(*batch), number);
   // Lives until the last row is released, which is the loop's last step at the earliest.
   const weft_spans& spans = buffer_.Spans(SpanBuffer::Ref(slot, 0));
+  uint32_t ended = 0;
+  for (uint32_t i = 0; i < n; ++i) ended += (spans.flags[i] & WEFT_FLAG_OPEN) == 0;
+  counters_.spans.Add(ended);
+  counters_.announced.Add(n - ended);
+  counters_.pending.Add(ended);
+  pending_ += ended;
   for (uint32_t i = 0; i < n; ++i) Place(SpanBuffer::Ref(slot, i), spans, record);
   buffer_.Doze(slot);
 }
@@ -83,14 +87,14 @@ void TracePartition::Place(RowRef row, const weft_spans& spans, const transport:
       decisions_.DropRestored(id);
       counters_.open.Add();
     } else if (restored != nullptr && record.offset < restored->done_offset) {
-      Discard(row, counters_.skipped);
+      Discard(row, spans, counters_.skipped);
       return;
     } else if (verdict) {
       counters_.late.Add();
       if (verdict->keep)
         late_.push_back(row);
       else
-        Discard(row, counters_.sampled_out);
+        Discard(row, spans, counters_.sampled_out);
       return;
     } else {
       slot = open_.Open(id, record.append_ns, std::nullopt);
@@ -103,11 +107,17 @@ void TracePartition::Place(RowRef row, const weft_spans& spans, const transport:
             buffer_);
 }
 
-void TracePartition::Discard(RowRef row, Counter& why) {
-  why.Add();
-  Subtract(counters_.pending, 1);
+void TracePartition::Discard(RowRef row, const weft_spans& spans, Counter& why) {
+  if ((spans.flags[SpanBuffer::Row(row)] & WEFT_FLAG_OPEN) == 0) Leave(why, 1);
   offsets_.Done(buffer_.Record(row));
   buffer_.Release(row);
+}
+
+// Ended spans leave the partition, and are counted where they go.
+void TracePartition::Leave(Counter& where, uint64_t spans) {
+  where.Add(spans);
+  Subtract(counters_.pending, spans);
+  pending_ -= spans;
 }
 
 transport::Transaction TracePartition::Tick(int64_t log_now_ns, bool caught_up) {
@@ -177,15 +187,19 @@ void TracePartition::DecideDue() {
 
 void TracePartition::CloseSome(std::span<const uint32_t> slots) {
   auto batch = std::make_unique<ExportBatch>();
-  Gather(slots, *batch);
+  const std::vector<uint32_t> ended = Gather(slots, *batch);
   const std::vector<Verdict> verdicts = Judge(slots, *batch);
   auto flight = std::make_unique<InFlight>();
   std::vector<uint8_t> keep;
   bool all_kept = true;
+  uint32_t kept_spans = 0;
   for (size_t i = 0; i < slots.size(); ++i) {
     keep.push_back(verdicts[i].keep);
     all_kept &= verdicts[i].keep;
-    (verdicts[i].keep ? counters_.kept : counters_.sampled_out).Add(batch->traces.n_rows[i]);
+    const uint32_t superseded = open_.at(slots[i]).ended - ended[i];
+    Leave(counters_.replaced, superseded);
+    Leave(verdicts[i].keep ? counters_.kept : counters_.sampled_out, ended[i]);
+    if (verdicts[i].keep) kept_spans += ended[i];
     Settle(slots[i], verdicts[i], *flight);
   }
   if (!all_kept) {
@@ -193,12 +207,15 @@ void TracePartition::CloseSome(std::span<const uint32_t> slots) {
     CopyKept(*batch, keep, *kept);
     batch = std::move(kept);
   }
+  batch->ended = kept_spans;
   counters_.closed.Add(slots.size());
   Subtract(counters_.open, slots.size());
   Stage(std::move(batch), std::move(flight));
 }
 
-void TracePartition::Gather(std::span<const uint32_t> slots, ExportBatch& batch) {
+std::vector<uint32_t> TracePartition::Gather(std::span<const uint32_t> slots,
+                                             ExportBatch& batch) {
+  std::vector<uint32_t> ended;
   TraceGatherer gatherer(buffer_, batch);
   std::vector<RowRef> rows;
   for (uint32_t slot : slots) {
@@ -206,11 +223,11 @@ void TracePartition::Gather(std::span<const uint32_t> slots, ExportBatch& batch)
     rows.clear();
     for (RowRef row = trace.newest; row != kNoRow; row = buffer_.Next(row)) rows.push_back(row);
     const uint32_t flags = trace.deadline ? WEFT_FLAG_DEADLINE : 0;
-    const uint32_t added = gatherer.Add(trace.id.hi, trace.id.lo, rows, flags);
-    counters_.replaced.Add(rows.size() - added);
+    ended.push_back(gatherer.Add(trace.id.hi, trace.id.lo, rows, flags));
     if (trace.deadline) counters_.deadline.Add();
   }
   batch.view = batch.spans.View();
+  return ended;
 }
 
 // Logged verdicts stand; the samplers' answers for those traces are not looked at.
@@ -251,7 +268,6 @@ void TracePartition::Settle(uint32_t slot, Verdict verdict, InFlight& flight) {
     row = next;
   }
   if (verdict.keep) flight.traces.push_back({trace.id, verdict, end_offset});
-  Subtract(counters_.pending, trace.spans);
   open_.Erase(slot);
 }
 
@@ -271,6 +287,7 @@ void TracePartition::ExportLate() {
   for (size_t i = 0; i < late_.size();) {
     const api::TraceId id = id_of(late_[i]);
     uint64_t end_offset = 0;
+    uint32_t in_hand = 0;
     rows.clear();
     for (; i < late_.size() && id_of(late_[i]) == id; ++i) {
       const uint64_t record = buffer_.Record(late_[i]);
@@ -278,13 +295,14 @@ void TracePartition::ExportLate() {
       flight->records.emplace_back(record, 1);
       offsets_.Ship(record);
       rows.push_back(late_[i]);
+      in_hand += (buffer_.Spans(late_[i]).flags[SpanBuffer::Row(late_[i])] & WEFT_FLAG_OPEN) == 0;
     }
     const uint32_t added = gatherer.Add(id.hi, id.lo, rows, WEFT_FLAG_LATE);
-    counters_.replaced.Add(rows.size() - added);
-    counters_.kept.Add(added);
+    Leave(counters_.replaced, in_hand - added);
+    Leave(counters_.kept, added);
+    batch->ended += added;
     flight->traces.push_back({id, decisions_.Find(id).value_or(Verdict{}), end_offset});
   }
-  Subtract(counters_.pending, late_.size());
   for (RowRef row : late_) buffer_.Release(row);
   late_.clear();
   Stage(std::move(batch), std::move(flight));

@@ -86,11 +86,12 @@ class TracePartition {
   };
 
   void Place(RowRef row, const weft_spans& spans, const transport::Record& record);
-  void Discard(RowRef row, Counter& why);
+  void Discard(RowRef row, const weft_spans& spans, Counter& why);
+  void Leave(Counter& where, uint64_t spans);
   bool LingerOver(size_t spans) const;
   void DecideDue();
   void CloseSome(std::span<const uint32_t> slots);
-  void Gather(std::span<const uint32_t> slots, ExportBatch& batch);
+  std::vector<uint32_t> Gather(std::span<const uint32_t> slots, ExportBatch& batch);
   std::vector<Verdict> Judge(std::span<const uint32_t> slots, const ExportBatch& batch);
   void Settle(uint32_t slot, Verdict verdict, InFlight& flight);
   void Stage(std::unique_ptr<ExportBatch> batch, std::unique_ptr<InFlight> flight);
@@ -114,6 +115,7 @@ class TracePartition {
   size_t due_spans_ = 0;
   int64_t due_since_ns_ = 0;
   bool waiting_ = false;
+  uint64_t pending_ = 0;  // this partition's share of the gauge
   std::vector<RowRef> late_;
   std::vector<transport::OutRecord> dead_;
   std::vector<ExportBatchPtr> staged_;

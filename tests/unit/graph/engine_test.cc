@@ -106,7 +106,10 @@ TEST_F(EngineTest, StoresEverythingInEveryExporterBeforeItStops) {
   EXPECT_EQ(stats.pending, 0u);
   EXPECT_EQ(stats.lost, 0u);
   EXPECT_EQ(Count("agent.observed"), Count("stitch.spans"));
+  EXPECT_EQ(Count("stitch.emitted"), Count("trace.spans"));
+  EXPECT_EQ(Count("trace.spans"), Count("trace.kept"));
   EXPECT_EQ(Count("trace.kept"), Count("sink.rows{sink=one}"));
+  EXPECT_EQ(Count("sink.pending{sink=one}"), 0u);
 }
 
 TEST_F(EngineTest, StopEndsByItsDeadlineWhenAnExporterNeverTakesAnything) {

@@ -50,6 +50,7 @@ class ExporterWorkerTest : public testing::Test {
     batch->number = number;
     batch->spans.AddRow();
     batch->view = batch->spans.View();
+    batch->ended = 1;
     batch->bytes = 1000;
     return batch;
   }

@@ -181,7 +181,9 @@ TEST_F(TracePartitionTest, TheEndedVersionReplacesTheOpenOne) {
   Tick(3 * kSecond);
   ASSERT_EQ(ExportedSpans(), (std::multiset<uint64_t>{10, 11}));
   EXPECT_EQ(exported_[0]->spans.flags[0], 0u);
-  EXPECT_EQ(Count("trace.replaced"), 1u);
+  EXPECT_EQ(Count("trace.announced"), 1u);
+  EXPECT_EQ(Count("trace.spans"), 2u) << "the ledger counts ended spans";
+  EXPECT_EQ(Count("trace.kept"), 2u);
 }
 
 TEST_F(TracePartitionTest, ClosesATraceOverItsTimeBudgetMarked) {
@@ -344,7 +346,8 @@ TEST_F(TracePartitionTest, TheLedgerReconciles) {
   EXPECT_EQ(Count("trace.spans"), Count("trace.kept") + Count("trace.sampled_out") +
                                       Count("trace.pending") + Count("trace.replaced") +
                                       Count("trace.skipped"));
-  EXPECT_EQ(Count("trace.pending"), 2u);
+  EXPECT_EQ(Count("trace.pending"), 1u);
+  EXPECT_EQ(Count("trace.replaced"), 1u);
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 #include "engine/api/dictionary.h"
 
 #include <algorithm>
-#include <functional>
+#include <cstring>
 
 #include "engine/base/hash.h"
 
@@ -10,79 +10,102 @@ namespace {
 
 constexpr size_t kFirstSlots = 64;
 
-size_t HashPair(uint32_t key, uint8_t type, uint64_t value) {
-  return Mix64(value ^ (static_cast<uint64_t>(key) << 8 | type) * 0x9e3779b97f4a7c15ULL);
+uint32_t HashPair(uint32_t key, uint8_t type, uint64_t value) {
+  return static_cast<uint32_t>(
+      Mix64(value ^ (static_cast<uint64_t>(key) << 8 | type) * 0x9e3779b97f4a7c15ULL));
+}
+
+// Of this process only, so it may be any good hash: eight bytes at a time.
+uint32_t HashBytes(std::string_view text) {
+  uint64_t h = text.size() * 0x9e3779b97f4a7c15ULL;
+  const char* at = text.data();
+  size_t left = text.size();
+  for (; left >= 8; at += 8, left -= 8) {
+    uint64_t word;
+    std::memcpy(&word, at, 8);
+    h = (h ^ word) * 0xbf58476d1ce4e5b9ULL;
+    h ^= h >> 29;
+  }
+  uint64_t word = 0;
+  for (size_t i = 0; i < left; ++i)
+    word |= static_cast<uint64_t>(static_cast<unsigned char>(at[i])) << (8 * i);
+  return static_cast<uint32_t>(Mix64(h ^ word) >> 32);
+}
+
+// Empties the slots for a batch that will be about as large as the last one.
+void ClearSlots(std::vector<DictionarySlot>& slots, size_t entries) {
+  size_t wanted = slots.size();
+  while (wanted > kFirstSlots && wanted > entries * 8) wanted /= 2;
+  slots.assign(std::max(wanted, kFirstSlots), {});
+}
+
+void GrowSlots(std::vector<DictionarySlot>& slots) {
+  std::vector<DictionarySlot> wider(std::max(slots.size() * 2, kFirstSlots));
+  const size_t mask = wider.size() - 1;
+  for (const DictionarySlot& s : slots) {
+    if (s.entry == 0) continue;
+    size_t i = s.hash & mask;
+    while (wider[i].entry != 0) i = (i + 1) & mask;
+    wider[i] = s;
+  }
+  slots = std::move(wider);
 }
 
 }  // namespace
 
 void Dictionary::Clear() {
+  const size_t entries = offset_.empty() ? 0 : size();
   bytes_.clear();
   offset_.assign({0, 0});  // entry 0: ""
-  if (slots_.size() > kFirstSlots) slots_.resize(kFirstSlots);
-  slots_.assign(std::max(slots_.size(), kFirstSlots), 0);
+  ClearSlots(slots_, entries);
 }
 
 uint32_t Dictionary::Intern(std::string_view text) {
   if (text.empty()) return 0;
   const size_t mask = slots_.size() - 1;
-  size_t slot = std::hash<std::string_view>{}(text) & mask;
-  for (; slots_[slot] != 0; slot = (slot + 1) & mask)
-    if (Text(slots_[slot] - 1) == text) return slots_[slot] - 1;
+  const uint32_t hash = HashBytes(text);
+  size_t slot = hash & mask;
+  for (; slots_[slot].entry != 0; slot = (slot + 1) & mask)
+    if (slots_[slot].hash == hash && Text(slots_[slot].entry - 1) == text)
+      return slots_[slot].entry - 1;
   const uint32_t index = size();
   bytes_.append(text);
   offset_.push_back(static_cast<uint32_t>(bytes_.size()));
-  slots_[slot] = index + 1;
+  slots_[slot] = {hash, index + 1};
   if (size() * 2 > slots_.size()) Grow();
   return index;
 }
 
-void Dictionary::Grow() {
-  std::vector<uint32_t> wider(slots_.size() * 2, 0);
-  const size_t mask = wider.size() - 1;
-  for (uint32_t i = 1; i < size(); ++i) {
-    size_t slot = std::hash<std::string_view>{}(Text(i)) & mask;
-    while (wider[slot] != 0) slot = (slot + 1) & mask;
-    wider[slot] = i + 1;
-  }
-  slots_ = std::move(wider);
-}
+void Dictionary::Grow() { GrowSlots(slots_); }
 
 size_t Dictionary::MemoryBytes() const {
-  return bytes_.capacity() + (offset_.capacity() + slots_.capacity()) * sizeof(uint32_t);
+  return bytes_.capacity() + offset_.capacity() * sizeof(uint32_t) +
+         slots_.capacity() * sizeof(DictionarySlot);
 }
 
 void PairTable::Clear() {
+  ClearSlots(slots_, size());
   key.clear();
   type.clear();
   value.clear();
-  slots_.clear();
 }
 
 uint32_t PairTable::Intern(uint32_t k, uint8_t t, uint64_t v) {
   if (size() * 2 >= slots_.size()) Grow();
   const size_t mask = slots_.size() - 1;
-  size_t slot = HashPair(k, t, v) & mask;
-  for (; slots_[slot] != 0; slot = (slot + 1) & mask) {
-    const uint32_t i = slots_[slot] - 1;
-    if (key[i] == k && value[i] == v && type[i] == t) return i;
+  const uint32_t hash = HashPair(k, t, v);
+  size_t slot = hash & mask;
+  for (; slots_[slot].entry != 0; slot = (slot + 1) & mask) {
+    const uint32_t i = slots_[slot].entry - 1;
+    if (slots_[slot].hash == hash && key[i] == k && value[i] == v && type[i] == t) return i;
   }
   key.push_back(k);
   type.push_back(t);
   value.push_back(v);
-  slots_[slot] = size();
+  slots_[slot] = {hash, size()};
   return size() - 1;
 }
 
-void PairTable::Grow() {
-  std::vector<uint32_t> wider(std::max(slots_.size() * 2, kFirstSlots), 0);
-  const size_t mask = wider.size() - 1;
-  for (uint32_t i = 0; i < size(); ++i) {
-    size_t slot = HashPair(key[i], type[i], value[i]) & mask;
-    while (wider[slot] != 0) slot = (slot + 1) & mask;
-    wider[slot] = i + 1;
-  }
-  slots_ = std::move(wider);
-}
+void PairTable::Grow() { GrowSlots(slots_); }
 
 }  // namespace weft::api

@@ -13,6 +13,12 @@
 
 namespace weft::api {
 
+// Open addressing: the hash is kept, so that most misses and all growth need no look at the text.
+struct DictionarySlot {
+  uint32_t hash = 0;
+  uint32_t entry = 0;  // index + 1; 0 is free
+};
+
 class Dictionary {
  public:
   Dictionary() { Clear(); }
@@ -36,7 +42,7 @@ class Dictionary {
 
   std::string bytes_;
   std::vector<uint32_t> offset_;
-  std::vector<uint32_t> slots_;  // open addressing; 0 is free, else index + 1
+  std::vector<DictionarySlot> slots_;
 };
 
 // The same for attribute pairs (key, type, value); no reserved entry.
@@ -52,7 +58,7 @@ class PairTable {
 
  private:
   void Grow();
-  std::vector<uint32_t> slots_;
+  std::vector<DictionarySlot> slots_;
 };
 
 inline std::string_view View(weft_str s) { return {s.data, s.size}; }

@@ -207,14 +207,40 @@ uint32_t RowCopier::MapProcess(uint32_t index) {
 }
 
 uint32_t RowCopier::Copy(uint32_t row) {
-#define WEFT_COLUMN(type, name, unused) to_.name.push_back(from_.name ? from_.name[row] : type{});
+  const uint32_t copy = AppendColumns(&row, 1);
+  AppendLists(row);
+  return copy;
+}
+
+uint32_t RowCopier::AppendColumns(const uint32_t* rows, size_t n) {
+  const size_t first = to_.n();
+#define WEFT_COLUMN(type, name, unused)                              \
+  to_.name.resize(first + n);                                        \
+  if (from_.name != nullptr) {                                       \
+    type* const out = to_.name.data() + first;                       \
+    for (size_t i = 0; i < n; ++i) out[i] = from_.name[rows[i]];      \
+  }
   WEFT_SPAN_COLUMNS(WEFT_COLUMN)
 #undef WEFT_COLUMN
-#define WEFT_COLUMN(type, name, unused) \
-  to_.name.push_back(from_.name ? MapString(from_.name[row]) : 0);
+#define WEFT_COLUMN(type, name, unused)                                        \
+  to_.name.resize(first + n);                                                  \
+  if (from_.name != nullptr) {                                                 \
+    type* const out = to_.name.data() + first;                                 \
+    for (size_t i = 0; i < n; ++i) out[i] = MapString(from_.name[rows[i]]);     \
+  }
   WEFT_STRING_COLUMNS(WEFT_COLUMN)
 #undef WEFT_COLUMN
-  if (!process_map_.empty()) to_.process.back() = MapProcess(from_.process[row]);
+  if (!process_map_.empty())
+    for (size_t i = 0; i < n; ++i) to_.process[first + i] = MapProcess(from_.process[rows[i]]);
+  if (from_.truth != nullptr || !to_.truth.empty()) to_.truth.resize(first + n, 0);
+  if (from_.truth != nullptr)
+    for (size_t i = 0; i < n; ++i)
+      if (const uint32_t t = from_.truth[rows[i]]; t != 0)
+        to_.truth[first + i] = to_.truth_strings.Intern(View(from_.truth_strings[t]));
+  return static_cast<uint32_t>(first);
+}
+
+void RowCopier::AppendLists(uint32_t row) {
   if (from_.attr_offset)
     for (uint32_t a = from_.attr_offset[row]; a < from_.attr_offset[row + 1]; ++a)
       to_.attr.push_back(MapPair(from_.attr[a]));
@@ -226,9 +252,6 @@ uint32_t RowCopier::Copy(uint32_t row) {
       to_.candidate_evidence.push_back(from_.candidate_evidence[c]);
     }
   to_.candidate_offset.push_back(static_cast<uint32_t>(to_.candidate_span_id.size()));
-  if (!to_.truth.empty()) to_.truth.push_back(0);
-  if (from_.truth && from_.truth[row] != 0) to_.Truth(View(from_.truth_strings[from_.truth[row]]));
-  return to_.n() - 1;
 }
 
 }  // namespace weft::api

@@ -9,6 +9,16 @@ namespace weft::stitch {
 using transport::RecordType;
 using transport::Stream;
 
+namespace {
+
+// Far below what the codec accepts (kMaxRowsPerRecord, kMaxRecordBytes), well above the usual.
+constexpr size_t kMaxLogRows = 200'000;
+constexpr size_t kMaxSpanRows = 20'000;
+constexpr size_t kMaxAttributes = 1'000'000;
+constexpr size_t kMaxText = 16 << 20;
+
+}  // namespace
+
 Outbox::Outbox(uint32_t partition, uint32_t partitions)
     : partition_(partition), links_(partitions), spans_(partitions) {}
 
@@ -22,6 +32,7 @@ void Outbox::AddLink(uint32_t to, api::LinkWhat what, uint64_t wire_id, uint64_t
   b.trace_lo.push_back(lo);
   b.partition.push_back(partition_);
   b.flags.push_back(flags);
+  if (b.size() >= kMaxLogRows) SealLinks(to, INT64_MIN);
 }
 
 void Outbox::Exists(uint64_t wire_id, uint64_t span_id, uint64_t trace_hi, uint64_t trace_lo) {
@@ -58,28 +69,45 @@ bool Outbox::empty() const {
          std::all_of(spans_.begin(), spans_.end(), [](const auto& t) { return t.empty(); });
 }
 
+void Outbox::SealSpans(uint32_t p, int64_t watermark_ns) {
+  raw_.push_back({Stream::kSpans, p, RecordType::kSpanBatch, 0,
+                  api::EncodeSpans(spans_[p], partition_, watermark_ns)});
+  spans_[p].Clear();
+}
+
+void Outbox::SealLinks(uint32_t p, int64_t watermark_ns) {
+  links_[p].from_partition = partition_;
+  links_[p].watermark_ns = watermark_ns;
+  raw_.push_back({Stream::kLinks, p, RecordType::kLinkBatch, 0, api::EncodeLinks(links_[p])});
+  links_[p] = api::LinkBatch{};
+}
+
+void Outbox::SealLabels() {
+  raw_.push_back({Stream::kLabels, partition_, RecordType::kLabelBatch, 0,
+                  api::EncodeLabels(labels_)});
+  labels_ = api::LabelBatch{};
+}
+
+void Outbox::SealSpansIfLarge(uint32_t p) {
+  const api::SpanTable& t = spans_[p];
+  if (t.n() >= kMaxSpanRows || t.attr.size() >= kMaxAttributes ||
+      t.strings.bytes().size() >= kMaxText)
+    SealSpans(p, INT64_MIN);
+}
+
+void Outbox::SealLabelsIfLarge() {
+  if (labels_.size() >= kMaxLogRows) SealLabels();
+}
+
 void Outbox::Take(transport::Transaction* tx) {
-  if (!labels_.empty()) {
-    tx->out.push_back({Stream::kLabels, partition_, RecordType::kLabelBatch, 0,
-                       api::EncodeLabels(labels_)});
-    labels_ = api::LabelBatch{};
-  }
+  if (!labels_.empty()) SealLabels();
+  for (uint32_t p = 0; p < links_.size(); ++p)
+    if (links_[p].size() != 0 || send_watermarks_) SealLinks(p, links_watermark_);
+  for (uint32_t p = 0; p < spans_.size(); ++p)
+    if (!spans_[p].empty() || send_watermarks_) SealSpans(p, spans_watermark_);
+  send_watermarks_ = false;
   for (auto& record : raw_) tx->out.push_back(std::move(record));
   raw_.clear();
-  for (uint32_t p = 0; p < links_.size(); ++p) {
-    if (links_[p].size() == 0 && !send_watermarks_) continue;
-    links_[p].from_partition = partition_;
-    links_[p].watermark_ns = links_watermark_;
-    tx->out.push_back({Stream::kLinks, p, RecordType::kLinkBatch, 0, api::EncodeLinks(links_[p])});
-    links_[p] = api::LinkBatch{};
-  }
-  for (uint32_t p = 0; p < spans_.size(); ++p) {
-    if (spans_[p].empty() && !send_watermarks_) continue;
-    tx->out.push_back({Stream::kSpans, p, RecordType::kSpanBatch, 0,
-                       api::EncodeSpans(spans_[p], partition_, spans_watermark_)});
-    spans_[p].Clear();
-  }
-  send_watermarks_ = false;
 }
 
 }  // namespace weft::stitch

@@ -23,6 +23,9 @@ class Outbox {
   void Watermarks(int64_t links_ns, int64_t spans_ns);
   api::LabelBatch& labels() { return labels_; }
   api::SpanTable& spans(uint32_t partition) { return spans_[partition]; }
+  // Closes the open batch where a reader would refuse a larger one. Indices into it are void.
+  void SealSpansIfLarge(uint32_t partition);
+  void SealLabelsIfLarge();
   void State(const api::CorrelatorState& state);
   void Raw(transport::OutRecord record) { raw_.push_back(std::move(record)); }
 
@@ -30,6 +33,11 @@ class Outbox {
   void Take(transport::Transaction* tx);
 
  private:
+  // `watermark` speaks for what is in this record and those before it: a batch that is closed early
+  // has none, the rest may still come.
+  void SealSpans(uint32_t partition, int64_t watermark_ns);
+  void SealLinks(uint32_t partition, int64_t watermark_ns);
+  void SealLabels();
   void AddLink(uint32_t to, api::LinkWhat what, uint64_t wire_id, uint64_t span_id, uint64_t hi,
                uint64_t lo, uint32_t flags);
 
@@ -37,7 +45,7 @@ class Outbox {
   std::vector<api::LinkBatch> links_;  // by receiving partition
   std::vector<api::SpanTable> spans_;
   api::LabelBatch labels_;
-  std::vector<transport::OutRecord> raw_;
+  std::vector<transport::OutRecord> raw_;  // closed records
   int64_t links_watermark_ = INT64_MIN;
   int64_t spans_watermark_ = INT64_MIN;
   bool send_watermarks_ = false;

@@ -2,51 +2,61 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <optional>
 
 #include "engine/api/ids.h"
 
 namespace weft::stitch {
 
 void SpanEmitter::Flush() {
-  std::sort(queue_.begin(), queue_.end(), [this](uint32_t a, uint32_t b) {
-    const Row& x = rows_[a];
-    const Row& y = rows_[b];
-    return x.batch != y.batch ? x.batch < y.batch : x.row < y.row;
-  });
-  std::vector<std::optional<api::RowCopier>> copiers(partitions_);
-  uint32_t batch = kNone;
+  keys_.clear();
   for (const uint32_t number : queue_) {
     const Row& r = rows_[number];
-    if (r.batch != batch) {
-      for (auto& c : copiers) c.reset();
-      batch = r.batch;
-    }
-    const uint32_t to = PartitionOf(api::TraceKey({r.trace_hi, r.trace_lo}), partitions_);
-    api::SpanTable& table = outbox_.spans(to);
-    if (!copiers[to]) copiers[to].emplace(rows_.Columns(r), table);
-    copiers[to]->Copy(r.row);
-    Finish(r, table, rows_.batch(batch).events.header.unix_offset_ns);
+    const uint64_t to = PartitionOf(api::TraceKey({r.trace_hi, r.trace_lo}), partitions_);
+    keys_.push_back({uint64_t{r.batch} << 44 | to << 32 | r.row, number});
+  }
+  std::sort(keys_.begin(), keys_.end(),
+            [](const Key& a, const Key& b) { return a.place < b.place; });
+  for (size_t first = 0; first < keys_.size();) {
+    size_t last = first + 1;
+    while (last < keys_.size() && keys_[last].place >> 32 == keys_[first].place >> 32) ++last;
+    EmitGroup(first, last);
+    first = last;
   }
 }
 
-void SpanEmitter::Finish(const Row& r, api::SpanTable& t, int64_t unix_offset_ns) {
-  t.span_id.back() = r.span_id;
-  t.parent_id.back() = r.parent_id;
-  t.trace_hi.back() = r.trace_hi;
-  t.trace_lo.back() = r.trace_lo;
-  t.start_ns.back() = r.start_ns + unix_offset_ns;
-  t.end_ns.back() = r.open() ? 0 : r.end_ns + unix_offset_ns;
-  t.flags.back() = r.open() ? r.flags | WEFT_FLAG_OPEN : r.flags & ~uint32_t{WEFT_FLAG_OPEN};
-  t.confidence.back() = r.confidence;
-  t.evidence.back() = r.evidence;
+void SpanEmitter::EmitGroup(size_t first, size_t last) {
+  const auto to = static_cast<uint32_t>(keys_[first].place >> 32 & 0xfff);
+  const HeldBatch& batch = rows_.batch(static_cast<uint32_t>(keys_[first].place >> 44));
+  api::SpanTable& table = outbox_.spans(to);
+  group_.clear();
+  for (size_t i = first; i < last; ++i) group_.push_back(static_cast<uint32_t>(keys_[i].place));
+  api::RowCopier copier(batch.spans(), table);
+  const uint32_t at = copier.AppendColumns(group_.data(), group_.size());
+  for (size_t i = 0; i < group_.size(); ++i) {
+    copier.AppendLists(group_[i]);
+    Finish(rows_[keys_[first + i].number], table, at + static_cast<uint32_t>(i),
+           batch.events.header.unix_offset_ns);
+  }
+  outbox_.SealSpansIfLarge(to);
+}
+
+void SpanEmitter::Finish(const Row& r, api::SpanTable& t, uint32_t at, int64_t unix_offset_ns) {
+  t.span_id[at] = r.span_id;
+  t.parent_id[at] = r.parent_id;
+  t.trace_hi[at] = r.trace_hi;
+  t.trace_lo[at] = r.trace_lo;
+  t.start_ns[at] = r.start_ns + unix_offset_ns;
+  t.end_ns[at] = r.open() ? 0 : r.end_ns + unix_offset_ns;
+  t.flags[at] = r.open() ? r.flags | WEFT_FLAG_OPEN : r.flags & ~uint32_t{WEFT_FLAG_OPEN};
+  t.confidence[at] = r.confidence;
+  t.evidence[at] = r.evidence;
   if (r.candidates != kNone) {
     const Notes& notes = notes_[r.candidates];
     for (uint32_t i = 0; i < notes.n; ++i)
       t.Candidate(notes.note[i].span_id, notes.note[i].log_odds, notes.note[i].evidence);
   }
   if (r.is(kUntrusted))
-    Link(t, t.context_trace_hi.back(), t.context_trace_lo.back(), t.context_span_id.back());
+    Link(t, t.context_trace_hi[at], t.context_trace_lo[at], t.context_span_id[at]);
   if (!links_.empty())
     if (const LateLink* link = links_.Find(r.exchange)) {
       Link(t, link->trace_hi, link->trace_lo, link->span_id);

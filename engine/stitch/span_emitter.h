@@ -48,13 +48,20 @@ class SpanEmitter {
   struct LateLink {
     uint64_t trace_hi = 0, trace_lo = 0, span_id = 0;
   };
-  void Finish(const Row& row, api::SpanTable& to, int64_t unix_offset_ns);
+  void EmitGroup(size_t first, size_t last);
+  void Finish(const Row& row, api::SpanTable& to, uint32_t at, int64_t unix_offset_ns);
   void Link(api::SpanTable& to, uint64_t trace_hi, uint64_t trace_lo, uint64_t span_id);
 
   RowStore& rows_;
   Outbox& outbox_;
   const uint32_t partitions_;
   std::vector<uint32_t> queue_;
+  struct Key {
+    uint64_t place;  // batch, receiving partition, row
+    uint32_t number;
+  };
+  std::vector<Key> keys_;
+  std::vector<uint32_t> group_;  // rows of one batch for one partition
   std::vector<Notes> notes_;
   std::vector<uint32_t> free_notes_;
   FlatMap<LateLink> links_;

@@ -206,6 +206,7 @@ void StitchPartition::Impl::FlushLabels() {
     l.flags.push_back(r.flags);
     if (r.is(kDecided)) r.state |= kLogParent;
     if (r.is(kResolved)) r.state |= kLogTrace;
+    outbox_.SealLabelsIfLarge();
   }
   label_queue_.clear();
 }

@@ -6,6 +6,7 @@
 // a nested value for a parser of your own.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <string>
@@ -57,7 +58,7 @@ class PluginConfig {
     while ((at = Skip(at)) < json_.size() && json_[at] == '"') {
       const size_t key_end = End(at);
       const std::string_view found = json_.substr(at + 1, key_end - at - 2);
-      const size_t value = Skip(Skip(key_end) + 1);
+      const size_t value = std::min(Skip(Skip(key_end) + 1), json_.size());
       const size_t value_end = End(value);
       if (found == key) return json_.substr(value, value_end - value);
       at = Skip(value_end) + 1;  // past ','
@@ -80,7 +81,7 @@ class PluginConfig {
       if (c == '"') {
         for (++at; at < json_.size() && json_[at] != '"'; ++at)
           if (json_[at] == '\\') ++at;
-        if (depth == 0) return at + 1;
+        if (depth == 0) return std::min(at + 1, json_.size());
       } else if (c == '{' || c == '[') {
         ++depth;
       } else if (c == '}' || c == ']') {
@@ -90,7 +91,7 @@ class PluginConfig {
         return at;
       }
     }
-    return at;
+    return std::min(at, json_.size());
   }
 
   std::string_view json_;

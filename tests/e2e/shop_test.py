@@ -45,6 +45,13 @@ class Monitor:
         self._lines = self._socket.makefile("r")
         self._lines.readline()
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._lines.close()
+        self._socket.close()
+
     def truths_until(self, marker):
         """truth -> times seen, up to the command that carries the marker."""
         seen = collections.Counter()
@@ -73,11 +80,11 @@ class ShopTest(unittest.TestCase):
         """Redis truths of one request given as (method, path)."""
         from clients import HttpPool, RedisPool
         redis = self.shop.ports["redis"]
-        monitor = Monitor(redis)
-        status, _ = HttpPool(self.shop.port).request(*request, "r1", None if request[0] == "GET" else b"{}")
-        self.assertEqual(status, 200)
-        RedisPool(redis).command("GET", "end-of-test")
-        seen = monitor.truths_until("end-of-test")
+        with Monitor(redis) as monitor:
+            status, _ = HttpPool(self.shop.port).request(*request, "r1", None if request[0] == "GET" else b"{}")
+            self.assertEqual(status, 200)
+            RedisPool(redis).command("GET", "end-of-test")
+            seen = monitor.truths_until("end-of-test")
         self.assertTrue(all(n == 1 for n in seen.values()), seen)
         return sorted(truth.removeprefix("r1.") for truth in seen)
 
@@ -105,11 +112,11 @@ class ShopTest(unittest.TestCase):
             self.assertEqual(result["last_truth"], f"r{first - 1}")
 
     def test_without_truth_none_is_sent(self):
-        monitor = Monitor(self.shop.ports["redis"])
-        run_load(BUILD, self.shop.port, "--concurrency", 4, "--count", 50, "--no-truth")
-        from clients import RedisPool
-        RedisPool(self.shop.ports["redis"]).command("GET", "end-of-test")
-        self.assertEqual(monitor.truths_until("end-of-test"), {})
+        with Monitor(self.shop.ports["redis"]) as monitor:
+            run_load(BUILD, self.shop.port, "--concurrency", 4, "--count", 50, "--no-truth")
+            from clients import RedisPool
+            RedisPool(self.shop.ports["redis"]).command("GET", "end-of-test")
+            self.assertEqual(monitor.truths_until("end-of-test"), {})
 
 
 class ShopEndsTest(unittest.TestCase):

@@ -126,6 +126,9 @@ class Shop:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        for process in self._processes.values():
+            if process.stdout:
+                process.stdout.close()
         self._processes.clear()
         if self._guard:
             self._guard.stdin.close()

@@ -271,7 +271,7 @@ void StitchPartition::Impl::Restore(const transport::Record& record) {
       l.evidence = labels->evidence[i];
     }
     if (labels->parent_id[i] != 0) l.parent_id = labels->parent_id[i];
-    if ((labels->what[i] & api::kLabelTrace) != 0) {
+    if ((labels->trace_hi[i] | labels->trace_lo[i]) != 0) {
       l.trace_hi = labels->trace_hi[i];
       l.trace_lo = labels->trace_lo[i];
     }
@@ -303,7 +303,7 @@ bool StitchPartition::Impl::ApplyLogged(uint32_t number, bool* emitted) {
     r.state |= kLogParent;
     if (l->parent_exchange != 0) {
       r.parent = rows_.Find(l->parent_exchange);
-      if (r.parent == kNone) {
+      if (r.parent == kNone && (l->trace_hi | l->trace_lo) == 0) {
         r.state |= kAwaitsParent;
         orphans_.emplace(l->parent_exchange, OpenRow{number, r.age});
       }
@@ -319,6 +319,8 @@ bool StitchPartition::Impl::ApplyLogged(uint32_t number, bool* emitted) {
   if ((l->what & api::kLabelTrace) != 0) {
     r.state |= kLogTrace;
     SetTrace(number, {l->trace_hi, l->trace_lo});
+  } else if (r.is(kDecided) && !r.server() && (l->trace_hi | l->trace_lo) != 0) {
+    SetTrace(number, {l->trace_hi, l->trace_lo});  // provisional when it was decided
   } else if (r.is(kDecided) && !r.server() && r.parent != kNone) {
     LinkTo(number, r.parent);
   }

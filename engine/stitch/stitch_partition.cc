@@ -188,7 +188,8 @@ void StitchPartition::Impl::FlushLabels() {
     Row& r = rows_[number];
     r.state &= static_cast<uint16_t>(~kLogQueued);
     uint8_t what = 0;
-    if (r.is(kDecided) && !r.is(kLogParent)) what |= api::kLabelParent;
+    if (r.is(kDecided) && (!r.is(kLogParent) || (r.is(kTraced) && !r.is(kResolved))))
+      what |= api::kLabelParent;
     if (r.is(kResolved) && !r.is(kLogTrace)) what |= api::kLabelTrace;
     if (r.is(kEmitted)) what |= api::kLabelEmitted;
     if (r.is(kEmittedOpen)) what |= api::kLabelEmittedOpen;

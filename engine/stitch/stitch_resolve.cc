@@ -125,7 +125,11 @@ void StitchPartition::Impl::SetTrace(uint32_t number, api::TraceId trace) {
 void StitchPartition::Impl::TryResolve(uint32_t number) {
   Row& r = rows_[number];
   if (r.is(kResolved)) return MaybeEmit(number);
-  if (!r.is(kTraced | kFinalId)) return;
+  if (!r.is(kTraced | kFinalId)) {
+    // Its parent may be gone by the time its id is final: the log must know the trace before that.
+    if (r.is(kTraced | kDecided)) QueueLabel(number);
+    return;
+  }
   r.state |= kResolved;
   QueueLabel(number);
   if (!r.server() && !r.is(kEmitted))

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/base/result.h"
 #if WEFT_HAVE_SQLITE
 #include "sql/database.h"
 #endif

@@ -14,6 +14,7 @@ using testing::StartsWith;
 TEST(Commands, EachHasASummaryAndExamplesThatCallIt) {
   for (const auto& command : AllCommands()) {
     const CommandInfo info = command->Info();
+    if (info.summary == "(not in this build)") continue;
     EXPECT_FALSE(info.summary.empty()) << info.name;
     EXPECT_LE(info.summary.size(), 72u) << info.name << ": the summary is one line of the list";
     EXPECT_THAT(std::string(info.examples), HasSubstr("weft " + std::string(info.name)));

@@ -22,6 +22,7 @@ LinkJoin::Entry& LinkJoin::Touch(uint64_t wire_id, int64_t append_ns) {
 
 void LinkJoin::Consume(const api::LinkBatch& b, int64_t append_ns, std::vector<LinkAnswer>* out) {
   for (size_t i = 0; i < b.size(); ++i) {
+    if (i + 8 < b.size()) entries_.Prefetch(b.wire_id[i + 8]);
     const auto what = static_cast<api::LinkWhat>(b.what[i]);
     if (what == api::LinkWhat::kExists) Exists(b, i, append_ns, out);
     if (what == api::LinkWhat::kWant) Want(b, i, append_ns, out);

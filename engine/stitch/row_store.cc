@@ -43,6 +43,10 @@ uint32_t RowStore::Find(uint64_t exchange) const {
   return kNone;
 }
 
+void RowStore::PrefetchIndex(uint64_t exchange) const {
+  if (!index_.empty()) __builtin_prefetch(&index_[Mix64(exchange) & (index_.size() - 1)]);
+}
+
 uint32_t RowStore::Add(uint64_t exchange, uint32_t batch, uint32_t row) {
   uint32_t number = 0;
   if (free_.empty()) {

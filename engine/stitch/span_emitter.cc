@@ -9,7 +9,9 @@ namespace weft::stitch {
 
 void SpanEmitter::Flush() {
   keys_.clear();
-  for (const uint32_t number : queue_) {
+  for (size_t i = 0; i < queue_.size(); ++i) {
+    if (i + 8 < queue_.size()) rows_.PrefetchRow(queue_[i + 8]);
+    const uint32_t number = queue_[i];
     const Row& r = rows_[number];
     const uint64_t to = PartitionOf(api::TraceKey({r.trace_hi, r.trace_lo}), partitions_);
     keys_.push_back({uint64_t{r.batch} << 44 | to << 32 | r.row, number});
@@ -33,6 +35,7 @@ void SpanEmitter::EmitGroup(size_t first, size_t last) {
   api::RowCopier copier(batch.spans(), table);
   const uint32_t at = copier.AppendColumns(group_.data(), group_.size());
   for (size_t i = 0; i < group_.size(); ++i) {
+    if (first + i + 8 < last) rows_.PrefetchRow(keys_[first + i + 8].number);
     copier.AppendLists(group_[i]);
     Finish(rows_[keys_[first + i].number], table, at + static_cast<uint32_t>(i),
            batch.events.header.unix_offset_ns);

@@ -39,10 +39,12 @@ void StitchPartition::Impl::Consume(const transport::Record& record) {
 void StitchPartition::Impl::ConsumeLinks(const transport::Record& record) {
   auto links = api::DecodeLinks(record.payload);
   if (!links) return Dead(record, links.error());
-  for (size_t i = 0; i < links->size(); ++i)
+  for (size_t i = 0; i < links->size(); ++i) {
+    if (i + kPrefetch < links->size()) asking_.Prefetch(links->wire_id[i + kPrefetch]);
     if (static_cast<api::LinkWhat>(links->what[i]) == api::LinkWhat::kAnswer)
       OnAnswer(links->wire_id[i], links->span_id[i], {links->trace_hi[i], links->trace_lo[i]},
                links->flags[i]);
+  }
   join_.Consume(*links, record.append_ns, &answers_);
 }
 
@@ -141,6 +143,7 @@ uint32_t StitchPartition::Impl::ProcessOf(uint32_t batch, uint32_t process, uint
 void StitchPartition::Impl::AdmitRows(uint32_t batch, uint32_t agent) {
   const weft_spans& s = rows_.batch(batch).spans();
   for (uint32_t at = 0; at < s.n; ++at) {
+    if (at + kPrefetch < s.n) rows_.PrefetchIndex(s.exchange[at + kPrefetch]);
     const uint32_t known = rows_.Find(s.exchange[at]);
     if (known == kNone) {
       AdmitNew(batch, at, agent);

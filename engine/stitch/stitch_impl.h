@@ -26,6 +26,8 @@
 
 namespace weft::stitch {
 
+inline constexpr size_t kPrefetch = 8;  // this many entries ahead
+
 struct StitchCounters {
   explicit StitchCounters(Metrics& m);
   Counter &records, &dead, &duplicate_batches, &sequence_gaps;

@@ -213,7 +213,11 @@ void StitchPartition::Impl::FlushLabels() {
 }
 
 void StitchPartition::Impl::FlushFrees() {
-  for (const uint32_t number : free_queue_) {
+  const size_t n = free_queue_.size();
+  for (size_t i = 0; i < n; ++i) {
+    if (i + 2 * kPrefetch < n) rows_.PrefetchRow(free_queue_[i + 2 * kPrefetch]);
+    if (i + kPrefetch < n) rows_.PrefetchIndex(rows_[free_queue_[i + kPrefetch]].exchange);
+    const uint32_t number = free_queue_[i];
     Row& r = rows_[number];
     r.state &= static_cast<uint16_t>(~kFreeQueued);
     constexpr uint16_t kHeld = kRetained | kUndecidedWindow | kEmitQueued | kLogQueued;

@@ -89,6 +89,7 @@ const weft_spans& WindowColumns::Gather(const RowStore& rows, const std::vector<
 #undef WEFT_COLUMN
   Resize(role_, n);
   for (size_t i = 0; i < n; ++i) {
+    if (i + 8 < n) rows.PrefetchRow(members[i + 8].row);
     const Row& r = rows[members[i].row];
     const HeldBatch& batch = rows.batch(r.batch);
     const weft_spans& from = batch.spans();

@@ -1,8 +1,8 @@
 // sqlite: kept traces into one SQLite file (sinks/sqlite/sqlite_sink.h).
 //
-// The engine counts rows and drops; this counts what only the sink knows: open spans that were
-// replaced by their ended selves, duplicates, replays that were skipped, and what retention
-// removed.
+// The engine counts rows and drops; this counts, as plugin.sqlite.*, what only the sink knows: open
+// spans that were replaced by their ended selves, duplicates, replays that were skipped, and what
+// retention removed.
 #include <memory>
 #include <string>
 
@@ -60,13 +60,13 @@ class SqliteExporter {
  private:
   void Report() {
     const weft::sinks::SqliteSinkCounts& now = sink_->counts();
-    host_.Count("sink.traces{sink=sqlite}", now.traces - told_.traces);
-    host_.Count("sink.replaced{sink=sqlite}", now.replaced - told_.replaced);
-    host_.Count("sink.duplicates{sink=sqlite}", now.duplicates - told_.duplicates);
-    host_.Count("sink.replayed{sink=sqlite}", now.replayed - told_.replayed);
-    host_.Count("sink.overflow{sink=sqlite}", now.overflow - told_.overflow);
-    host_.Count("sink.retired{sink=sqlite}", now.retired - told_.retired);
-    host_.Count("sink.retired_traces{sink=sqlite}", now.retired_traces - told_.retired_traces);
+    host_.Count("traces", now.traces - told_.traces);
+    host_.Count("replaced", now.replaced - told_.replaced);
+    host_.Count("duplicates", now.duplicates - told_.duplicates);
+    host_.Count("replayed", now.replayed - told_.replayed);
+    host_.Count("overflow", now.overflow - told_.overflow);
+    host_.Count("retired", now.retired - told_.retired);
+    host_.Count("retired_traces", now.retired_traces - told_.retired_traces);
     told_ = now;
   }
 

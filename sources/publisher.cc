@@ -41,8 +41,7 @@ Publisher::Publisher(AgentIdentity identity, Options options, transport::Transpo
 }
 
 Publisher::Shard& Publisher::ShardOf(uint64_t process_id) {
-  const uint32_t partition =
-      ShardPartition(first_partition_, process_id, transport_.partitions());
+  const uint32_t partition = ShardPartition(first_partition_, process_id, transport_.partitions());
   for (Shard& shard : shards_)
     if (shard.partition == partition) return shard;
   Shard& shard = shards_.emplace_back();

@@ -33,7 +33,7 @@ inline constexpr uint32_t kShardsPerHost = 4;
 uint32_t EventPartition(std::string_view host_id, uint64_t process_id, uint32_t partitions);
 
 struct AgentIdentity {
-  std::string host_id;    // stable over reboots
+  std::string host_id;  // stable over reboots
   std::string host_name;
   uint64_t agent_id = 0;  // new at every start
   uint64_t boot_id = 0;
@@ -50,10 +50,10 @@ struct ProcessRecord {
 class Publisher {
  public:
   struct Options {
-    int64_t interval_ns = 50 * kMillisecond;      // a batch is sealed at this age
-    int64_t heartbeat_ns = 200 * kMillisecond;    // longest silence on a partition once written
-    uint32_t max_rows = 4096;                     // ... or at this size
-    size_t queue_bytes = size_t{32} << 20;        // what waits for the transport
+    int64_t interval_ns = 50 * kMillisecond;    // a batch is sealed at this age
+    int64_t heartbeat_ns = 200 * kMillisecond;  // longest silence on a partition once written
+    uint32_t max_rows = 4096;                   // ... or at this size
+    size_t queue_bytes = size_t{32} << 20;      // what waits for the transport
     int64_t finish_wait_ns = 5 * kSecond;
   };
   // References must outlive the publisher.

@@ -1,9 +1,9 @@
 // Connection: one socket as the agent knows it: who talks to whom, the two streams, and the
 // conversation that finds exchanges in them.
 //
-// Owned by ExchangeTracker, made at a socket's first data record, whether or not its begin was seen.
-// Feeds the conversation in order, each byte once; what finished comes back through the sink, with
-// the connection it belongs to. One thread.
+// Owned by ExchangeTracker, made at a socket's first data record, whether or not its begin was
+// seen. Feeds the conversation in order, each byte once; what finished comes back through the sink,
+// with the connection it belongs to. One thread.
 #pragma once
 
 #include <cstdint>

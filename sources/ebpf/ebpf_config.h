@@ -11,27 +11,27 @@ namespace weft::ebpf {
 
 // Matches where any of its non-empty lists does.
 struct ProcessSelector {
-  std::vector<std::string> names;    // service name, or last part of the executable's path
+  std::vector<std::string> names;  // service name, or last part of the executable's path
   std::vector<uint32_t> pids;
   std::vector<std::string> cgroups;  // part of the cgroup's path
   bool empty() const { return names.empty() && pids.empty() && cgroups.empty(); }
 };
 
 struct EbpfConfig {
-  ProcessSelector include;  // empty: every process
-  ProcessSelector exclude;  // wins over include; the agent itself is always excluded
+  ProcessSelector include;              // empty: every process
+  ProcessSelector exclude;              // wins over include; the agent itself is always excluded
   std::vector<uint16_t> include_ports;  // at either end; empty: every port
   std::vector<uint16_t> exclude_ports;  // not together with include_ports
 
-  uint32_t capture_bytes = 1024;  // payload prefix per send and receive, 64 to 1024
-  uint32_t data_ring_bytes = 16u << 20;    // powers of two, at least one page
+  uint32_t capture_bytes = 1024;         // payload prefix per send and receive, 64 to 1024
+  uint32_t data_ring_bytes = 16u << 20;  // powers of two, at least one page
   uint32_t control_ring_bytes = 1u << 20;
   uint32_t poll_ms = 10;
   uint32_t announce_after_ms = 1000;  // a request this old without a response is published as open
 
-  bool capture_truth_header = false;  // X-Weft-Truth, for scoring only
-  bool redis_arguments = false;       // show arguments instead of `?`
-  std::vector<std::string> headers;   // further headers to keep as attributes
+  bool capture_truth_header = false;      // X-Weft-Truth, for scoring only
+  bool redis_arguments = false;           // show arguments instead of `?`
+  std::vector<std::string> headers;       // further headers to keep as attributes
   std::vector<std::string> secret_names;  // further query parameters to redact
   // Peers whose trace context is believed, as CIDR; empty: loopback and the private ranges.
   std::vector<std::string> trusted_networks;

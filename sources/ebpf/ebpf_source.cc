@@ -37,9 +37,9 @@ constexpr int64_t kDrainAtStopNs = 500 * kMillisecond;
 
 Result<void> Check(const EbpfConfig& config) {
   if (config.capture_bytes < WEFT_PAYLOAD_SMALL || config.capture_bytes > WEFT_PAYLOAD_LARGE)
-    return Fail(Code::kInvalid, fmt::format("capture_bytes: {} is not between {} and {}",
-                                            config.capture_bytes, WEFT_PAYLOAD_SMALL,
-                                            WEFT_PAYLOAD_LARGE));
+    return Fail(Code::kInvalid,
+                fmt::format("capture_bytes: {} is not between {} and {}", config.capture_bytes,
+                            WEFT_PAYLOAD_SMALL, WEFT_PAYLOAD_LARGE));
   for (const uint32_t bytes : {config.data_ring_bytes, config.control_ring_bytes})
     if (!std::has_single_bit(bytes) || bytes < 4096)
       return Fail(Code::kInvalid,
@@ -155,12 +155,9 @@ void EbpfSource::Impl::OnData(const weft_data& record, const uint8_t* payload) {
 
 void EbpfSource::Impl::OnControl(const weft_control& record) {
   switch (record.type) {
-    case WEFT_RECORD_CLOSE:
-      tracker_.OnClose(record);
-      break;
+    case WEFT_RECORD_CLOSE: tracker_.OnClose(record); break;
     case WEFT_RECORD_EXEC:
-      processes_.OnExec(record.pid,
-                        {record.comm, strnlen(record.comm, sizeof record.comm)});
+      processes_.OnExec(record.pid, {record.comm, strnlen(record.comm, sizeof record.comm)});
       filter_.Forget(record.pid);
       loader_->ForgetPid(record.pid);
       break;
@@ -169,8 +166,7 @@ void EbpfSource::Impl::OnControl(const weft_control& record) {
       filter_.Forget(record.pid);
       loader_->ForgetPid(record.pid);
       break;
-    default:
-      break;
+    default: break;
   }
 }
 

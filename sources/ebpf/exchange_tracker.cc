@@ -67,7 +67,8 @@ void ExchangeTracker::OnData(const weft_data& record, std::string_view payload) 
 }
 
 void ExchangeTracker::List(Connection& connection) {
-  if (connection.listed || connection.OldestStartNs() == std::numeric_limits<int64_t>::max()) return;
+  if (connection.listed || connection.OldestStartNs() == std::numeric_limits<int64_t>::max())
+    return;
   connection.listed = true;
   active_.push_back(&connection);
 }
@@ -77,7 +78,8 @@ void ExchangeTracker::OnClosed(Connection& connection, const Exchange& exchange)
 }
 
 bool ExchangeTracker::Announced(const Connection& connection, const Exchange& exchange) {
-  return exchange.request.begin < connection.announced[static_cast<size_t>(exchange.request_direction)];
+  return exchange.request.begin <
+         connection.announced[static_cast<size_t>(exchange.request_direction)];
 }
 
 void ExchangeTracker::Announce(Connection& connection, int64_t now_ns) {
@@ -86,7 +88,8 @@ void ExchangeTracker::Announce(Connection& connection, int64_t now_ns) {
     if (exchange.request.first.time_ns > now_ns - options_.announce_after_ns) return;
     if (Announced(connection, exchange)) continue;
     writer_.Write(connection, exchange, WEFT_FLAG_OPEN);
-    connection.announced[static_cast<size_t>(exchange.request_direction)] = exchange.request.begin + 1;
+    connection.announced[static_cast<size_t>(exchange.request_direction)] =
+        exchange.request.begin + 1;
   }
 }
 

@@ -4,8 +4,8 @@
 // it made-up records. Each exchange becomes one closed row; one that is older than `announce_after`
 // becomes an open row before, so that Watermark() can pass its begin.
 //
-// Ledger: agent.records = agent.decoded + agent.parse_failed. Beside it agent.repeats (sends that the
-// kernel had refused), agent.gap_bytes, agent.unrecognised_records, agent.connections_overflow
+// Ledger: agent.records = agent.decoded + agent.parse_failed. Beside it agent.repeats (sends that
+// the kernel had refused), agent.gap_bytes, agent.unrecognised_records, agent.connections_overflow
 // (records of connections beyond the bound).
 #pragma once
 

@@ -7,7 +7,7 @@
 
 namespace weft::ebpf {
 
-uint64_t BootId();     // the same until the machine boots again
+uint64_t BootId();      // the same until the machine boots again
 uint64_t NewAgentId();  // random
 // Addresses of all interfaces, loopback included, of the agent's network namespace.
 std::vector<std::string> HostAddresses();

@@ -85,7 +85,8 @@ std::string FailedChecks() {
 std::unexpected<Error> LoadError(int error, const LibbpfWords& words, std::string_view what) {
   const Code code = error == EPERM || error == EACCES ? Code::kDenied : Code::kUnsupported;
   std::string message = fmt::format("{}: {}", what, strerror(error));
-  if (const std::string cause = words.Cause(); !cause.empty()) message += fmt::format(" [{}]", cause);
+  if (const std::string cause = words.Cause(); !cause.empty())
+    message += fmt::format(" [{}]", cause);
   return Fail(code, message + FailedChecks());
 }
 
@@ -138,8 +139,7 @@ Result<void> Loader::Impl::Open(const EbpfConfig& config) {
         return Fail(Code::kInvalid, "more than 1024 ports to include or exclude");
     }
   }
-  data_ring_.reset(
-      ring_buffer__new(bpf_map__fd(skeleton_->maps.data_ring), OnData, this, nullptr));
+  data_ring_.reset(ring_buffer__new(bpf_map__fd(skeleton_->maps.data_ring), OnData, this, nullptr));
   control_ring_.reset(
       ring_buffer__new(bpf_map__fd(skeleton_->maps.control_ring), OnControl, this, nullptr));
   if (!data_ring_ || !control_ring_) return LoadError(errno, words, "cannot map the rings");
@@ -192,7 +192,8 @@ Result<KernelCounts> Loader::Impl::Counts() const {
     counts.stats.control_seen += s.control_seen;
     counts.stats.control_ring_full += s.control_ring_full;
   }
-  for (const bpf_program* program : {skeleton_->progs.socket_send, skeleton_->progs.socket_receive}) {
+  for (const bpf_program* program :
+       {skeleton_->progs.socket_send, skeleton_->progs.socket_receive}) {
     bpf_prog_info info{};
     uint32_t length = sizeof info;
     if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &length) == 0)
@@ -226,7 +227,8 @@ size_t Loader::DrainControl(size_t max_records) {
 
 Result<void> Loader::IgnorePid(uint32_t pid) {
   const uint8_t one = 1;
-  if (bpf_map_update_elem(bpf_map__fd(impl_->skeleton_->maps.ignored_pids), &pid, &one, BPF_ANY) != 0)
+  if (bpf_map_update_elem(bpf_map__fd(impl_->skeleton_->maps.ignored_pids), &pid, &one, BPF_ANY) !=
+      0)
     return Fail(Code::kFull, fmt::format("ignored_pids: {}", strerror(errno)));
   return {};
 }

@@ -40,7 +40,8 @@ std::string ReadInOwnNamespace() {
   const pid_t child = fork();
   if (child == 0) {
     char text[256];
-    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
+    if (unshare(CLONE_NEWNS) != 0 ||
+        mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
         mount("securityfs", kMountPoint, "securityfs", MS_RDONLY, nullptr) != 0)
       _exit(1);
     const int fd = open("/sys/kernel/security/lockdown", O_RDONLY);

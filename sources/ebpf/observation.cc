@@ -35,8 +35,8 @@ ObservationWriter::ObservationWriter(TrustedNetworks trusted, ProcessMetadata& p
 void ObservationWriter::Write(const Connection& connection, const Exchange& exchange,
                               uint32_t flags, int64_t not_before_ns) {
   const ProcessInfo& info = processes_.Get(exchange.request.first.pid);
-  api::SpanTable& table = publisher_.AddRow(
-      {info.id, info.pid, info.service_name, info.executable, info.attributes});
+  api::SpanTable& table =
+      publisher_.AddRow({info.id, info.pid, info.service_name, info.executable, info.attributes});
   const uint32_t row = table.n() - 1;
   const auto side = IsServer(exchange) ? api::Side::kServer : api::Side::kClient;
   const uint64_t key = api::ExchangeKey(connection.id(), exchange.request.begin, side);
@@ -92,8 +92,8 @@ void ObservationWriter::WriteWhere(api::SpanTable& table, uint32_t row,
     table.peer[row] = table.Intern(connection.remote_endpoint());
   }
   if (!exchange.names_server) {
-    table.Attribute("server.address", IsServer(exchange) ? connection.local_address()
-                                                         : connection.remote_address());
+    table.Attribute("server.address",
+                    IsServer(exchange) ? connection.local_address() : connection.remote_address());
     table.Attribute("server.port",
                     int64_t{IsServer(exchange) ? wire.local_port : wire.remote_port});
   }

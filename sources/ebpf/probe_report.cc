@@ -49,8 +49,8 @@ Check CheckCapabilities() {
   const uint64_t have = EffectiveCapabilities();
   auto has = [have](int capability) { return (have >> capability & 1) != 0; };
   std::string missing;
-  for (const auto& [capability, name] : {std::pair{kCapBpf, "CAP_BPF"},
-                                         std::pair{kCapPerfmon, "CAP_PERFMON"}}) {
+  for (const auto& [capability, name] :
+       {std::pair{kCapBpf, "CAP_BPF"}, std::pair{kCapPerfmon, "CAP_PERFMON"}}) {
     if (!has(capability) && !has(CAP_SYS_ADMIN)) missing += fmt::format(" {}", name);
   }
   if (!missing.empty())
@@ -97,8 +97,9 @@ Check CheckBpfCall() {
   if (error == ENOSYS)
     check.remedy = "a kernel with CONFIG_BPF_SYSCALL=y";
   else if (error == EPERM && EffectiveCapabilities() != 0)
-    check.remedy = "permit the system call: in containers --cap-add=BPF --cap-add=PERFMON and a "
-                   "seccomp profile that allows bpf, or --privileged";
+    check.remedy =
+        "permit the system call: in containers --cap-add=BPF --cap-add=PERFMON and a "
+        "seccomp profile that allows bpf, or --privileged";
   else
     check.remedy = "run as root";
   return check;
@@ -112,23 +113,21 @@ void CheckTracepoints(std::vector<Check>* checks) {
                        "a kernel with CONFIG_DEBUG_INFO_BTF=y (/sys/kernel/btf/vmlinux)"});
     return;
   }
-  checks->push_back({"BTF", CheckState::kOk,
-                     fmt::format("{} types", btf__type_cnt(types)), ""});
+  checks->push_back({"BTF", CheckState::kOk, fmt::format("{} types", btf__type_cnt(types)), ""});
   struct Hook {
     const char* name;
     CheckState missing;
     const char* since;
   };
-  for (const Hook& hook : std::initializer_list<Hook>{
-           {"tcp_sendmsg_locked", CheckState::kFail, "kernel 6.16"},
-           {"sock_recv_length", CheckState::kFail, "kernel 6.3"},
-           {"sock_send_length", CheckState::kFail, "kernel 6.3"},
-           {"inet_sock_set_state", CheckState::kFail, "kernel 4.16"},
-           {"sched_process_exec", CheckState::kFail, "kernel 3.4"},
-           {"sched_process_exit", CheckState::kFail, "kernel 2.6"}}) {
-    const bool found =
-        btf__find_by_name_kind(types, fmt::format("btf_trace_{}", hook.name).c_str(),
-                               BTF_KIND_TYPEDEF) > 0;
+  for (const Hook& hook :
+       std::initializer_list<Hook>{{"tcp_sendmsg_locked", CheckState::kFail, "kernel 6.16"},
+                                   {"sock_recv_length", CheckState::kFail, "kernel 6.3"},
+                                   {"sock_send_length", CheckState::kFail, "kernel 6.3"},
+                                   {"inet_sock_set_state", CheckState::kFail, "kernel 4.16"},
+                                   {"sched_process_exec", CheckState::kFail, "kernel 3.4"},
+                                   {"sched_process_exit", CheckState::kFail, "kernel 2.6"}}) {
+    const bool found = btf__find_by_name_kind(types, fmt::format("btf_trace_{}", hook.name).c_str(),
+                                              BTF_KIND_TYPEDEF) > 0;
     checks->push_back({fmt::format("tracepoint {}", hook.name),
                        found ? CheckState::kOk : hook.missing, found ? "there" : "missing",
                        found ? "" : fmt::format("{} or newer", hook.since)});

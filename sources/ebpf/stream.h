@@ -1,5 +1,5 @@
-// Stream: one direction of one connection. Places records by their TCP sequence number: makes 64-bit
-// positions of 32-bit numbers, removes what came before, measures what is missing.
+// Stream: one direction of one connection. Places records by their TCP sequence number: makes
+// 64-bit positions of 32-bit numbers, removes what came before, measures what is missing.
 //
 // Called by Connection for every data record, in ring order. The low 32 bits of a position are the
 // sequence number, so positions and ids are the same whenever the agent joins. A send is believed
@@ -34,8 +34,8 @@ class Stream {
 
  private:
   uint64_t PositionOf(uint32_t seq) const {
-    return next_ + static_cast<uint64_t>(
-                       static_cast<int64_t>(static_cast<int32_t>(seq - static_cast<uint32_t>(next_))));
+    return next_ + static_cast<uint64_t>(static_cast<int64_t>(
+                       static_cast<int32_t>(seq - static_cast<uint32_t>(next_))));
   }
 
   uint64_t next_ = 0;

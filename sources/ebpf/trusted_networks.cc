@@ -12,8 +12,8 @@ namespace {
 
 const std::vector<std::string>& PrivateNetworks() {
   static const std::vector<std::string> networks = {
-      "127.0.0.0/8", "10.0.0.0/8",    "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16",
-      "100.64.0.0/10", "::1/128",     "fe80::/10",     "fc00::/7"};
+      "127.0.0.0/8",   "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16",
+      "100.64.0.0/10", "::1/128",    "fe80::/10",     "fc00::/7"};
   return networks;
 }
 
@@ -54,7 +54,8 @@ Result<TrustedNetworks> TrustedNetworks::Parse(std::span<const std::string> netw
 
 bool TrustedNetworks::Contains(bool ipv6, const uint8_t (&address)[16]) const {
   for (const Network& network : networks_)
-    if (network.ipv6 == ipv6 && SamePrefix(network.address.data(), address, network.bits)) return true;
+    if (network.ipv6 == ipv6 && SamePrefix(network.address.data(), address, network.bits))
+      return true;
   return false;
 }
 

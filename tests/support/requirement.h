@@ -18,11 +18,11 @@ inline bool IsRequired(std::string_view what) {
 }  // namespace weft::testsupport
 
 // Requires: used in the body of a test or of SetUp.
-#define WEFT_SKIP_OR_FAIL(what, reason)                                        \
-  do {                                                                         \
-    if (::weft::testsupport::IsRequired(what)) {                               \
-      FAIL() << "WEFT_REQUIRE names " << (what) << ", but: " << (reason);      \
-    } else {                                                                   \
-      GTEST_SKIP() << (what) << ": " << (reason);                              \
-    }                                                                          \
+#define WEFT_SKIP_OR_FAIL(what, reason)                                   \
+  do {                                                                    \
+    if (::weft::testsupport::IsRequired(what)) {                          \
+      FAIL() << "WEFT_REQUIRE names " << (what) << ", but: " << (reason); \
+    } else {                                                              \
+      GTEST_SKIP() << (what) << ": " << (reason);                         \
+    }                                                                     \
   } while (false)

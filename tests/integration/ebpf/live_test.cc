@@ -77,9 +77,9 @@ class EbpfLiveTest : public testing::Test {
 
   // To the unit.
   void ExpectLedger() {
-    EXPECT_EQ(Metric("kernel.seen"),
-              Metric("kernel.filtered") + Metric("kernel.submitted") + Metric("kernel.ring_full") +
-                  Metric("kernel.map_full") + Metric("kernel.unreadable"));
+    EXPECT_EQ(Metric("kernel.seen"), Metric("kernel.filtered") + Metric("kernel.submitted") +
+                                         Metric("kernel.ring_full") + Metric("kernel.map_full") +
+                                         Metric("kernel.unreadable"));
     EXPECT_EQ(Metric("agent.received"), Metric("kernel.submitted") + Metric("kernel.unreadable"));
     EXPECT_EQ(Metric("agent.received"), Metric("agent.records") + Metric("agent.filtered"));
     EXPECT_EQ(Metric("agent.records"), Metric("agent.decoded") + Metric("agent.parse_failed"));

@@ -61,8 +61,8 @@ bool ReadUntil(int fd, std::string_view end, int times) {
   size_t from = 0;
   while (times > 0) {
     // Every other call by read, so that both ways to receive are traced.
-    const ssize_t n = calls++ % 2 == 0 ? ReadBoth(fd, buffer, sizeof buffer)
-                                       : read(fd, buffer, sizeof buffer);
+    const ssize_t n =
+        calls++ % 2 == 0 ? ReadBoth(fd, buffer, sizeof buffer) : read(fd, buffer, sizeof buffer);
     if (n <= 0) return false;
     got.append(buffer, static_cast<size_t>(n));
     for (size_t at; times > 0 && (at = got.find(end, from)) != std::string::npos; times--)
@@ -172,7 +172,8 @@ int RequestHttp(uint16_t port, int requests, const Gate* gate, int more) {
   if (fd < 0) return 1;
   for (int i = 0; i < requests + more; i++) {
     if (i == requests && gate != nullptr) gate->Pass();
-    if (!WriteAll(fd, "GET /items/" + std::to_string(i) + " HTTP/1.1\r\nHost: shop\r\n\r\n")) return 2;
+    if (!WriteAll(fd, "GET /items/" + std::to_string(i) + " HTTP/1.1\r\nHost: shop\r\n\r\n"))
+      return 2;
     if (!ReadUntil(fd, "hello", 1)) return 3;
   }
   close(fd);
@@ -182,7 +183,8 @@ int RequestHttp(uint16_t port, int requests, const Gate* gate, int more) {
 int RequestRedis(uint16_t port, int requests, int pipelined) {
   const int fd = ConnectTo(port);
   if (fd < 0) return 1;
-  if (!WriteAll(fd, "*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$5\r\nvalue\r\n") || !ReadUntil(fd, "+OK\r\n", 1))
+  if (!WriteAll(fd, "*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$5\r\nvalue\r\n") ||
+      !ReadUntil(fd, "+OK\r\n", 1))
     return 2;
   std::string gets;
   for (int i = 0; i < pipelined; i++) gets += "*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n";

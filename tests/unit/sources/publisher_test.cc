@@ -16,7 +16,8 @@ using transport::Stream;
 class PublisherTest : public testing::Test {
  protected:
   explicit PublisherTest(size_t max_bytes = size_t{64} << 20)
-      : transport_({.partitions = 8, .max_bytes = max_bytes, .blocking = false}, clock_, metrics_) {}
+      : transport_({.partitions = 8, .max_bytes = max_bytes, .blocking = false}, clock_, metrics_) {
+  }
 
   void Add(Publisher& publisher, uint64_t process, uint32_t flags = 0) {
     api::SpanTable& table = publisher.AddRow({.id = process, .pid = 7, .service_name = "cart"});
@@ -56,9 +57,7 @@ TEST(EventPartition, SpreadsAHostOverAtMostFourPartitions) {
   EXPECT_EQ(partitions.size(), kShardsPerHost);
 }
 
-TEST(EventPartition, StaysInsideASinglePartition) {
-  EXPECT_EQ(EventPartition("host", 42, 1), 0u);
-}
+TEST(EventPartition, StaysInsideASinglePartition) { EXPECT_EQ(EventPartition("host", 42, 1), 0u); }
 
 TEST_F(PublisherTest, SealsABatchWhenItIsDue) {
   Publisher publisher(Identity(), {}, transport_, clock_, metrics_);

@@ -111,7 +111,10 @@ class ExchangeTrackerTest : public testing::Test {
   ProtocolSet protocols_{Settings(), metrics_};
   ProcessMetadata processes_{{.root = "/nonexistent"}, clock_, metrics_};
   sources::Publisher publisher_{{.host_id = "h", .host_name = "alpha", .agent_id = 1, .boot_id = 2},
-                                {}, transport_, clock_, metrics_};
+                                {},
+                                transport_,
+                                clock_,
+                                metrics_};
   ObservationWriter writer_{*TrustedNetworks::Parse({}), processes_, publisher_, metrics_};
   ExchangeTracker tracker_{{.boot_id = 2}, protocols_, writer_, metrics_};
 

@@ -11,8 +11,7 @@ TEST(ProbeHost, SaysSomethingAboutEveryCheckAndHowToMendWhatFails) {
   for (const Check& check : checks) {
     EXPECT_FALSE(check.name.empty());
     EXPECT_FALSE(check.detail.empty()) << check.name;
-    EXPECT_TRUE(check.state != CheckState::kFail || check.name == "kernel" ||
-                !check.remedy.empty())
+    EXPECT_TRUE(check.state != CheckState::kFail || check.name == "kernel" || !check.remedy.empty())
         << check.name;
   }
 }

@@ -19,7 +19,8 @@ bool Contains(const TrustedNetworks& networks, const std::string& text) {
 TEST(TrustedNetworks, TrustsPrivateRangesByDefault) {
   const auto networks = TrustedNetworks::Parse({});
   ASSERT_TRUE(networks.has_value());
-  for (const char* address : {"127.0.0.1", "10.1.2.3", "172.31.255.1", "192.168.0.9", "::1", "fd00::1"})
+  for (const char* address :
+       {"127.0.0.1", "10.1.2.3", "172.31.255.1", "192.168.0.9", "::1", "fd00::1"})
     EXPECT_TRUE(Contains(*networks, address)) << address;
   for (const char* address : {"8.8.8.8", "172.32.0.1", "2001:db8::1"})
     EXPECT_FALSE(Contains(*networks, address)) << address;
@@ -36,7 +37,8 @@ TEST(TrustedNetworks, ReplacesTheDefaultByWhatIsGiven) {
 }
 
 TEST(TrustedNetworks, NamesTheTextThatIsWrong) {
-  for (const char* text : {"10.0.0.0/33", "10.0.0/8", "example.org", "fd00::/129", "10.0.0.0/", "1.2.3.4/8x"}) {
+  for (const char* text :
+       {"10.0.0.0/33", "10.0.0/8", "example.org", "fd00::/129", "10.0.0.0/", "1.2.3.4/8x"}) {
     const std::vector<std::string> texts = {text};
     const auto networks = TrustedNetworks::Parse(texts);
     ASSERT_FALSE(networks.has_value()) << text;

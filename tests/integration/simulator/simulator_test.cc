@@ -6,7 +6,9 @@
 // WEFT_SIM_SEEDS=n: how many worlds (each with several schedules). WEFT_SIM_SEED=n: only that
 // world, as a failure prints it.
 #include <cstdlib>
+#include <iterator>
 #include <string>
+#include <vector>
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -24,15 +26,17 @@ uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
   return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
 }
 
-struct Seeds {
-  uint64_t begin = 1, end = 1 + FromEnvironment("WEFT_SIM_SEEDS", kDefaultWorlds);
-  Seeds() {
-    if (const uint64_t one = FromEnvironment("WEFT_SIM_SEED", 0); one != 0) {
-      begin = one;
-      end = one + 1;
-    }
-  }
-};
+// Worlds that found a bug once, beyond the usual range: a request that asked before its wire id was
+// read again after a take-over (714), a pipelined call whose parent was forgotten (1680).
+constexpr uint64_t kOnceFailed[] = {714, 1680};
+
+std::vector<uint64_t> Seeds() {
+  if (const uint64_t one = FromEnvironment("WEFT_SIM_SEED", 0); one != 0) return {one};
+  std::vector<uint64_t> seeds(std::begin(kOnceFailed), std::end(kOnceFailed));
+  const uint64_t worlds = FromEnvironment("WEFT_SIM_SEEDS", kDefaultWorlds);
+  for (uint64_t seed = 1; seed <= worlds; ++seed) seeds.push_back(seed);
+  return seeds;
+}
 
 bool Sampled(uint64_t world_seed) { return world_seed % 4 == 2; }
 
@@ -115,16 +119,16 @@ std::string Unexplained(Cluster& c) {
   if (sum({"stitch.spans", "stitch.ended_by_engine"}) != sum({"stitch.emitted", "stitch.pending"}))
     return "stitch.spans";
   if (sum({"stitch.emitted"}) != sum({"trace.spans"})) return "stitch.emitted";
-  if (sum({"trace.spans"}) != sum({"trace.kept", "trace.sampled_out", "trace.pending",
-                                   "trace.replaced", "trace.skipped"}))
+  if (sum({"trace.spans"}) !=
+      sum({"trace.kept", "trace.sampled_out", "trace.pending", "trace.replaced", "trace.skipped"}))
     return "trace.spans";
   return sum({"stitch.pending", "trace.pending", "trace.replaced"}) == 0 ? "" : "pending";
 }
 
 TEST(Simulator, AnyScheduleGivesTheTracesOfOneShardUndisturbed) {
-  const Seeds seeds;
   uint64_t failures = 0, runs = 0, kills = 0, spans = 0, right = 0;
-  for (uint64_t seed = seeds.begin; seed < seeds.end && failures < 3; ++seed) {
+  for (const uint64_t seed : Seeds()) {
+    if (failures >= 3) break;
     WorldOptions options;
     options.tangled_threads = seed % 3 == 0;
     const World world = MakeWorld(seed, options);
@@ -165,9 +169,10 @@ TEST(Simulator, AnyScheduleGivesTheTracesOfOneShardUndisturbed) {
 }
 
 TEST(Simulator, LateRowsAndSilentAgentsLoseNoSpanAndPutNoneInTwoTraces) {
-  const Seeds seeds;
   uint64_t failures = 0, runs = 0;
-  for (uint64_t seed = seeds.begin; seed < seeds.end && failures < 3; seed += 2) {
+  for (const uint64_t seed : Seeds()) {
+    if (failures >= 3) break;
+    if (seed % 2 == 0 && Seeds().size() > 1) continue;
     WorldOptions options;
     options.late_rows = seed % 4 != 3;
     options.silent_agents = seed % 4 != 1;

@@ -30,8 +30,9 @@ class Replay final : public Command {
     shared_.DeclareEngine(options);
     options.Number("--pace", &pace_, 0, 1e6,
                    "Times the recorded speed; 0: as fast as the engine takes it");
-    options.Flag("--capture-truth", &capture_truth_,
-                 "For scoring; a recording keeps the truth that it was made with");
+    options.Flag(
+        "--drop-truth", &drop_truth_,
+        "Leave out the truth that the recording was made with (`weft run --capture-truth`)");
     session_.Declare(options);
   }
 
@@ -47,7 +48,8 @@ class Replay final : public Command {
     auto pipeline = Pipeline::Start(*config, {context.log, metrics, context.clock});
     if (!pipeline) return std::unexpected(pipeline.error());
 
-    sources::ReplaySource source(*reader, (*pipeline)->transport(), {.speed = pace_}, context.clock,
+    sources::ReplaySource source(*reader, (*pipeline)->transport(),
+                                 {.speed = pace_, .drop_truth = drop_truth_}, context.clock,
                                  metrics);
     session_.Begin();
     session_.Say(fmt::format("replaying {} into {}", file_, config->store.path));
@@ -80,7 +82,7 @@ class Replay final : public Command {
   RunSession session_{clock_};
   std::string file_;
   double pace_ = 0;
-  bool capture_truth_ = false;
+  bool drop_truth_ = false;
 };
 
 }  // namespace

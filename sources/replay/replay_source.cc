@@ -10,6 +10,22 @@ namespace weft::sources {
 using transport::OutRecord;
 using transport::RecordType;
 
+namespace {
+
+// The batch without its truth, neither the column nor the values.
+api::PayloadPtr WithoutTruth(const api::EventBatch& batch) {
+  weft_spans spans = batch.spans.spans();
+  spans.truth = nullptr;
+  spans.truth_strings = nullptr;
+  spans.n_truth_strings = 0;
+  api::SpanTable table;
+  api::RowCopier copier(spans, table);
+  for (uint32_t row = 0; row < spans.n; ++row) copier.Copy(row);
+  return api::EncodeEvents(batch.header, table);
+}
+
+}  // namespace
+
 ReplaySource::ReplaySource(RecordingReader& reader, transport::Transport& transport,
                            const ReplayOptions& options, const Clock& clock, Metrics& metrics)
     : reader_(reader),
@@ -42,6 +58,10 @@ Result<void> ReplaySource::Run() {
     WEFT_TRY(Pace(record->append_ns));
     records_.Add();
     auto batch = api::DecodeEvents(record->payload);
+    if (batch && options_.drop_truth && batch->spans.spans().truth != nullptr) {
+      record->payload = WithoutTruth(*batch);
+      batch = api::DecodeEvents(record->payload);
+    }
     if (!batch) {
       undecodable_.Add();
       continue;

@@ -17,7 +17,8 @@
 namespace weft::sources {
 
 struct ReplayOptions {
-  double speed = 0;  // 0: no pacing; 1: as recorded; 2: twice as fast
+  double speed = 0;         // 0: no pacing; 1: as recorded; 2: twice as fast
+  bool drop_truth = false;  // publish as if it had not been captured
 };
 
 class ReplaySource {

@@ -24,8 +24,8 @@ class TruthInvisibleTest(unittest.TestCase):
     def test_replay_with_and_without_truth_gives_the_same_links_and_ids(self):
         with tempfile.TemporaryDirectory() as directory:
             seen, hidden = os.path.join(directory, "seen.db"), os.path.join(directory, "hidden.db")
-            replay(BUILD, STORED_RECORDING, seen, "--capture-truth")
-            replay(BUILD, STORED_RECORDING, hidden)
+            replay(BUILD, STORED_RECORDING, seen)
+            replay(BUILD, STORED_RECORDING, hidden, "--drop-truth")
             self.assertTrue(any(s.truth for s in truth.read_spans(seen)))
             self.assertFalse(any(s.truth for s in truth.read_spans(hidden)))
             self.assertEqual(decisions(seen), decisions(hidden))

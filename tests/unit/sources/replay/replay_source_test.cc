@@ -41,6 +41,7 @@ class ReplaySourceTest : public testing::Test {
         t.span_id.back() = tick * 1000 + p;
         t.kind.back() = WEFT_KIND_SERVER;
         t.start_ns.back() = clock_.MonotonicNs();
+        t.Truth("r" + std::to_string(p));
       }
       clock_.Advance(60 * kMillisecond);
       publisher.Tick(clock_.MonotonicNs() - 10 * kMillisecond);
@@ -56,6 +57,28 @@ class ReplaySourceTest : public testing::Test {
   Metrics metrics_;
   uint64_t recorded_ = 0;
 };
+
+TEST_F(ReplaySourceTest, LeavesTheTruthOutWhereAsked) {
+  Record(2);
+  for (const bool drop : {false, true}) {
+    auto reader = RecordingReader::Open(path_);
+    ASSERT_TRUE(reader);
+    MemoryTransport to({.partitions = 2, .blocking = false}, clock_, metrics_);
+    ReplaySource source(*reader, to, {.drop_truth = drop}, clock_, metrics_);
+    ASSERT_TRUE(source.Run());
+    size_t rows = 0, with_truth = 0;
+    for (uint32_t p = 0; p < 2; ++p)
+      for (const auto& record : to.Held(Stream::kEvents, p)) {
+        const auto batch = api::DecodeEvents(record.payload);
+        ASSERT_TRUE(batch);
+        const weft_spans& spans = batch->spans.spans();
+        rows += spans.n;
+        if (spans.truth != nullptr && spans.n_truth_strings > 1) with_truth += spans.n;
+      }
+    EXPECT_EQ(rows, 400U);
+    EXPECT_EQ(with_truth, drop ? 0U : 400U);
+  }
+}
 
 TEST_F(ReplaySourceTest, PublishesTheSameBytesToTheSamePartitions) {
   Record(4);

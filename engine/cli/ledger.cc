@@ -59,9 +59,9 @@ std::vector<LedgerIdentity> LedgerIdentities(const Counters& counters) {
   out.push_back(Identity(counters, "stitch", "stitch.spans + stitch.ended_by_engine",
                          {"stitch.emitted", "stitch.pending"}));
   out.push_back(Identity(counters, "trace", "stitch.emitted", {"trace.spans"}));
-  out.push_back(Identity(counters, "trace", "trace.spans",
-                         {"trace.kept", "trace.sampled_out", "trace.pending", "trace.replaced",
-                          "trace.skipped"}));
+  out.push_back(Identity(
+      counters, "trace", "trace.spans",
+      {"trace.kept", "trace.sampled_out", "trace.pending", "trace.replaced", "trace.skipped"}));
   for (const std::string& sink : Sinks(counters))
     out.push_back(Identity(
         counters, "sink " + sink, "trace.kept",

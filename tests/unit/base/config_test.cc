@@ -26,7 +26,8 @@ TEST(Config, AnEmptyFileIsTheDefault) {
 
 TEST(Config, ReadsEveryKindOfValue) {
   const auto config = ParseConfig(
-      "sources: {ebpf: {capture_truth: true, include: {pids: [1, 2]}, headers: [a, b], capture_bytes: 512}}\n"
+      "sources: {ebpf: {capture_truth: true, include: {pids: [1, 2]}, headers: [a, b], "
+      "capture_bytes: 512}}\n"
       "partitions: 8\n"
       "stitch: {window: 250ms, min_confidence: 0.25}\n"
       "samplers: [{name: head, config: {ratio: 0.1, label: '7', on: true, list: [1, x, null]}}]\n"
@@ -58,9 +59,8 @@ TEST(Config, PrintedDefaultsReadBackAsTheDefault) {
   Config defaults;
   Config read = *config;
   for (const ConfigKey& key : ConfigKeys())
-    std::visit(
-        [&](auto member) { EXPECT_TRUE(*member(read) == *member(defaults)) << key.path; },
-        key.member);
+    std::visit([&](auto member) { EXPECT_TRUE(*member(read) == *member(defaults)) << key.path; },
+               key.member);
 }
 
 TEST(Config, PrintedDefaultsFitTheScreen) {
@@ -98,7 +98,8 @@ TEST(Config, ValuesOutsideTheirRangeAreRefused) {
   EXPECT_THAT(Mistakes("partitions: 0\n"), HasSubstr("0 is outside 1 to 256"));
   EXPECT_THAT(Mistakes("stitch: {window: 1ms}\n"), HasSubstr("1ms is outside 10ms to 1m"));
   EXPECT_THAT(Mistakes("stitch: {min_confidence: nan}\n"), HasSubstr("outside 0 to 1"));
-  EXPECT_THAT(Mistakes("sources: {ebpf: {include: {ports: [80, 70000]}}}\n"), HasSubstr("70000 is outside"));
+  EXPECT_THAT(Mistakes("sources: {ebpf: {include: {ports: [80, 70000]}}}\n"),
+              HasSubstr("70000 is outside"));
   EXPECT_THAT(Mistakes("log: {level: loud}\n"), HasSubstr("not one of: debug info warn error"));
 }
 

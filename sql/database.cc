@@ -32,6 +32,26 @@ bool HasContent(const std::string& path) {
   return ::stat(path.c_str(), &st) == 0 && st.st_size > 0;
 }
 
+// SQLite would make the file with the umask's rights; traces are nobody else's business. The -wal
+// and -shm files take over the rights of the main file. A file that is there is not opened, only
+// asked about: closing any descriptor of it would drop the locks of every SQLite connection of this
+// process, and then the next reader to leave takes itself for the last one and deletes the log.
+Result<void> MakePrivate(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (fd >= 0) {
+    ::close(fd);
+    return {};
+  }
+  struct stat st {};
+  if (errno == EEXIST && ::faccessat(AT_FDCWD, path.c_str(), R_OK | W_OK, AT_EACCESS) == 0 &&
+      ::stat(path.c_str(), &st) == 0) {
+    if (!S_ISDIR(st.st_mode)) return {};
+    errno = EISDIR;
+  }
+  return Fail(errno == EACCES || errno == EPERM || errno == EROFS ? Code::kDenied : Code::kIo,
+              fmt::format("{}: {}", path, std::strerror(errno)));
+}
+
 }  // namespace
 
 Code CodeOf(int sqlite_result) {
@@ -92,13 +112,7 @@ Result<Database> Database::Open(const std::string& path, const std::string& name
 }
 
 Result<Database> Database::OpenForWriting(const std::string& path) {
-  // SQLite would make the file with the umask's rights; traces are nobody else's business. The -wal
-  // and -shm files take over the rights of the main file.
-  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-  if (fd < 0)
-    return Fail(errno == EACCES || errno == EPERM || errno == EROFS ? Code::kDenied : Code::kIo,
-                fmt::format("{}: {}", path, std::strerror(errno)));
-  ::close(fd);
+  WEFT_TRY(MakePrivate(path));
   return Open(path, path, SQLITE_OPEN_READWRITE);
 }
 

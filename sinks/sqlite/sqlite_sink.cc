@@ -42,6 +42,9 @@ Result<std::unique_ptr<SqliteSink>> SqliteSink::Open(SqliteSinkOptions options,
   Result<sql::Database> db = sql::Database::OpenForWriting(sink->options_.path);
   if (!db) return std::unexpected(db.error());
   sink->db_ = std::move(*db);
+  Result<StoreLock> lock = StoreLock::Take(sink->options_.path);
+  if (!lock) return std::unexpected(lock.error());
+  sink->lock_ = std::move(*lock);
   if (auto prepared = sink->Prepare(); !prepared) return std::unexpected(prepared.error());
   return sink;
 }

@@ -15,6 +15,7 @@
 #include "engine/base/clock.h"
 #include "engine/base/result.h"
 #include "sinks/sqlite/retention.h"
+#include "sinks/sqlite/store_lock.h"
 #include "sinks/sqlite/trace_writer.h"
 #include "sql/database.h"
 
@@ -50,7 +51,8 @@ struct SqliteSinkCounts {
 class SqliteSink {
  public:
   // Creates or opens the file and brings its schema up to date. kUnsupported: a newer schema, or a
-  // database of something else; kCorrupt; kDenied; kIo: locked, or the system refused.
+  // database of something else; kCorrupt; kDenied; kIo: another weft writes to it, locked, or the
+  // system refused.
   static Result<std::unique_ptr<SqliteSink>> Open(SqliteSinkOptions options, const Clock& clock);
   ~SqliteSink();
 
@@ -78,6 +80,7 @@ class SqliteSink {
 
   SqliteSinkOptions options_;
   const Clock& clock_;
+  StoreLock lock_;
   sql::Database db_;
   TraceWriter writer_;
   Retention retention_;

@@ -7,6 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <fmt/format.h>
+
 #include "sinks/sqlite/ledger_writer.h"
 #include "sql/schema.h"
 #include "tests/unit/sinks/store_fixture.h"
@@ -165,6 +167,39 @@ TEST_F(SqliteFailureTest, AKilledProcessLeavesWholeBatchesAndTheirOffsets) {
                     "offsets WHERE topic = 'weft.spans'"),
               "1");
   }
+}
+
+// Closing any descriptor of the file drops the process's locks on it. Without them the next
+// `sqlite3 weft.db` to end took itself for the last connection and deleted the log under a running
+// weft, and what was stored from then on was lost by a kill.
+TEST_F(SqliteFailureTest, ASecondConnectionOfTheProcessDoesNotDropTheLocksOfTheFirst) {
+  Open();
+  auto ledger = LedgerWriter::Open(path_, "0.1.0", clock_);
+  ASSERT_TRUE(ledger) << ledger.error().message;
+  const pid_t child = ::fork();  // a process is never told of its own locks
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    const int fd = ::open(path_.c_str(), O_RDWR | O_CLOEXEC);
+    struct flock lock {};
+    lock.l_type = F_WRLCK;
+    lock.l_whence = SEEK_SET;
+    ::_exit(::fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0) << "nothing tells other processes that the store is in use";
+}
+
+// Two writers took the same row numbers, and one of them lost every batch.
+TEST_F(SqliteFailureTest, ASecondWriterIsRefusedAndToldWhoWrites) {
+  Open();
+  Code code{};
+  EXPECT_NE(OpenError(path_, clock_, &code).find(fmt::format("(process {})", ::getpid())),
+            std::string::npos);
+  EXPECT_EQ(code, Code::kIo);
+  sink_.reset();
+  EXPECT_FALSE(std::filesystem::exists(path_ + "-lock"));
+  EXPECT_EQ(OpenError(path_, clock_, &code), "opened");
 }
 
 TEST_F(SqliteFailureTest, ReadersSeeTheNewestRunsLedger) {

@@ -1,6 +1,7 @@
 #include "sources/publisher.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <limits>
 #include <memory>
 
@@ -76,7 +77,7 @@ void Publisher::Seal(Shard* shard, int64_t now, int64_t watermark_ns, bool last)
   header.sequence = ++shard->sequence;
   header.now_ns = now;
   header.watermark_ns = last ? std::numeric_limits<int64_t>::max() : watermark_ns;
-  header.unix_offset_ns = clock_.UnixNs() - now;
+  header.unix_offset_ns = UnixOffset();
   header.last = last;
   header.addresses = addresses_;
   if (shard->table.empty() || last) header.ledger = ledger_;
@@ -98,6 +99,24 @@ void Publisher::Seal(Shard* shard, int64_t now, int64_t watermark_ns, bool last)
   shard->sealed_ns = now;
   shard->table.Clear();
   shard->process_rows.clear();
+}
+
+// One offset for all batches until somebody sets the clock: both clocks are slewed alike, and what
+// passes between reading one and the other would else shift a batch's spans against another's.
+int64_t Publisher::UnixOffset() {
+  constexpr int64_t kStepNs = kMillisecond;
+  int64_t best = 0, narrowest = std::numeric_limits<int64_t>::max();
+  for (int i = 0; i < 3; ++i) {
+    const int64_t before = clock_.MonotonicNs();
+    const int64_t unix_now = clock_.UnixNs();
+    const int64_t width = clock_.MonotonicNs() - before;
+    if (width >= narrowest) continue;
+    narrowest = width;
+    best = unix_now - before - width / 2;
+  }
+  if (!unix_offset_ns_ || std::abs(best - *unix_offset_ns_) > std::max(kStepNs, narrowest))
+    unix_offset_ns_ = best;
+  return *unix_offset_ns_;
 }
 
 void Publisher::DropOldest() {

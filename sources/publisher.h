@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <deque>
 #include <span>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -98,6 +99,7 @@ class Publisher {
   // False when the transport has no room before the deadline (log time).
   bool Offer(int64_t deadline_ns);
   void DropOldest();
+  int64_t UnixOffset();
 
   const AgentIdentity identity_;
   const uint32_t first_partition_;  // of this host's shards
@@ -108,6 +110,7 @@ class Publisher {
   std::vector<Shard> shards_;  // at most kShardsPerHost
   std::deque<Waiting> queue_;
   size_t queued_bytes_ = 0;
+  std::optional<int64_t> unix_offset_ns_;
   std::vector<std::string> addresses_;
   std::vector<std::pair<std::string, uint64_t>> ledger_;
 };

@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
 
@@ -55,8 +56,9 @@ def bpf_problem(build):
     """None if weft can watch programs here, else what `weft doctor` says."""
     if not os.path.exists(build.weft):
         return "weft is not built"
-    done = subprocess.run([build.weft, "doctor", "--db", "/nonexistent/weft.db"], stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, check=False)
+    with tempfile.TemporaryDirectory() as directory:  # not the store that happens to be here
+        done = subprocess.run([build.weft, "doctor", "--db", os.path.join(directory, "weft.db")],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     return done.stdout.rstrip() if done.returncode == DENIED else None
 
 

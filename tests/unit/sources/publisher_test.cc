@@ -77,6 +77,32 @@ TEST_F(PublisherTest, SealsABatchWhenItIsDue) {
   EXPECT_EQ(metrics_.Get("agent.observed").Get(), 1u);
 }
 
+// Time passes between reading one clock and the other, now more and now less.
+class SlowClock final : public Clock {
+ public:
+  int64_t MonotonicNs() const override { return now_ += 100; }
+  int64_t UnixNs() const override { return (now_ += 7000 * (++reads_ % 5)) + 77; }
+  void Advance(int64_t ns) { now_ += ns; }
+
+ private:
+  mutable int64_t now_ = 1000 * kSecond, reads_ = 0;
+};
+
+TEST_F(PublisherTest, TellsTheSameUnixOffsetInAllBatches) {
+  SlowClock clock;
+  Publisher publisher(Identity(), {}, transport_, clock, metrics_);
+  for (int i = 0; i < 10; i++) {
+    Add(publisher, 1);
+    clock.Advance(50 * kMillisecond);
+    publisher.Tick(clock.MonotonicNs());
+  }
+  const auto batches = Published();
+  ASSERT_EQ(batches.size(), 10u);
+  for (const auto& batch : batches)
+    EXPECT_EQ(batch.header.unix_offset_ns, batches[0].header.unix_offset_ns);
+  EXPECT_NEAR(static_cast<double>(batches[0].header.unix_offset_ns), 77, 10000);
+}
+
 TEST_F(PublisherTest, SendsHeartbeatsToPartitionsItHasWritten) {
   Publisher publisher(Identity(), {}, transport_, clock_, metrics_);
   Add(publisher, 1);

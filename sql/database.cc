@@ -119,6 +119,8 @@ Result<Database> Database::OpenForWriting(const std::string& path) {
 Result<Database> Database::OpenForReading(const std::string& path) {
   if (::access(path.c_str(), F_OK) != 0)
     return Fail(Code::kNotFound, fmt::format("{}: no such database", path));
+  if (::faccessat(AT_FDCWD, path.c_str(), R_OK, AT_EACCESS) != 0)
+    return Fail(Code::kDenied, fmt::format("{}: {}", path, std::strerror(errno)));
   Result<Database> db = Open(path, path, SQLITE_OPEN_READONLY);
   if (!db) return db;
   Result<void> readable = CheckSchema(*db);

@@ -133,9 +133,27 @@ class Doctor final : public Command {
     if (store.run_ended && totals.unexplained > 0)
       return {"ledger", CheckState::kFail, LedgerLine(totals),
               "report it with the output of: weft doctor --json"};
-    return {"ledger", totals.lost > 0 ? CheckState::kWarn : CheckState::kOk,
-            LedgerLine(totals) + (store.run_ended ? "" : " (running, or killed)"),
-            totals.lost > 0 ? "raise sources.ebpf.ring_bytes or transport.memory_bytes" : ""};
+    const std::string remedy = LossRemedy(store.ledger);
+    return {"ledger", remedy.empty() ? CheckState::kOk : CheckState::kWarn,
+            LedgerLine(totals) + (store.run_ended ? "" : " (running, or killed)"), remedy};
+  }
+
+  // By the place that lost something, upstream first; empty if none did.
+  static std::string LossRemedy(const Counters& counters) {
+    uint64_t ring = 0, queue = 0, sink = 0;
+    for (const auto& [name, value] : counters) {
+      if (name == "kernel.ring_full") ring += value;
+      if (name == "agent.dropped") queue += value;
+      if (name.starts_with("sink.dropped{")) sink += value;
+    }
+    if (ring > 0)
+      return fmt::format("{} records found the ring full: raise sources.ebpf.ring_bytes", ring);
+    if (queue > 0)
+      return fmt::format("{} observations found the queues full: raise transport.memory_bytes",
+                         queue);
+    if (sink > 0)
+      return fmt::format("{} spans were refused by an exporter: its messages say why", sink);
+    return "";
   }
 
   static void PrintText(const std::vector<Check>& checks, const StoreState& store,
@@ -151,11 +169,13 @@ class Doctor final : public Command {
     if (store.ledger.empty()) return;
     fmt::print("\nLedger of the newest run in the store:\n");
     for (const LedgerIdentity& identity : identities) {
+      // The counters of a run that has not ended were not all read at the same moment.
+      const char* const state = identity.Holds() ? "ok" : store.run_ended ? "FAIL" : "..";
       std::string right;
       for (const LedgerTerm& term : identity.right)
         right += fmt::format("{}{} {}", right.empty() ? "" : " + ", term.counter, term.value);
-      fmt::print("  {:<4}  {} {} = {}{}\n", identity.Holds() ? "ok" : "FAIL", identity.left.counter,
-                 identity.left.value, right,
+      fmt::print("  {:<4}  {} {} = {}{}\n", state, identity.left.counter, identity.left.value,
+                 right,
                  identity.Holds() ? "" : fmt::format("  (difference {})", identity.Difference()));
     }
   }

@@ -54,6 +54,9 @@ std::vector<LedgerIdentity> LedgerIdentities(const Counters& counters) {
                          {"kernel.filtered", "kernel.submitted", "kernel.ring_full",
                           "kernel.map_full", "kernel.unreadable"}));
   out.push_back(
+      Identity(counters, "agent", "kernel.submitted + kernel.unreadable", {"agent.received"}));
+  out.push_back(Identity(counters, "agent", "agent.received", {"agent.filtered", "agent.records"}));
+  out.push_back(
       Identity(counters, "agent", "agent.records", {"agent.decoded", "agent.parse_failed"}));
   out.push_back(Identity(counters, "stitch", "agent.observed", {"stitch.spans", "agent.dropped"}));
   out.push_back(Identity(counters, "stitch", "stitch.spans + stitch.ended_by_engine",

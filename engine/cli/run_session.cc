@@ -69,7 +69,8 @@ Result<void> RunSession::Finish(Pipeline& pipeline, const std::string& db) const
   if (!quiet_) std::fputs(summary.Text().c_str(), stderr);
   if (!json_summary_.empty()) WEFT_TRY(WriteTextFile(json_summary_, summary.Json()));
   if (failure) return std::unexpected(*failure);
-  return stopped;
+  WEFT_TRY(stopped);
+  return summary.CheckStored();
 }
 
 }  // namespace weft::cli

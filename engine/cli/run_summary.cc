@@ -64,6 +64,15 @@ std::string RunSummary::Json() const {
   return json.text();
 }
 
+Result<void> RunSummary::CheckStored() const {
+  for (const auto& [name, value] : counters)
+    if (name.starts_with("sink.dropped{") && value > 0)
+      return Fail(
+          Code::kIo,
+          fmt::format("{} spans were not stored ({}); the messages above say why", value, name));
+  return {};
+}
+
 void MeasureProcess(RunSummary* summary) {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);

@@ -21,6 +21,8 @@ struct RunSummary {
   // The lines at the end of a run, with what to try next.
   std::string Text() const;
   std::string Json() const;
+  // kIo if an exporter gave something up: then the run has failed, however well it ended.
+  Result<void> CheckStored() const;
 };
 
 // Fills in what the system counts for this process.

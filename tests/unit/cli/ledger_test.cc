@@ -12,6 +12,7 @@ Counters Balanced() {
           {"agent.dropped", 5},
           {"agent.observed", 45},
           {"agent.parse_failed", 2},
+          {"agent.received", 92},
           {"agent.records", 92},
           {"kernel.filtered", 7},
           {"kernel.ring_full", 1},
@@ -54,6 +55,14 @@ TEST(Ledger, ASingleMissingUnitIsUnexplained) {
   EXPECT_EQ(std::count_if(identities.begin(), identities.end(),
                           [](const LedgerIdentity& i) { return !i.Holds(); }),
             2);
+}
+
+// What got lost between the kernel's ring and the agent was in no identity that was checked.
+TEST(Ledger, ARecordLostBetweenKernelAndAgentIsUnexplained) {
+  Counters counters = Balanced();
+  for (auto& [name, value] : counters)
+    if (name == "kernel.submitted" || name == "kernel.seen") ++value;
+  EXPECT_EQ(TotalLedger(counters).unexplained, 1u);
 }
 
 TEST(Ledger, EachSinkHasAnIdentityOfItsOwn) {

@@ -50,6 +50,16 @@ TEST(RunSummary, JsonHasTheFiguresThatReportsNeed) {
                     HasSubstr("\"unexplained\": 0"), HasSubstr("\"agent.observed\": 12")));
 }
 
+// A replay of which the exporter refused every batch ended with exit code 0.
+TEST(RunSummary, ARunThatAnExporterRefusedIsAFailure) {
+  RunSummary summary = Summary();
+  EXPECT_TRUE(summary.CheckStored());
+  summary.counters.emplace_back("sink.dropped{sink=sqlite}", 7);
+  const auto stored = summary.CheckStored();
+  ASSERT_FALSE(stored);
+  EXPECT_THAT(stored.error().message, HasSubstr("7 spans were not stored"));
+}
+
 TEST(RunSummary, MeasuresThisProcess) {
   RunSummary summary;
   MeasureProcess(&summary);

@@ -1,10 +1,13 @@
 #include "engine/plugin/loader.h"
 
 #include <dlfcn.h>
+#include <elf.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
+#include <fstream>
 #include <system_error>
 
 #include <fmt/format.h>
@@ -27,7 +30,29 @@ bool PlainName(std::string_view name) {
   });
 }
 
+// dlopen maps what the headers promise; where a half-copied file does not keep it, SIGBUS ends weft.
+// Everything else that is wrong with a library dlopen reports by itself.
+Result<void> CheckWhole(const fs::path& path) {
+  std::error_code error;
+  const uint64_t size = fs::file_size(path, error);
+  std::ifstream file(path, std::ios::binary);
+  Elf64_Ehdr head{};
+  if (error || !file.read(reinterpret_cast<char*>(&head), sizeof head)) return {};
+  if (std::memcmp(head.e_ident, ELFMAG, SELFMAG) != 0) return {};
+  uint64_t end = head.e_shoff + uint64_t{head.e_shnum} * head.e_shentsize;
+  file.seekg(static_cast<std::streamoff>(head.e_phoff));
+  Elf64_Phdr part{};
+  for (uint16_t i = 0; i < head.e_phnum; ++i) {
+    if (!file.read(reinterpret_cast<char*>(&part), sizeof part)) break;
+    if (part.p_type == PT_LOAD) end = std::max(end, part.p_offset + part.p_filesz);
+  }
+  if (end <= size) return {};
+  return Fail(Code::kInvalid, fmt::format("open: {} is cut short: {} of {} bytes", path.native(),
+                                          size, end));
+}
+
 Result<weft_plugin_v1_fn> OpenLibrary(const fs::path& path) {
+  WEFT_TRY(CheckWhole(path));
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) return Fail(Code::kInvalid, fmt::format("open: {}", dlerror()));
   void* symbol = dlsym(library, "weft_plugin_v1");

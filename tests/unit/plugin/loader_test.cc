@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -124,6 +125,21 @@ TEST_F(LoaderInOwnFolder, RefusesAFileThatIsNoLibrary) {
   const auto loaded = loader.Load(Kind::kSampler, "poem");
   ASSERT_FALSE(loaded);
   EXPECT_THAT(loaded.error().message, HasSubstr("plugin sampler poem: open: "));
+}
+
+// dlopen of a plugin that was copied half way killed weft with SIGBUS.
+TEST_F(LoaderInOwnFolder, RefusesALibraryThatIsCutShort) {
+  const fs::path path = folder_ / "weft-correlator-healthy.so";
+  fs::copy_file(fs::path(ZOO_FOLDER) / "weft-correlator-healthy.so", path);
+  const auto whole = fs::file_size(path);
+  for (const auto size : {whole - 1, whole / 2, whole / 10, uintmax_t{100}}) {
+    fs::resize_file(path, size);
+    PluginLoader loader(folder_);
+    const auto loaded = loader.Load(Kind::kCorrelator, "healthy");
+    ASSERT_FALSE(loaded) << size;
+    EXPECT_THAT(loaded.error().message,
+                HasSubstr(fmt::format("is cut short: {} of {} bytes", size, whole)));
+  }
 }
 
 TEST_F(LoaderInOwnFolder, ListsWhatIsThereByKindAndName) {

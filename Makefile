@@ -2,7 +2,7 @@
 PRESET ?= release
 BUILD  := build/$(PRESET)
 
-.PHONY: help deps build demo test bench clean format
+.PHONY: help deps configured build demo test bench clean format
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -10,11 +10,14 @@ help:  ## this list
 deps:
 	@.ci/deps
 
-build: deps  ## configure and build everything
+configured: deps
 	@[ -f $(BUILD)/build.ninja ] || cmake --preset $(PRESET)
+
+build: configured  ## configure and build everything
 	@cmake --build $(BUILD)
 
-demo: build  ## trace a shop of live programs for 20 s and show what was found
+demo: configured  ## trace a shop of live programs for 20 s and show what was found
+	@cmake --build $(BUILD) --target product
 	@tests/e2e/demo $(BUILD)
 
 test: deps  ## build and run all tests
@@ -22,7 +25,8 @@ test: deps  ## build and run all tests
 	@cmake --build build/dev
 	@ctest --test-dir build/dev --output-on-failure -j2
 
-bench: build  ## benchmarks: CSV in build/bench
+bench: configured  ## benchmarks: CSV in build/bench
+	@cmake --build $(BUILD) --target benches
 	@tests/bench/run $(BUILD)
 
 format:  ## clang-format what is tracked

@@ -51,6 +51,7 @@ function(weft_plugin name)
   set_target_properties(weft-${name} PROPERTIES PREFIX "" CXX_VISIBILITY_PRESET hidden
     C_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON
     LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/plugins)
+  set_property(GLOBAL APPEND PROPERTY WEFT_PLUGIN_TARGETS weft-${name})
   install(TARGETS weft-${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/weft/plugins)
 endfunction()
 

@@ -2,7 +2,18 @@
 
 #include <algorithm>
 
+#include "engine/base/clock.h"
+
 namespace weft::stitch {
+namespace {
+
+// Long enough that some batch of it went through at once; short enough that a host which was
+// suspended (its monotonic clock stood still) is believed again soon.
+constexpr int64_t kOffsetMinute = 60 * kSecond;
+
+}  // namespace
+
+int64_t Agent::LogOffsetNs() const { return std::min(least_offset_ns[0], least_offset_ns[1]); }
 
 uint32_t AgentTable::Find(uint64_t agent_id) const {
   const uint32_t* number = by_id_.Find(agent_id);
@@ -40,12 +51,22 @@ bool AgentTable::NoteSequence(Agent& agent, uint64_t sequence, uint64_t* gap) {
   return true;
 }
 
+void AgentTable::NoteOffset(Agent& agent, const api::EventHeader& header, int64_t append_ns) {
+  if (agent.offset_minute_begin_ns == INT64_MIN) agent.offset_minute_begin_ns = append_ns;
+  if (append_ns - agent.offset_minute_begin_ns >= kOffsetMinute) {
+    agent.offset_minute_begin_ns = append_ns;
+    agent.least_offset_ns[1] = agent.least_offset_ns[0];
+    agent.least_offset_ns[0] = INT64_MAX;
+  }
+  agent.least_offset_ns[0] = std::min(agent.least_offset_ns[0], append_ns - header.now_ns);
+}
+
 void AgentTable::NoteBatch(Agent& agent, const api::EventHeader& header, int64_t append_ns,
                            int64_t grace_ns) {
   const int64_t watermark = std::min(header.watermark_ns, header.now_ns);
   agent.watermark_ns = std::max(agent.watermark_ns, watermark);
   agent.log_watermark_ns =
-      std::max(agent.log_watermark_ns, append_ns - (header.now_ns - watermark) - grace_ns);
+      std::max(agent.log_watermark_ns, watermark + agent.LogOffsetNs() - grace_ns);
   agent.now_ns = std::max(agent.now_ns, header.now_ns);
   agent.last_append_ns = std::max(agent.last_append_ns, append_ns);
   agent.last |= header.last;

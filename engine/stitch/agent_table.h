@@ -25,6 +25,10 @@ struct Agent {
   int64_t watermark_ns = INT64_MIN;  // event time
   int64_t log_watermark_ns = INT64_MIN;
   int64_t now_ns = INT64_MIN;  // event time of its newest batch
+  // The least (append time - event time) of this minute and of the one before: what is nearest to
+  // the difference of the two clocks. A single batch that was delayed says too much.
+  int64_t least_offset_ns[2] = {INT64_MAX, INT64_MAX};
+  int64_t offset_minute_begin_ns = INT64_MIN;
   int64_t last_append_ns = 0;
   uint64_t highest_sequence = 0;
   uint64_t recent = 0;  // bit i: highest_sequence - i has been seen
@@ -35,6 +39,8 @@ struct Agent {
   std::vector<OpenRow> open_rows;   // announced; some have ended since
 
   bool gone() const { return last || lost; }
+  // What turns its event time into log time. Requires: NoteOffset was called.
+  int64_t LogOffsetNs() const;
 };
 
 class AgentTable {
@@ -46,6 +52,8 @@ class AgentTable {
 
   // False: this (agent, sequence) was here before. *gap: how many before it are missing by now.
   bool NoteSequence(Agent& agent, uint64_t sequence, uint64_t* gap);
+  // Learns from the stamps of a batch that has been read how the agent's clock and the log's relate.
+  static void NoteOffset(Agent& agent, const api::EventHeader& header, int64_t append_ns);
   // Takes over watermark and addresses of a batch that has been consumed.
   void NoteBatch(Agent& agent, const api::EventHeader& header, int64_t append_ns,
                  int64_t grace_ns);

@@ -62,7 +62,7 @@ struct HeldBatch {
   uint64_t offset = 0;
   uint64_t serial = 0;  // never reused, unlike the batch's number
   int64_t append_ns = 0;
-  int64_t log_offset_ns = 0;      // log time - event time, from the batch's own stamps
+  int64_t log_offset_ns = 0;      // log time - event time, of its agent
   int64_t first_start_ns = INT64_MAX;
   uint32_t rows = 0;              // held
   uint32_t pending = 0;           // held and not emitted, neither whole nor as open

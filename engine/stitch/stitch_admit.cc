@@ -58,12 +58,13 @@ void StitchPartition::Impl::ConsumeEvents(const transport::Record& record) {
   if (gap != 0) count_.sequence_gaps.Add(gap);
 
   const api::EventHeader header = events->header;
+  AgentTable::NoteOffset(agents_[agent_number], header, record.append_ns);
   if (events->spans.spans().n != 0) {
     HeldBatch held;
     held.events = std::move(*events);
     held.offset = record.offset;
     held.append_ns = record.append_ns;
-    held.log_offset_ns = record.append_ns - header.now_ns;
+    held.log_offset_ns = agents_[agent_number].LogOffsetNs();
     held.agent = agent_number;
     held.processes.assign(held.events.spans.processes_.n, kNone);
     const uint32_t batch = rows_.AddBatch(std::move(held));

@@ -2,7 +2,7 @@
 PRESET ?= release
 BUILD  := build/$(PRESET)
 
-.PHONY: help deps configured build demo test bench clean format
+.PHONY: help deps configured build demo test bench clean format tidy
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -31,6 +31,11 @@ bench: configured  ## benchmarks: CSV in build/bench
 
 format:  ## clang-format what is tracked
 	@git ls-files '*.cc' '*.h' | xargs clang-format-14 -i
+
+tidy: deps  ## clang-tidy over everything (slow)
+	@cmake --preset fuzz >/dev/null && cmake --build build/fuzz --target weft_capnp
+	@git ls-files 'engine/*.cc' 'sources/*.cc' 'plugins/*.cc' 'sinks/*.cc' 'sql/*.cc' | \
+	  xargs -P2 -n8 clang-tidy-19 -p build/fuzz --quiet
 
 clean:
 	rm -rf build

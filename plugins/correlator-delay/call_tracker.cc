@@ -40,6 +40,7 @@ void CallTracker::Run(ProcessHistory& history, const RequestModel& model, Reques
   voices_ = &voices;
   mode_ = mode;
   BuildEvents(history);
+  if (threads_) FindPlaces();
   open_.clear();
   weighed_.clear();
   position_.assign(history.requests.size(), kNone);
@@ -64,12 +65,45 @@ void CallTracker::Handle(const Event& e) {
   switch (e.what) {
     case kBegin:
       position_[e.number] = static_cast<uint32_t>(open_.size());
-      open_.push_back(
-          {e.number, kNone, {states_->Start(history_->requests[e.number].operation), e.at}});
+      open_.push_back({e.number,
+                       kNone,
+                       {states_->Start(history_->requests[e.number].operation), e.at,
+                        &history_->requests[e.number].begin_place}});
       break;
     case kCall: OnCall(e.number); break;
     case kEnd: OnEnd(e.number, e.at); break;
     default: OnResponse(e.number, e.at);
+  }
+}
+
+// Where each event stands in its thread's stream. An event before the window keeps the place that
+// it had when all around it was in view.
+void CallTracker::FindPlaces() {
+  threads_seen_.clear();
+  for (const Event& e : events_) {
+    const bool request = e.what == kBegin || e.what == kEnd;
+    const bool begin = e.what == kBegin || e.what == kCall;
+    const bool output = e.what == kCall || e.what == kEnd;
+    Place* place;
+    uint32_t thread;
+    if (request) {
+      Request& r = history_->requests[e.number];
+      place = begin ? &r.begin_place : &r.end_place;
+      thread = begin ? r.begin_thread : r.end_thread;
+    } else {
+      Call& c = history_->calls[e.number];
+      place = begin ? &c.begin_place : &c.end_place;
+      thread = begin ? c.begin_thread : c.end_thread;
+    }
+    if (thread == 0) continue;
+    ThreadStream& s = threads_seen_[thread];
+    if (!output && s.outputs > 0) s.inputs = s.outputs = 0;
+    if (!output && s.inputs == 0) s.run_began = e.at;
+    if (place->thread == 0 || e.at >= history_->window_begin)
+      *place = {e.at,     s.run_began, s.previous, thread, output ? s.outputs : s.inputs,
+                s.inputs, output};
+    ++(output ? s.outputs : s.inputs);
+    s.previous = e.at;
   }
 }
 
@@ -101,18 +135,18 @@ void CallTracker::Close(uint32_t request) {
 void CallTracker::OnResponse(uint32_t number, int64_t at) {
   const Call& call = history_->calls[number];
   if (const uint32_t cluster = cluster_of_call_[number]; cluster != kNone) {
-    clusters_[cluster].Answer(number, kNone, call.callee, at, *states_);
+    clusters_[cluster].Answer(number, kNone, call.callee, at, &call.end_place, *states_);
     AfterChange(cluster, at);
     return;
   }
   Track* track = TrackOf(call.owner);
   if (track == nullptr) return;
   if (track->cluster == kNone) {
-    track->track = {states_->Answered(track->track.state, call.callee), at};
+    track->track = {states_->Answered(track->track.state, call.callee), at, &call.end_place};
     return;
   }
   Cluster& cluster = clusters_[track->cluster];
-  cluster.Answer(number, cluster.MemberOf(call.owner), call.callee, at, *states_);
+  cluster.Answer(number, cluster.MemberOf(call.owner), call.callee, at, &call.end_place, *states_);
   AfterChange(track->cluster, at);
 }
 
@@ -132,11 +166,13 @@ void CallTracker::OnCall(uint32_t number) {
   Track* track = TrackOf(call.owner);
   if (track == nullptr) return;
   if (track->cluster == kNone) {
-    track->track = {states_->Called(track->track.state, call.callee), call.start_ns};
+    track->track = {states_->Called(track->track.state, call.callee), call.start_ns,
+                    &call.begin_place};
     return;
   }
   Cluster& cluster = clusters_[track->cluster];
-  cluster.Follow(cluster.MemberOf(call.owner), call, *model_, *states_);
+  const uint32_t member = cluster.MemberOf(call.owner);
+  cluster.Follow(member, call, *model_, *states_);
   AfterChange(track->cluster, call.start_ns);
 }
 

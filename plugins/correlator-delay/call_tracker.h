@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <unordered_map>
 #include <vector>
 
 #include "plugins/correlator-delay/earlier_voices.h"
@@ -43,6 +44,12 @@ class CallTracker {
   void Run(ProcessHistory& history, const RequestModel& model, RequestStates& states,
            QueueOrder& order, const EarlierVoices& voices, Mode mode);
 
+  // Whether thread ids are looked at, and whether what they say is believed yet.
+  void set_threads(bool use, bool believe) {
+    threads_ = use;
+    believe_threads_ = believe;
+  }
+
   const std::vector<Weighed>& weighed() const { return weighed_; }
   // How many wanted calls of the last run had more than one open request.
   size_t ambiguous() const { return ambiguous_; }
@@ -65,25 +72,34 @@ class CallTracker {
     bool nested;
     float value() const { return hazard + bonus + order; }
   };
+
   struct Queue {
     size_t members = 0, oldest = 0;
     float hazard = 0;
   };
+  struct ThreadStream {
+    int64_t run_began = 0, previous = 0;
+    uint16_t inputs = 0, outputs = 0;
+  };
 
   void BuildEvents(const ProcessHistory& history);
+  void FindPlaces();
   void Handle(const Event& event);
   void OnCall(uint32_t number);
   void OnResponse(uint32_t number, int64_t at);
   void OnEnd(uint32_t request, int64_t at);
   void FindCandidates(const Call& call);
   float HazardOf(const TrackState& track, Outcome outcome, int64_t at);
+  Stand StandOf(size_t i, const Place& output) const;
+  float Continuity(size_t i, Outcome outcome, const Place& output) const;
+  void LearnStands(Outcome outcome, const Place& output, size_t owner);
   void AddBonuses(const Call& call);
   float OrderBonus(size_t i, float factor) const;
   void WeighChoices(uint32_t cluster, const Call& call, const std::vector<uint32_t>& plausible,
                     bool background_plausible, float background);
   Queue QueueOf(size_t i) const;
-  void SetRelativeHazards();
   void LearnOrder(Outcome outcome, size_t best);
+  void SetRelativeHazards();
   void WeighEnd(uint32_t request, int64_t at);
   uint32_t ChooseAny(const Call& call) const;
   void FindPlausible(float top);
@@ -98,6 +114,7 @@ class CallTracker {
   void Close(uint32_t request);
 
   uint32_t keep_;
+  bool threads_ = false, believe_threads_ = false;
   ProcessHistory* history_ = nullptr;
   const RequestModel* model_ = nullptr;
   RequestStates* states_ = nullptr;
@@ -116,6 +133,7 @@ class CallTracker {
   std::vector<uint32_t> plausible_;
   std::vector<Choice> choices_;
   std::vector<float> end_bonus_;  // by hypothesis
+  std::unordered_map<uint32_t, ThreadStream> threads_seen_;
   std::vector<Weighed> weighed_;
   size_t wanted_pending_ = 0, ambiguous_ = 0;
 };

@@ -23,6 +23,7 @@ double Microseconds(int64_t ns) { return static_cast<double>(ns) * 1e-3; }
 // Whose turn it was to end is evidence too: the owner is known, so a hypothesis in which the
 // request overtook others is the less likely one.
 void CallTracker::WeighEnd(uint32_t request, int64_t at) {
+  const Place& place = history_->requests[request].end_place;
   candidates_.clear();
   for (uint32_t i = 0; i < open_.size(); ++i) {
     const Track& track = open_[i];
@@ -37,7 +38,10 @@ void CallTracker::WeighEnd(uint32_t request, int64_t at) {
   SetRelativeHazards();
   const uint32_t mine = position_[request];
   const bool in_window = at >= history_->window_begin && at <= history_->window_end;
-  if (mode_ == Mode::kSearch || in_window) LearnOrder(kEnds, mine);
+  if (mode_ == Mode::kSearch || in_window) {
+    LearnOrder(kEnds, mine);
+    LearnStands(kEnds, place, mine);
+  }
   const uint32_t number = open_[mine].cluster;
   if (number == kNone) return;
   const Cluster& cluster = clusters_[number];
@@ -51,8 +55,38 @@ void CallTracker::WeighEnd(uint32_t request, int64_t at) {
       relative_hazard_[i] =
           std::exp(std::min(HazardOf(candidates_[i].track, kEnds, at) - top, 60.0f));
     }
-    end_bonus_.push_back(OrderBonus(mine, factor));
+    end_bonus_.push_back(OrderBonus(mine, factor) + Continuity(mine, kEnds, place));
   }
+}
+
+// How candidate `i` stands to an output, as far as threads tell.
+Stand CallTracker::StandOf(size_t i, const Place& output) const {
+  const TrackState& mine = candidates_[i].track;
+  if (!threads_ || mine.place == nullptr) return {};
+  Stand stand{states_->last(mine.state), Microseconds(output.at - mine.at),
+              RelationOf(*mine.place, output), Turn::kAlone};
+  if (stand.relation == Relation::kUnknown) return stand;
+  for (const Candidate& c : candidates_) {
+    if (&c == &candidates_[i] || states_->last(c.track.state) != stand.last || !c.nested ||
+        c.track.place->thread != mine.place->thread)
+      continue;
+    if (c.track.at < mine.at) {
+      stand.turn = Turn::kBehind;
+      break;
+    }
+    stand.turn = Turn::kFirst;
+  }
+  return stand;
+}
+
+float CallTracker::Continuity(size_t i, Outcome outcome, const Place& output) const {
+  return threads_ && believe_threads_ ? order_->continuity.LogRatio(outcome, StandOf(i, output))
+                                      : 0;
+}
+
+void CallTracker::LearnStands(Outcome outcome, const Place& output, size_t owner) {
+  for (size_t i = 0; threads_ && i < candidates_.size(); ++i)
+    order_->continuity.Observe(outcome, StandOf(i, output), i == owner);
 }
 
 float CallTracker::HazardOf(const TrackState& track, Outcome outcome, int64_t at) {
@@ -124,6 +158,7 @@ void CallTracker::AddBonuses(const Call& call) {
     if (any_nested && !c.nested) c.bonus += kNotNested;
     if (spoken) c.bonus += voices_->Sum(call.row, history_->requests[open_[c.open].request].row);
     if (candidates_.size() > 1) c.order = OrderBonus(i, factor);
+    c.order += Continuity(i, call.callee, call.begin_place);
   }
 }
 
@@ -190,16 +225,19 @@ void CallTracker::Decide(uint32_t number, float background) {
   for (uint32_t i = 0; i < candidates_.size(); ++i) {
     const bool followed = std::ranges::find(plausible_, i) != plausible_.end();
     pending.alternatives.push_back({open_[candidates_[i].open].request,
-                                    followed ? 0 : std::exp(candidates_[i].value() - top)});
+                                    followed ? 0 : std::exp(candidates_[i].value() - top),
+                                    StandOf(i, call.begin_place)});
   }
-  pending.alternatives.push_back({kNone, background_plausible ? 0 : std::exp(background - top)});
+  pending.alternatives.push_back(
+      {kNone, background_plausible ? 0 : std::exp(background - top), {}});
 
   if (plausible_.empty()) {
     Commit(pending, kNone);
   } else if (Track& track = open_[candidates_[plausible_[0]].open];
              plausible_.size() == 1 && !background_plausible && track.cluster == kNone) {
     Commit(pending, track.request);
-    track.track = {states_->Called(track.track.state, call.callee), call.start_ns};
+    track.track = {states_->Called(track.track.state, call.callee), call.start_ns,
+                   &call.begin_place};
   } else {
     Branch(number, std::move(pending), plausible_, background_plausible, background);
   }
@@ -225,7 +263,9 @@ void CallTracker::WeighChoices(uint32_t number, const Call& call,
     for (const uint32_t i : plausible) {
       const uint32_t request = open_[candidates_[i].open].request;
       const float order = candidates_.size() > 1 ? OrderBonus(i, factor) : 0;
-      choices_.push_back({cluster.MemberOf(request), request, candidates_[i].bonus + order});
+      const float thread = Continuity(i, call.callee, call.begin_place);
+      choices_.push_back(
+          {cluster.MemberOf(request), request, candidates_[i].bonus + order + thread});
     }
     if (background_plausible) choices_.push_back({kNone, kNone, background});
   }
@@ -234,10 +274,13 @@ void CallTracker::WeighChoices(uint32_t number, const Call& call,
 void CallTracker::Commit(const PendingCall& pending, uint32_t owner) {
   Call& call = history_->calls[pending.call];
   call.owner = owner;
-  if (!call.wanted) return;
   float sum = 1;
   for (const Alternative& a : pending.alternatives)
     if (a.owner != owner) sum += a.mass;
+  if (!call.ahead && pending.candidates > 1)
+    for (const Alternative& a : pending.alternatives)
+      order_->continuity.Observe(call.callee, a.stand, a.owner == owner);
+  if (!call.wanted) return;
   const float even = std::log(static_cast<float>(pending.candidates)) - std::log(sum);
   for (const Alternative& a : pending.alternatives) {
     const float mass = a.owner == owner ? 1.0f : std::max(a.mass, 1e-9f);

@@ -13,14 +13,19 @@ class EarlierVoices {
   // The first `entries` of the list; lent until the next Take.
   void Take(const weft_candidates& list, uint32_t entries, uint32_t rows) {
     list_ = &list;
+    threads_ = false;
     head_.assign(entries == 0 ? 0 : rows, WEFT_NONE);
     next_.assign(entries, WEFT_NONE);
     for (uint32_t i = 0; i < entries; ++i) {
       if (list.child[i] >= rows) continue;
+      threads_ |= (list.evidence[i] & WEFT_EVIDENCE_THREAD) != 0;
       next_[i] = head_[list.child[i]];
       head_[list.child[i]] = i;
     }
   }
+
+  // Whether the chain looks at threads at all.
+  bool OfThreads() const { return threads_; }
 
   bool About(uint32_t call_row) const {
     return call_row < head_.size() && head_[call_row] != WEFT_NONE;
@@ -40,6 +45,7 @@ class EarlierVoices {
  private:
   std::vector<uint32_t> head_, next_;
   const weft_candidates* list_ = nullptr;
+  bool threads_ = false;
 };
 
 }  // namespace weft::plugins::delay

@@ -24,7 +24,7 @@ void PendingCall::Add(uint32_t owner, float mass) {
       a.mass += mass;
       return;
     }
-  alternatives.push_back({owner, mass});
+  alternatives.push_back({owner, mass, {}});
 }
 
 void Cluster::Reset() {
@@ -78,7 +78,7 @@ void Cluster::Branch(PendingCall call, const Call& info, const std::vector<Choic
     const double gap = Microseconds(info.start_ns - track.at);
     h.score += states.LogP(track.state, info.callee) +
                model.LogGap(states.last(track.state), info.callee, gap);
-    track = {states.Called(track.state, info.callee), info.start_ns};
+    track = {states.Called(track.state, info.callee), info.start_ns, &info.begin_place};
   }
   hypotheses_.swap(next_);
   Settle(info.start_ns, keep, model, states);
@@ -91,12 +91,12 @@ void Cluster::Follow(uint32_t member, const Call& call, const RequestModel& mode
     const double gap = Microseconds(call.start_ns - track.at);
     h.score += states.LogP(track.state, call.callee) +
                model.LogGap(states.last(track.state), call.callee, gap);
-    track = {states.Called(track.state, call.callee), call.start_ns};
+    track = {states.Called(track.state, call.callee), call.start_ns, &call.begin_place};
   }
 }
 
 void Cluster::Answer(uint32_t call, uint32_t member, uint16_t callee, int64_t at,
-                     RequestStates& states) {
+                     const Place* place, RequestStates& states) {
   size_t position = pending_.size();
   if (member == kNone)
     for (size_t p = 0; p < pending_.size(); ++p)
@@ -108,7 +108,7 @@ void Cluster::Answer(uint32_t call, uint32_t member, uint16_t callee, int64_t at
     if (mine == kNone) continue;
     TrackState& track = h.tracks[mine];
     h.score += states.LogP(track.state, kResponds);
-    track = {states.Answered(track.state, callee), at};
+    track = {states.Answered(track.state, callee), at, place};
   }
 }
 

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "plugins/correlator-delay/process_history.h"
+#include "plugins/correlator-delay/queue_order.h"
 #include "plugins/correlator-delay/request_model.h"
 #include "plugins/correlator-delay/request_states.h"
 
@@ -22,13 +23,17 @@ namespace weft::plugins::delay {
 
 struct TrackState {
   uint32_t state = 0;
-  int64_t at = 0;  // of the last event
-  friend bool operator==(const TrackState&, const TrackState&) = default;
+  int64_t at = 0;                // of the last event
+  const Place* place = nullptr;  // of the same; null: threads are not looked at
+  friend bool operator==(const TrackState& a, const TrackState& b) {
+    return a.state == b.state && a.at == b.at;
+  }
 };
 
 struct Alternative {
   uint32_t owner;  // request; kNone: no request
   float mass;      // relative to the owner that was chosen
+  Stand stand{};   // where it stood when the call began
 };
 
 struct PendingCall {
@@ -70,7 +75,8 @@ class Cluster {
   // A call whose owner is known.
   void Follow(uint32_t member, const Call& call, const RequestModel& model, RequestStates& states);
   // The response of a call: of a pending one, or of a member's.
-  void Answer(uint32_t call, uint32_t member, uint16_t callee, int64_t at, RequestStates& states);
+  void Answer(uint32_t call, uint32_t member, uint16_t callee, int64_t at, const Place* place,
+              RequestStates& states);
   // `bonus`: of each hypothesis, beyond the model's.
   void End(uint32_t member, int64_t at, const std::vector<float>& bonus, const RequestModel& model,
            RequestStates& states);

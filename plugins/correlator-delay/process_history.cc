@@ -82,13 +82,18 @@ void ProcessHistory::TakeRequest(const weft_spans& view, uint32_t row, uint8_t r
   if (*slot == kNone) {
     *slot = static_cast<uint32_t>(requests.size());
     *Slot(BySpan(view.span_id[row])) = *slot;
-    requests.push_back({view.exchange[row], view.span_id[row], view.start_ns[row], 0, row,
-                        operations.Of(HashOf(view, view.operation[row])), false});
+    requests.emplace_back();
+    requests.back().exchange = view.exchange[row];
+    requests.back().span_id = view.span_id[row];
+    requests.back().start_ns = view.start_ns[row];
+    requests.back().operation = operations.Of(HashOf(view, view.operation[row]));
   }
   Request& r = requests[*slot];
   r.row = row;
   r.end_ns = view.end_ns[row];
   r.ahead = role == WEFT_ROLE_AHEAD;
+  if (view.request_tid != nullptr) r.begin_thread = view.request_tid[row];
+  if (view.response_tid != nullptr) r.end_thread = view.response_tid[row];
   request_of_row[row] = *slot;
 }
 
@@ -99,8 +104,11 @@ void ProcessHistory::TakeCall(const weft_spans& view, uint32_t row, uint8_t role
     *slot = static_cast<uint32_t>(calls.size());
     const uint32_t peer = view.peer == nullptr ? 0 : view.peer[row];
     const uint64_t name = Join(HashOf(view, peer), HashOf(view, view.operation[row]));
-    calls.push_back({view.exchange[row], view.start_ns[row], 0, row, kNone, callees.Of(name), false,
-                     false, false, false});
+    calls.emplace_back();
+    calls.back().exchange = view.exchange[row];
+    calls.back().start_ns = view.start_ns[row];
+    calls.back().owner = kNone;
+    calls.back().callee = callees.Of(name);
     if (role == WEFT_ROLE_BEFORE) {
       Call& c = calls.back();
       c.owner = *Slot(BySpan(view.parent_id[row]));
@@ -111,6 +119,8 @@ void ProcessHistory::TakeCall(const weft_spans& view, uint32_t row, uint8_t role
   c.row = row;
   c.end_ns = view.end_ns[row];
   c.ahead = role == WEFT_ROLE_AHEAD;
+  if (view.request_tid != nullptr) c.begin_thread = view.request_tid[row];
+  if (view.response_tid != nullptr) c.end_thread = view.response_tid[row];
   c.wanted = role == WEFT_ROLE_DECIDE;
   call_of_row[row] = *slot;
   if (!c.wanted) return;

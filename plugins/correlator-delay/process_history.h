@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/api/plugin_abi.h"
+#include "plugins/correlator-delay/thread_continuity.h"
 
 namespace weft::plugins::delay {
 
@@ -22,7 +23,9 @@ struct Request {
   int64_t start_ns, end_ns;  // end 0: still open
   uint32_t row;              // in the view; kNone: not in it
   uint16_t operation;
-  bool ahead;  // began after the window: gone at Settle
+  bool ahead;                                 // began after the window: gone at Settle
+  uint32_t begin_thread = 0, end_thread = 0;  // that read it, that answered; 0: not known
+  Place begin_place{}, end_place{};
 };
 
 struct Call {
@@ -35,6 +38,8 @@ struct Call {
   bool ahead;
   bool wanted;     // the window asks for its owner
   bool contested;  // a request was open when it began
+  uint32_t begin_thread = 0, end_thread = 0;
+  Place begin_place{}, end_place{};
 };
 
 // Small numbers for names, stable for the life of a process: hash of the name -> number.

@@ -19,6 +19,9 @@ double Microseconds(int64_t ns) { return static_cast<double>(ns) * 1e-3; }
 void ProcessLearner::Decide(const weft_spans& view, const EarlierVoices& voices,
                             CallTracker& tracker) {
   history_.Take(view);
+  // Thread ids are the chain's choice: a chain without a voice of threads decides without them.
+  threads_ |= voices.OfThreads();
+  tracker.set_threads(threads_, warm_);
   if (!quantum_known_) FindQuantum();
   if (!warm_ && SearchIsDue()) {
     Search(voices, tracker);

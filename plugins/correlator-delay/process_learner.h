@@ -56,6 +56,7 @@ class ProcessLearner {
   std::vector<uint32_t> owners_before_;
   int64_t busy_until_ = INT64_MIN;
   bool warm_ = false;
+  bool threads_ = false;
   size_t searched_requests_ = 0;  // cold: in the last search
   bool quantum_known_ = false;
   uint32_t callees_in_states_ = 0;

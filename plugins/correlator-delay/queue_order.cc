@@ -28,6 +28,7 @@ void QueueOrder::Add(Outcome outcome, bool overtook, float expected_overtook) {
 }
 
 void QueueOrder::Fade(float factor) {
+  continuity.Scale(factor);
   for (Seen& s : seen)
     for (float* f : {&s.overtook, &s.in_order, &s.expected_overtook, &s.expected_in_order})
       *f *= factor;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "plugins/correlator-delay/request_model.h"
+#include "plugins/correlator-delay/thread_continuity.h"
 
 namespace weft::plugins::delay {
 
@@ -17,6 +18,7 @@ struct QueueOrder {
     float expected_overtook = 0, expected_in_order = 0;  // what the hazards alone say
   };
   std::vector<Seen> seen = std::vector<Seen>(kOutcomes);
+  ThreadContinuity continuity;
 
   // By how much less likely than its hazard says it is that a request overtakes; 1 is "no matter".
   float OvertakeFactor(Outcome outcome) const;

@@ -81,6 +81,10 @@ class Command {
 std::unique_ptr<Command> MakeMissing(std::string_view name, std::string_view part,
                                      std::string_view packages);
 
+// Text for people, on stderr. If nobody can read it, it is not worth ending for: what fmt::print
+// would throw (a full disk, a pipe whose reader has gone) is ignored.
+void PrintNote(const std::string& text);
+
 // Parses the command line, runs the command, prints the error if there is one.
 int Dispatch(int argc, char** argv, std::vector<std::unique_ptr<Command>> commands);
 

@@ -5,7 +5,9 @@
 #include <CLI/Formatter.hpp>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <new>
 
 #include <fmt/format.h>
@@ -162,9 +164,15 @@ int RunCommand(Command& command, LogLevel level) {
   CommandContext context{clock, *log, level,
                          std::filesystem::read_symlink("/proc/self/exe", ignored)};
   const Result<int> result = command.Run(context);
-  if (result) return *result;
-  fmt::print(stderr, "weft {}: {}\n", command.Info().name, result.error().message);
-  return ExitCodeOf(result.error());
+  if (!result) {
+    PrintNote(fmt::format("weft {}: {}\n", command.Info().name, result.error().message));
+    return ExitCodeOf(result.error());
+  }
+  // What the answer is redirected to may be full; that shows only here.
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return *result;
+  PrintNote(
+      fmt::format("weft {}: standard output: {}\n", command.Info().name, std::strerror(errno)));
+  return kExitFailure;
 }
 
 int DispatchOrThrow(int argc, char** argv, std::vector<std::unique_ptr<Command>> commands) {
@@ -186,7 +194,7 @@ int DispatchOrThrow(int argc, char** argv, std::vector<std::unique_ptr<Command>>
     command->Declare(options);
   }
   if (const std::string unknown = UnknownCommand(argc, argv, commands); !unknown.empty()) {
-    fmt::print(stderr, "weft: {}\n", unknown);
+    PrintNote(fmt::format("weft: {}\n", unknown));
     return kExitUsage;
   }
   try {
@@ -222,13 +230,15 @@ std::unique_ptr<Command> MakeMissing(std::string_view name, std::string_view par
   return std::make_unique<Missing>(name, part, packages);
 }
 
+void PrintNote(const std::string& text) { (void)std::fputs(text.c_str(), stderr); }
+
 int Dispatch(int argc, char** argv, std::vector<std::unique_ptr<Command>> commands) {
   try {
     return DispatchOrThrow(argc, argv, std::move(commands));
   } catch (const std::bad_alloc&) {
     std::fputs("weft: out of memory\n", stderr);
   } catch (const std::exception& e) {
-    fmt::print(stderr, "weft: internal error: {}\n", e.what());
+    PrintNote(fmt::format("weft: internal error: {}\n", e.what()));
   }
   return kExitFailure;
 }

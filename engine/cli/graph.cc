@@ -32,7 +32,7 @@ class Graph final : public Command {
     const auto edges = sql::ReadServiceGraph(*db, Since(context.clock, last_ns_), INT64_MAX);
     if (!edges) return std::unexpected(edges.error());
     if (edges->empty()) {
-      fmt::print(stderr, "no calls; {}\n", NewestTraceHint(*db, context.clock));
+      PrintNote(fmt::format("no calls; {}\n", NewestTraceHint(*db, context.clock)));
       return kExitNotFound;
     }
     const std::string dot = DotGraph(*edges);

@@ -60,14 +60,14 @@ class Record final : public Command {
     auto source = EbpfRun::Start(*config, file_, transport, {context.log, metrics, context.clock});
     if (!source) return std::unexpected(source.error());
     if (!quiet_)
-      fmt::print(stderr, "weft: tracing {} into the recording {} (Ctrl-C ends)\n",
-                 DescribeSelection(config->ebpf), file_);
+      PrintNote(fmt::format("weft: tracing {} into the recording {} (Ctrl-C ends)\n",
+                            DescribeSelection(config->ebpf), file_));
     Watch(context.clock, stop, metrics, **source);
     WEFT_TRY((*source)->Stop());
     if (!quiet_)
-      fmt::print(stderr, "weft: {} observations in {} ({})\nweft: try: weft replay {}\n",
-                 metrics.Get("agent.observed").Get(), file_, ShortSize((*source)->recorded_bytes()),
-                 file_);
+      PrintNote(fmt::format("weft: {} observations in {} ({})\nweft: try: weft replay {}\n",
+                            metrics.Get("agent.observed").Get(), file_,
+                            ShortSize((*source)->recorded_bytes()), file_));
     return kExitOk;
   }
 

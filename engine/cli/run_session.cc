@@ -25,7 +25,7 @@ void RunSession::Declare(Options& options) {
 }
 
 void RunSession::Say(std::string_view line) const {
-  if (!quiet_) fmt::print(stderr, "weft: {}\n", line);
+  if (!quiet_) PrintNote(fmt::format("weft: {}\n", line));
 }
 
 void RunSession::Watch(Pipeline& pipeline, StopSignal& stop, int64_t duration_ns,
@@ -66,7 +66,7 @@ Result<void> RunSession::Finish(Pipeline& pipeline, const std::string& db) const
   summary.elapsed_ns = clock_.MonotonicNs() - begun_ns_;
   summary.db = db;
   MeasureProcess(&summary);
-  if (!quiet_) std::fputs(summary.Text().c_str(), stderr);
+  if (!quiet_) PrintNote(summary.Text());
   if (!json_summary_.empty()) WEFT_TRY(WriteTextFile(json_summary_, summary.Json()));
   if (failure) return std::unexpected(*failure);
   WEFT_TRY(stopped);

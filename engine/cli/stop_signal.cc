@@ -29,6 +29,9 @@ sigset_t StopSignals() {
 StopSignal::StopSignal() {
   const sigset_t set = StopSignals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  struct sigaction ignore {};
+  ignore.sa_handler = SIG_IGN;
+  sigaction(SIGPIPE, &ignore, &pipe_before_);
   signals_ = signalfd(-1, &set, SFD_CLOEXEC);
   ended_ = eventfd(0, EFD_CLOEXEC);
   WEFT_CHECK(signals_ >= 0 && ended_ >= 0);
@@ -41,6 +44,7 @@ StopSignal::~StopSignal() {
   thread_.join();
   close(signals_);
   close(ended_);
+  sigaction(SIGPIPE, &pipe_before_, nullptr);
   const sigset_t set = StopSignals();
   pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }

@@ -1,5 +1,6 @@
 // StopSignal: SIGINT and SIGTERM as something a command waits for. The first asks for an orderly
-// end; the second ends the process at once.
+// end; the second ends the process at once. SIGPIPE is ignored meanwhile: Ctrl-C also ends the
+// `tee` that shows our progress, and that must not keep us from storing what was seen.
 //
 // Make it first thing in a command, before any other thread: the signals are blocked in the calling
 // thread, which every thread made later inherits, and a thread of its own takes them. One per
@@ -8,6 +9,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <csignal>
 #include <cstdint>
 #include <mutex>
 #include <thread>
@@ -30,6 +32,7 @@ class StopSignal {
  private:
   void Listen();
 
+  struct sigaction pipe_before_ {};
   int signals_ = -1;  // signalfd
   int ended_ = -1;    // eventfd: the destructor wakes the thread
   std::atomic<bool> requested_ = false;

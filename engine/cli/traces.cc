@@ -61,7 +61,7 @@ class Traces final : public Command {
     if (!traces) return std::unexpected(traces.error());
     json_ ? PrintJson(*traces) : PrintTable(*traces, context.clock);
     if (!traces->empty() || json_) return kExitOk;
-    fmt::print(stderr, "no trace matches; {}\n", NewestTraceHint(*db, context.clock));
+    PrintNote(fmt::format("no trace matches; {}\n", NewestTraceHint(*db, context.clock)));
     return kExitNotFound;
   }
 

@@ -7,6 +7,8 @@ import tempfile
 import unittest
 
 WEFT = sys.argv.pop(1)
+ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..")
+RECORDING = os.path.join(ROOT, "tests", "e2e", "shop", "recording.weft.zst")
 
 
 def weft(*args):
@@ -73,6 +75,28 @@ class Command(unittest.TestCase):
             code, _, err = weft(*args)
             self.assertEqual(code, 2, args)
             self.assertIn(hint, err)
+
+    def test_an_answer_that_cannot_be_written_is_a_failure(self):
+        with open("/dev/full", "w") as full:
+            run = subprocess.run([WEFT, "validate", "--print-defaults"], stdout=full, stderr=subprocess.PIPE,
+                                 text=True, timeout=20)
+        self.assertEqual(run.returncode, 1)
+        self.assertIn("No space left", run.stderr)
+
+    def test_notes_that_nobody_can_read_do_not_end_a_run(self):
+        with tempfile.TemporaryDirectory() as folder:
+            recording = os.path.join(folder, "empty.weft.zst")
+            with open(RECORDING, "rb") as stored, open(recording, "wb") as empty:
+                empty.write(stored.read(32))  # the header: a recording of nothing
+            replay = [WEFT, "replay", recording, "--db", os.path.join(folder, "weft.db")]
+            if subprocess.run(replay, capture_output=True, timeout=60).returncode != 0:
+                self.skipTest("this build cannot replay into a store")
+            with open("/dev/full", "w") as full:
+                self.assertEqual(subprocess.run(replay, stderr=full, timeout=60).returncode, 0)
+            reader, writer = os.pipe()
+            os.close(reader)  # the `tee` that has gone
+            self.assertEqual(subprocess.run(replay, stderr=writer, timeout=60).returncode, 0)
+            os.close(writer)
 
     @unittest.skipUnless(os.geteuid() == 0, "needs root, to give it up")
     def test_without_privileges_run_says_what_is_missing_and_exits_with_3(self):

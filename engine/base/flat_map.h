@@ -64,6 +64,23 @@ class FlatMap {
       if (s.key != 0) visit(s.key == kZero ? 0 : s.key, s.value);
   }
 
+  size_t slots() const { return slots_.size(); }
+
+  // Looks at `count` slots from place `from` on, erases what `erase(key, value&)` says, and returns
+  // where to go on: a long table can be swept a bit at a time. An entry that an insertion or an
+  // erasure moves backwards may be met one round later.
+  template <typename Predicate>
+  size_t Sweep(size_t from, size_t count, Predicate&& erase) {
+    if (slots_.empty()) return 0;
+    for (size_t i = from & mask_; count != 0; --count, i = Next(i), from = i)
+      while (slots_[i].key != 0) {
+        const uint64_t key = slots_[i].key == kZero ? 0 : slots_[i].key;
+        if (!erase(key, slots_[i].value)) break;
+        Erase(key);  // may move the next one here
+      }
+    return from;
+  }
+
   // Asks for the cache line that Find(key) will look at first: for loops that know what comes next.
   void Prefetch(uint64_t key) const {
     if (!slots_.empty()) __builtin_prefetch(&slots_[Home(Stored(key))]);

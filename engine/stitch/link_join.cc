@@ -2,22 +2,37 @@
 
 #include <algorithm>
 
+#include "engine/api/ids.h"
+#include "engine/base/check.h"
+
 namespace weft::stitch {
+namespace {
+
+constexpr int kTickBits = 27;          // 134 ms
+constexpr int64_t kSweepsPerHorizon = 8;
+constexpr int64_t kStepsPerSweep = 64;  // so that no transaction has to look at all entries
+
+// Wraps after 18 years; ages are differences.
+uint32_t Tick(int64_t append_ns) { return static_cast<uint32_t>(append_ns >> kTickBits); }
+
+}  // namespace
 
 LinkJoin::LinkJoin(uint32_t partitions, int64_t horizon_ns, Metrics& metrics)
     : horizon_ns_(horizon_ns),
       conflicts_(metrics.Get("stitch.link_conflicts")),
-      watermarks_(partitions, INT64_MIN) {}
+      foreign_(metrics.Get("stitch.foreign_wants")),
+      watermarks_(partitions, INT64_MIN) {
+  WEFT_CHECK(partitions < kNobody);
+}
 
 int64_t LinkJoin::watermark() const {
   return *std::min_element(watermarks_.begin(), watermarks_.end());
 }
 
 LinkJoin::Entry& LinkJoin::Touch(uint64_t wire_id, int64_t append_ns) {
-  const auto [entry, fresh] = entries_.Insert(wire_id);
-  if (fresh) expiry_.push_back({append_ns, wire_id});
-  entry->seen_ns = append_ns;
-  return *entry;
+  Entry& entry = entries_[wire_id];
+  entry.seen = Tick(append_ns);
+  return entry;
 }
 
 void LinkJoin::Consume(const api::LinkBatch& b, int64_t append_ns, std::vector<LinkAnswer>* out) {
@@ -34,50 +49,54 @@ void LinkJoin::Consume(const api::LinkBatch& b, int64_t append_ns, std::vector<L
 void LinkJoin::Exists(const api::LinkBatch& b, size_t i, int64_t append_ns,
                       std::vector<LinkAnswer>* out) {
   Entry& e = Touch(b.wire_id[i], append_ns);
-  e.exists = 1;
-  if ((b.trace_hi[i] | b.trace_lo[i]) == 0) {
-    if (!e.known()) e.span_id = b.span_id[i];
-    return;
-  }
+  e.exists = true;
+  if ((b.trace_hi[i] | b.trace_lo[i]) == 0) return;
   if (e.known()) {
     // Ids are immutable: the first one stands.
     if (e.trace_hi != b.trace_hi[i] || e.trace_lo != b.trace_lo[i]) conflicts_.Add();
     return;
   }
-  e.span_id = b.span_id[i];
   e.trace_hi = b.trace_hi[i];
   e.trace_lo = b.trace_lo[i];
+  if (b.span_id[i] != api::SpanId(b.wire_id[i], api::Side::kClient)) {
+    e.own_id = true;
+    own_ids_[b.wire_id[i]] = b.span_id[i];
+  }
   // After a root was answered the asker hears of its parent after all, and keeps a link to it.
   if (e.waits || e.root) Answer(b.wire_id[i], e, out);
 }
 
 void LinkJoin::Want(const api::LinkBatch& b, size_t i, int64_t append_ns,
                     std::vector<LinkAnswer>* out) {
+  // Of a deployment with more partitions: there is nobody to answer.
+  if (b.partition[i] >= watermarks_.size()) return foreign_.Add();
   Entry& e = Touch(b.wire_id[i], append_ns);
-  if (e.asker == UINT32_MAX) {
-    e.asker = b.partition[i];
+  if (e.asker == kNobody) {
+    e.asker = static_cast<uint16_t>(b.partition[i]);
   } else if (e.asker != b.partition[i]) {
     const auto same = [&](const Asker& a) {
       return a.wire_id == b.wire_id[i] && a.partition == b.partition[i];
     };
     if (std::none_of(more_.begin(), more_.end(), same))
       more_.push_back({b.wire_id[i], b.partition[i]});
-    e.more = 1;
+    e.more = true;
   }
   if (e.known() || e.root || ((b.flags[i] & api::kLinkUncovered) != 0 && !e.exists)) {
-    e.root = e.known() ? e.root : 1;
+    if (!e.known()) e.root = true;
     Answer(b.wire_id[i], e, out);
     return;
   }
   if (!e.waits) ++waiting_;
-  e.waits = 1;
+  e.waits = true;
   if (!e.exists) rootless_.push_back({append_ns, b.wire_id[i]});
 }
 
 void LinkJoin::Answer(uint64_t wire_id, Entry& e, std::vector<LinkAnswer>* out) {
   if (e.waits) --waiting_;
-  e.waits = 0;
-  const uint64_t span_id = e.known() ? e.span_id : 0;
+  e.waits = false;
+  uint64_t span_id = 0;
+  if (e.known())
+    span_id = e.own_id ? own_ids_[wire_id] : api::SpanId(wire_id, api::Side::kClient);
   const uint32_t flags = e.root && e.known() ? api::kLinkLate : 0;
   out->push_back({e.asker, wire_id, span_id, e.trace_hi, e.trace_lo, flags});
   if (!e.more) return;
@@ -93,23 +112,29 @@ void LinkJoin::Settle(int64_t log_now, std::vector<LinkAnswer>* out) {
     rootless_.pop_front();
     Entry* e = entries_.Find(wire_id);
     if (e == nullptr || !e->waits || e->exists) continue;
-    e->root = 1;
+    e->root = true;
     Answer(wire_id, *e, out);
   }
-  while (!expiry_.empty() && expiry_.front().append_ns < log_now - horizon_ns_) {
-    const Stamp old = expiry_.front();
-    expiry_.pop_front();
-    Entry* e = entries_.Find(old.wire_id);
-    if (e == nullptr) continue;
-    if (e->seen_ns > old.append_ns) {  // used since: a later look
-      expiry_.push_back({std::max(e->seen_ns, expiry_.empty() ? 0 : expiry_.back().append_ns),
-                         old.wire_id});
-      continue;
-    }
-    if (e->more) std::erase_if(more_, [&](const Asker& a) { return a.wire_id == old.wire_id; });
-    if (e->waits) --waiting_;
-    entries_.Erase(old.wire_id);
-  }
+  Expire(log_now);
+}
+
+void LinkJoin::Expire(int64_t log_now) {
+  if (entries_.empty() || log_now < next_sweep_ns_) return;
+  const int64_t step = horizon_ns_ / (kSweepsPerHorizon * kStepsPerSweep) + 1;
+  int64_t steps = kStepsPerSweep;
+  if (next_sweep_ns_ != INT64_MIN)
+    steps = std::min(steps, (log_now - next_sweep_ns_) / step + 1);
+  next_sweep_ns_ = log_now + step;
+  const auto too_old = [&](uint64_t wire_id, const Entry& e) {
+    const auto age = static_cast<int32_t>(Tick(log_now) - e.seen);
+    if (age <= horizon_ns_ >> kTickBits) return false;
+    if (e.more) std::erase_if(more_, [&](const Asker& a) { return a.wire_id == wire_id; });
+    if (e.own_id) own_ids_.Erase(wire_id);
+    if (e.waits) --waiting_;
+    return true;
+  };
+  const auto some = static_cast<size_t>(steps) * (entries_.slots() / kStepsPerSweep + 1);
+  sweep_at_ = entries_.Sweep(sweep_at_, some, too_old);
 }
 
 }  // namespace weft::stitch

@@ -3,7 +3,8 @@
 // Rules (ARCHITECTURE.md, "weft.links"): a known trace id is answered at once; a want whose parent
 // exists waits for it; one without becomes a root when the links watermark of every stage 1 partition
 // has passed the want's append time. Everything may come twice and in any order: the join is
-// idempotent. Memory is bounded by the horizon. One thread.
+// idempotent. Memory is bounded by the horizon and
+// an eighth of it. One thread.
 #pragma once
 
 #include <cstdint>
@@ -37,13 +38,17 @@ class LinkJoin {
   size_t size() const { return entries_.size(); }
 
  private:
+  // There is one for every exchange of the last minute, many times what is buffered: kept small.
   struct Entry {
-    uint64_t span_id = 0, trace_hi = 0, trace_lo = 0;
-    int64_t seen_ns = 0;
-    uint32_t asker = UINT32_MAX;  // the partition that wants it; several: in more_
-    uint8_t exists = 0, waits = 0, root = 0, more = 0;
+    uint64_t trace_hi = 0, trace_lo = 0;
+    uint32_t seen = 0;         // append time in ticks
+    uint16_t asker = kNobody;  // the partition that wants it; several: in more_
+    bool exists : 1 = false, waits : 1 = false, root : 1 = false, more : 1 = false;
+    bool own_id : 1 = false;   // the call has an id that does not follow from the wire id
     bool known() const { return (trace_hi | trace_lo) != 0; }
   };
+  static constexpr uint16_t kNobody = UINT16_MAX;
+  static_assert(sizeof(Entry) == 24);
   struct Stamp {
     int64_t append_ns;
     uint64_t wire_id;
@@ -52,17 +57,21 @@ class LinkJoin {
   void Want(const api::LinkBatch& b, size_t i, int64_t append_ns, std::vector<LinkAnswer>* out);
   void Answer(uint64_t wire_id, Entry& e, std::vector<LinkAnswer>* out);
   Entry& Touch(uint64_t wire_id, int64_t append_ns);
+  void Expire(int64_t log_now);
 
   const int64_t horizon_ns_;
   Counter& conflicts_;
+  Counter& foreign_;
   FlatMap<Entry> entries_;
+  FlatMap<uint64_t> own_ids_;    // wire id -> span id, where own_id is set
   struct Asker {
     uint64_t wire_id;
     uint32_t partition;
   };
   std::vector<Asker> more_;      // second and further askers of a wire id: rare
   std::deque<Stamp> rootless_;   // wants without exists, by append time
-  std::deque<Stamp> expiry_;     // by append time
+  size_t sweep_at_ = 0;          // a slot of entries_
+  int64_t next_sweep_ns_ = INT64_MIN;
   std::vector<int64_t> watermarks_;  // by sending partition
   size_t waiting_ = 0;
 };

@@ -123,10 +123,11 @@ inline capnp::Text::Reader TextOf(const std::string& s) {
   return capnp::Text::Reader(s.c_str(), s.size());
 }
 
-// A dictionary. Decoded: views into the message.
+// A dictionary. Decoded: views into the message, and where it has them, if there is anything.
 size_t DictionaryWords(const Dictionary& d);
 void FillDictionary(wire::Strings::Builder out, const Dictionary& d);
-Result<void> ReadDictionary(wire::Strings::Reader in, std::vector<weft_str>* out);
+Result<void> ReadDictionary(wire::Strings::Reader in, std::vector<weft_str>* out,
+                            const uint32_t** offsets = nullptr, const char** text = nullptr);
 
 size_t SpanColumnsWords(const SpanTable& spans);
 void FillSpanColumns(wire::SpanColumns::Builder out, const SpanTable& spans);

@@ -137,7 +137,8 @@ void FillDictionary(wire::Strings::Builder out, const Dictionary& d) {
   out.setBytes(Bytes(d.bytes()));
 }
 
-Result<void> ReadDictionary(wire::Strings::Reader in, std::vector<weft_str>* out) {
+Result<void> ReadDictionary(wire::Strings::Reader in, std::vector<weft_str>* out,
+                            const uint32_t** offsets, const char** text) {
   const uint32_t* offset = nullptr;
   size_t size = 0;
   const std::string_view bytes = Chars(in.getBytes());
@@ -153,6 +154,8 @@ Result<void> ReadDictionary(wire::Strings::Reader in, std::vector<weft_str>* out
   for (size_t i = 0; i + 1 < size; ++i)
     (*out)[i] = {bytes.data() + offset[i], offset[i + 1] - offset[i]};
   (*out)[0] = {"", 0};
+  if (offsets != nullptr) *offsets = offset;
+  if (text != nullptr) *text = bytes.data();
   return {};
 }
 
@@ -221,7 +224,8 @@ Result<void> ReadSpanColumns(wire::SpanColumns::Reader in, SpanView* view) {
   const uint32_t n = in.getN();
   if (n > kMaxRowsPerRecord) return Corrupt("too many rows");
   s.n = n;
-  WEFT_TRY(ReadDictionary(in.getStrings(), &view->strings_));
+  WEFT_TRY(ReadDictionary(in.getStrings(), &view->strings_, &view->string_offset_,
+                          &view->string_bytes_));
   const size_t strings = view->strings_.size();
   WEFT_TRY(ReadPairs(in.getPairs(), strings, &view->pairs_));
   WEFT_TRY(ReadProcesses(in.getProcesses(), strings, view->pairs_.n, &view->processes_));

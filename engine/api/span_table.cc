@@ -19,6 +19,8 @@ SpanView& SpanView::operator=(SpanView&& other) noexcept {
   processes_ = other.processes_;
   strings_ = std::move(other.strings_);
   truth_strings_ = std::move(other.truth_strings_);
+  string_offset_ = other.string_offset_;
+  string_bytes_ = other.string_bytes_;
   Seal();
   return *this;
 }
@@ -29,10 +31,17 @@ void SpanView::Seal() {
   processes_.struct_size = sizeof(weft_processes);
   spans_.pairs = &pairs_;
   spans_.processes = &processes_;
-  spans_.strings = strings_.data();
-  spans_.n_strings = static_cast<uint32_t>(strings_.size());
+  const bool released = string_offset_ != nullptr && strings_.empty();
+  spans_.strings = released ? nullptr : strings_.data();
+  if (!released) spans_.n_strings = static_cast<uint32_t>(strings_.size());
   spans_.truth_strings = truth_strings_.empty() ? nullptr : truth_strings_.data();
   spans_.n_truth_strings = static_cast<uint32_t>(truth_strings_.size());
+}
+
+void SpanView::ReleaseStrings() {
+  if (string_offset_ == nullptr) return;
+  strings_ = {};
+  spans_.strings = nullptr;
 }
 
 uint32_t SpanTable::AddRow() {
@@ -171,7 +180,8 @@ RowCopier::RowCopier(const weft_spans& from, SpanTable& to)
 uint32_t RowCopier::MapString(uint32_t index) {
   if (index == 0) return 0;
   uint32_t& mapped = string_map_[index];
-  if (mapped == WEFT_NONE) mapped = to_.strings.Intern(View(from_.strings[index]));
+  if (mapped == WEFT_NONE)
+    mapped = to_.strings.Intern(view_ != nullptr ? view_->Text(index) : View(from_.strings[index]));
   return mapped;
 }
 

@@ -24,7 +24,14 @@ class SpanView {
   SpanView& operator=(SpanView&& other) noexcept;
 
   const weft_spans& spans() const { return spans_; }
-  std::string_view Text(uint32_t index) const { return View(strings_[index]); }
+  std::string_view Text(uint32_t index) const {
+    if (string_offset_ == nullptr) return View(strings_[index]);
+    const uint32_t* at = string_offset_ + index;
+    return {string_bytes_ + at[0], at[1] - at[0]};
+  }
+  // Whoever keeps a decoded batch for long may let the array of strings go, 16 bytes an entry: from
+  // then on spans().strings is null and only Text knows them.
+  void ReleaseStrings();
 
   // For makers of views; call Seal() last.
   weft_spans spans_{};
@@ -32,6 +39,8 @@ class SpanView {
   weft_processes processes_{};
   std::vector<weft_str> strings_;
   std::vector<weft_str> truth_strings_;
+  const uint32_t* string_offset_ = nullptr;  // decoded: the same strings where the message has them
+  const char* string_bytes_ = nullptr;
   void Seal();
 };
 
@@ -100,6 +109,8 @@ class SpanTable {
 class RowCopier {
  public:
   RowCopier(const weft_spans& from, SpanTable& to);
+  // The strings of `from` may have been released.
+  RowCopier(const SpanView& from, SpanTable& to) : RowCopier(from.spans(), to) { view_ = &from; }
   // Appends row `row` with all columns, attributes, candidates and truth; returns the new row.
   uint32_t Copy(uint32_t row);
   // The same in two steps, for hot paths: the fixed columns of n rows at once, which returns the
@@ -112,6 +123,7 @@ class RowCopier {
 
  private:
   const weft_spans& from_;
+  const SpanView* view_ = nullptr;
   SpanTable& to_;
   std::vector<uint32_t> string_map_, pair_map_, process_map_;
 };

@@ -160,8 +160,7 @@ size_t RowStore::MemoryBytes() const {
                index_.capacity() * sizeof(IndexSlot);
   for (const HeldBatch& b : batches_)
     if (b.rows != 0)
-      sum += sizeof(HeldBatch) + b.events.payload->bytes().size() +
-             b.spans().n_strings * sizeof(weft_str);
+      sum += sizeof(HeldBatch) + b.events.payload->bytes().size();
   return sum;
 }
 

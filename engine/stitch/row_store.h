@@ -69,6 +69,8 @@ struct HeldBatch {
   uint32_t agent = kNone;
   std::vector<uint32_t> processes;  // of the batch -> process number
   const weft_spans& spans() const { return events.spans.spans(); }
+  // spans().strings is there only while the batch is admitted.
+  std::string_view Text(uint32_t index) const { return events.spans.Text(index); }
 };
 
 class RowStore {

@@ -32,7 +32,7 @@ void SpanEmitter::EmitGroup(size_t first, size_t last) {
   api::SpanTable& table = outbox_.spans(to);
   group_.clear();
   for (size_t i = first; i < last; ++i) group_.push_back(static_cast<uint32_t>(keys_[i].place));
-  api::RowCopier copier(batch.spans(), table);
+  api::RowCopier copier(batch.events.spans, table);
   const uint32_t at = copier.AppendColumns(group_.data(), group_.size());
   for (size_t i = 0; i < group_.size(); ++i) {
     if (first + i + 8 < last) rows_.PrefetchRow(keys_[first + i + 8].number);

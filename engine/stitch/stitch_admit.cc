@@ -69,6 +69,7 @@ void StitchPartition::Impl::ConsumeEvents(const transport::Record& record) {
     held.processes.assign(held.events.spans.processes_.n, kNone);
     const uint32_t batch = rows_.AddBatch(std::move(held));
     AdmitRows(batch, agent_number);
+    rows_.batch(batch).events.spans.ReleaseStrings();
     rows_.DropIfEmpty(batch);
   }
   Agent& agent = agents_[agent_number];
@@ -163,7 +164,7 @@ void StitchPartition::Impl::ReadColumns(Row& r, const weft_spans& s, uint32_t at
   if (r.end_ns == 0) r.flags |= WEFT_FLAG_OPEN;
   const bool outside = r.server() && (r.flags & WEFT_FLAG_CONTEXT) != 0 &&
                        s.remote_address != nullptr &&
-                       !networks_.Contains(api::View(s.strings[s.remote_address[at]]));
+                       !networks_.Contains(rows_.batch(r.batch).Text(s.remote_address[at]));
   if (outside) {
     r.flags &= ~uint32_t{WEFT_FLAG_CONTEXT};
     r.state |= kUntrusted;

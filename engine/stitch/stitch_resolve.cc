@@ -29,7 +29,7 @@ void StitchPartition::Impl::AnnounceServer(uint32_t number) {
   if (wire == 0) return AnswerServer(number, 0, {});
   const std::string_view peer =
       s.remote_address == nullptr ? std::string_view{}
-                                  : api::View(s.strings[s.remote_address[r.row]]);
+                                  : rows_.batch(r.batch).Text(s.remote_address[r.row]);
   r.state |= kAsked;
   asking_[wire] = number;
   outbox_.Want(wire, r.span_id, !networks_.Contains(peer) && !agents_.HasAddress(peer));

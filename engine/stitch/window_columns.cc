@@ -69,7 +69,7 @@ uint32_t WindowColumns::MapString(const HeldBatch& batch, uint32_t number, uint3
     map.to_pool.assign(batch.spans().n_strings, 0);
   }
   uint32_t& mapped = map.to_pool[index];
-  if (mapped == 0) mapped = pool_.Intern(api::View(batch.spans().strings[index]));
+  if (mapped == 0) mapped = pool_.Intern(batch.Text(index));
   return mapped;
 }
 
@@ -127,7 +127,7 @@ const weft_spans& WindowColumns::Gather(const RowStore& rows, const std::vector<
     WEFT_STRING_COLUMNS(WEFT_COLUMN)
 #undef WEFT_COLUMN
   }
-  GatherProcess(rows.Columns(rows[members[0].row]), rows[members[0].row].row);
+  GatherProcess(rows.batch(rows[members[0].row].batch), rows[members[0].row].row);
   view_ = weft_spans{};
   view_.struct_size = sizeof(weft_spans);
   view_.n = static_cast<uint32_t>(n);
@@ -147,13 +147,14 @@ const weft_spans& WindowColumns::Gather(const RowStore& rows, const std::vector<
   return view_;
 }
 
-void WindowColumns::GatherProcess(const weft_spans& from, uint32_t row) {
+void WindowColumns::GatherProcess(const HeldBatch& batch, uint32_t row) {
+  const weft_spans& from = batch.spans();
   const weft_processes& p = *from.processes;
   const uint32_t k = from.process[row];
   process_id_ = p.process_id[k];
-  process_strings_[0] = pool_.Intern(api::View(from.strings[p.host[k]]));
-  process_strings_[1] = pool_.Intern(api::View(from.strings[p.service[k]]));
-  process_strings_[2] = pool_.Intern(api::View(from.strings[p.executable[k]]));
+  process_strings_[0] = pool_.Intern(batch.Text(p.host[k]));
+  process_strings_[1] = pool_.Intern(batch.Text(p.service[k]));
+  process_strings_[2] = pool_.Intern(batch.Text(p.executable[k]));
   pid_ = p.pid[k];
   processes_ = {sizeof(weft_processes), 1,          &process_id_,   &process_strings_[0],
                 &process_strings_[1],   &process_strings_[2], &pid_, no_attributes_,

@@ -44,7 +44,7 @@ class WindowColumns {
 
  private:
   uint32_t MapString(const HeldBatch& batch, uint32_t number, uint32_t index);
-  void GatherProcess(const weft_spans& from, uint32_t row);
+  void GatherProcess(const HeldBatch& batch, uint32_t row);
   void GatherAttributes(const RowStore& rows, const std::vector<Member>& members);
 
 #define WEFT_COLUMN(type, name, unused) std::vector<type> name##_;

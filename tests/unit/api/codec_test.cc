@@ -148,10 +148,28 @@ TEST(EventCodec, RefusesForeignAndTruncatedBytes) {
 }
 
 // Every index of a decoded view is touched, so that sanitizers see what the checks let through.
-void Walk(const SpanView& view) {
+void Walk(SpanView& view) {
+  for (const bool released : {false, true}) {
+    SpanTable copy;
+    RowCopier copier = released ? RowCopier(view, copy) : RowCopier(view.spans(), copy);
+    for (uint32_t i = 0; i < view.spans().n; ++i) copier.Copy(i);
+    view.ReleaseStrings();
+  }
+}
+
+TEST(EventCodec, KnowsItsTextsWhenTheArrayOfStringsWasReleased) {
+  auto whole = DecodeEvents(EncodeEvents(SomeHeader(), SomeSpans()));
+  auto batch = DecodeEvents(EncodeEvents(SomeHeader(), SomeSpans()));
+  ASSERT_TRUE(whole && batch);
+  batch->spans.ReleaseStrings();
+  const SpanView moved = std::move(batch->spans);
+  EXPECT_EQ(moved.spans().strings, nullptr);
+  ASSERT_EQ(moved.spans().n_strings, whole->spans.spans().n_strings);
+  for (uint32_t i = 0; i < moved.spans().n_strings; ++i)
+    EXPECT_EQ(moved.Text(i), View(whole->spans.spans().strings[i]));
   SpanTable copy;
-  RowCopier copier(view.spans(), copy);
-  for (uint32_t i = 0; i < view.spans().n; ++i) copier.Copy(i);
+  RowCopier(moved, copy).Copy(2);
+  EXPECT_EQ(Attr(copy.View().spans(), 0, 0), "http.request.method=GET");
 }
 
 TEST(EventCodec, SurvivesFlippedBits) {

@@ -103,6 +103,8 @@ class RowStore {
   // The lowest offset of a held record that has pending spans or was appended at or after
   // `not_before`, else `next`.
   uint64_t OldestOffset(int64_t not_before, uint64_t next) const;
+  // Whether a record is held that was appended before.
+  bool HoldsOlderThan(int64_t append_ns) const;
   // The earliest log time at which a span that is held and not emitted began, else `none`.
   int64_t OldestPendingStart(int64_t none) const;
 

@@ -91,6 +91,7 @@ void StitchPartition::Impl::CheckSilence() {
 }
 
 void StitchPartition::Impl::CheckDeadlines() {
+  if (!rows_.HoldsOlderThan(log_now_ - config_.answer_deadline_ns)) return;
   std::vector<uint64_t> overdue;
   asking_.ForEach([&](uint64_t wire, uint32_t number) {
     if (number != kNone &&

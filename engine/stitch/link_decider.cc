@@ -105,15 +105,18 @@ LinkDecision LinkDecider::DecideOne(const weft_spans& view, const weft_candidate
     if (a.log_odds != b.log_odds) return a.log_odds > b.log_odds;
     return a.row > b.row;
   };
-  // The few best to the front, in order: the lists are short, so plain selection is fastest.
-  const size_t shown = std::min<size_t>(touched_.size(), kMaxWeighed);
-  for (size_t k = 0; k < shown; ++k) {
-    size_t first = k;
-    for (size_t i = k + 1; i < touched_.size(); ++i)
-      if (better(touched_[i], touched_[first])) first = i;
-    std::swap(touched_[k], touched_[first]);
+  // The few best, in order. From the back, because of equal ones the latest is the best: most of
+  // the others are then turned away by one comparison.
+  WeighedCandidate leading[kMaxWeighed];
+  size_t shown = 0;
+  for (size_t i = touched_.size(); i-- > 0;) {
+    if (shown == kMaxWeighed && !better(touched_[i], leading[shown - 1])) continue;
+    size_t at = shown < kMaxWeighed ? shown++ : shown - 1;
+    for (; at > 0 && better(touched_[i], leading[at - 1]); --at)
+      leading[at] = leading[at - 1];
+    leading[at] = touched_[i];
   }
-  const WeighedCandidate& best = touched_.front();
+  const WeighedCandidate& best = leading[0];
   const bool fixed = best.evidence & WEFT_EVIDENCE_CONTEXT;
   if (fixed) {
     d.confidence = 1;
@@ -135,8 +138,7 @@ LinkDecision LinkDecider::DecideOne(const weft_spans& view, const weft_candidate
   if (fixed || (best.log_odds >= none && d.confidence >= min_confidence_)) d.parent = best.row;
   if (d.parent == WEFT_NONE) d.evidence = 0;
   if (touched_.size() > 1 || d.parent == WEFT_NONE) {
-    weighed_.insert(weighed_.end(), touched_.begin(),
-                    touched_.begin() + static_cast<ptrdiff_t>(shown));
+    weighed_.insert(weighed_.end(), leading, leading + shown);
     d.n_weighed = static_cast<uint32_t>(shown);
   }
   return d;

@@ -23,7 +23,8 @@ demo: configured  ## trace a shop of live programs for 20 s and show what was fo
 test: deps  ## build and run all tests
 	@[ -f build/dev/build.ninja ] || cmake --preset dev
 	@cmake --build build/dev
-	@ctest --test-dir build/dev --output-on-failure -j2
+	@ctest --test-dir build/dev --output-on-failure -j2; code=$$?; \
+	  tests/skipped build/dev/Testing/Temporary/LastTest.log; exit $$code
 
 bench: configured  ## benchmarks: CSV in build/bench
 	@cmake --build $(BUILD) --target benches

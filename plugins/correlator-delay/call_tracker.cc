@@ -45,7 +45,7 @@ void CallTracker::Run(ProcessHistory& history, const RequestModel& model, Reques
   weighed_.clear();
   position_.assign(history.requests.size(), kNone);
   cluster_of_call_.assign(history.calls.size(), kNone);
-  wanted_pending_ = ambiguous_ = 0;
+  wanted_pending_ = ambiguous_ = crowded_ = 0;
   int64_t now = 0;
   for (const Event& e : events_) {
     if (mode == Mode::kDecide && e.at > history.window_end && wanted_pending_ == 0) break;
@@ -152,6 +152,11 @@ void CallTracker::OnResponse(uint32_t number, int64_t at) {
 
 void CallTracker::OnCall(uint32_t number) {
   Call& call = history_->calls[number];
+  if (!call.settled && open_.size() > kMaxOpen) {
+    call.owner = kNone;
+    if (call.wanted) ++crowded_;
+    return;
+  }
   if (!call.settled) {
     FindCandidates(call);
     call.contested = !candidates_.empty();
@@ -202,6 +207,8 @@ void CallTracker::Branch(uint32_t number, PendingCall pending,
   cluster_of_call_[number] = home;
   if (call.wanted) ++wanted_pending_;
   clusters_[home].Branch(std::move(pending), call, choices_, *model_, *states_, keep_);
+  if (clusters_[home].pending().size() > kMaxPending)
+    clusters_[home].Force(call.start_ns, *model_, *states_);
   Absorb(home);
 }
 

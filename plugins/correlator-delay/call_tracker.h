@@ -51,6 +51,14 @@ class CallTracker {
   }
 
   const std::vector<Weighed>& weighed() const { return weighed_; }
+  // Beyond so many open requests a call is not weighed: its cost grows with them, timing says next
+  // to nothing there, and a client that never reads its answers can make them as many as it likes.
+  static constexpr size_t kMaxOpen = 256;
+  // A cluster with more undecided calls takes its best hypothesis: each event costs as much as they
+  // are, and what so many calls have left open the next one will not settle.
+  static constexpr size_t kMaxPending = 128;
+  // How many wanted calls of the last run were not weighed for that reason.
+  size_t crowded() const { return crowded_; }
   // How many wanted calls of the last run had more than one open request.
   size_t ambiguous() const { return ambiguous_; }
 
@@ -135,7 +143,7 @@ class CallTracker {
   std::vector<float> end_bonus_;  // by hypothesis
   std::unordered_map<uint32_t, ThreadStream> threads_seen_;
   std::vector<Weighed> weighed_;
-  size_t wanted_pending_ = 0, ambiguous_ = 0;
+  size_t wanted_pending_ = 0, ambiguous_ = 0, crowded_ = 0;
 };
 
 }  // namespace weft::plugins::delay

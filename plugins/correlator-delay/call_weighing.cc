@@ -15,6 +15,9 @@ constexpr float kNotNested = -8.0f;    // ends before the call does: possible, b
 constexpr float kImpossible = -12.0f;  // log-probability below which gaps are not looked at
 constexpr float kPlausible = 8.0f;     // nats behind the best
 constexpr size_t kMaxPlausible = 6;
+// Where many wait, who was served is mostly what the hazards say: learning an order from that would
+// confirm whatever is believed. So it is learned where few wait, and kept for where many do.
+constexpr size_t kMaxLearnQueue = 3;
 
 double Microseconds(int64_t ns) { return static_cast<double>(ns) * 1e-3; }
 
@@ -23,6 +26,7 @@ double Microseconds(int64_t ns) { return static_cast<double>(ns) * 1e-3; }
 // Whose turn it was to end is evidence too: the owner is known, so a hypothesis in which the
 // request overtook others is the less likely one.
 void CallTracker::WeighEnd(uint32_t request, int64_t at) {
+  if (open_.size() > kMaxOpen) return;
   const Place& place = history_->requests[request].end_place;
   candidates_.clear();
   for (uint32_t i = 0; i < open_.size(); ++i) {
@@ -174,7 +178,9 @@ float CallTracker::OrderBonus(size_t i, float factor) const {
 
 void CallTracker::LearnOrder(Outcome outcome, size_t best) {
   const Queue queue = QueueOf(best);
-  if (queue.members < 2 || queue.hazard < 1e-20f || !candidates_[best].nested) return;
+  if (queue.members < 2 || queue.members > kMaxLearnQueue || queue.hazard < 1e-20f ||
+      !candidates_[best].nested)
+    return;
   const float in_order = std::min(relative_hazard_[queue.oldest] / queue.hazard, 1.0f);
   order_->Add(outcome, queue.oldest != best, 1.0f - in_order);
 }

@@ -31,6 +31,7 @@ class DelayCorrelator {
     earlier_.Take(voices.list(), voices.earlier(), window.n);
     learner.Decide(window, earlier_, tracker_);
     if (learner.cold()) host_.Count("cold_windows", 1);
+    if (tracker_.crowded() > 0) host_.Count("crowded_calls", tracker_.crowded());
     const ProcessHistory& history = learner.history();
     for (const CallTracker::Weighed& w : tracker_.weighed()) {
       const uint32_t row = w.request == kNone ? WEFT_NONE : history.requests[w.request].row;

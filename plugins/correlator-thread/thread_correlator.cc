@@ -20,9 +20,12 @@ namespace {
 
 using sdk::WantsParent;
 
-constexpr size_t kMaxCallees = 2048;        // per process; the rest share one entry. 40 KB saved
-constexpr float kCertainWithoutUs = 2.0f;   // log-odds of the other voices
-constexpr float kRecentWeight = 0.25f;      // a closed request says less than one that competes
+constexpr size_t kMaxCallees = 2048;       // per process; the rest share one entry. 40 KB saved
+constexpr float kCertainWithoutUs = 2.0f;  // log-odds of the other voices
+constexpr float kRecentWeight = 0.25f;     // a closed request says less than one that competes
+// A voice for each open request of each call: a client that never reads its answers could make them
+// any number. Beyond this the call is left to others, and counted.
+constexpr size_t kMaxOpen = 256;
 constexpr uint32_t kStateVersion = 1;
 
 uint64_t HashOf(std::string_view text) {
@@ -37,24 +40,30 @@ class ThreadCorrelator {
   static constexpr const char* kVersion = "0.1.0";
   static constexpr const char* kConfigSchema = R"({"type": "object", "properties": {}})";
 
-  ThreadCorrelator(const sdk::Host&, const sdk::PluginConfig&) {}
+  ThreadCorrelator(const sdk::Host& host, const sdk::PluginConfig&) : host_(host) {}
 
   void Correlate(const weft_spans& w, sdk::Voices& voices) {
     if (w.request_tid == nullptr || w.n == 0) return;
     Callees& callees = processes_[ProcessId(w)];
     callee_hash_.assign(w.n_strings, 0);
+    uint64_t crowded = 0;
     open_.ForEachCall(w, [&](uint32_t call, const std::vector<uint32_t>& open) {
       if (!WantsParent(w, call) || w.request_tid[call] == 0 || open.empty()) return;
+      if (open.size() > kMaxOpen) {
+        ++crowded;
+        return;
+      }
       const auto weights = Entry(callees, CalleeOf(w, call)).Weigh();
       const uint32_t latest = LatestOnThread(w, open, w.request_tid[call]);
       for (const uint32_t server : open) {
         if (w.request_tid[server] == 0) continue;
         const float says = w.request_tid[server] != w.request_tid[call] ? weights.mismatch
-                           : server == latest                          ? weights.match
-                                                                       : weights.superseded;
+                           : server == latest                           ? weights.match
+                                                                        : weights.superseded;
         if (std::abs(says) > 0.01f) voices.Say(call, server, says, WEFT_EVIDENCE_THREAD);
       }
     });
+    if (crowded > 0) host_.Count("crowded_calls", crowded);
   }
 
   void Learn(const weft_spans& w, const weft_links& links) {
@@ -66,11 +75,13 @@ class ThreadCorrelator {
     open_.ForEachCall(w, [&](uint32_t call, const std::vector<uint32_t>& open) {
       const uint32_t link = link_of_[call];
       if (link == WEFT_NONE || links.parent[link] == WEFT_NONE || w.request_tid[call] == 0) return;
+      if (open.size() > kMaxOpen) return;
       const uint32_t parent = links.parent[link];
       if (w.request_tid[parent] == 0) return;
       ThreadReliability& entry = Entry(callees, CalleeOf(w, call));
       const bool certain = open.size() == 1 || (links.evidence[link] & WEFT_EVIDENCE_CONTEXT) != 0;
-      if (!certain && !CertainWithoutUs(w, open, call, parent, links.confidence[link], entry)) return;
+      if (!certain && !CertainWithoutUs(w, open, call, parent, links.confidence[link], entry))
+        return;
       entry.Parent(w.request_tid[parent] == w.request_tid[call], 1.0f);
       LearnOthers(w, open, call, parent, entry);
     });
@@ -98,8 +109,8 @@ class ThreadCorrelator {
       uint64_t callee = 0;
       ThreadReliability counts;
       while (Take(in, callee) && Take(in, counts)) {
-        for (const float v : {counts.true_match, counts.true_seen, counts.other_match,
-                              counts.other_seen})
+        for (const float v :
+             {counts.true_match, counts.true_seen, counts.other_match, counts.other_seen})
           if (!(v >= 0 && v < 1e6f)) return false;
         callees[callee] = counts;
       }
@@ -189,6 +200,7 @@ class ThreadCorrelator {
     return true;
   }
 
+  sdk::Host host_;
   std::unordered_map<uint64_t, Callees> processes_;
   sdk::OpenRequests open_;
   std::vector<uint64_t> callee_hash_;  // by string index of the window

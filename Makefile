@@ -31,7 +31,7 @@ bench: configured  ## benchmarks: CSV in build/bench
 	@tests/bench/run $(BUILD)
 
 format:  ## clang-format what is tracked
-	@git ls-files '*.cc' '*.h' | xargs clang-format-14 -i
+	@git ls-files '*.cc' '*.h' | grep -v ^bpf/ | xargs clang-format-14 -i
 
 tidy: deps  ## clang-tidy over everything (slow)
 	@cmake --preset fuzz >/dev/null && cmake --build build/fuzz --target weft_capnp

@@ -1,4 +1,5 @@
-// What the codec's sources share: building one flat message, opening one, reading a column in place.
+// What the codec's sources share: building one flat message, opening one, reading a column in
+// place.
 //
 // For engine/api/*_codec.cc only: everybody else uses codec.h and never sees Cap'n Proto.
 #pragma once
@@ -66,8 +67,9 @@ Result<T> ReadMessage(const Payload& payload, std::string_view name, Read&& read
   try {
     const auto* begin = reinterpret_cast<const capnp::word*>(bytes.data());
     capnp::ReaderOptions options;
-    // Every list is visited once, and the one that tells the number of rows twice: an honest message
-    // costs less than twice its size. Crafted ones that point at one list many times stop here.
+    // Every list is visited once, and the one that tells the number of rows twice: an honest
+    // message costs less than twice its size. Crafted ones that point at one list many times stop
+    // here.
     options.traversalLimitInWords = 2 * (bytes.size() / 8) + 1024;
     options.nestingLimit = 8;
     capnp::FlatArrayMessageReader reader(kj::arrayPtr(begin, begin + bytes.size() / 8), options);
@@ -85,8 +87,8 @@ inline std::unexpected<Error> Corrupt(std::string_view what) {
   return Fail(Code::kCorrupt, std::string(what));
 }
 
-// Borrows a list of fixed-width values: sets *out and *size. A list whose stored element size is not
-// the column's (Cap'n Proto lets a list of structs stand in) is refused.
+// Borrows a list of fixed-width values: sets *out and *size. A list whose stored element size is
+// not the column's (Cap'n Proto lets a list of structs stand in) is refused.
 template <typename T, typename List>
 bool Borrow(List list, const T** out, size_t* size) {
   *size = list.size();

@@ -64,10 +64,10 @@ PayloadPtr EncodeAgentLost(const AgentLost& lost) {
 }
 
 Result<AgentLost> DecodeAgentLost(const PayloadPtr& payload) {
-  return ReadMessage<wire::AgentLost, AgentLost>(*payload, "agent_lost",
-                                                 [](auto in) -> Result<AgentLost> {
-    return AgentLost{in.getAgentId(), Copy(in.getHostId()), in.getLastWatermarkNs()};
-  });
+  return ReadMessage<wire::AgentLost, AgentLost>(
+      *payload, "agent_lost", [](auto in) -> Result<AgentLost> {
+        return AgentLost{in.getAgentId(), Copy(in.getHostId()), in.getLastWatermarkNs()};
+      });
 }
 
 PayloadPtr EncodeSpans(const SpanTable& spans, uint32_t from_partition, int64_t watermark_ns) {
@@ -79,15 +79,15 @@ PayloadPtr EncodeSpans(const SpanTable& spans, uint32_t from_partition, int64_t 
 }
 
 Result<SpanBatch> DecodeSpans(PayloadPtr payload) {
-  return ReadMessage<wire::SpanBatch, SpanBatch>(*payload, "span batch",
-                                                 [&](auto in) -> Result<SpanBatch> {
-    SpanBatch batch;
-    WEFT_TRY(ReadSpanColumns(in.getSpans(), &batch.spans));
-    batch.from_partition = in.getFromPartition();
-    batch.watermark_ns = in.getWatermarkNs();
-    batch.payload = payload;
-    return batch;
-  });
+  return ReadMessage<wire::SpanBatch, SpanBatch>(
+      *payload, "span batch", [&](auto in) -> Result<SpanBatch> {
+        SpanBatch batch;
+        WEFT_TRY(ReadSpanColumns(in.getSpans(), &batch.spans));
+        batch.from_partition = in.getFromPartition();
+        batch.watermark_ns = in.getWatermarkNs();
+        batch.payload = payload;
+        return batch;
+      });
 }
 
 PayloadPtr EncodeState(const CorrelatorState& s) {

@@ -14,8 +14,9 @@ bool AllBelow(const std::vector<uint8_t>& v, uint8_t limit) {
 
 #define WEFT_SET(from, Name) \
   FillList(out.init##Name(static_cast<unsigned>((from).size())), (from).data(), (from).size())
-#define WEFT_GET(Name, n, to) \
-  if (!CopyColumn(in.get##Name(), n, &(to))) return Corrupt("column " #Name ": wrong length or type")
+#define WEFT_GET(Name, n, to)                \
+  if (!CopyColumn(in.get##Name(), n, &(to))) \
+  return Corrupt("column " #Name ": wrong length or type")
 
 PayloadPtr EncodeLinks(const LinkBatch& b) {
   const size_t words = Words(b.size()) + 4 * Words(b.size() * 8) + 2 * Words(b.size() * 4);
@@ -35,21 +36,23 @@ PayloadPtr EncodeLinks(const LinkBatch& b) {
 Result<LinkBatch> DecodeLinks(const PayloadPtr& payload) {
   return ReadMessage<wire::LinkBatch, LinkBatch>(*payload, "link batch",
                                                  [](auto in) -> Result<LinkBatch> {
-    LinkBatch b;
-    const size_t n = in.getWhat().size();
-    if (n > kMaxRowsPerRecord) return Corrupt("too many rows");
-    WEFT_GET(What, n, b.what);
-    if (!AllBelow(b.what, 3)) return Corrupt("what out of range");
-    WEFT_GET(WireId, n, b.wire_id);
-    WEFT_GET(SpanId, n, b.span_id);
-    WEFT_GET(TraceHi, n, b.trace_hi);
-    WEFT_GET(TraceLo, n, b.trace_lo);
-    WEFT_GET(Partition, n, b.partition);
-    WEFT_GET(Flags, n, b.flags);
-    b.from_partition = in.getFromPartition();
-    b.watermark_ns = in.getWatermarkNs();
-    return b;
-  });
+                                                   LinkBatch b;
+                                                   const size_t n = in.getWhat().size();
+                                                   if (n > kMaxRowsPerRecord)
+                                                     return Corrupt("too many rows");
+                                                   WEFT_GET(What, n, b.what);
+                                                   if (!AllBelow(b.what, 3))
+                                                     return Corrupt("what out of range");
+                                                   WEFT_GET(WireId, n, b.wire_id);
+                                                   WEFT_GET(SpanId, n, b.span_id);
+                                                   WEFT_GET(TraceHi, n, b.trace_hi);
+                                                   WEFT_GET(TraceLo, n, b.trace_lo);
+                                                   WEFT_GET(Partition, n, b.partition);
+                                                   WEFT_GET(Flags, n, b.flags);
+                                                   b.from_partition = in.getFromPartition();
+                                                   b.watermark_ns = in.getWatermarkNs();
+                                                   return b;
+                                                 });
 }
 
 PayloadPtr EncodeLabels(const LabelBatch& b) {
@@ -72,27 +75,27 @@ PayloadPtr EncodeLabels(const LabelBatch& b) {
 }
 
 Result<LabelBatch> DecodeLabels(const PayloadPtr& payload) {
-  return ReadMessage<wire::LabelBatch, LabelBatch>(*payload, "label batch",
-                                                   [](auto in) -> Result<LabelBatch> {
-    LabelBatch b;
-    const size_t n = in.getWhat().size();
-    const size_t processes = in.getProcessId().size();
-    if (n > kMaxRowsPerRecord || processes > kMaxRowsPerRecord) return Corrupt("too many rows");
-    WEFT_GET(What, n, b.what);
-    if (!AllBelow(b.what, 32)) return Corrupt("what out of range");
-    WEFT_GET(Exchange, n, b.exchange);
-    WEFT_GET(SpanId, n, b.span_id);
-    WEFT_GET(ParentId, n, b.parent_id);
-    WEFT_GET(ParentExchange, n, b.parent_exchange);
-    WEFT_GET(TraceHi, n, b.trace_hi);
-    WEFT_GET(TraceLo, n, b.trace_lo);
-    WEFT_GET(Confidence, n, b.confidence);
-    WEFT_GET(Evidence, n, b.evidence);
-    WEFT_GET(Flags, n, b.flags);
-    WEFT_GET(ProcessId, processes, b.process_id);
-    WEFT_GET(DecidedNs, processes, b.decided_ns);
-    return b;
-  });
+  return ReadMessage<wire::LabelBatch, LabelBatch>(
+      *payload, "label batch", [](auto in) -> Result<LabelBatch> {
+        LabelBatch b;
+        const size_t n = in.getWhat().size();
+        const size_t processes = in.getProcessId().size();
+        if (n > kMaxRowsPerRecord || processes > kMaxRowsPerRecord) return Corrupt("too many rows");
+        WEFT_GET(What, n, b.what);
+        if (!AllBelow(b.what, 32)) return Corrupt("what out of range");
+        WEFT_GET(Exchange, n, b.exchange);
+        WEFT_GET(SpanId, n, b.span_id);
+        WEFT_GET(ParentId, n, b.parent_id);
+        WEFT_GET(ParentExchange, n, b.parent_exchange);
+        WEFT_GET(TraceHi, n, b.trace_hi);
+        WEFT_GET(TraceLo, n, b.trace_lo);
+        WEFT_GET(Confidence, n, b.confidence);
+        WEFT_GET(Evidence, n, b.evidence);
+        WEFT_GET(Flags, n, b.flags);
+        WEFT_GET(ProcessId, processes, b.process_id);
+        WEFT_GET(DecidedNs, processes, b.decided_ns);
+        return b;
+      });
 }
 
 PayloadPtr EncodeDecisions(const DecisionBatch& b) {
@@ -112,28 +115,28 @@ PayloadPtr EncodeDecisions(const DecisionBatch& b) {
 }
 
 Result<DecisionBatch> DecodeDecisions(const PayloadPtr& payload) {
-  return ReadMessage<wire::DecisionBatch, DecisionBatch>(*payload, "decision batch",
-                                                         [](auto in) -> Result<DecisionBatch> {
-    DecisionBatch b;
-    const size_t n = in.getTraceHi().size();
-    if (n > kMaxRowsPerRecord) return Corrupt("too many rows");
-    WEFT_GET(TraceHi, n, b.trace_hi);
-    WEFT_GET(TraceLo, n, b.trace_lo);
-    WEFT_GET(Keep, n, b.keep);
-    WEFT_GET(Weight, n, b.weight);
-    WEFT_GET(Rule, n, b.rule);
-    WEFT_GET(Flags, n, b.flags);
-    WEFT_GET(Spans, n, b.spans);
-    WEFT_GET(DoneOffset, n, b.done_offset);
-    std::vector<weft_str> rules;
-    WEFT_TRY(ReadDictionary(in.getStrings(), &rules));
-    for (uint32_t& rule : b.rule) {
-      if (rule >= rules.size()) return Corrupt("rule out of range");
-      rule = b.rules.Intern(View(rules[rule]));
-    }
-    if (!AllBelow(b.keep, 2)) return Corrupt("keep out of range");
-    return b;
-  });
+  return ReadMessage<wire::DecisionBatch, DecisionBatch>(
+      *payload, "decision batch", [](auto in) -> Result<DecisionBatch> {
+        DecisionBatch b;
+        const size_t n = in.getTraceHi().size();
+        if (n > kMaxRowsPerRecord) return Corrupt("too many rows");
+        WEFT_GET(TraceHi, n, b.trace_hi);
+        WEFT_GET(TraceLo, n, b.trace_lo);
+        WEFT_GET(Keep, n, b.keep);
+        WEFT_GET(Weight, n, b.weight);
+        WEFT_GET(Rule, n, b.rule);
+        WEFT_GET(Flags, n, b.flags);
+        WEFT_GET(Spans, n, b.spans);
+        WEFT_GET(DoneOffset, n, b.done_offset);
+        std::vector<weft_str> rules;
+        WEFT_TRY(ReadDictionary(in.getStrings(), &rules));
+        for (uint32_t& rule : b.rule) {
+          if (rule >= rules.size()) return Corrupt("rule out of range");
+          rule = b.rules.Intern(View(rules[rule]));
+        }
+        if (!AllBelow(b.keep, 2)) return Corrupt("keep out of range");
+        return b;
+      });
 }
 
 #undef WEFT_SET

@@ -14,7 +14,8 @@
 //
 // The constructor may throw ConfigError to refuse a configuration; any exception of any method
 // becomes an error of the call. Optional methods are used where the class has them:
-//   correlator  void Learn(const weft_spans&, const weft_links&);  void Forget(uint64_t process_id);
+//   correlator  void Learn(const weft_spans&, const weft_links&);  void Forget(uint64_t
+//   process_id);
 //               bool Save(uint64_t process_id, std::string& state);
 //               bool Load(uint64_t process_id, std::string_view state);  (both or none)
 //   exporter    bool Flush(uint64_t deadline_ns);
@@ -32,7 +33,7 @@
 #include <string>
 #include <string_view>
 
-#include "plugin_abi.h"     // relative: these three are installed side by side as <weft/...>
+#include "plugin_abi.h"  // relative: these three are installed side by side as <weft/...>
 #include "plugin_config.h"
 
 namespace weft::sdk {
@@ -107,7 +108,8 @@ int32_t Guard(weft_error* error, Body&& body) noexcept {
 }
 
 template <class T>
-int32_t Create(const weft_host* host, weft_str config, void** instance, weft_error* error) noexcept {
+int32_t Create(const weft_host* host, weft_str config, void** instance,
+               weft_error* error) noexcept {
   return Guard(error, [&] {
     *instance = new T(Host(host), PluginConfig(View(config)));
     return static_cast<int32_t>(WEFT_OK);
@@ -121,9 +123,9 @@ void Destroy(void* instance) noexcept {
 
 template <class T>
 const weft_plugin* Table(uint32_t kind, const void* operations) {
-  static const weft_plugin table = {sizeof(weft_plugin), WEFT_ABI_MAJOR, WEFT_ABI_MINOR, kind,
-                                    T::kName, T::kVersion, T::kConfigSchema, &Create<T>,
-                                    &Destroy<T>, operations};
+  static const weft_plugin table = {
+      sizeof(weft_plugin), WEFT_ABI_MAJOR,   WEFT_ABI_MINOR, kind,        T::kName,
+      T::kVersion,         T::kConfigSchema, &Create<T>,     &Destroy<T>, operations};
   return &table;
 }
 
@@ -139,7 +141,7 @@ weft_correlator CorrelatorOperations() {
       return static_cast<int32_t>(WEFT_OK);
     });
   };
-  if constexpr (requires(T& t, const weft_spans& w, const weft_links& l) { t.Learn(w, l); })
+  if constexpr (requires(T & t, const weft_spans& w, const weft_links& l) { t.Learn(w, l); })
     ops.learn = [](void* self, const weft_spans* window, const weft_links* links,
                    weft_error* error) noexcept {
       return Guard(error, [&] {
@@ -147,7 +149,7 @@ weft_correlator CorrelatorOperations() {
         return static_cast<int32_t>(WEFT_OK);
       });
     };
-  if constexpr (requires(T& t, std::string& s) { t.Save(uint64_t{}, s); }) {
+  if constexpr (requires(T & t, std::string & s) { t.Save(uint64_t{}, s); }) {
     ops.save = [](void* self, uint64_t process_id, weft_buffer* state, weft_error* error) noexcept {
       return Guard(error, [&] {
         std::string bytes;
@@ -163,7 +165,7 @@ weft_correlator CorrelatorOperations() {
       });
     };
   }
-  if constexpr (requires(T& t) { t.Forget(uint64_t{}); })
+  if constexpr (requires(T & t) { t.Forget(uint64_t{}); })
     ops.forget = [](void* self, uint64_t process_id) noexcept {
       Guard(nullptr, [&] {
         static_cast<T*>(self)->Forget(process_id);
@@ -203,7 +205,7 @@ const weft_plugin* ExporterTable() {
                             const weft_source* source, weft_error* error) noexcept {
       return internal::Guard(error, [&] {
         T& exporter = *static_cast<T*>(self);
-        if constexpr (requires(std::string& w) { exporter.Export(*spans, *traces, *source, w); }) {
+        if constexpr (requires(std::string & w) { exporter.Export(*spans, *traces, *source, w); }) {
           std::string why;
           const auto outcome = exporter.Export(*spans, *traces, *source, why);
           if (outcome != WEFT_EXPORT_OK) internal::Explain(error, why.c_str());
@@ -213,7 +215,7 @@ const weft_plugin* ExporterTable() {
         }
       });
     };
-    if constexpr (requires(T& t) { t.Flush(uint64_t{}); })
+    if constexpr (requires(T & t) { t.Flush(uint64_t{}); })
       table.flush = [](void* self, uint64_t deadline_ns, weft_error* error) noexcept {
         return internal::Guard(error, [&] {
           return static_cast<T*>(self)->Flush(deadline_ns) ? int32_t{WEFT_OK}

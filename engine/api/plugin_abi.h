@@ -32,7 +32,7 @@ extern "C" {
 
 /* Text or bytes; not zero terminated. */
 typedef struct weft_str {
-  const char *data;
+  const char* data;
   uint64_t size;
 } weft_str;
 
@@ -52,11 +52,11 @@ typedef struct weft_error {
 /* ---- values of columns ---------------------------------------------------------------------- */
 
 enum weft_kind { /* OpenTelemetry's SpanKind numbers */
-  WEFT_KIND_INTERNAL = 1,
-  WEFT_KIND_SERVER = 2,
-  WEFT_KIND_CLIENT = 3,
-  WEFT_KIND_PRODUCER = 4,
-  WEFT_KIND_CONSUMER = 5
+                 WEFT_KIND_INTERNAL = 1,
+                 WEFT_KIND_SERVER = 2,
+                 WEFT_KIND_CLIENT = 3,
+                 WEFT_KIND_PRODUCER = 4,
+                 WEFT_KIND_CONSUMER = 5
 };
 enum weft_status { WEFT_STATUS_UNSET = 0, WEFT_STATUS_OK = 1, WEFT_STATUS_ERROR = 2 };
 enum weft_protocol { WEFT_PROTOCOL_UNKNOWN = 0, WEFT_PROTOCOL_HTTP1 = 1, WEFT_PROTOCOL_REDIS = 2 };
@@ -108,22 +108,22 @@ enum weft_attr_type {
 typedef struct weft_pairs {
   uint32_t struct_size;
   uint32_t n;
-  const uint32_t *key; /* index into strings */
-  const uint8_t *type; /* weft_attr_type */
-  const uint64_t *value;
+  const uint32_t* key; /* index into strings */
+  const uint8_t* type; /* weft_attr_type */
+  const uint64_t* value;
 } weft_pairs;
 
 /* The processes that the rows of a batch refer to. */
 typedef struct weft_processes {
   uint32_t struct_size;
   uint32_t n;
-  const uint64_t *process_id;  /* hash of host id, pid, start time and exec count */
-  const uint32_t *host;        /* strings: host.name */
-  const uint32_t *service;     /* strings: service.name */
-  const uint32_t *executable;  /* strings: process.executable.path */
-  const uint32_t *pid;
-  const uint32_t *attr_offset; /* n + 1 offsets into attr: further resource attributes */
-  const uint32_t *attr;        /* index into pairs */
+  const uint64_t* process_id; /* hash of host id, pid, start time and exec count */
+  const uint32_t* host;       /* strings: host.name */
+  const uint32_t* service;    /* strings: service.name */
+  const uint32_t* executable; /* strings: process.executable.path */
+  const uint32_t* pid;
+  const uint32_t* attr_offset; /* n + 1 offsets into attr: further resource attributes */
+  const uint32_t* attr;        /* index into pairs */
 } weft_processes;
 
 /* Spans as a structure of arrays: column[i] belongs to row i, 0 <= i < n. Read no further than
@@ -134,97 +134,97 @@ typedef struct weft_spans {
   uint32_t struct_size;
   uint32_t n;
   /* identity */
-  const uint64_t *span_id;   /* (*) hash of wire id and side */
-  const uint64_t *parent_id; /* 0: none or not known yet */
-  const uint64_t *trace_hi;  /* 0/0: not known yet; always so for undecided rows of a correlator */
-  const uint64_t *trace_lo;
-  const uint64_t *exchange;   /* (*) stable from open to closed: connection, stream position, side */
-  const uint64_t *connection; /* socket cookie mixed with the boot id */
-  const uint64_t *wire_id;    /* 0: the exchange has none */
+  const uint64_t* span_id;   /* (*) hash of wire id and side */
+  const uint64_t* parent_id; /* 0: none or not known yet */
+  const uint64_t* trace_hi;  /* 0/0: not known yet; always so for undecided rows of a correlator */
+  const uint64_t* trace_lo;
+  const uint64_t* exchange; /* (*) stable from open to closed: connection, stream position, side */
+  const uint64_t* connection; /* socket cookie mixed with the boot id */
+  const uint64_t* wire_id;    /* 0: the exchange has none */
   /* time */
-  const int64_t *start_ns; /* (*) first byte of the request */
-  const int64_t *end_ns;   /* (*) last byte of the response; 0 while open */
+  const int64_t* start_ns; /* (*) first byte of the request */
+  const int64_t* end_ns;   /* (*) last byte of the response; 0 while open */
   /* what */
-  const uint8_t *kind;       /* (*) weft_kind */
-  const uint8_t *status;     /* weft_status */
-  const uint8_t *role;       /* weft_role; correlators only */
-  const uint8_t *protocol;   /* weft_protocol */
-  const uint32_t *flags;     /* (*) weft_flag bits */
-  const uint32_t *process;   /* (*) row of processes */
-  const uint32_t *service;   /* (*) strings: the process's service.name */
-  const uint32_t *operation; /* (*) strings: the low-cardinality span name */
-  const uint32_t *peer;      /* strings: the callee of a client span, the caller of a server span,
+  const uint8_t* kind;       /* (*) weft_kind */
+  const uint8_t* status;     /* weft_status */
+  const uint8_t* role;       /* weft_role; correlators only */
+  const uint8_t* protocol;   /* weft_protocol */
+  const uint32_t* flags;     /* (*) weft_flag bits */
+  const uint32_t* process;   /* (*) row of processes */
+  const uint32_t* service;   /* (*) strings: the process's service.name */
+  const uint32_t* operation; /* (*) strings: the low-cardinality span name */
+  const uint32_t* peer;      /* strings: the callee of a client span, the caller of a server span,
                                 as far as this side can tell (host:port, or Host header) */
   /* where */
-  const uint32_t *local_address; /* strings */
-  const uint32_t *remote_address;
-  const uint16_t *local_port;
-  const uint16_t *remote_port;
-  const int32_t *fd;
-  const uint32_t *request_tid;  /* thread that read (server) or wrote (client) the request */
-  const uint32_t *response_tid; /* thread that wrote (server) or read (client) the response */
-  const uint64_t *request_bytes;
-  const uint64_t *response_bytes;
+  const uint32_t* local_address; /* strings */
+  const uint32_t* remote_address;
+  const uint16_t* local_port;
+  const uint16_t* remote_port;
+  const int32_t* fd;
+  const uint32_t* request_tid;  /* thread that read (server) or wrote (client) the request */
+  const uint32_t* response_tid; /* thread that wrote (server) or read (client) the response */
+  const uint64_t* request_bytes;
+  const uint64_t* response_bytes;
   /* context found in this exchange's request; valid where WEFT_FLAG_CONTEXT is set */
-  const uint64_t *context_trace_hi;
-  const uint64_t *context_trace_lo;
-  const uint64_t *context_span_id;
-  const uint32_t *request_id; /* strings: X-Request-ID */
+  const uint64_t* context_trace_hi;
+  const uint64_t* context_trace_lo;
+  const uint64_t* context_span_id;
+  const uint32_t* request_id; /* strings: X-Request-ID */
   /* link to the parent, where decided */
-  const float *confidence;  /* 0 to 1 */
-  const uint32_t *evidence; /* weft_evidence bits */
+  const float* confidence;  /* 0 to 1 */
+  const uint32_t* evidence; /* weft_evidence bits */
   /* attributes: pairs attr[attr_offset[i]] .. attr[attr_offset[i + 1] - 1] */
-  const uint32_t *attr_offset;
-  const uint32_t *attr;
+  const uint32_t* attr_offset;
+  const uint32_t* attr;
   /* candidates that were weighed for the parent, best first; exporters only */
-  const uint32_t *candidate_offset;
-  const uint64_t *candidate_span_id;
-  const float *candidate_log_odds;
-  const uint32_t *candidate_evidence;
+  const uint32_t* candidate_offset;
+  const uint64_t* candidate_span_id;
+  const float* candidate_log_odds;
+  const uint32_t* candidate_evidence;
   /* tables */
-  const weft_pairs *pairs;
-  const weft_processes *processes;
-  const weft_str *strings;
+  const weft_pairs* pairs;
+  const weft_processes* processes;
+  const weft_str* strings;
   uint32_t n_strings;
   uint32_t n_truth_strings;
   /* Ground truth captured for scoring. NULL in every call of a correlator or a sampler. */
-  const uint32_t *truth; /* index into truth_strings */
-  const weft_str *truth_strings;
+  const uint32_t* truth; /* index into truth_strings */
+  const weft_str* truth_strings;
 } weft_spans;
 
 /* Closed traces over the rows of a weft_spans: rows first_row .. first_row + n_rows - 1. */
 typedef struct weft_traces {
   uint32_t struct_size;
   uint32_t n;
-  const uint64_t *trace_hi;
-  const uint64_t *trace_lo;
-  const uint32_t *first_row;
-  const uint32_t *n_rows;
-  const uint32_t *root_row; /* WEFT_NONE: no root was seen */
-  const int64_t *start_ns;  /* earliest start, latest end */
-  const int64_t *end_ns;
-  const uint32_t *n_errors;
-  const uint32_t *flags; /* the union of the spans' flags */
+  const uint64_t* trace_hi;
+  const uint64_t* trace_lo;
+  const uint32_t* first_row;
+  const uint32_t* n_rows;
+  const uint32_t* root_row; /* WEFT_NONE: no root was seen */
+  const int64_t* start_ns;  /* earliest start, latest end */
+  const int64_t* end_ns;
+  const uint32_t* n_errors;
+  const uint32_t* flags; /* the union of the spans' flags */
   /* decision; exporters only */
-  const double *weight;   /* adjusted count, >= 1 */
-  const uint32_t *rule;   /* strings of the spans' view: which rule kept it */
+  const double* weight; /* adjusted count, >= 1 */
+  const uint32_t* rule; /* strings of the spans' view: which rule kept it */
 } weft_traces;
 
 /* ---- what the host offers ------------------------------------------------------------------- */
 
 typedef struct weft_host {
   uint32_t struct_size;
-  void *ctx;
-  void (*log)(void *ctx, int32_t level, weft_str text); /* 0 debug .. 3 error */
-  void (*count)(void *ctx, weft_str metric, uint64_t delta);
-  uint64_t (*now_ns)(void *ctx); /* monotonic */
+  void* ctx;
+  void (*log)(void* ctx, int32_t level, weft_str text); /* 0 debug .. 3 error */
+  void (*count)(void* ctx, weft_str metric, uint64_t delta);
+  uint64_t (*now_ns)(void* ctx); /* monotonic */
 } weft_host;
 
 /* A byte buffer of the host's that the plugin appends to. */
 typedef struct weft_buffer {
   uint32_t struct_size;
-  void *ctx;
-  int32_t (*append)(void *ctx, weft_str bytes); /* WEFT_FAILED when the limit would be passed */
+  void* ctx;
+  int32_t (*append)(void* ctx, weft_str bytes); /* WEFT_FAILED when the limit would be passed */
 } weft_buffer;
 
 /* ---- correlator ----------------------------------------------------------------------------- */
@@ -240,22 +240,22 @@ typedef struct weft_candidates {
   uint32_t struct_size;
   uint32_t n;
   uint32_t capacity;
-  uint32_t *child;
-  uint32_t *candidate;
-  float *log_odds;
-  uint32_t *evidence;
-  void *ctx;
-  int32_t (*grow)(struct weft_candidates *self, uint32_t min_capacity); /* may move the arrays */
+  uint32_t* child;
+  uint32_t* candidate;
+  float* log_odds;
+  uint32_t* evidence;
+  void* ctx;
+  int32_t (*grow)(struct weft_candidates* self, uint32_t min_capacity); /* may move the arrays */
 } weft_candidates;
 
 /* What was decided in the window, for learning: one entry per decided client row. */
 typedef struct weft_links {
   uint32_t struct_size;
   uint32_t n;
-  const uint32_t *child;
-  const uint32_t *parent; /* WEFT_NONE: unlinked */
-  const float *confidence;
-  const uint32_t *evidence;
+  const uint32_t* child;
+  const uint32_t* parent; /* WEFT_NONE: unlinked */
+  const float* confidence;
+  const uint32_t* evidence;
 } weft_links;
 
 /* One process and one window. Rows are ordered by (start_ns, exchange). A process is always given
@@ -263,14 +263,14 @@ typedef struct weft_links {
 typedef struct weft_correlator {
   uint32_t struct_size;
   /* Required. */
-  int32_t (*correlate)(void *instance, const weft_spans *window, weft_candidates *io, weft_error *);
+  int32_t (*correlate)(void* instance, const weft_spans* window, weft_candidates* io, weft_error*);
   /* Optional: after the engine has decided the window; the same view as in correlate. */
-  int32_t (*learn)(void *instance, const weft_spans *window, const weft_links *links, weft_error *);
+  int32_t (*learn)(void* instance, const weft_spans* window, const weft_links* links, weft_error*);
   /* Optional, both or none: learned state of one process, at most 256 KB. load replaces. */
-  int32_t (*save)(void *instance, uint64_t process_id, weft_buffer *state, weft_error *);
-  int32_t (*load)(void *instance, uint64_t process_id, weft_str state, weft_error *);
+  int32_t (*save)(void* instance, uint64_t process_id, weft_buffer* state, weft_error*);
+  int32_t (*load)(void* instance, uint64_t process_id, weft_str state, weft_error*);
   /* Optional: the process has ended, its state may go. */
-  void (*forget)(void *instance, uint64_t process_id);
+  void (*forget)(void* instance, uint64_t process_id);
 } weft_correlator;
 
 /* ---- sampler -------------------------------------------------------------------------------- */
@@ -280,15 +280,15 @@ typedef struct weft_correlator {
 typedef struct weft_decisions {
   uint32_t struct_size;
   uint32_t n;
-  uint8_t *keep;
-  double *weight;
-  weft_str *rule;
+  uint8_t* keep;
+  double* weight;
+  weft_str* rule;
 } weft_decisions;
 
 typedef struct weft_sampler {
   uint32_t struct_size;
-  int32_t (*decide)(void *instance, const weft_spans *, const weft_traces *, weft_decisions *out,
-                    weft_error *); /* required */
+  int32_t (*decide)(void* instance, const weft_spans*, const weft_traces*, weft_decisions* out,
+                    weft_error*); /* required */
 } weft_sampler;
 
 /* ---- exporter ------------------------------------------------------------------------------- */
@@ -305,10 +305,10 @@ typedef struct weft_source {
 typedef struct weft_exporter {
   uint32_t struct_size;
   /* Required. Answers a weft_outcome, or a negative weft_result as drop. */
-  int32_t (*export_spans)(void *instance, const weft_spans *, const weft_traces *,
-                          const weft_source *, weft_error *);
+  int32_t (*export_spans)(void* instance, const weft_spans*, const weft_traces*, const weft_source*,
+                          weft_error*);
   /* Optional: make everything accepted so far durable, by deadline_ns of the host's clock. */
-  int32_t (*flush)(void *instance, uint64_t deadline_ns, weft_error *);
+  int32_t (*flush)(void* instance, uint64_t deadline_ns, weft_error*);
 } weft_exporter;
 
 /* ---- the plugin ----------------------------------------------------------------------------- */
@@ -324,14 +324,16 @@ typedef struct weft_plugin {
   uint32_t abi_major; /* WEFT_ABI_MAJOR it was built with */
   uint32_t abi_minor; /* the host's must be at least this */
   uint32_t kind;
-  const char *name;          /* lower-case, [a-z0-9-]+ */
-  const char *version;       /* semantic version */
-  const char *config_schema; /* JSON Schema of the configuration object (type, properties, required,
-                                enum, minimum, maximum, default); the host validates before create */
-  /* Required. config_json: a JSON object, valid by the schema. On failure *instance is untouched. */
-  int32_t (*create)(const weft_host *, weft_str config_json, void **instance, weft_error *);
-  void (*destroy)(void *instance); /* required */
-  const void *operations;          /* weft_correlator, weft_sampler or weft_exporter, by kind */
+  const char* name;    /* lower-case, [a-z0-9-]+ */
+  const char* version; /* semantic version */
+  const char*
+      config_schema; /* JSON Schema of the configuration object (type, properties, required,
+                        enum, minimum, maximum, default); the host validates before create */
+  /* Required. config_json: a JSON object, valid by the schema. On failure *instance is untouched.
+   */
+  int32_t (*create)(const weft_host*, weft_str config_json, void** instance, weft_error*);
+  void (*destroy)(void* instance); /* required */
+  const void* operations;          /* weft_correlator, weft_sampler or weft_exporter, by kind */
 } weft_plugin;
 
 /* The only exported symbol. Static storage; the same pointer each time. */
@@ -340,8 +342,8 @@ typedef struct weft_plugin {
 #else
 #define WEFT_EXPORT
 #endif
-typedef const weft_plugin *(*weft_plugin_v1_fn)(void);
-WEFT_EXPORT const weft_plugin *weft_plugin_v1(void);
+typedef const weft_plugin* (*weft_plugin_v1_fn)(void);
+WEFT_EXPORT const weft_plugin* weft_plugin_v1(void);
 
 #ifdef __cplusplus
 }

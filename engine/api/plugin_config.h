@@ -1,9 +1,9 @@
 // PluginConfig: reads a plugin's configuration, the compact JSON object that `create` receives.
 //
 // For plugin authors, C++20, no dependencies. The host has checked the text against the plugin's
-// schema and filled in the defaults, so this is a reader of valid input and no validator: a key that
-// is absent or of another type yields the fallback. Top-level keys only; Raw() gives the JSON text of
-// a nested value for a parser of your own.
+// schema and filled in the defaults, so this is a reader of valid input and no validator: a key
+// that is absent or of another type yields the fallback. Top-level keys only; Raw() gives the JSON
+// text of a nested value for a parser of your own.
 #pragma once
 
 #include <algorithm>
@@ -68,7 +68,8 @@ class PluginConfig {
 
  private:
   size_t Skip(size_t at) const {
-    while (at < json_.size() && std::string_view(" \t\r\n").find(json_[at]) != std::string_view::npos)
+    while (at < json_.size() &&
+           std::string_view(" \t\r\n").find(json_[at]) != std::string_view::npos)
       ++at;
     return at;
   }

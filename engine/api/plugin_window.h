@@ -1,7 +1,8 @@
-// For authors of correlators: walks the calls of a window, each with the requests open at its begin.
+// For authors of correlators: walks the calls of a window, each with the requests open at its
+// begin.
 //
-// C++20, no dependency but plugin_abi.h. Keep one OpenRequests per instance: after the first windows
-// nothing is allocated. Everything is lent for the call.
+// C++20, no dependency but plugin_abi.h. Keep one OpenRequests per instance: after the first
+// windows nothing is allocated. Everything is lent for the call.
 #pragma once
 
 #include <cstdint>
@@ -33,8 +34,8 @@ inline std::string_view StringOf(const weft_spans& w, const uint32_t* column, ui
 
 class OpenRequests {
  public:
-  // Calls f(row, open) for each client row in time order; `open` holds the server rows that began no
-  // later and had not ended, oldest first: exactly the candidates that the engine accepts.
+  // Calls f(row, open) for each client row in time order; `open` holds the server rows that began
+  // no later and had not ended, oldest first: exactly the candidates that the engine accepts.
   template <class F>
   void ForEachCall(const weft_spans& w, F&& f) {
     open_.clear();

@@ -214,8 +214,7 @@ void FillSpanColumns(wire::SpanColumns::Builder out, const SpanTable& t) {
   FillList(q.initExecutable(processes), from.executable.data(), processes);
   FillList(q.initPid(processes), from.pid.data(), processes);
   FillList(q.initAttrOffset(processes + 1), from.attr_offset.data(), processes + 1);
-  FillList(q.initAttr(static_cast<unsigned>(from.attr.size())), from.attr.data(),
-           from.attr.size());
+  FillList(q.initAttr(static_cast<unsigned>(from.attr.size())), from.attr.data(), from.attr.size());
   FillDictionary(out.initStrings(), t.strings);
 }
 
@@ -230,9 +229,9 @@ Result<void> ReadSpanColumns(wire::SpanColumns::Reader in, SpanView* view) {
   WEFT_TRY(ReadPairs(in.getPairs(), strings, &view->pairs_));
   WEFT_TRY(ReadProcesses(in.getProcesses(), strings, view->pairs_.n, &view->processes_));
   size_t size = 0;
-#define WEFT_COLUMN(type, name, Name)                        \
-  if (!Borrow<type>(in.get##Name(), &s.name, &size) ||       \
-      (size != n && (size != 0 || Required(#name))))         \
+#define WEFT_COLUMN(type, name, Name)                  \
+  if (!Borrow<type>(in.get##Name(), &s.name, &size) || \
+      (size != n && (size != 0 || Required(#name))))   \
     return Corrupt("column " #name ": wrong length or type");
   WEFT_SPAN_COLUMNS(WEFT_COLUMN)
   WEFT_STRING_COLUMNS(WEFT_COLUMN)

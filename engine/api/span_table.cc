@@ -97,8 +97,7 @@ void SpanTable::Attribute(std::string_view key, std::string_view value) {
 }
 
 void SpanTable::Attribute(std::string_view key, int64_t value) {
-  AttributePair(
-      pairs.Intern(strings.Intern(key), WEFT_ATTR_INT, std::bit_cast<uint64_t>(value)));
+  AttributePair(pairs.Intern(strings.Intern(key), WEFT_ATTR_INT, std::bit_cast<uint64_t>(value)));
 }
 
 void SpanTable::Attribute(std::string_view key, double value) {
@@ -156,7 +155,7 @@ SpanView SpanTable::View() const {
   s.truth = truth.empty() ? nullptr : truth.data();
   view.pairs_ = {sizeof(weft_pairs), pairs.size(), pairs.key.data(), pairs.type.data(),
                  pairs.value.data()};
-  view.processes_ = {sizeof(weft_processes),     processes.size(),
+  view.processes_ = {sizeof(weft_processes),      processes.size(),
                      processes.process_id.data(), processes.host.data(),
                      processes.service.data(),    processes.executable.data(),
                      processes.pid.data(),        processes.attr_offset.data(),
@@ -224,19 +223,19 @@ uint32_t RowCopier::Copy(uint32_t row) {
 
 uint32_t RowCopier::AppendColumns(const uint32_t* rows, size_t n) {
   const size_t first = to_.n();
-#define WEFT_COLUMN(type, name, unused)                              \
-  to_.name.resize(first + n);                                        \
-  if (from_.name != nullptr) {                                       \
-    type* const out = to_.name.data() + first;                       \
-    for (size_t i = 0; i < n; ++i) out[i] = from_.name[rows[i]];      \
+#define WEFT_COLUMN(type, name, unused)                          \
+  to_.name.resize(first + n);                                    \
+  if (from_.name != nullptr) {                                   \
+    type* const out = to_.name.data() + first;                   \
+    for (size_t i = 0; i < n; ++i) out[i] = from_.name[rows[i]]; \
   }
   WEFT_SPAN_COLUMNS(WEFT_COLUMN)
 #undef WEFT_COLUMN
-#define WEFT_COLUMN(type, name, unused)                                        \
-  to_.name.resize(first + n);                                                  \
-  if (from_.name != nullptr) {                                                 \
-    type* const out = to_.name.data() + first;                                 \
-    for (size_t i = 0; i < n; ++i) out[i] = MapString(from_.name[rows[i]]);     \
+#define WEFT_COLUMN(type, name, unused)                                     \
+  to_.name.resize(first + n);                                               \
+  if (from_.name != nullptr) {                                              \
+    type* const out = to_.name.data() + first;                              \
+    for (size_t i = 0; i < n; ++i) out[i] = MapString(from_.name[rows[i]]); \
   }
   WEFT_STRING_COLUMNS(WEFT_COLUMN)
 #undef WEFT_COLUMN

@@ -8,7 +8,7 @@ namespace weft {
 [[noreturn]] void CheckFailed(const char* condition, const char* file, int line);
 }  // namespace weft
 
-#define WEFT_CHECK(condition)                                             \
-  do {                                                                    \
+#define WEFT_CHECK(condition)                                              \
+  do {                                                                     \
     if (!(condition)) ::weft::CheckFailed(#condition, __FILE__, __LINE__); \
   } while (false)

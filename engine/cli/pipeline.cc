@@ -152,8 +152,8 @@ Result<void> Pipeline::StartEngine() {
   transport::MemoryOptions memory;
   memory.partitions = static_cast<uint32_t>(config_.partitions);
   memory.max_bytes = config_.transport.memory_bytes;
-  // Nobody can take a partition of this process over, so its logs are never read back: they are kept
-  // only as long as a record may be on its way.
+  // Nobody can take a partition of this process over, so its logs are never read back: they are
+  // kept only as long as a record may be on its way.
   memory.horizon_ns = 5 * kSecond;
   memory.max_log_bytes = size_t{8} << 20;
   // Stored with the rows: a later run must have higher ones.

@@ -38,7 +38,8 @@ struct ExporterConfig {
   int64_t flush_after_ns = 1'000'000'000;  // of an empty queue
 };
 
-// Counters sink.*{sink=name} of ended spans: trace.kept = rows + dropped + pending for each exporter.
+// Counters sink.*{sink=name} of ended spans: trace.kept = rows + dropped + pending for each
+// exporter.
 struct ExporterCounters {
   ExporterCounters(Metrics& metrics, const std::string& name);
   Counter& rows;

@@ -14,10 +14,9 @@ namespace {
 namespace dom = simdjson::dom;
 
 constexpr std::array kTypes = {"object", "array", "string", "number", "integer", "boolean", "null"};
-constexpr std::array kKeywords = {"type",    "properties", "required", "additionalProperties",
-                                  "enum",    "minimum",    "maximum",  "default",
-                                  "items",   "title",      "description", "examples",
-                                  "$schema"};
+constexpr std::array kKeywords = {
+    "type",    "properties", "required", "additionalProperties", "enum",     "minimum", "maximum",
+    "default", "items",      "title",    "description",          "examples", "$schema"};
 
 std::string Text(dom::element e) { return simdjson::minify(e); }
 
@@ -60,7 +59,8 @@ Result<void> CheckSchema(dom::element schema, const std::string& path) {
     if (key == "type" &&
         (!value.is_string() ||
          std::ranges::find(kTypes, value.get_string().value_unsafe()) == kTypes.end()))
-      return BadSchema(path, fmt::format("type {} is none of {}", Text(value), fmt::join(kTypes, ", ")));
+      return BadSchema(path,
+                       fmt::format("type {} is none of {}", Text(value), fmt::join(kTypes, ", ")));
     if ((key == "required" || key == "enum") && !value.is_array())
       return BadSchema(path, fmt::format("{} must be an array", key));
     if ((key == "minimum" || key == "maximum") && !value.is_number())
@@ -117,7 +117,8 @@ Result<void> CheckKeys(dom::object schema, dom::object value, const std::string&
   if (bool additional = false; schema["additionalProperties"].get(additional) == simdjson::SUCCESS)
     open = additional;
   for (const auto& [key, unused] : value) {
-    if (std::ranges::find(seen, key) != seen.end()) return BadConfig(Join(path, key), "given twice");
+    if (std::ranges::find(seen, key) != seen.end())
+      return BadConfig(Join(path, key), "given twice");
     seen.push_back(key);
     if (open || std::ranges::find(known, key) != known.end()) continue;
     const std::string_view near = NearestWord(key, known);
@@ -130,8 +131,8 @@ Result<void> CheckKeys(dom::object schema, dom::object value, const std::string&
   dom::array required;
   if (schema["required"].get(required) == simdjson::SUCCESS)
     for (dom::element name : required)
-      if (std::string_view key; name.get(key) == simdjson::SUCCESS &&
-                                std::ranges::find(seen, key) == seen.end())
+      if (std::string_view key;
+          name.get(key) == simdjson::SUCCESS && std::ranges::find(seen, key) == seen.end())
         return BadConfig(Join(path, key), "required and missing");
   return {};
 }
@@ -221,10 +222,12 @@ Result<std::string> CompleteConfig(std::string_view schema_text, std::string_vie
   dom::parser schema_parser, config_parser;
   dom::element schema, config;
   if (auto error = schema_parser.parse(schema_text.data(), schema_text.size()).get(schema))
-    return Fail(Code::kInvalid, fmt::format("schema: not JSON: {}", simdjson::error_message(error)));
+    return Fail(Code::kInvalid,
+                fmt::format("schema: not JSON: {}", simdjson::error_message(error)));
   WEFT_TRY(CheckSchema(schema, ""));
   if (auto error = config_parser.parse(config_json.data(), config_json.size()).get(config))
-    return Fail(Code::kInvalid, fmt::format("config: not JSON: {}", simdjson::error_message(error)));
+    return Fail(Code::kInvalid,
+                fmt::format("config: not JSON: {}", simdjson::error_message(error)));
   if (!config.is_object()) return Fail(Code::kInvalid, "config: an object is wanted");
   return Complete(schema.get_object().value_unsafe(), config, "");
 }

@@ -30,8 +30,8 @@ bool PlainName(std::string_view name) {
   });
 }
 
-// dlopen maps what the headers promise; where a half-copied file does not keep it, SIGBUS ends weft.
-// Everything else that is wrong with a library dlopen reports by itself.
+// dlopen maps what the headers promise; where a half-copied file does not keep it, SIGBUS ends
+// weft. Everything else that is wrong with a library dlopen reports by itself.
 Result<void> CheckWhole(const fs::path& path) {
   std::error_code error;
   const uint64_t size = fs::file_size(path, error);
@@ -47,8 +47,8 @@ Result<void> CheckWhole(const fs::path& path) {
     if (part.p_type == PT_LOAD) end = std::max(end, part.p_offset + part.p_filesz);
   }
   if (end <= size) return {};
-  return Fail(Code::kInvalid, fmt::format("open: {} is cut short: {} of {} bytes", path.native(),
-                                          size, end));
+  return Fail(Code::kInvalid,
+              fmt::format("open: {} is cut short: {} of {} bytes", path.native(), size, end));
 }
 
 Result<weft_plugin_v1_fn> OpenLibrary(const fs::path& path) {
@@ -59,9 +59,8 @@ Result<weft_plugin_v1_fn> OpenLibrary(const fs::path& path) {
   if (symbol != nullptr) return reinterpret_cast<weft_plugin_v1_fn>(symbol);
   for (unsigned major = 2; major < 10; ++major)
     if (dlsym(library, fmt::format("weft_plugin_v{}", major).c_str()) != nullptr)
-      return Fail(Code::kUnsupported,
-                  fmt::format("symbol: built for ABI {}, this weft speaks {}", major,
-                              WEFT_ABI_MAJOR));
+      return Fail(Code::kUnsupported, fmt::format("symbol: built for ABI {}, this weft speaks {}",
+                                                  major, WEFT_ABI_MAJOR));
   return Fail(Code::kInvalid, "symbol: it exports no weft_plugin_v1, so it is no weft plugin");
 }
 
@@ -79,10 +78,10 @@ Result<fs::path> PluginLoader::Resolve(Kind kind, std::string_view name) const {
   std::error_code error;
   const fs::path folder = fs::canonical(folder_, error);
   if (error)
-    return Fail(Code::kNotFound, fmt::format("resolve: plugin folder {}: {}", folder_.native(),
-                                             error.message()));
-  const fs::path path = fs::canonical(folder / fmt::format("weft-{}-{}.so", KindName(kind), name),
-                                      error);
+    return Fail(Code::kNotFound,
+                fmt::format("resolve: plugin folder {}: {}", folder_.native(), error.message()));
+  const fs::path path =
+      fs::canonical(folder / fmt::format("weft-{}-{}.so", KindName(kind), name), error);
   if (error) {
     const auto known = List();
     const std::string wanted = Key(kind, name);
@@ -93,8 +92,8 @@ Result<fs::path> PluginLoader::Resolve(Kind kind, std::string_view name) const {
                                          : fmt::format("did you mean \"{}\"?", near)));
   }
   if (path.parent_path() != folder)
-    return Fail(Code::kDenied, fmt::format("resolve: {} leads out of {}", path.native(),
-                                           folder.native()));
+    return Fail(Code::kDenied,
+                fmt::format("resolve: {} leads out of {}", path.native(), folder.native()));
   return path;
 }
 
@@ -141,9 +140,9 @@ fs::path DefaultPluginFolder() {
     return configured;
   std::error_code error;
   const fs::path bin = fs::read_symlink("/proc/self/exe", error).parent_path();
-  for (const char* folder : {"plugins", "../plugins", "../../plugins", "../lib/weft/plugins",
-                             "../lib64/weft/plugins", "../lib/x86_64-linux-gnu/weft/plugins",
-                             "../lib/aarch64-linux-gnu/weft/plugins"})
+  for (const char* folder :
+       {"plugins", "../plugins", "../../plugins", "../lib/weft/plugins", "../lib64/weft/plugins",
+        "../lib/x86_64-linux-gnu/weft/plugins", "../lib/aarch64-linux-gnu/weft/plugins"})
     if (fs::is_directory(bin / folder, error)) return fs::canonical(bin / folder, error);
   return bin / "plugins";
 }

@@ -27,18 +27,18 @@ std::unexpected<Error> Missing(std::string_view function) {
 }
 
 std::unexpected<Error> TooShort(std::string_view what, uint32_t has, uint32_t needs) {
-  return Fail(Code::kInvalid,
-              fmt::format("sizes: {} says {} bytes, the smallest valid one has {}", what, has, needs));
+  return Fail(Code::kInvalid, fmt::format("sizes: {} says {} bytes, the smallest valid one has {}",
+                                          what, has, needs));
 }
 
 Result<void> CheckCorrelator(const weft_correlator& table) {
   if (table.struct_size < kCorrelatorSizeV0)
     return TooShort("weft_correlator", table.struct_size, kCorrelatorSizeV0);
   if (table.correlate == nullptr) return Missing("correlate");
-  const bool has_save = table.struct_size >= offsetof(weft_correlator, save) + sizeof(void*) &&
-                        table.save != nullptr;
-  const bool has_load = table.struct_size >= offsetof(weft_correlator, load) + sizeof(void*) &&
-                        table.load != nullptr;
+  const bool has_save =
+      table.struct_size >= offsetof(weft_correlator, save) + sizeof(void*) && table.save != nullptr;
+  const bool has_load =
+      table.struct_size >= offsetof(weft_correlator, load) + sizeof(void*) && table.load != nullptr;
   if (has_save != has_load)
     return Fail(Code::kInvalid, "functions: save and load belong together; one is missing");
   return {};
@@ -86,7 +86,8 @@ Result<void> CheckOperations(const weft_plugin& table) {
       return CheckExporter(*static_cast<const weft_exporter*>(table.operations));
     default:
       return Fail(Code::kInvalid, fmt::format("kind: {} is none of 1 (correlator), 2 (sampler), "
-                                              "3 (exporter)", table.kind));
+                                              "3 (exporter)",
+                                              table.kind));
   }
 }
 
@@ -106,7 +107,8 @@ Result<LoadedPlugin> CheckTable(const weft_plugin* table, std::string_view origi
   WEFT_TRY(CheckVersions(*table));
   if (!ValidName(table->name))
     return Fail(Code::kInvalid, "name: must be 1 to 64 characters of [a-z0-9-]");
-  if (table->version == nullptr) return Fail(Code::kInvalid, "version: the version text is missing");
+  if (table->version == nullptr)
+    return Fail(Code::kInvalid, "version: the version text is missing");
   WEFT_TRY(CheckOperations(*table));
   return LoadedPlugin{table->name, static_cast<Kind>(table->kind), table, std::string(origin)};
 }

@@ -52,11 +52,11 @@ class AgentTable {
 
   // False: this (agent, sequence) was here before. *gap: how many before it are missing by now.
   bool NoteSequence(Agent& agent, uint64_t sequence, uint64_t* gap);
-  // Learns from the stamps of a batch that has been read how the agent's clock and the log's relate.
+  // Learns from the stamps of a batch that has been read how the agent's clock and the log's
+  // relate.
   static void NoteOffset(Agent& agent, const api::EventHeader& header, int64_t append_ns);
   // Takes over watermark and addresses of a batch that has been consumed.
-  void NoteBatch(Agent& agent, const api::EventHeader& header, int64_t append_ns,
-                 int64_t grace_ns);
+  void NoteBatch(Agent& agent, const api::EventHeader& header, int64_t append_ns, int64_t grace_ns);
 
   // The minimum over agents that are not gone; `none` if there is none.
   int64_t LogWatermark(int64_t none) const;

@@ -22,12 +22,12 @@ struct StitchConfig {
   int64_t open_emit_ns = 2 * kSecond;
 
   // Log time.
-  int64_t grace_ns = 200 * kMillisecond;          // bounds the transport's delay
-  int64_t agent_silence_ns = 10 * kSecond;        // then the agent counts as lost
-  int64_t answer_deadline_ns = 30 * kSecond;      // a request without an answer becomes a root
-  int64_t max_pin_ns = 60 * kSecond;              // an old record stops holding the offset back
-  int64_t links_horizon_ns = 60 * kSecond;        // how long the links partition remembers
-  int64_t process_idle_ns = 600 * kSecond;        // then what was learned about it is forgotten
+  int64_t grace_ns = 200 * kMillisecond;           // bounds the transport's delay
+  int64_t agent_silence_ns = 10 * kSecond;         // then the agent counts as lost
+  int64_t answer_deadline_ns = 30 * kSecond;       // a request without an answer becomes a root
+  int64_t max_pin_ns = 60 * kSecond;               // an old record stops holding the offset back
+  int64_t links_horizon_ns = 60 * kSecond;         // how long the links partition remembers
+  int64_t process_idle_ns = 600 * kSecond;         // then what was learned about it is forgotten
   int64_t watermark_every_ns = 50 * kMillisecond;  // at most so often to every partition
 
   // Decision.
@@ -37,9 +37,9 @@ struct StitchConfig {
 
   // Networks whose peers are watched and trusted with context, as CIDR. A peer outside is an edge:
   // its requests are roots at once and its trace context becomes a link.
-  std::vector<std::string> networks = {"127.0.0.0/8",    "10.0.0.0/8",     "172.16.0.0/12",
-                                       "192.168.0.0/16", "100.64.0.0/10",  "169.254.0.0/16",
-                                       "::1/128",        "fc00::/7",       "fe80::/10"};
+  std::vector<std::string> networks = {"127.0.0.0/8",    "10.0.0.0/8",    "172.16.0.0/12",
+                                       "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16",
+                                       "::1/128",        "fc00::/7",      "fe80::/10"};
 };
 
 // One correlator of the chain. Table and instance belong to the caller and outlive the partition.

@@ -102,8 +102,8 @@ void CorrelatorChain::Learn(const weft_spans& view) {
     link_confidence_.push_back(d.confidence);
     link_evidence_.push_back(d.evidence);
   }
-  const weft_links links = {sizeof(weft_links),  static_cast<uint32_t>(decisions.size()),
-                            link_child_.data(),  link_parent_.data(),
+  const weft_links links = {sizeof(weft_links),      static_cast<uint32_t>(decisions.size()),
+                            link_child_.data(),      link_parent_.data(),
                             link_confidence_.data(), link_evidence_.data()};
   for (const ChainLink& link : chain_) {
     weft_error error{};
@@ -132,8 +132,7 @@ void CorrelatorChain::Load(const api::CorrelatorState& state) {
   for (const ChainLink& link : chain_) {
     if (link.name != state.correlator || link.table->load == nullptr) continue;
     weft_error error{};
-    if (link.table->load(link.instance, state.process_id, api::Str(state.state), &error) !=
-        WEFT_OK)
+    if (link.table->load(link.instance, state.process_id, api::Str(state.state), &error) != WEFT_OK)
       Report(link, "load", error);
   }
 }

@@ -1,8 +1,8 @@
 // CorrelatorChain: asks the correlators of one partition about a window and decides.
 //
-// Each correlator in turn appends voices to one list; LinkDecider makes decisions of it; all are then
-// told what was decided. A correlator that fails is counted and passed over for that window: its
-// voices of that call are taken back. Learned state is per process, saved and loaded by name.
+// Each correlator in turn appends voices to one list; LinkDecider makes decisions of it; all are
+// then told what was decided. A correlator that fails is counted and passed over for that window:
+// its voices of that call are taken back. Learned state is per process, saved and loaded by name.
 // One thread.
 #pragma once
 

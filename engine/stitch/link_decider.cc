@@ -112,8 +112,7 @@ LinkDecision LinkDecider::DecideOne(const weft_spans& view, const weft_candidate
   for (size_t i = touched_.size(); i-- > 0;) {
     if (shown == kMaxWeighed && !better(touched_[i], leading[shown - 1])) continue;
     size_t at = shown < kMaxWeighed ? shown++ : shown - 1;
-    for (; at > 0 && better(touched_[i], leading[at - 1]); --at)
-      leading[at] = leading[at - 1];
+    for (; at > 0 && better(touched_[i], leading[at - 1]); --at) leading[at] = leading[at - 1];
     leading[at] = touched_[i];
   }
   const WeighedCandidate& best = leading[0];

@@ -21,12 +21,12 @@ struct WeighedCandidate {
 };
 
 struct LinkDecision {
-  uint32_t child = 0;            // row of the view
-  uint32_t parent = WEFT_NONE;   // row of the view, or none: unlinked
+  uint32_t child = 0;           // row of the view
+  uint32_t parent = WEFT_NONE;  // row of the view, or none: unlinked
   float confidence = 0;
   uint32_t evidence = 0;
-  uint32_t n_candidates = 0;     // server spans open at that moment
-  uint32_t first_weighed = 0;    // up to kMaxWeighed in weighed(), best first
+  uint32_t n_candidates = 0;   // server spans open at that moment
+  uint32_t first_weighed = 0;  // up to kMaxWeighed in weighed(), best first
   uint32_t n_weighed = 0;
 };
 

@@ -8,7 +8,7 @@
 namespace weft::stitch {
 namespace {
 
-constexpr int kTickBits = 27;          // 134 ms
+constexpr int kTickBits = 27;  // 134 ms
 constexpr int64_t kSweepsPerHorizon = 8;
 constexpr int64_t kStepsPerSweep = 64;  // so that no transaction has to look at all entries
 
@@ -95,8 +95,7 @@ void LinkJoin::Answer(uint64_t wire_id, Entry& e, std::vector<LinkAnswer>* out) 
   if (e.waits) --waiting_;
   e.waits = false;
   uint64_t span_id = 0;
-  if (e.known())
-    span_id = e.own_id ? own_ids_[wire_id] : api::SpanId(wire_id, api::Side::kClient);
+  if (e.known()) span_id = e.own_id ? own_ids_[wire_id] : api::SpanId(wire_id, api::Side::kClient);
   const uint32_t flags = e.root && e.known() ? api::kLinkLate : 0;
   out->push_back({e.asker, wire_id, span_id, e.trace_hi, e.trace_lo, flags});
   if (!e.more) return;
@@ -122,8 +121,7 @@ void LinkJoin::Expire(int64_t log_now) {
   if (entries_.empty() || log_now < next_sweep_ns_) return;
   const int64_t step = horizon_ns_ / (kSweepsPerHorizon * kStepsPerSweep) + 1;
   int64_t steps = kStepsPerSweep;
-  if (next_sweep_ns_ != INT64_MIN)
-    steps = std::min(steps, (log_now - next_sweep_ns_) / step + 1);
+  if (next_sweep_ns_ != INT64_MIN) steps = std::min(steps, (log_now - next_sweep_ns_) / step + 1);
   next_sweep_ns_ = log_now + step;
   const auto too_old = [&](uint64_t wire_id, const Entry& e) {
     const auto age = static_cast<int32_t>(Tick(log_now) - e.seen);

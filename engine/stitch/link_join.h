@@ -1,10 +1,9 @@
 // LinkJoin: one partition of weft.links. Joins `exists` and `want` by wire id and answers.
 //
 // Rules (ARCHITECTURE.md, "weft.links"): a known trace id is answered at once; a want whose parent
-// exists waits for it; one without becomes a root when the links watermark of every stage 1 partition
-// has passed the want's append time. Everything may come twice and in any order: the join is
-// idempotent. Memory is bounded by the horizon and
-// an eighth of it. One thread.
+// exists waits for it; one without becomes a root when the links watermark of every stage 1
+// partition has passed the want's append time. Everything may come twice and in any order: the join
+// is idempotent. Memory is bounded by the horizon and an eighth of it. One thread.
 #pragma once
 
 #include <cstdint>
@@ -44,7 +43,7 @@ class LinkJoin {
     uint32_t seen = 0;         // append time in ticks
     uint16_t asker = kNobody;  // the partition that wants it; several: in more_
     bool exists : 1 = false, waits : 1 = false, root : 1 = false, more : 1 = false;
-    bool own_id : 1 = false;   // the call has an id that does not follow from the wire id
+    bool own_id : 1 = false;  // the call has an id that does not follow from the wire id
     bool known() const { return (trace_hi | trace_lo) != 0; }
   };
   static constexpr uint16_t kNobody = UINT16_MAX;
@@ -63,14 +62,14 @@ class LinkJoin {
   Counter& conflicts_;
   Counter& foreign_;
   FlatMap<Entry> entries_;
-  FlatMap<uint64_t> own_ids_;    // wire id -> span id, where own_id is set
+  FlatMap<uint64_t> own_ids_;  // wire id -> span id, where own_id is set
   struct Asker {
     uint64_t wire_id;
     uint32_t partition;
   };
-  std::vector<Asker> more_;      // second and further askers of a wire id: rare
-  std::deque<Stamp> rootless_;   // wants without exists, by append time
-  size_t sweep_at_ = 0;          // a slot of entries_
+  std::vector<Asker> more_;     // second and further askers of a wire id: rare
+  std::deque<Stamp> rootless_;  // wants without exists, by append time
+  size_t sweep_at_ = 0;         // a slot of entries_
   int64_t next_sweep_ns_ = INT64_MIN;
   std::vector<int64_t> watermarks_;  // by sending partition
   size_t waiting_ = 0;

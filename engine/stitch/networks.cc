@@ -40,8 +40,8 @@ Result<Networks> Networks::Parse(const std::vector<std::string>& blocks) {
       const std::string number = text.substr(slash + 1);
       if (number.empty() || number.size() > 3 ||
           number.find_first_not_of("0123456789") != std::string::npos || std::stoi(number) > most)
-        return Fail(Code::kInvalid, "network '" + text + "': prefix length is 0 to " +
-                                        std::to_string(most));
+        return Fail(Code::kInvalid,
+                    "network '" + text + "': prefix length is 0 to " + std::to_string(most));
       bits = std::stoi(number);
     }
     block.bits = bits + (v4 ? 96 : 0);

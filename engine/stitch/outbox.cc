@@ -83,8 +83,8 @@ void Outbox::SealLinks(uint32_t p, int64_t watermark_ns) {
 }
 
 void Outbox::SealLabels() {
-  raw_.push_back({Stream::kLabels, partition_, RecordType::kLabelBatch, 0,
-                  api::EncodeLabels(labels_)});
+  raw_.push_back(
+      {Stream::kLabels, partition_, RecordType::kLabelBatch, 0, api::EncodeLabels(labels_)});
   labels_ = api::LabelBatch{};
 }
 

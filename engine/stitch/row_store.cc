@@ -144,7 +144,8 @@ void RowStore::IndexErase(uint32_t number) {
 uint64_t RowStore::OldestOffset(int64_t not_before, uint64_t next) const {
   uint64_t oldest = next;
   for (const HeldBatch& b : batches_)
-    if (b.rows != 0 && (b.pending != 0 || b.append_ns >= not_before)) oldest = std::min(oldest, b.offset);
+    if (b.rows != 0 && (b.pending != 0 || b.append_ns >= not_before))
+      oldest = std::min(oldest, b.offset);
   return oldest;
 }
 
@@ -162,11 +163,10 @@ int64_t RowStore::OldestPendingStart(int64_t none) const {
 }
 
 size_t RowStore::MemoryBytes() const {
-  size_t sum = rows_.capacity() * sizeof(Row) + free_.capacity() * 4 +
-               index_.capacity() * sizeof(IndexSlot);
+  size_t sum =
+      rows_.capacity() * sizeof(Row) + free_.capacity() * 4 + index_.capacity() * sizeof(IndexSlot);
   for (const HeldBatch& b : batches_)
-    if (b.rows != 0)
-      sum += sizeof(HeldBatch) + b.events.payload->bytes().size();
+    if (b.rows != 0) sum += sizeof(HeldBatch) + b.events.payload->bytes().size();
   return sum;
 }
 

@@ -23,15 +23,15 @@ enum RowState : uint16_t {
   kEmitted = 1 << 4,      // in weft.spans, ended
   kEmittedOpen = 1 << 5,  // in weft.spans as it was while open
   kRetained = 1 << 6,     // a later window may still need it
-  kUndecidedWindow = 1 << 7,   // waits in a bucket of its process
-  kLogParent = 1 << 8,    // the parent is already in weft.labels
-  kLogQueued = 1 << 9,    // has a place in the next label batch
-  kEmitQueued = 1 << 10,  // has a place in the next span batch
-  kUntrusted = 1 << 11,   // its context came from outside the networks: a link, not a trace
-  kAsked = 1 << 12,       // a want is out
-  kLogTrace = 1 << 13,    // the trace is already in weft.labels
-  kAwaitsParent = 1 << 14,  // after a take-over: the logged parent has not been read yet
-  kFreeQueued = 1 << 15,  // goes when the transaction is taken
+  kUndecidedWindow = 1 << 7,  // waits in a bucket of its process
+  kLogParent = 1 << 8,        // the parent is already in weft.labels
+  kLogQueued = 1 << 9,        // has a place in the next label batch
+  kEmitQueued = 1 << 10,      // has a place in the next span batch
+  kUntrusted = 1 << 11,       // its context came from outside the networks: a link, not a trace
+  kAsked = 1 << 12,           // a want is out
+  kLogTrace = 1 << 13,        // the trace is already in weft.labels
+  kAwaitsParent = 1 << 14,    // after a take-over: the logged parent has not been read yet
+  kFreeQueued = 1 << 15,      // goes when the transaction is taken
 };
 
 struct Row {
@@ -39,7 +39,7 @@ struct Row {
   int64_t start_ns = 0, end_ns = 0;  // host's monotonic clock; end 0 while open
   uint32_t batch = kNone, row = 0;
   uint32_t process = kNone;
-  uint32_t parent = kNone;  // row of the parent, while that is held
+  uint32_t parent = kNone;                               // row of the parent, while that is held
   uint32_t first_waiting = kNone, next_waiting = kNone;  // children without a trace id
   uint32_t candidates = kNone;
   uint32_t flags = 0;
@@ -48,7 +48,7 @@ struct Row {
   uint16_t state = 0;
   uint8_t kind = 0;
   bool no_wire = false;  // its wire id stayed provisional
-  uint32_t age = 0;  // grows with reuse of the row's number
+  uint32_t age = 0;      // grows with reuse of the row's number
 
   bool is(uint16_t bits) const { return (state & bits) == bits; }
   bool server() const { return kind == WEFT_KIND_SERVER || kind == WEFT_KIND_CONSUMER; }
@@ -62,10 +62,10 @@ struct HeldBatch {
   uint64_t offset = 0;
   uint64_t serial = 0;  // never reused, unlike the batch's number
   int64_t append_ns = 0;
-  int64_t log_offset_ns = 0;      // log time - event time, of its agent
+  int64_t log_offset_ns = 0;  // log time - event time, of its agent
   int64_t first_start_ns = INT64_MAX;
-  uint32_t rows = 0;              // held
-  uint32_t pending = 0;           // held and not emitted, neither whole nor as open
+  uint32_t rows = 0;     // held
+  uint32_t pending = 0;  // held and not emitted, neither whole nor as open
   uint32_t agent = kNone;
   std::vector<uint32_t> processes;  // of the batch -> process number
   const weft_spans& spans() const { return events.spans.spans(); }

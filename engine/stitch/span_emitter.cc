@@ -68,8 +68,7 @@ void SpanEmitter::Finish(const Row& r, api::SpanTable& t, uint32_t at, int64_t u
 }
 
 // A span link, for sinks that have a place for it.
-void SpanEmitter::Link(api::SpanTable& to, uint64_t trace_hi, uint64_t trace_lo,
-                       uint64_t span_id) {
+void SpanEmitter::Link(api::SpanTable& to, uint64_t trace_hi, uint64_t trace_lo, uint64_t span_id) {
   char text[33];
   std::snprintf(text, sizeof text, "%016llx%016llx", static_cast<unsigned long long>(trace_hi),
                 static_cast<unsigned long long>(trace_lo));

@@ -1,8 +1,8 @@
 // SpanEmitter: copies finished rows out of their records into the span batches of the outbox.
 //
-// Works through a list at once, grouped by record, so that a dictionary entry is translated once per
-// record and receiving partition. Also keeps the weighed candidates and the late links of rows until
-// they are emitted. One thread.
+// Works through a list at once, grouped by record, so that a dictionary entry is translated once
+// per record and receiving partition. Also keeps the weighed candidates and the late links of rows
+// until they are emitted. One thread.
 #pragma once
 
 #include <array>

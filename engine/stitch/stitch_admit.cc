@@ -20,10 +20,10 @@ int64_t FloorDiv(int64_t a, int64_t b) { return a / b - (a % b < 0); }
 void StitchPartition::Impl::Dead(const transport::Record& record, const Error& error) {
   count_.dead.Add();
   logger_.Warn(std::string(transport::StreamName(record.stream)) + ": " + error.message);
-  outbox_.Raw({Stream::kDead, partition_, RecordType::kDeadRecord, 0,
-               api::EncodeDead({static_cast<uint8_t>(record.stream), record.partition,
-                                record.offset, error.message,
-                                std::string(record.payload->bytes())})});
+  outbox_.Raw(
+      {Stream::kDead, partition_, RecordType::kDeadRecord, 0,
+       api::EncodeDead({static_cast<uint8_t>(record.stream), record.partition, record.offset,
+                        error.message, std::string(record.payload->bytes())})});
 }
 
 void StitchPartition::Impl::Consume(const transport::Record& record) {
@@ -107,8 +107,7 @@ void StitchPartition::Impl::EndOpenRows(uint32_t agent_number, uint32_t flag) {
     r.end_ns = std::max(agent.now_ns, r.start_ns);
     if (!r.is(kFinalId)) {
       r.no_wire = true;
-      r.span_id =
-          api::SpanId(r.exchange, r.server() ? api::Side::kServer : api::Side::kClient);
+      r.span_id = api::SpanId(r.exchange, r.server() ? api::Side::kServer : api::Side::kClient);
     }
     r.flags = (r.flags & ~uint32_t{WEFT_FLAG_OPEN | WEFT_FLAG_PROVISIONAL}) | flag;
     count_.ended_by_engine.Add();
@@ -156,8 +155,7 @@ void StitchPartition::Impl::AdmitRows(uint32_t batch, uint32_t agent) {
 }
 
 void StitchPartition::Impl::ReadColumns(Row& r, const weft_spans& s, uint32_t at) {
-  const uint32_t kept =
-      r.flags & (WEFT_FLAG_LATE | WEFT_FLAG_LOCAL_ROOT | WEFT_FLAG_DEADLINE);
+  const uint32_t kept = r.flags & (WEFT_FLAG_LATE | WEFT_FLAG_LOCAL_ROOT | WEFT_FLAG_DEADLINE);
   r.flags = (s.flags[at] & ~uint32_t{WEFT_FLAG_LOCAL_ROOT}) | kept;
   r.end_ns = (r.flags & WEFT_FLAG_OPEN) != 0 ? 0 : std::max(s.end_ns[at], s.start_ns[at]);
   if (r.end_ns != 0) r.flags &= ~uint32_t{WEFT_FLAG_PROVISIONAL};

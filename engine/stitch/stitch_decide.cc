@@ -43,8 +43,7 @@ int64_t StitchPartition::Impl::WatermarkOf(const Process& process) const {
 }
 
 void StitchPartition::Impl::Advance(Agent& agent) {
-  for (const uint32_t number : agent.processes)
-    DecideUpTo(number, WatermarkOf(processes_[number]));
+  for (const uint32_t number : agent.processes) DecideUpTo(number, WatermarkOf(processes_[number]));
 }
 
 void StitchPartition::Impl::DecideUpTo(uint32_t number, int64_t watermark) {
@@ -211,9 +210,9 @@ void StitchPartition::Impl::Retain(Process& p, uint32_t number, int64_t from_ns)
   if (p.before.empty() || Before(rows_[p.before.back()], r)) {
     p.before.push_back(number);
   } else {
-    const auto at = std::upper_bound(
-        p.before.begin(), p.before.end(), number,
-        [this](uint32_t a, uint32_t b) { return Before(rows_[a], rows_[b]); });
+    const auto at =
+        std::upper_bound(p.before.begin(), p.before.end(), number,
+                         [this](uint32_t a, uint32_t b) { return Before(rows_[a], rows_[b]); });
     p.before.insert(at, number);
   }
 }
@@ -221,8 +220,7 @@ void StitchPartition::Impl::Retain(Process& p, uint32_t number, int64_t from_ns)
 void StitchPartition::Impl::PruneBefore(Process& p, int64_t from_ns) {
   for (const uint32_t n : p.before) {
     Row& r = rows_[n];
-    if (r.server() && !r.open() && r.end_ns < from_ns)
-      r.state &= static_cast<uint16_t>(~kRetained);
+    if (r.server() && !r.open() && r.end_ns < from_ns) r.state &= static_cast<uint16_t>(~kRetained);
   }
   for (const uint32_t n : p.before) {
     Row& r = rows_[n];

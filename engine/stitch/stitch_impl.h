@@ -158,17 +158,17 @@ class StitchPartition::Impl {
 
   std::vector<Process> processes_;
   FlatMap<uint32_t> process_by_id_;
-  FlatMap<uint32_t> asking_;    // wire id -> server row that waits for an answer
-  std::vector<SeenContext> contexts_;  // of the view that is being decided, sorted
+  FlatMap<uint32_t> asking_;                // wire id -> server row that waits for an answer
+  std::vector<SeenContext> contexts_;       // of the view that is being decided, sorted
   std::vector<OpenRow> provisional_calls_;  // calls whose wire id is not known yet
   std::vector<Member> members_;
-  std::vector<uint32_t> dirty_processes_;   // with late calls
+  std::vector<uint32_t> dirty_processes_;  // with late calls
   std::vector<uint32_t> label_queue_, free_queue_;
   std::vector<LinkAnswer> answers_;
   std::vector<api::CorrelatorState> states_;
 
   FlatMap<LoggedLabel> logged_;
-  FlatMap<int64_t> logged_decided_;  // process id -> decided_ns
+  FlatMap<int64_t> logged_decided_;                     // process id -> decided_ns
   std::unordered_multimap<uint64_t, OpenRow> orphans_;  // parent exchange -> child
 
   int64_t log_now_ = INT64_MIN;

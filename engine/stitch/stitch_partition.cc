@@ -130,8 +130,7 @@ void StitchPartition::Impl::SettleLinks() {
 
 void StitchPartition::Impl::ComputeWatermarks() {
   const int64_t base =
-      finished_ ? INT64_MAX
-                : agents_.LogWatermark(log_now_ - config_.grace_ns - kNewAgentLag);
+      finished_ ? INT64_MAX : agents_.LogWatermark(log_now_ - config_.grace_ns - kNewAgentLag);
   int64_t links = base;
   // A call that is not offered yet holds its trace's roots back, for a while.
   std::erase_if(provisional_calls_, [this](const OpenRow& o) {
@@ -143,8 +142,7 @@ void StitchPartition::Impl::ComputeWatermarks() {
     if (start > log_now_ - config_.agent_silence_ns) links = std::min(links, start);
   }
   const int64_t pending = rows_.OldestPendingStart(INT64_MAX);
-  const int64_t spans =
-      pending == INT64_MAX ? base : std::min(base, pending - config_.grace_ns);
+  const int64_t spans = pending == INT64_MAX ? base : std::min(base, pending - config_.grace_ns);
   outbox_.Watermarks(links, spans);
 }
 

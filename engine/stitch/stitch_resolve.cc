@@ -27,9 +27,9 @@ void StitchPartition::Impl::AnnounceServer(uint32_t number) {
   // After a take-over the log knows the id of a row whose wire id is still to be read again.
   if (wire == 0 && (r.flags & WEFT_FLAG_PROVISIONAL) != 0) return;
   if (wire == 0) return AnswerServer(number, 0, {});
-  const std::string_view peer =
-      s.remote_address == nullptr ? std::string_view{}
-                                  : rows_.batch(r.batch).Text(s.remote_address[r.row]);
+  const std::string_view peer = s.remote_address == nullptr
+                                    ? std::string_view{}
+                                    : rows_.batch(r.batch).Text(s.remote_address[r.row]);
   r.state |= kAsked;
   asking_[wire] = number;
   outbox_.Want(wire, r.span_id, !networks_.Contains(peer) && !agents_.HasAddress(peer));
@@ -157,15 +157,16 @@ void StitchPartition::Impl::MaybeEmit(uint32_t number) {
 }
 
 // A call whose outgoing context names a span that did not come in with any request in view was made
-// by an SDK: it takes that id, unless a call before it did (an SDK counts a retry as the same span).
-// Only what is in the view counts, so that every order and every partition says the same. A call
-// whose wire id is not known when it is decided keeps its own id.
+// by an SDK: it takes that id, unless a call before it did (an SDK counts a retry as the same
+// span). Only what is in the view counts, so that every order and every partition says the same. A
+// call whose wire id is not known when it is decided keeps its own id.
 void StitchPartition::Impl::AdoptSdkId(uint32_t child) {
   Row& c = rows_[child];
   const weft_spans& s = rows_.Columns(c);
   if ((c.flags & WEFT_FLAG_CONTEXT) == 0 || s.context_span_id == nullptr || !c.is(kFinalId)) return;
   const uint64_t id = s.context_span_id[c.row];
-  const auto first = std::lower_bound(contexts_.begin(), contexts_.end(), SeenContext{.span_id = id});
+  const auto first =
+      std::lower_bound(contexts_.begin(), contexts_.end(), SeenContext{.span_id = id});
   if (id == 0 || first == contexts_.end() || first->span_id != id || first->exchange != c.exchange)
     return;
   c.span_id = id;
@@ -191,13 +192,11 @@ void StitchPartition::Impl::QueueFree(uint32_t number) {
 // Spans that have been open for a while are shown as they are, once.
 void StitchPartition::Impl::EmitLongOpen(Agent& agent) {
   auto& open = agent.open_rows;
-  std::erase_if(open, [&](const OpenRow& o) {
-    return rows_[o.row].age != o.age || !rows_[o.row].open();
-  });
+  std::erase_if(
+      open, [&](const OpenRow& o) { return rows_[o.row].age != o.age || !rows_[o.row].open(); });
   for (const OpenRow& o : open) {
     Row& r = rows_[o.row];
-    if (!r.is(kResolved | kDecided) ||
-        (r.state & (kEmitted | kEmittedOpen | kEmitQueued)) != 0 ||
+    if (!r.is(kResolved | kDecided) || (r.state & (kEmitted | kEmittedOpen | kEmitQueued)) != 0 ||
         r.start_ns > agent.watermark_ns - config_.open_emit_ns)
       continue;
     r.state |= kEmitQueued;

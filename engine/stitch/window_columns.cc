@@ -156,9 +156,9 @@ void WindowColumns::GatherProcess(const HeldBatch& batch, uint32_t row) {
   process_strings_[1] = pool_.Intern(batch.Text(p.service[k]));
   process_strings_[2] = pool_.Intern(batch.Text(p.executable[k]));
   pid_ = p.pid[k];
-  processes_ = {sizeof(weft_processes), 1,          &process_id_,   &process_strings_[0],
-                &process_strings_[1],   &process_strings_[2], &pid_, no_attributes_,
-                no_attributes_};
+  processes_ = {
+      sizeof(weft_processes), 1,     &process_id_,   &process_strings_[0], &process_strings_[1],
+      &process_strings_[2],   &pid_, no_attributes_, no_attributes_};
 }
 
 void WindowColumns::GatherAttributes(const RowStore& rows, const std::vector<Member>& members) {
@@ -173,17 +173,16 @@ void WindowColumns::GatherAttributes(const RowStore& rows, const std::vector<Mem
       for (uint32_t a = from.attr_offset[r.row]; a < from.attr_offset[r.row + 1]; ++a) {
         const weft_pairs& p = *from.pairs;
         const uint32_t pair = from.attr[a];
-        const uint64_t value =
-            p.type[pair] == WEFT_ATTR_STRING
-                ? MapString(batch, r.batch, static_cast<uint32_t>(p.value[pair]))
-                : p.value[pair];
+        const uint64_t value = p.type[pair] == WEFT_ATTR_STRING
+                                   ? MapString(batch, r.batch, static_cast<uint32_t>(p.value[pair]))
+                                   : p.value[pair];
         attr_.push_back(
             pair_table_.Intern(MapString(batch, r.batch, p.key[pair]), p.type[pair], value));
       }
     attr_offset_.push_back(static_cast<uint32_t>(attr_.size()));
   }
-  pairs_ = {sizeof(weft_pairs), pair_table_.size(), pair_table_.key.data(),
-            pair_table_.type.data(), pair_table_.value.data()};
+  pairs_ = {sizeof(weft_pairs), pair_table_.size(), pair_table_.key.data(), pair_table_.type.data(),
+            pair_table_.value.data()};
   view_.attr_offset = attr_offset_.data();
   view_.attr = attr_.data();
 }

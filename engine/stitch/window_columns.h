@@ -1,9 +1,9 @@
 // WindowColumns: the view of one process and window that correlators get.
 //
 // Rows are gathered from the records that hold them into columns that are reused from window to
-// window. What was not yet certain at the view's horizon is masked: a span that ended later is shown
-// as open, so that the view does not depend on how far reading had got. Truth and trace ids are
-// never in it. One thread; the view is valid until the next Gather.
+// window. What was not yet certain at the view's horizon is masked: a span that ended later is
+// shown as open, so that the view does not depend on how far reading had got. Truth and trace ids
+// are never in it. One thread; the view is valid until the next Gather.
 #pragma once
 
 #include <string>

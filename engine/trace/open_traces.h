@@ -33,8 +33,8 @@ struct OpenTrace {
   RowRef newest = kNoRow;
   int64_t first_append_ns = 0, last_append_ns = 0, root_append_ns = 0;
   uint64_t bytes = 0;
-  uint32_t spans = 0;  // rows
-  uint32_t ended = 0;  // of those: of ended spans
+  uint32_t spans = 0;    // rows
+  uint32_t ended = 0;    // of those: of ended spans
   uint32_t version = 0;  // of the slot: entries of the queues outlive traces
   bool root = false;     // a root was seen
   bool due = false, deadline = false, queued = false;

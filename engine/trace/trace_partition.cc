@@ -213,8 +213,7 @@ void TracePartition::CloseSome(std::span<const uint32_t> slots) {
   Stage(std::move(batch), std::move(flight));
 }
 
-std::vector<uint32_t> TracePartition::Gather(std::span<const uint32_t> slots,
-                                             ExportBatch& batch) {
+std::vector<uint32_t> TracePartition::Gather(std::span<const uint32_t> slots, ExportBatch& batch) {
   std::vector<uint32_t> ended;
   TraceGatherer gatherer(buffer_, batch);
   std::vector<RowRef> rows;

@@ -25,8 +25,7 @@ std::chrono::nanoseconds Slice(int64_t remaining_ns) {
 
 }  // namespace
 
-MemoryTransport::MemoryTransport(const MemoryOptions& options, const Clock& clock,
-                                 Metrics& metrics)
+MemoryTransport::MemoryTransport(const MemoryOptions& options, const Clock& clock, Metrics& metrics)
     : options_(options),
       clock_(clock),
       admitted_gauge_(metrics.Get("transport.admitted_bytes")),
@@ -84,7 +83,7 @@ void MemoryTransport::Append(OutRecord out, Garbage* garbage) {
   const int64_t now = clock_.MonotonicNs();
   Log& log = LogOf(out.stream, out.partition);
   log.last_append_ns = std::max(log.last_append_ns, now);
-  Record record{out.stream, out.partition,      out.type, out.key, log.next_offset++,
+  Record record{out.stream,         out.partition,         out.type, out.key, log.next_offset++,
                 log.last_append_ns, std::move(out.payload)};
   const size_t bytes = SizeOf(record.payload);
   if (out.stream == Stream::kState) {
@@ -143,7 +142,8 @@ Result<void> MemoryTransport::Commit(Stage stage, uint32_t partition, uint64_t g
   for (const OutRecord& out : tx.out)
     if (out.partition >= options_.partitions)
       return Fail(Code::kInvalid, "commit: no such partition");
-  if (tx.commit_offset && (*tx.commit_offset < seat.committed || *tx.commit_offset > log.next_offset))
+  if (tx.commit_offset &&
+      (*tx.commit_offset < seat.committed || *tx.commit_offset > log.next_offset))
     return Fail(Code::kInvalid, "commit: offset outside of what was read");
   for (OutRecord& out : tx.out) Append(std::move(out), &garbage);
   if (!tx.commit_offset) return {};

@@ -1,9 +1,9 @@
 // MemoryTransport: the streams inside one process, bounded in bytes.
 //
-// The bound counts what sits in weft.events and weft.spans above the committed offsets, and holds at
-// Publish only: commits never wait. Small records (heartbeats) may use an eighth more, so that a full
-// log still learns the watermarks that empty it. weft.labels, weft.decisions and weft.links live
-// for the horizon and within a byte bound (a link at least until its owner has polled it);
+// The bound counts what sits in weft.events and weft.spans above the committed offsets, and holds
+// at Publish only: commits never wait. Small records (heartbeats) may use an eighth more, so that a
+// full log still learns the watermarks that empty it. weft.labels, weft.decisions and weft.links
+// live for the horizon and within a byte bound (a link at least until its owner has polled it);
 // weft.state keeps the newest record per key.
 //
 // Any thread; an owner from one thread at a time and not after the transport is gone. With
@@ -89,7 +89,7 @@ class MemoryTransport final : public Transport {
   bool closed_ = false;
   size_t admitted_ = 0;
   size_t stream_bytes_[kStreams] = {};
-  std::vector<Log> logs_;  // stream * partitions + partition
+  std::vector<Log> logs_;                          // stream * partitions + partition
   std::vector<std::map<uint64_t, Record>> state_;  // by partition, then key
   std::vector<std::unique_ptr<Seat>> seats_;
 };

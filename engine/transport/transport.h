@@ -5,9 +5,9 @@
 //
 // Producers that are sources call Publish on kEvents: that is the only call that waits for room
 // (bytes are admitted at the sources only; nothing inside the stage 1 - links - stage 1 circle ever
-// blocks). Stages own partitions: a PartitionOwner reads its inputs, and everything it produces goes
-// out in one atomic Commit together with its input offset. A stage that was overruled by a newer
-// owner gets Code::kFenced from Commit and must drop its state.
+// blocks). Stages own partitions: a PartitionOwner reads its inputs, and everything it produces
+// goes out in one atomic Commit together with its input offset. A stage that was overruled by a
+// newer owner gets Code::kFenced from Commit and must drop its state.
 //
 // Threads: a Transport from any thread; a PartitionOwner from one thread at a time.
 #pragma once

@@ -15,9 +15,9 @@
 
 namespace {
 
-constexpr float kSameTrace = 8.0f;      // one of a few: as good as certain that it is among them
+constexpr float kSameTrace = 8.0f;  // one of a few: as good as certain that it is among them
 constexpr float kRequestIdUnique = 6.0f;
-constexpr float kFixed = 20.0f;         // the engine looks at the evidence bit, people at this
+constexpr float kFixed = 20.0f;  // the engine looks at the evidence bit, people at this
 
 bool IsServer(uint8_t kind) { return kind == WEFT_KIND_SERVER || kind == WEFT_KIND_CONSUMER; }
 bool IsClient(uint8_t kind) { return kind == WEFT_KIND_CLIENT || kind == WEFT_KIND_PRODUCER; }
@@ -71,7 +71,8 @@ class ContextCorrelator {
     if (!Index(w, traces, request_ids)) return;
     uint64_t fixed = 0;
     for (uint32_t row = 0; row < w.n; ++row) {
-      if (!IsClient(w.kind[row]) || (w.role != nullptr && w.role[row] != WEFT_ROLE_DECIDE)) continue;
+      if (!IsClient(w.kind[row]) || (w.role != nullptr && w.role[row] != WEFT_ROLE_DECIDE))
+        continue;
       if (traces && (w.flags[row] & WEFT_FLAG_CONTEXT) != 0 && ByTrace(w, row, voices)) ++fixed;
       if (request_ids && w.request_id[row] != 0) ByRequestId(w, row, voices);
     }

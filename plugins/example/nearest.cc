@@ -22,7 +22,8 @@ class Nearest {
 
   Nearest(const weft::sdk::Host& host, const weft::sdk::PluginConfig& config)
       : host_(host), typical_ns_(1e6 * config.Number("typical_ms", 5)) {
-    if (typical_ns_ > 60e9) throw weft::sdk::ConfigError("typical_ms: more than a minute is no gap");
+    if (typical_ns_ > 60e9)
+      throw weft::sdk::ConfigError("typical_ms: more than a minute is no gap");
   }
 
   void Correlate(const weft_spans& window, weft::sdk::Voices& voices) {

@@ -1,9 +1,9 @@
 // head: keeps a share of the traces by trace id alone, so that every process of every host that
 // samples so decides alike, and a trace that is kept at one ratio is kept at every higher one.
 //
-// The rule is OpenTelemetry's consistent probability sampling (tracestate ot=th): the low 56 bits of
-// the trace id are the randomness R; a trace is kept when R >= T, where T = (1 - ratio) * 2^56. The
-// weight (adjusted count) of a kept trace is 1 / ratio, after rounding of T.
+// The rule is OpenTelemetry's consistent probability sampling (tracestate ot=th): the low 56 bits
+// of the trace id are the randomness R; a trace is kept when R >= T, where T = (1 - ratio) * 2^56.
+// The weight (adjusted count) of a kept trace is 1 / ratio, after rounding of T.
 #include <cmath>
 #include <string>
 

@@ -83,8 +83,8 @@ std::string ServiceOfUnit(std::string_view unit) {
   if (unit.ends_with(".service")) unit.remove_suffix(8);
   std::string name;
   for (size_t i = 0; i < unit.size(); ++i) {
-    if (unit[i] == '\\' && i + 3 < unit.size() && unit[i + 1] == 'x' && HexValue(unit[i + 2]) >= 0 &&
-        HexValue(unit[i + 3]) >= 0) {
+    if (unit[i] == '\\' && i + 3 < unit.size() && unit[i + 1] == 'x' &&
+        HexValue(unit[i + 2]) >= 0 && HexValue(unit[i + 3]) >= 0) {
       name.push_back(static_cast<char>(HexValue(unit[i + 2]) * 16 + HexValue(unit[i + 3])));
       i += 3;
     } else {

@@ -147,8 +147,8 @@ std::string_view WorkloadOfPod(std::string_view host) {
 // that starts others (cron, supervisord), whose unit does not name what it starts.
 bool IsStarter(std::string_view executable) {
   const std::string_view name = executable.substr(executable.rfind('/') + 1);
-  constexpr std::array<std::string_view, 10> kStarters = {"sh",  "bash", "dash",  "zsh",  "env",
-                                                          "sudo", "su",  "runuser", "tini", "setpriv"};
+  constexpr std::array<std::string_view, 10> kStarters = {
+      "sh", "bash", "dash", "zsh", "env", "sudo", "su", "runuser", "tini", "setpriv"};
   return std::ranges::find(kStarters, name) != kStarters.end();
 }
 
@@ -192,7 +192,8 @@ const ProcessInfo& ProcessMetadata::Get(uint32_t pid) {
       return entry.info;
     }
   }
-  const bool retry = !entry.info.complete && entry.exited_ns == 0 && now - entry.read_ns >= kRetryNs;
+  const bool retry =
+      !entry.info.complete && entry.exited_ns == 0 && now - entry.read_ns >= kRetryNs;
   if (retry) {
     entry.read_ns = now;
     Read(&entry);

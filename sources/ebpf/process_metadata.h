@@ -1,10 +1,10 @@
 // ProcessMetadata: who a pid is: identity, executable, service name, container or unit, and the
 // resource attributes that its environment names. Read from /proc on first sight and cached.
 //
-// Called by the agent for every process whose bytes it sees. One thread. /proc may be read too early
-// (between fork and exec) or too late (the process is gone): incomplete entries are read again on
-// later calls, and entries outlive their process by a minute because its last records come late.
-// Command lines are redacted before they leave this class.
+// Called by the agent for every process whose bytes it sees. One thread. /proc may be read too
+// early (between fork and exec) or too late (the process is gone): incomplete entries are read
+// again on later calls, and entries outlive their process by a minute because its last records come
+// late. Command lines are redacted before they leave this class.
 #pragma once
 
 #include <cstdint>
@@ -48,7 +48,7 @@ class ProcessMetadata {
   void OnExec(uint32_t pid, std::string_view comm = {});
   void OnExit(uint32_t pid);
 
-  const std::string& host_id() const { return host_id_; }      // machine-id, else the host name
+  const std::string& host_id() const { return host_id_; }  // machine-id, else the host name
   const std::string& host_name() const { return host_name_; }
   size_t size() const { return entries_.size(); }
 

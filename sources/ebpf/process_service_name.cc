@@ -41,7 +41,8 @@ std::string_view WithoutVersion(std::string_view name) {
 // A script called main or app says less than the folder it lies in.
 std::string_view NameOfScript(std::string_view path, std::string_view directory) {
   const std::string_view stem = WithoutExtension(BaseName(path));
-  if (!IsOneOf(stem, {"main", "index", "server", "__main__", "manage", "wsgi", "asgi", "run", "cli"}))
+  if (!IsOneOf(stem,
+               {"main", "index", "server", "__main__", "manage", "wsgi", "asgi", "run", "cli"}))
     return stem;
   std::string_view folder = DirectoryOf(path);
   if (folder.empty()) folder = directory;
@@ -57,7 +58,8 @@ std::string_view NameOfScript(std::string_view path, std::string_view directory)
 }
 
 // The first argument that is not an option; those in `with_value` take the next one with them.
-std::string_view FirstOperand(Arguments arguments, std::initializer_list<std::string_view> with_value) {
+std::string_view FirstOperand(Arguments arguments,
+                              std::initializer_list<std::string_view> with_value) {
   for (size_t i = 0; i < arguments.size(); ++i) {
     const std::string_view a = arguments[i];
     if (a == "--") return i + 1 < arguments.size() ? arguments[i + 1] : std::string_view();
@@ -126,7 +128,8 @@ std::string_view FromPython(Arguments arguments, std::string_view directory) {
 std::string_view FromJava(Arguments arguments) {
   for (size_t i = 0; i < arguments.size(); ++i) {
     const std::string_view a = arguments[i];
-    if (a == "-jar") return i + 1 < arguments.size() ? WithoutExtension(BaseName(arguments[i + 1])) : "";
+    if (a == "-jar")
+      return i + 1 < arguments.size() ? WithoutExtension(BaseName(arguments[i + 1])) : "";
     if (IsOneOf(a, {"-cp", "-classpath", "--class-path", "-p", "--module-path", "--add-modules"})) {
       ++i;
       continue;
@@ -187,7 +190,8 @@ std::string ServiceNameFromCommand(std::string_view executable,
   }
   // redis-server is a link to redis-check-rdb on Debian: there argv[0] tells which one it is.
   if (name == binary && !arguments.empty() && !interpreter.empty()) {
-    const std::string_view called = BaseName(arguments[0].substr(0, arguments[0].find_first_of(" :")));
+    const std::string_view called =
+        BaseName(arguments[0].substr(0, arguments[0].find_first_of(" :")));
     if (IsOneOf(binary, {"redis-check-rdb", "busybox", "redis-check-aof"}) && !called.empty())
       name = called;
   }

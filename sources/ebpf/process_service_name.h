@@ -10,9 +10,9 @@
 
 namespace weft::ebpf {
 
-// `executable`: path of the binary; `arguments`: as in /proc/PID/cmdline, argv[0] first; both may be
-// empty; `directory`: the working directory, for programs that are called main or app everywhere.
-// Empty if there is nothing to go by.
+// `executable`: path of the binary; `arguments`: as in /proc/PID/cmdline, argv[0] first; both may
+// be empty; `directory`: the working directory, for programs that are called main or app
+// everywhere. Empty if there is nothing to go by.
 std::string ServiceNameFromCommand(std::string_view executable,
                                    const std::vector<std::string_view>& arguments,
                                    std::string_view directory);

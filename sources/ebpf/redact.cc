@@ -10,18 +10,18 @@ namespace {
 
 // A name is secret if, in lower case and without punctuation, it is one of these ...
 constexpr std::array<std::string_view, 22> kNames = {
-    "pw",    "pwd",  "pass",      "auth",  "key",   "sig",     "sid",       "code",
-    "otp",   "pin",  "totp",      "jwt",   "sas",   "session", "sessionid", "jsessionid",
-    "phpsessid", "ssn", "cvv", "csrf", "xsrf", "nonce"};
+    "pw",        "pwd", "pass", "auth", "key",  "sig",     "sid",       "code",
+    "otp",       "pin", "totp", "jwt",  "sas",  "session", "sessionid", "jsessionid",
+    "phpsessid", "ssn", "cvv",  "csrf", "xsrf", "nonce"};
 // ... or contains one of these.
 constexpr std::array<std::string_view, 18> kParts = {
-    "passw",     "passphrase", "secret",    "token",      "apikey",   "accesskey",
-    "authkey",   "privatekey", "credential", "signature", "authorization", "sessionkey",
-    "bearer",    "cookie",     "requirepass", "masterauth", "connectionstring", "subscriptionkey"};
+    "passw",   "passphrase", "secret",      "token",      "apikey",           "accesskey",
+    "authkey", "privatekey", "credential",  "signature",  "authorization",    "sessionkey",
+    "bearer",  "cookie",     "requirepass", "masterauth", "connectionstring", "subscriptionkey"};
 
 constexpr std::array<std::string_view, 8> kHeaders = {
-    "authorization", "proxyauthorization", "cookie",           "setcookie",
-    "xapikey",       "xauth",              "authenticationinfo", "wwwauthenticate"};
+    "authorization", "proxyauthorization", "cookie",         "setcookie", "xapikey",
+    "xauth",         "authenticationinfo", "wwwauthenticate"};
 
 constexpr size_t kMaxName = 64;
 
@@ -30,7 +30,8 @@ std::string_view Canonical(std::string_view name, std::array<char, kMaxName>* bu
   size_t n = 0;
   for (size_t i = 0; i < name.size() && n < kMaxName; ++i) {
     char c = name[i];
-    if (c == '%' && i + 2 < name.size() && HexValue(name[i + 1]) >= 0 && HexValue(name[i + 2]) >= 0) {
+    if (c == '%' && i + 2 < name.size() && HexValue(name[i + 1]) >= 0 &&
+        HexValue(name[i + 2]) >= 0) {
       c = static_cast<char>(HexValue(name[i + 1]) * 16 + HexValue(name[i + 2]));
       i += 2;
     }
@@ -64,7 +65,8 @@ size_t UserInfoLength(std::string_view s) {
   return 0;
 }
 
-// A URL as a value has its parameters encoded: "...%26token%3Dabc". Calls `is_secret` for each name.
+// A URL as a value has its parameters encoded: "...%26token%3Dabc". Calls `is_secret` for each
+// name.
 template <typename F>
 bool AnyEncodedName(std::string_view value, F is_secret) {
   for (size_t i = 0; i + 2 < value.size(); ++i) {
@@ -73,7 +75,8 @@ bool AnyEncodedName(std::string_view value, F is_secret) {
     while (begin > 0 && (TokenChar(value[begin - 1]))) --begin;
     // The digits of the separator's own encoding stand right before the name.
     const bool encoded = begin > 0 && value[begin - 1] == '%' && i - begin >= 2;
-    if (is_secret(value.substr(begin + (encoded ? 2 : 0), i - begin - (encoded ? 2 : 0)))) return true;
+    if (is_secret(value.substr(begin + (encoded ? 2 : 0), i - begin - (encoded ? 2 : 0))))
+      return true;
   }
   return false;
 }

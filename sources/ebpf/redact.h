@@ -3,8 +3,8 @@
 //
 // By name: a query parameter, header or command-line option whose name says that it is a secret
 // keeps its name and loses its value. By shape: credentials in a URL, JSON web tokens. Errs on the
-// side of redacting. Output is printable ASCII, bounded in length. Immutable after construction; any
-// thread.
+// side of redacting. Output is printable ASCII, bounded in length. Immutable after construction;
+// any thread.
 #pragma once
 
 #include <string>

@@ -11,8 +11,8 @@ namespace {
 using Rows = std::vector<uint32_t>;
 
 struct Service {
-  Rows requests;                                             // by start
-  std::map<std::pair<uint32_t, uint32_t>, Rows> calls_of;    // (peer, operation) -> by start
+  Rows requests;                                           // by start
+  std::map<std::pair<uint32_t, uint32_t>, Rows> calls_of;  // (peer, operation) -> by start
 };
 
 std::map<uint32_t, Service> ByService(const Recording& recording) {

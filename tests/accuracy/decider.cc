@@ -59,9 +59,9 @@ Result<Links> Decider::Run(const weft_spans& view) {
   WEFT_TRY(Ask(view));
   const double answered = CpuSeconds();
   Links links = Decide(view);
-  const weft_links decided{sizeof(weft_links), static_cast<uint32_t>(links.child.size()),
-                           links.child.data(), links.parent.data(), links.confidence.data(),
-                           links.evidence.data()};
+  const weft_links decided{sizeof(weft_links),      static_cast<uint32_t>(links.child.size()),
+                           links.child.data(),      links.parent.data(),
+                           links.confidence.data(), links.evidence.data()};
   const double taught = CpuSeconds();
   WEFT_TRY(Teach(view, decided));
   seconds_ += (CpuSeconds() - taught) + (answered - asked);

@@ -1,5 +1,5 @@
-// Decider: runs a chain of correlators over one window and decides as stage 1 does, by its LinkDecider;
-// keeps the time that the correlators took apart from the rest.
+// Decider: runs a chain of correlators over one window and decides as stage 1 does, by its
+// LinkDecider; keeps the time that the correlators took apart from the rest.
 #pragma once
 
 #include <vector>

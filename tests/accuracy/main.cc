@@ -1,5 +1,5 @@
-// weft_accuracy FILES...: scores correlator chains and the simple baselines on recordings with known
-// parents. Without files: all of $WEFT_DATA/correlation. --csv prints rows for a spreadsheet.
+// weft_accuracy FILES...: scores correlator chains and the simple baselines on recordings with
+// known parents. Without files: all of $WEFT_DATA/correlation. --csv prints rows for a spreadsheet.
 // Exit code: 0, 1 on an error or a figure below its floor (--check), 77 where the data is absent.
 #include <algorithm>
 #include <chrono>
@@ -35,8 +35,10 @@ constexpr Floor kFloors[] = {{"hotel_load150", 0.98, 0.96}, {"online_boutique", 
 std::vector<std::string> FilesOf(const Options& options) {
   std::vector<std::string> files = options.files;
   const char* data = std::getenv("WEFT_DATA");
-  if (files.empty() && data != nullptr && std::filesystem::exists(std::string(data) + "/correlation"))
-    for (const auto& entry : std::filesystem::directory_iterator(std::string(data) + "/correlation"))
+  if (files.empty() && data != nullptr &&
+      std::filesystem::exists(std::string(data) + "/correlation"))
+    for (const auto& entry :
+         std::filesystem::directory_iterator(std::string(data) + "/correlation"))
       files.push_back(entry.path());
   std::erase_if(files, [&](const std::string& file) {
     return !options.only.empty() && std::ranges::none_of(options.only, [&](const std::string& o) {
@@ -51,15 +53,16 @@ void Print(const Options& options, const Recording& r, double compress, std::str
            const Score& s, double seconds) {
   const double us = 1e6 * seconds / static_cast<double>(r.spans.size());
   if (options.csv)
-    fmt::print("{},{},{},{},{:.4f},{},{:.4f},{:.4f},{:.4f},{:.3f},{:.3f}\n", r.name, compress, method,
-               s.spans, s.span_accuracy, s.ambiguous, s.ambiguous_accuracy, s.trace_exact,
+    fmt::print("{},{},{},{},{:.4f},{},{:.4f},{:.4f},{:.4f},{:.3f},{:.3f}\n", r.name, compress,
+               method, s.spans, s.span_accuracy, s.ambiguous, s.ambiguous_accuracy, s.trace_exact,
                s.unlinked, seconds, us);
   else
-    fmt::print("{:<18} x{:<3} {:<13} span {:6.2f}  ambiguous {:6.2f} ({:2.0f} %)  trace {:6.2f}  "
-               "unlinked {:5.2f}  {:6.2f} us/span\n", r.name, compress, method,
-               100 * s.span_accuracy, 100 * s.ambiguous_accuracy,
-               100 * static_cast<double>(s.ambiguous) / static_cast<double>(s.spans),
-               100 * s.trace_exact, 100 * s.unlinked, us);
+    fmt::print(
+        "{:<18} x{:<3} {:<13} span {:6.2f}  ambiguous {:6.2f} ({:2.0f} %)  trace {:6.2f}  "
+        "unlinked {:5.2f}  {:6.2f} us/span\n",
+        r.name, compress, method, 100 * s.span_accuracy, 100 * s.ambiguous_accuracy,
+        100 * static_cast<double>(s.ambiguous) / static_cast<double>(s.spans), 100 * s.trace_exact,
+        100 * s.unlinked, us);
   std::fflush(stdout);
 }
 
@@ -99,7 +102,8 @@ Result<bool> RunFile(const Options& options, const std::string& file, double com
   if (!recording) return std::unexpected(std::move(recording.error()));
   if (compress != 1) Compress(*recording, compress);
   const std::vector<bool> ambiguous = Ambiguous(*recording);
-  const auto baseline = [&](std::string_view name, const std::function<Parents(const Recording&)>& rule) {
+  const auto baseline = [&](std::string_view name,
+                            const std::function<Parents(const Recording&)>& rule) {
     const auto begin = std::chrono::steady_clock::now();
     const Parents parents = rule(*recording);
     const double seconds =
@@ -123,8 +127,9 @@ int Main(const Options& options) {
     return 77;
   }
   if (options.csv)
-    fmt::print("file,compress,method,spans,span_accuracy,ambiguous,ambiguous_accuracy,trace_exact,"
-               "unlinked,seconds,us_per_span\n");
+    fmt::print(
+        "file,compress,method,spans,span_accuracy,ambiguous,ambiguous_accuracy,trace_exact,"
+        "unlinked,seconds,us_per_span\n");
   bool ok = true;
   for (const std::string& file : files)
     for (const double compress : options.compress) {

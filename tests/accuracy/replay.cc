@@ -22,7 +22,10 @@ class ProcessReplay {
  public:
   ProcessReplay(const Recording& recording, uint64_t process_id, std::vector<uint32_t> rows,
                 const std::vector<const plugin::PluginInstance*>& chain, ReplayResult& out)
-      : recording_(recording), process_id_(process_id), rows_(std::move(rows)), decider_(chain),
+      : recording_(recording),
+        process_id_(process_id),
+        rows_(std::move(rows)),
+        decider_(chain),
         out_(out) {}
 
   Result<void> Run() {

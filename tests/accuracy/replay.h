@@ -1,6 +1,6 @@
 // Replay: feeds a recording to a chain of correlator plugins window by window, as stage 1 does:
-// half-second windows of one process, the requests still open from before, a half-second look-ahead,
-// ends that lie beyond it not yet known; nothing of the truth is in the view.
+// half-second windows of one process, the requests still open from before, a half-second
+// look-ahead, ends that lie beyond it not yet known; nothing of the truth is in the view.
 #pragma once
 
 #include <vector>

@@ -22,9 +22,8 @@ std::vector<bool> Ambiguous(const Recording& recording) {
         continue;
       }
       std::erase_if(open, [&](uint32_t s) { return spans[s].end_ns < spans[row].start_ns; });
-      out[row] = std::ranges::count_if(open, [&](uint32_t s) {
-                   return spans[s].end_ns >= spans[row].end_ns;
-                 }) > 1;
+      out[row] = std::ranges::count_if(
+                     open, [&](uint32_t s) { return spans[s].end_ns >= spans[row].end_ns; }) > 1;
     }
   }
   return out;

@@ -16,7 +16,8 @@ struct Score {
   double span_accuracy = 0, ambiguous_accuracy = 0, trace_exact = 0, unlinked = 0;
 };
 
-// Which client spans are ambiguous: by enclosing server spans of the service, as the truth has them.
+// Which client spans are ambiguous: by enclosing server spans of the service, as the truth has
+// them.
 std::vector<bool> Ambiguous(const Recording& recording);
 Score Evaluate(const Recording& recording, const std::vector<bool>& ambiguous,
                const Parents& parents);

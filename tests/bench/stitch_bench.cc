@@ -3,12 +3,13 @@
 //
 //   build/release/tests/bench/stitch_bench > build/bench/stitch.csv
 //
-// One host, four times five processes (front, two apps, backend, redis), four partitions, correlators
-// context and thread as plugins. A trace is nine observations: the edge request and both sides of four
-// calls. Ten attributes each, seven of them text, of which one in eight is unique. 200,000 observations
-// a second, about 28 requests open per process, records every 50 ms.
-// CPU seconds are those of the whole process; bytes are those of the heap. The baseline of the rate is
-// decode, copy to the receiver's batch and encode, with nothing decided; that of the buffer, the record.
+// One host, four times five processes (front, two apps, backend, redis), four partitions,
+// correlators context and thread as plugins. A trace is nine observations: the edge request and
+// both sides of four calls. Ten attributes each, seven of them text, of which one in eight is
+// unique. 200,000 observations a second, about 28 requests open per process, records every 50 ms.
+// CPU seconds are those of the whole process; bytes are those of the heap. The baseline of the rate
+// is decode, copy to the receiver's batch and encode, with nothing decided; that of the buffer, the
+// record.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -44,15 +45,21 @@ struct Process {
   const char* service;
   uint32_t partition;
 };
-constexpr Process kProcesses[] = {{101, "front", 0}, {102, "shop-cart", 1}, {103, "shop-price", 2},
-                                  {104, "backend", 3}, {105, "redis", 0}};
+constexpr Process kProcesses[] = {{101, "front", 0},
+                                  {102, "shop-cart", 1},
+                                  {103, "shop-price", 2},
+                                  {104, "backend", 3},
+                                  {105, "redis", 0}};
 
 struct Call {
   int caller, callee;  // processes; -1: the edge
   double begin, end;   // of the request's time
 };
-constexpr Call kCalls[] = {{-1, 0, 0.00, 1.00}, {0, 1, 0.05, 0.95}, {1, 2, 0.10, 0.50},
-                           {2, 4, 0.20, 0.40},  {1, 3, 0.55, 0.90}};
+constexpr Call kCalls[] = {{-1, 0, 0.00, 1.00},
+                           {0, 1, 0.05, 0.95},
+                           {1, 2, 0.10, 0.50},
+                           {2, 4, 0.20, 0.40},
+                           {1, 3, 0.55, 0.90}};
 
 struct Observation {
   int64_t start, end;
@@ -87,8 +94,8 @@ class Load {
         const int64_t b = start + static_cast<int64_t>(c.begin * length);
         const int64_t e = start + static_cast<int64_t>(c.end * length);
         if (c.caller >= 0)
-          all_.push_back({b, e, wire, random_() % 500, static_cast<uint32_t>(c.caller),
-                          replica, tid[c.caller], false});
+          all_.push_back({b, e, wire, random_() % 500, static_cast<uint32_t>(c.caller), replica,
+                          tid[c.caller], false});
         all_.push_back({b + 20'000, e - 20'000, wire, 1000 + random_() % 500,
                         static_cast<uint32_t>(c.callee), replica, tid[c.callee], true});
       }
@@ -110,8 +117,7 @@ class Load {
       api::SpanTable tables[kPartitions];
       uint32_t known[kPartitions][5 * kReplicas];
       std::memset(known, 0xff, sizeof known);
-      for (; next < all_.size() && all_[next].end < now; ++next)
-        Add(all_[next], tables, known);
+      for (; next < all_.size() && all_[next].end < now; ++next) Add(all_[next], tables, known);
       for (uint32_t p = 0; p < kPartitions; ++p) {
         api::EventHeader h;
         h.host_id = "bench";
@@ -119,8 +125,8 @@ class Load {
         h.sequence = ++sequence[p];
         h.now_ns = now;
         h.watermark_ns = now - 1'000'000'000;
-        Record r{Stream::kEvents, p, RecordType::kEventBatch, 0, offset[p]++, now,
-                 api::EncodeEvents(h, tables[p])};
+        Record r{Stream::kEvents, p,   RecordType::kEventBatch,        0,
+                 offset[p]++,     now, api::EncodeEvents(h, tables[p])};
         records.push_back(std::move(r));
       }
     }
@@ -131,7 +137,8 @@ class Load {
     api::SpanTable& t = tables[process.partition];
     uint32_t& number = known[process.partition][o.process * kReplicas + o.replica];
     if (number == UINT32_MAX)
-      number = t.AddProcess(process.id * 100 + o.replica, "bench-host", process.service, "/usr/bin/python3", 42);
+      number = t.AddProcess(process.id * 100 + o.replica, "bench-host", process.service,
+                            "/usr/bin/python3", 42);
     const uint32_t r = t.AddRow();
     const api::Side side = o.server ? api::Side::kServer : api::Side::kClient;
     t.exchange[r] = api::ExchangeKey(o.connection, o.wire, side);

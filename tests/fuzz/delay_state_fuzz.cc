@@ -1,5 +1,5 @@
-// Saved state of the delay correlator, as it comes back from a stream. The checksum is put right, so
-// that the fields behind it are reached.
+// Saved state of the delay correlator, as it comes back from a stream. The checksum is put right,
+// so that the fields behind it are reached.
 #include <cstdint>
 #include <string>
 

@@ -1,5 +1,5 @@
-// Stands in for libFuzzer's main: feeds every file of the folders given to the fuzz target, and then
-// every file cut at a few places, so that corpora also run as plain unit tests.
+// Stands in for libFuzzer's main: feeds every file of the folders given to the fuzz target, and
+// then every file cut at a few places, so that corpora also run as plain unit tests.
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>

@@ -61,21 +61,20 @@ inline int32_t ThreadCorrelate(void*, const weft_spans* s, weft_candidates* io, 
 
 inline int32_t ContextCorrelate(void*, const weft_spans* s, weft_candidates* io, weft_error*) {
   return Match(s, io, 0, WEFT_EVIDENCE_CONTEXT, [s](uint32_t i) -> uint64_t {
-    return (s->flags[i] & WEFT_FLAG_CONTEXT) == 0
-               ? 0
-               : s->context_trace_hi[i] ^ s->context_trace_lo[i];
+    return (s->flags[i] & WEFT_FLAG_CONTEXT) == 0 ? 0
+                                                  : s->context_trace_hi[i] ^ s->context_trace_lo[i];
   });
 }
 
 inline stitch::ChainLink ThreadVoice() {
-  static const weft_correlator table = {sizeof(weft_correlator), &ThreadCorrelate, nullptr,
-                                        nullptr, nullptr, nullptr};
+  static const weft_correlator table = {
+      sizeof(weft_correlator), &ThreadCorrelate, nullptr, nullptr, nullptr, nullptr};
   return {"thread", &table, nullptr, false};
 }
 
 inline stitch::ChainLink ContextVoice() {
-  static const weft_correlator table = {sizeof(weft_correlator), &ContextCorrelate, nullptr,
-                                        nullptr, nullptr, nullptr};
+  static const weft_correlator table = {
+      sizeof(weft_correlator), &ContextCorrelate, nullptr, nullptr, nullptr, nullptr};
   return {"context", &table, nullptr, false};
 }
 

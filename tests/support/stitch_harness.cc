@@ -27,16 +27,15 @@ StitchHarness::StitchHarness(stitch::StitchConfig c, std::vector<stitch::ChainLi
 
 void StitchHarness::TakeOver(uint32_t p) {
   owners_[p] = std::move(*transport->Own(transport::Stage::kStitch, p));
-  partitions_[p] =
-      std::make_unique<stitch::StitchPartition>(config, p, chain_, metrics, *logger_);
+  partitions_[p] = std::make_unique<stitch::StitchPartition>(config, p, chain_, metrics, *logger_);
   const auto restore = [&](const transport::Record& r) { partitions_[p]->Restore(r); };
   WEFT_CHECK(owners_[p]->ReadBack(Stream::kLabels, restore).has_value());
   WEFT_CHECK(owners_[p]->ReadBack(Stream::kState, restore).has_value());
   if (finished_) partitions_[p]->Finish(clock.MonotonicNs());
 }
 
-void StitchHarness::Publish(const std::vector<Observation>& rows, int64_t watermark,
-                            uint64_t agent, uint32_t partition, bool last) {
+void StitchHarness::Publish(const std::vector<Observation>& rows, int64_t watermark, uint64_t agent,
+                            uint32_t partition, bool last) {
   api::EventHeader h;
   h.host_id = "host-" + std::to_string(agent);
   h.agent_id = agent;

@@ -1,7 +1,8 @@
-// StitchHarness: all partitions of stage 1 over a memory transport on a manual clock, in one thread.
+// StitchHarness: all partitions of stage 1 over a memory transport on a manual clock, in one
+// thread.
 //
-// Tests build observations with Observation and SpanOf, publish them as an agent, and read back what
-// reached weft.spans. Time moves only with Advance. Not for production code.
+// Tests build observations with Observation and SpanOf, publish them as an agent, and read back
+// what reached weft.spans. Time moves only with Advance. Not for production code.
 #pragma once
 
 #include <map>
@@ -22,7 +23,7 @@ struct Observation {
   std::string service = "svc";
   uint8_t kind = WEFT_KIND_SERVER;
   uint64_t wire = 0;
-  uint64_t exchange = 0;  // 0: from wire and kind
+  uint64_t exchange = 0;       // 0: from wire and kind
   int64_t start = 0, end = 0;  // end 0: open
   uint32_t tid = 0;
   uint32_t flags = 0;

@@ -13,17 +13,23 @@ using ebpf::Exchange;
 
 bool Unquote(std::string_view* line, std::string* out) {
   const auto hex = [](char c) {
-    return c >= '0' && c <= '9' ? c - '0' : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10 : -1;
+    return c >= '0' && c <= '9'                 ? c - '0'
+           : (c | 32) >= 'a' && (c | 32) <= 'f' ? (c | 32) - 'a' + 10
+                                                : -1;
   };
   size_t i = 1;
   for (; i < line->size() && (*line)[i] != '"'; ++i) {
     char c = (*line)[i];
     if (c == '\\' && i + 1 < line->size()) {
       c = (*line)[++i];
-      if (c == 'r') c = '\r';
-      else if (c == 'n') c = '\n';
-      else if (c == 't') c = '\t';
-      else if (c == 'x' && i + 2 < line->size() && hex((*line)[i + 1]) >= 0 && hex((*line)[i + 2]) >= 0) {
+      if (c == 'r')
+        c = '\r';
+      else if (c == 'n')
+        c = '\n';
+      else if (c == 't')
+        c = '\t';
+      else if (c == 'x' && i + 2 < line->size() && hex((*line)[i + 1]) >= 0 &&
+               hex((*line)[i + 2]) >= 0) {
         c = static_cast<char>(hex((*line)[i + 1]) * 16 + hex((*line)[i + 2]));
         i += 2;
       }
@@ -41,11 +47,16 @@ bool ParseNumber(std::string_view text, uint64_t* out) {
 }
 
 bool ParseSetting(std::string_view what, Transcript* t) {
-  if (what == "joined") t->joined = true;
-  else if (what == "truth") t->settings.capture_truth = true;
-  else if (what == "arguments") t->settings.redis_arguments = true;
-  else if (what.starts_with("header ")) t->settings.headers.emplace_back(what.substr(7));
-  else return false;
+  if (what == "joined")
+    t->joined = true;
+  else if (what == "truth")
+    t->settings.capture_truth = true;
+  else if (what == "arguments")
+    t->settings.redis_arguments = true;
+  else if (what.starts_with("header "))
+    t->settings.headers.emplace_back(what.substr(7));
+  else
+    return false;
   return true;
 }
 
@@ -72,7 +83,8 @@ bool ParseLine(std::string_view line, Transcript* t) {
   if (line.starts_with("< ") || line.starts_with("> ")) return ParseSegment(line, t);
   if (line[0] == '"' && !t->events.empty()) {
     if (!Unquote(&line, &t->events.back().bytes)) return false;
-    return line.empty() || (line.starts_with(" +") && ParseNumber(line.substr(2), &t->events.back().n));
+    return line.empty() ||
+           (line.starts_with(" +") && ParseNumber(line.substr(2), &t->events.back().n));
   }
   Event event;
   if (line == "end") {
@@ -110,8 +122,10 @@ std::string Describe(const Exchange& e) {
   }
   for (const auto& item : e.attributes.items()) {
     out << "  " << item.key << " = ";
-    if (item.is_number) out << item.number << '\n';
-    else out << Quote(e.attributes.Text(item)) << '\n';
+    if (item.is_number)
+      out << item.number << '\n';
+    else
+      out << Quote(e.attributes.Text(item)) << '\n';
   }
   return out.str();
 }
@@ -132,11 +146,16 @@ std::string Quote(std::string_view bytes) {
   std::string out = "\"";
   for (const char c : bytes) {
     const auto u = static_cast<unsigned char>(c);
-    if (c == '\r') out += "\\r";
-    else if (c == '\n') out += "\\n";
-    else if (c == '"' || c == '\\') out.append("\\").push_back(c);
-    else if (u >= 0x20 && u < 0x7f) out.push_back(c);
-    else out.append("\\x").append({kDigits[u >> 4], kDigits[u & 15]});
+    if (c == '\r')
+      out += "\\r";
+    else if (c == '\n')
+      out += "\\n";
+    else if (c == '"' || c == '\\')
+      out.append("\\").push_back(c);
+    else if (u >= 0x20 && u < 0x7f)
+      out.push_back(c);
+    else
+      out.append("\\x").append({kDigits[u >> 4], kDigits[u & 15]});
   }
   return out + '"';
 }
@@ -175,22 +194,15 @@ std::vector<Found> Play(const Transcript& transcript, std::string* ledger) {
         // A copy of its own, so that a sanitizer sees every byte read beyond the end.
         const std::string exact(event.bytes);
         const std::vector<char> bytes(exact.begin(), exact.end());
-        conversation.Feed(event.direction, {at, {bytes.data(), bytes.size()}, bytes.size() + event.n, mark});
+        conversation.Feed(event.direction,
+                          {at, {bytes.data(), bytes.size()}, bytes.size() + event.n, mark});
         at += bytes.size() + event.n;
         break;
       }
-      case Event::Kind::kLost:
-        at += event.n;
-        break;
-      case Event::Kind::kFin:
-        conversation.EndDirection(event.direction, mark);
-        break;
-      case Event::Kind::kEnd:
-        conversation.End(mark);
-        break;
-      case Event::Kind::kWait:
-        mark.time_ns += static_cast<int64_t>(event.n) * 1'000'000;
-        break;
+      case Event::Kind::kLost: at += event.n; break;
+      case Event::Kind::kFin: conversation.EndDirection(event.direction, mark); break;
+      case Event::Kind::kEnd: conversation.End(mark); break;
+      case Event::Kind::kWait: mark.time_ns += static_cast<int64_t>(event.n) * 1'000'000; break;
     }
   }
   if (ledger) {

@@ -8,7 +8,8 @@
 //   wait MS            the clock moves on (each segment moves it by 1 ms anyway)
 //   < fin              that direction ends
 //   end                the connection ends
-// Escapes in bytes: \r \n \t \" \\ \xHH; a line that begins with a quote goes on with the one before.
+// Escapes in bytes: \r \n \t \" \\ \xHH; a line that begins with a quote goes on with the one
+// before.
 #pragma once
 
 #include <cstdint>

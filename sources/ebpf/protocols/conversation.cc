@@ -63,8 +63,8 @@ struct Conversation::State {
 };
 
 void Conversation::State::Hold(Direction direction, const Segment& segment) {
-  held.push_back({direction, segment.position, std::string(segment.bytes), segment.length,
-                  segment.mark});
+  held.push_back(
+      {direction, segment.position, std::string(segment.bytes), segment.length, segment.mark});
   held_bytes += segment.bytes.size();
   while (held.size() > kMaxHeldSegments || held_bytes > kMaxHeldBytes) {
     held_bytes -= held.front().bytes.size();
@@ -119,7 +119,8 @@ void Conversation::State::Undecided(Direction direction, const Segment& segment)
       continue;
     }
     const bool strong = guess == Guess::kRequest || guess == Guess::kResponse;
-    const bool agreed = other.protocol == protocol.get() && IsRequest(other.guess) != IsRequest(guess);
+    const bool agreed =
+        other.protocol == protocol.get() && IsRequest(other.guess) != IsRequest(guess);
     if (strong || agreed) {
       Hold(direction, segment);
       return Decide(*protocol, requests);

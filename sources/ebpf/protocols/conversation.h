@@ -4,8 +4,8 @@
 // Grammar: Feed* End. Segments of one direction come in ascending, non-overlapping position;
 // between the directions, in order of time. A jump in position is a loss (counted, parser resyncs);
 // captured < true length is the normal case (bodies are not captured) and no loss. One thread.
-// Segment bytes are lent for the call; what is needed later is copied, at most ProtocolSettings::head_bytes
-// per direction.
+// Segment bytes are lent for the call; what is needed later is copied, at most
+// ProtocolSettings::head_bytes per direction.
 #pragma once
 
 #include <memory>

@@ -1,8 +1,8 @@
 // Exchange: one request and its response as the protocols understood them, on one side of one
 // connection; what becomes one observation row.
 //
-// Made and owned by a Conversation and lent to its ExchangeSink for the call. Objects are reused, so
-// that the steady state allocates nothing. Positions are those of the segments that were fed in.
+// Made and owned by a Conversation and lent to its ExchangeSink for the call. Objects are reused,
+// so that the steady state allocates nothing. Positions are those of the segments that were fed in.
 #pragma once
 
 #include <cstdint>
@@ -29,8 +29,8 @@ struct Mark {
 // One message's place in its direction of the stream.
 struct Extent {
   uint64_t begin = 0;  // position of the first byte
-  uint64_t end = 0;    // position after the last byte; a lower bound while the message is unfinished
-  Mark first;          // of the record with the first byte, and with the last byte seen so far
+  uint64_t end = 0;  // position after the last byte; a lower bound while the message is unfinished
+  Mark first;        // of the record with the first byte, and with the last byte seen so far
   Mark last;
   uint64_t bytes() const { return end - begin; }
 };
@@ -45,8 +45,8 @@ class Attributes {
     uint32_t offset, size;  // of the text
   };
   void Add(std::string_view key, std::string_view value) {
-    items_.push_back({key, false, 0, static_cast<uint32_t>(text_.size()),
-                      static_cast<uint32_t>(value.size())});
+    items_.push_back(
+        {key, false, 0, static_cast<uint32_t>(text_.size()), static_cast<uint32_t>(value.size())});
     text_.append(value);
   }
   void Add(std::string_view key, int64_t value) { items_.push_back({key, true, value, 0, 0}); }
@@ -78,11 +78,11 @@ struct Exchange {
   bool names_server = false;  // server.address is among the attributes (Host header)
   Direction request_direction = Direction::kReceived;  // kReceived: SERVER, kSent: CLIENT
   Extent request, response;
-  std::string operation;   // span name, low cardinality
-  std::string peer;        // Host header and the like: who was called; may be empty
-  std::string request_id;  // X-Request-ID
+  std::string operation;    // span name, low cardinality
+  std::string peer;         // Host header and the like: who was called; may be empty
+  std::string request_id;   // X-Request-ID
   std::string trace_state;  // of a valid tracestate header beside a valid traceparent
-  std::string truth;       // scoring only; never an attribute
+  std::string truth;        // scoring only; never an attribute
   uint32_t tag = 0;         // the protocol's own
   TraceContext context;
   Attributes attributes;

@@ -30,15 +30,15 @@ struct Lane {
   MessageKind kind = MessageKind::kRequest;
   Direction direction = Direction::kReceived;
   Mode mode = Mode::kHead;
-  bool started = false;          // position is valid
-  bool begun = false;            // the head that is awaited has been announced to pairing
-  bool head_cut = false;         // kOpen because the head was not captured whole
-  uint64_t position = 0;         // of the next byte to interpret: the first of `held`
+  bool started = false;   // position is valid
+  bool begun = false;     // the head that is awaited has been announced to pairing
+  bool head_cut = false;  // kOpen because the head was not captured whole
+  uint64_t position = 0;  // of the next byte to interpret: the first of `held`
   uint64_t skip = 0;
-  Exchange* current = nullptr;   // of the message being passed; null: none, or paired with none
+  Exchange* current = nullptr;  // of the message being passed; null: none, or paired with none
   std::string held;
-  std::vector<Piece> pieces;     // of `held`; empty if nothing is held
-  Mark mark;                     // of the segment being fed
+  std::vector<Piece> pieces;  // of `held`; empty if nothing is held
+  Mark mark;                  // of the segment being fed
 
   uint64_t end() const { return position + held.size(); }
   Extent& extent(Exchange* exchange) const {

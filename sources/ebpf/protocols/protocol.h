@@ -41,9 +41,9 @@ inline constexpr uint64_t kUntilNext = UINT64_MAX;
 enum class Guess : uint8_t { kNo, kMaybe, kRequest, kResponse, kWeakRequest, kWeakResponse };
 
 using OpenRequests = std::deque<std::unique_ptr<Exchange>>;  // oldest first
-inline constexpr size_t kNoRequest = SIZE_MAX;       // answers a request that was not seen
-inline constexpr size_t kUnsolicited = SIZE_MAX - 1;  // push: answers nothing
-inline constexpr size_t kInterim = SIZE_MAX - 2;      // to the oldest request, and not its last
+inline constexpr size_t kNoRequest = SIZE_MAX;               // answers a request that was not seen
+inline constexpr size_t kUnsolicited = SIZE_MAX - 1;         // push: answers nothing
+inline constexpr size_t kInterim = SIZE_MAX - 2;  // to the oldest request, and not its last
 
 // Per-connection state of a protocol. `cut`: what follows the bytes will never be seen, so
 // kNeedMore would wait for ever: answer with what is there, or kInvalid.

@@ -18,9 +18,9 @@ namespace weft::ebpf {
 struct ProtocolSettings {
   bool http1 = true;
   bool redis = true;
-  bool capture_truth = false;             // X-Weft-Truth and weft-truth: arguments; for scoring only
-  bool redis_arguments = false;           // db.query.text with its arguments instead of `?`
-  std::vector<std::string> headers;       // further request and response headers, to attributes
+  bool capture_truth = false;        // X-Weft-Truth and weft-truth: arguments; for scoring only
+  bool redis_arguments = false;      // db.query.text with its arguments instead of `?`
+  std::vector<std::string> headers;  // further request and response headers, to attributes
   std::vector<std::string> secret_names;  // further query parameters and headers to redact
   size_t head_bytes = 16384;              // held per direction while a head is incomplete
   size_t max_open = 4096;                 // unanswered requests per connection

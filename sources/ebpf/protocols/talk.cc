@@ -111,9 +111,7 @@ size_t Talk::Interpret(Lane& lane, std::string_view bytes, bool segment_start, b
           lane.Advance(rest.size());
         }
         break;
-      case Lane::Mode::kHead:
-        outcome = Head(lane, rest, cut);
-        break;
+      case Lane::Mode::kHead: outcome = Head(lane, rest, cut); break;
     }
     used += static_cast<size_t>(lane.position - before);
     if (outcome == Outcome::kNeedMore) break;
@@ -246,7 +244,8 @@ Outcome Talk::Body(Lane& lane, std::string_view bytes, bool cut) {
 bool Talk::NextBegins(const Lane& lane, std::string_view bytes) const {
   // The body of a request may hold anything, a request too: only a turn of the talk is a sign.
   const bool turn = fed_ && last_direction_ != lane.direction;
-  const bool possible = lane.kind == MessageKind::kRequest ? turn || lane.head_cut : answerable_ > 1;
+  const bool possible =
+      lane.kind == MessageKind::kRequest ? turn || lane.head_cut : answerable_ > 1;
   return possible && protocol_.MayBegin(lane.kind, bytes);
 }
 
@@ -407,7 +406,8 @@ int64_t Talk::OldestStartNs() const {
   int64_t oldest = std::numeric_limits<int64_t>::max();
   if (!open_.empty()) oldest = open_.front()->request.first.time_ns;
   for (const Lane& lane : lanes_) {
-    if (lane.kind == MessageKind::kRequest && lane.mode == Lane::Mode::kHead && !lane.pieces.empty())
+    if (lane.kind == MessageKind::kRequest && lane.mode == Lane::Mode::kHead &&
+        !lane.pieces.empty())
       oldest = std::min(oldest, lane.pieces.front().mark.time_ns);
   }
   return oldest;

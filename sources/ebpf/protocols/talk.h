@@ -35,9 +35,7 @@ class Talk {
 
  private:
   Lane& lane(Direction d) { return lanes_[static_cast<size_t>(d)]; }
-  Lane& lane(MessageKind k) {
-    return lanes_[0].kind == k ? lanes_[0] : lanes_[1];
-  }
+  Lane& lane(MessageKind k) { return lanes_[0].kind == k ? lanes_[0] : lanes_[1]; }
   bool Answerable(const Lane& lane) const {
     return lane.kind == MessageKind::kResponse && answerable_ > 0;
   }
@@ -59,8 +57,8 @@ class Talk {
   // A request is about to be read: what does that say about the responses before it?
   void RequestBegins(Lane& lane);
   void BecomeSure();
-  void LosePlace(Lane& lane);   // between messages
-  void LoseEnd(Lane& lane);     // inside a message
+  void LosePlace(Lane& lane);  // between messages
+  void LoseEnd(Lane& lane);    // inside a message
   void Unsure(const Lane& lane);
 
   void FinishMessage(Lane& lane);
@@ -75,8 +73,8 @@ class Talk {
   std::unique_ptr<Dialogue> dialogue_;
   Lane lanes_[2];
   OpenRequests open_;
-  size_t answerable_ = 0;    // the first so many in open_ can be paired by order
-  bool sure_;                // new requests can
+  size_t answerable_ = 0;     // the first so many in open_ can be paired by order
+  bool sure_;                 // new requests can
   bool overlapping_ = false;  // the client sends on while responses are still to come
   bool over_ = false;
   bool fed_ = false;

@@ -53,12 +53,13 @@ bool ValidMemberValue(std::string_view value) {
 bool ParseTraceparent(std::string_view value, TraceContext* out) {
   constexpr size_t kLength = 55;  // version 00; later versions may append "-..."
   uint64_t version = 0, flags = 0;
-  if (value.size() < kLength || value[2] != '-' || value[35] != '-' || value[52] != '-') return false;
+  if (value.size() < kLength || value[2] != '-' || value[35] != '-' || value[52] != '-')
+    return false;
   if (!ParseHex(value.substr(0, 2), &version) || version == 0xff) return false;
   if (value.size() > kLength && (version == 0 || value[kLength] != '-')) return false;
   TraceContext context;
-  if (!ParseTraceId(value.substr(3, 32), &context) || !ParseSpanId(value.substr(36, 16), &context) ||
-      !ParseHex(value.substr(53, 2), &flags))
+  if (!ParseTraceId(value.substr(3, 32), &context) ||
+      !ParseSpanId(value.substr(36, 16), &context) || !ParseHex(value.substr(53, 2), &flags))
     return false;
   context.sampled = (flags & 1) != 0;
   *out = context;

@@ -33,7 +33,7 @@ struct Schedule {
   double lazy = 0;           // share of turns that a member sleeps through
   double kill = 0;           // per member and turn
   bool zombies = false;
-  bool sampled = false;          // half of the traces, by id
+  bool sampled = false;  // half of the traces, by id
   trace::TraceConfig trace;
 };
 

@@ -24,8 +24,8 @@ class ThirdParty : public ::testing::Test {
     std::string pattern = ::testing::TempDir() + "weft-third-party-XXXXXX";
     root_ = mkdtemp(pattern.data());
     fs::copy(EXAMPLE_FOLDER, root_ / "source", fs::copy_options::recursive);
-    Run(fmt::format("{} --install {} --prefix {}/prefix --component sdk", CMAKE_PROGRAM, BUILD_FOLDER,
-                    root_.native()));
+    Run(fmt::format("{} --install {} --prefix {}/prefix --component sdk", CMAKE_PROGRAM,
+                    BUILD_FOLDER, root_.native()));
   }
   static void TearDownTestSuite() { fs::remove_all(root_); }
 
@@ -75,7 +75,8 @@ void ExpectTheOpenRequest(const fs::path& folder, std::string_view name, std::st
   float log_odds[8];
   weft_candidates io{sizeof io, 0, 8, child, candidate, log_odds, evidence, nullptr, nullptr};
   weft_error error{};
-  ASSERT_EQ(made->correlator().correlate(made->handle(), &window.view.spans(), &io, &error), WEFT_OK)
+  ASSERT_EQ(made->correlator().correlate(made->handle(), &window.view.spans(), &io, &error),
+            WEFT_OK)
       << error.message;
   ASSERT_EQ(io.n, 1u);
   EXPECT_EQ(child[0], 2u);
@@ -84,7 +85,8 @@ void ExpectTheOpenRequest(const fs::path& folder, std::string_view name, std::st
 }
 
 TEST_F(ThirdParty, BuildsWithCMakeAgainstTheInstalledHeadersAlone) {
-  Run(fmt::format("{0} -S {1}/source -B {1}/build -DCMAKE_PREFIX_PATH={1}/prefix "
+  Run(
+      fmt::format("{0} -S {1}/source -B {1}/build -DCMAKE_PREFIX_PATH={1}/prefix "
                   "-DCMAKE_C_COMPILER={2} -DCMAKE_CXX_COMPILER={3} && {0} --build {1}/build",
                   CMAKE_PROGRAM, root_.native(), C_COMPILER, CXX_COMPILER));
   ExpectTheOpenRequest(root_ / "build", "nearest", R"({"typical_ms": 2})");
@@ -94,7 +96,8 @@ TEST_F(ThirdParty, BuildsWithCMakeAgainstTheInstalledHeadersAlone) {
 TEST_F(ThirdParty, BuildsWithOneCommandAndPkgConfig) {
   if (std::system("pkg-config --version >/dev/null 2>&1") != 0) GTEST_SKIP() << "no pkg-config";
   fs::create_directory(root_ / "by-hand");
-  Run(fmt::format("export PKG_CONFIG_PATH=$(dirname $(find {0}/prefix -name weft.pc)) && "
+  Run(
+      fmt::format("export PKG_CONFIG_PATH=$(dirname $(find {0}/prefix -name weft.pc)) && "
                   "{1} -std=c++20 -Wall -Wextra -Werror -fPIC -shared -fvisibility=hidden "
                   "$(pkg-config --cflags weft) {0}/source/nearest.cc "
                   "-o {0}/by-hand/weft-correlator-nearest.so",

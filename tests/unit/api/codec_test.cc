@@ -55,9 +55,8 @@ EventHeader SomeHeader() {
 std::string Attr(const weft_spans& s, uint32_t row, uint32_t nth) {
   const uint32_t p = s.attr[s.attr_offset[row] + nth];
   return std::string(View(s.strings[s.pairs->key[p]])) + "=" +
-         (s.pairs->type[p] == WEFT_ATTR_STRING
-              ? std::string(View(s.strings[s.pairs->value[p]]))
-              : std::to_string(s.pairs->value[p]));
+         (s.pairs->type[p] == WEFT_ATTR_STRING ? std::string(View(s.strings[s.pairs->value[p]]))
+                                               : std::to_string(s.pairs->value[p]));
 }
 
 TEST(EventCodec, GivesBackHeaderAndEveryColumn) {
@@ -122,8 +121,12 @@ TEST(EventCodec, RefusesIndicesThatPointNowhere) {
   ExpectRefused([](SpanTable& t) { t.process[1] = 1; }, "process out of range");
   ExpectRefused([](SpanTable& t) { t.attr[3] = 9999; }, "attributes");
   ExpectRefused([](SpanTable& t) { t.attr_offset[2] = 9999; }, "attributes");
-  ExpectRefused([](SpanTable& t) { t.candidate_offset[2] = 0; t.candidate_offset[1] = 5; },
-                "candidates");
+  ExpectRefused(
+      [](SpanTable& t) {
+        t.candidate_offset[2] = 0;
+        t.candidate_offset[1] = 5;
+      },
+      "candidates");
   ExpectRefused([](SpanTable& t) { t.pairs.key[0] = 9999; }, "pairs");
   ExpectRefused([](SpanTable& t) { t.pairs.value[0] = 9999; }, "pairs");
   ExpectRefused([](SpanTable& t) { t.pairs.type[0] = 9; }, "pairs");

@@ -1,5 +1,5 @@
-// Every offset and size of plugin_abi.h, as they are for good: a plugin built against them runs for as
-// long as the major version lives. Columns may be appended: add a line, change only the size.
+// Every offset and size of plugin_abi.h, as they are for good: a plugin built against them runs for
+// as long as the major version lives. Columns may be appended: add a line, change only the size.
 // Define PIN and PIN_SIZE, then include. (64-bit hosts; weft supports no others.)
 PIN(weft_str, data, 0)
 PIN(weft_str, size, 8)

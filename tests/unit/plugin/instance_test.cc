@@ -36,7 +36,12 @@ const ShortCorrelator kShort = {
     reinterpret_cast<void*>(0xdead)};
 
 const weft_plugin kTable = {
-    sizeof(weft_plugin), WEFT_ABI_MAJOR, WEFT_ABI_MINOR, WEFT_PLUGIN_CORRELATOR, "tiny", "1.0.0",
+    sizeof(weft_plugin),
+    WEFT_ABI_MAJOR,
+    WEFT_ABI_MINOR,
+    WEFT_PLUGIN_CORRELATOR,
+    "tiny",
+    "1.0.0",
     R"({"type":"object","properties":{"depth":{"type":"integer","default":3}}})",
     [](const weft_host* host, weft_str config, void** instance, weft_error*) {
       seen.host = host;
@@ -45,7 +50,8 @@ const weft_plugin kTable = {
       *instance = &seen;
       return int32_t{WEFT_OK};
     },
-    [](void* instance) { --static_cast<Seen*>(instance)->living; }, &kShort};
+    [](void* instance) { --static_cast<Seen*>(instance)->living; },
+    &kShort};
 
 class PluginInstanceTest : public ::testing::Test {
  protected:

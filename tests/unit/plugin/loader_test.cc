@@ -49,28 +49,28 @@ TEST_P(Zoo, IsRefusedWithPluginStepAndCause) {
 
 INSTANTIATE_TEST_SUITE_P(
     Loader, Zoo,
-    ::testing::Values(
-        Animal{"missing-symbol", "symbol", "exports no weft_plugin_v1"},
-        Animal{"other-major-symbol", "symbol", "built for ABI 2"},
-        Animal{"undefined-symbol", "open", "weft_nobody_defines_this"},
-        Animal{"null-table", "table", "returned no table"},
-        Animal{"wrong-major", "version", "built for ABI 2.0"},
-        Animal{"larger-minor", "version", "a newer weft is needed"},
-        Animal{"short-struct", "sizes", "weft_plugin says 16 bytes"},
-        Animal{"short-operations", "sizes", "weft_correlator says 4 bytes"},
-        Animal{"missing-create", "functions", "create is required"},
-        Animal{"missing-destroy", "functions", "destroy is required"},
-        Animal{"missing-operations", "functions", "operations table is required"},
-        Animal{"missing-function", "functions", "correlate is required"},
-        Animal{"save-without-load", "functions", "save and load belong together"},
-        Animal{"bad-kind", "kind", "9 is none of"},
-        Animal{"bad-name", "name", "[a-z0-9-]"},
-        Animal{"other-name", "name", "calls itself correlator imposter"},
-        Animal{"bad-schema", "schema", "not JSON"},
-        Animal{"schema-beyond-subset", "schema", "\"pattern\" is not in the supported subset"},
-        Animal{"create-fails", "create", "the moon is in the wrong phase"},
-        Animal{"create-fails-silently", "create", "no reason given"},
-        Animal{"create-throws", "create", "threw an exception: no such luck"}),
+    ::testing::Values(Animal{"missing-symbol", "symbol", "exports no weft_plugin_v1"},
+                      Animal{"other-major-symbol", "symbol", "built for ABI 2"},
+                      Animal{"undefined-symbol", "open", "weft_nobody_defines_this"},
+                      Animal{"null-table", "table", "returned no table"},
+                      Animal{"wrong-major", "version", "built for ABI 2.0"},
+                      Animal{"larger-minor", "version", "a newer weft is needed"},
+                      Animal{"short-struct", "sizes", "weft_plugin says 16 bytes"},
+                      Animal{"short-operations", "sizes", "weft_correlator says 4 bytes"},
+                      Animal{"missing-create", "functions", "create is required"},
+                      Animal{"missing-destroy", "functions", "destroy is required"},
+                      Animal{"missing-operations", "functions", "operations table is required"},
+                      Animal{"missing-function", "functions", "correlate is required"},
+                      Animal{"save-without-load", "functions", "save and load belong together"},
+                      Animal{"bad-kind", "kind", "9 is none of"},
+                      Animal{"bad-name", "name", "[a-z0-9-]"},
+                      Animal{"other-name", "name", "calls itself correlator imposter"},
+                      Animal{"bad-schema", "schema", "not JSON"},
+                      Animal{"schema-beyond-subset", "schema",
+                             "\"pattern\" is not in the supported subset"},
+                      Animal{"create-fails", "create", "the moon is in the wrong phase"},
+                      Animal{"create-fails-silently", "create", "no reason given"},
+                      Animal{"create-throws", "create", "threw an exception: no such luck"}),
     [](const auto& test) {
       std::string name = test.param.name;
       std::ranges::replace(name, '-', '_');
@@ -143,7 +143,8 @@ TEST_F(LoaderInOwnFolder, RefusesALibraryThatIsCutShort) {
 }
 
 TEST_F(LoaderInOwnFolder, ListsWhatIsThereByKindAndName) {
-  for (const char* file : {"weft-sampler-b.so", "weft-exporter-a.so", "libfoo.so", "weft-sampler-c"})
+  for (const char* file :
+       {"weft-sampler-b.so", "weft-exporter-a.so", "libfoo.so", "weft-sampler-c"})
     std::ofstream(folder_ / file) << "";
   EXPECT_THAT(PluginLoader(folder_).List(), ::testing::ElementsAre("exporter a", "sampler b"));
 }
@@ -153,9 +154,16 @@ TEST_F(LoaderInOwnFolder, PrefersATableInMemory) {
                                    [](void*, const weft_spans*, const weft_traces*, weft_decisions*,
                                       weft_error*) { return int32_t{WEFT_OK}; }};
   static const weft_plugin table = {
-      sizeof(weft_plugin), WEFT_ABI_MAJOR, WEFT_ABI_MINOR, WEFT_PLUGIN_SAMPLER, "mine", "1.0.0", "",
+      sizeof(weft_plugin),
+      WEFT_ABI_MAJOR,
+      WEFT_ABI_MINOR,
+      WEFT_PLUGIN_SAMPLER,
+      "mine",
+      "1.0.0",
+      "",
       [](const weft_host*, weft_str, void**, weft_error*) { return int32_t{WEFT_OK}; },
-      [](void*) {}, &ops};
+      [](void*) {},
+      &ops};
   PluginLoader loader(folder_);
   ASSERT_TRUE(loader.Add(&table));
   const auto loaded = loader.Load(Kind::kSampler, "mine");

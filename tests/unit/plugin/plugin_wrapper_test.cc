@@ -39,8 +39,8 @@ class Thrower {
 class WrapperTest : public ::testing::Test {
  protected:
   Result<plugin::PluginInstance> Make(std::string_view config) {
-    return plugin::PluginInstance::Create(*plugin::CheckTable(sdk::CorrelatorTable<Thrower>()), config,
-                                          {*log_, metrics_, clock_});
+    return plugin::PluginInstance::Create(*plugin::CheckTable(sdk::CorrelatorTable<Thrower>()),
+                                          config, {*log_, metrics_, clock_});
   }
   std::unique_ptr<Logger> log_ = NullLogger();
   Metrics metrics_;

@@ -19,7 +19,8 @@ std::string SavedState(const plugin::PluginInstance& instance, uint64_t process)
 
 int32_t Load(const plugin::PluginInstance& instance, uint64_t process, const std::string& state) {
   weft_error error{};
-  return instance.correlator().load(instance.handle(), process, {state.data(), state.size()}, &error);
+  return instance.correlator().load(instance.handle(), process, {state.data(), state.size()},
+                                    &error);
 }
 
 // Requests at random moments, `load` of them at once on average; each calls after a steady delay.

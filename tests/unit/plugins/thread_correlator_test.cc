@@ -43,10 +43,12 @@ TEST_F(ThreadCorrelator, SaysNothingBehindAWorkerPool) {
 }
 
 TEST_F(ThreadCorrelator, SaysNothingInAnEventLoop) {
-  auto learn = RandomMoments(2'000, 2, [](int) { return 7u; }, [](int) { return 7u; });
+  auto learn = RandomMoments(
+      2'000, 2, [](int) { return 7u; }, [](int) { return 7u; });
   const auto& thread = Correlator("thread");
   learn.Accuracy({&thread});
-  auto later = RandomMoments(200, 8, [](int) { return 7u; }, [](int) { return 7u; });
+  auto later = RandomMoments(
+      200, 8, [](int) { return 7u; }, [](int) { return 7u; });
   EXPECT_NEAR(later.Accuracy({&thread}), later.Accuracy({}), 0.01);
 }
 
@@ -83,7 +85,8 @@ TEST_F(ThreadCorrelator, LeavesRareCallsOfABackgroundThreadUnlinked) {
 }
 
 TEST_F(ThreadCorrelator, KeepsWhatItLearnedOverSaveAndLoad) {
-  auto learn = RandomMoments(2'000, 2, [](int) { return 7u; }, [](int) { return 7u; });
+  auto learn = RandomMoments(
+      2'000, 2, [](int) { return 7u; }, [](int) { return 7u; });
   const auto& first = Correlator("thread");
   learn.Accuracy({&first});
   std::string state;
@@ -97,7 +100,8 @@ TEST_F(ThreadCorrelator, KeepsWhatItLearnedOverSaveAndLoad) {
   const auto& second = Correlator("thread");
   ASSERT_EQ(second.correlator().load(second.handle(), 1, {state.data(), state.size()}, &error),
             WEFT_OK);
-  auto later = RandomMoments(200, 8, [](int) { return 7u; }, [](int) { return 7u; });
+  auto later = RandomMoments(
+      200, 8, [](int) { return 7u; }, [](int) { return 7u; });
   EXPECT_NEAR(later.Accuracy({&second}), later.Accuracy({}), 0.01);
   state.pop_back();
   EXPECT_EQ(second.correlator().load(second.handle(), 1, {state.data(), state.size()}, &error),

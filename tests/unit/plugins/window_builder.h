@@ -1,5 +1,5 @@
-// WindowBuilder: hand-made recordings of one process whose parents are known: who calls whom, on which
-// thread, after how long. Random numbers are seeded; the same every time.
+// WindowBuilder: hand-made recordings of one process whose parents are known: who calls whom, on
+// which thread, after how long. Random numbers are seeded; the same every time.
 #pragma once
 
 #include <algorithm>

@@ -30,8 +30,13 @@ StitchConfig Partitions(uint32_t n) {
 //   edge --10--> A --11--> B
 struct Shop {
   Observation a{.process = 1, .service = "a", .wire = 10, .start = kT, .end = kT + 100, .tid = 5};
-  Observation call{.process = 1, .service = "a", .kind = WEFT_KIND_CLIENT, .wire = 11,
-                   .start = kT + 10, .end = kT + 90, .tid = 5};
+  Observation call{.process = 1,
+                   .service = "a",
+                   .kind = WEFT_KIND_CLIENT,
+                   .wire = 11,
+                   .start = kT + 10,
+                   .end = kT + 90,
+                   .tid = 5};
   Observation b{.process = 2, .service = "b", .wire = 11, .start = kT + 20, .end = kT + 80};
 };
 
@@ -263,8 +268,8 @@ TEST(StitchPartition, DoesNotLoseAnAgentThatSpokeBeforeTheTimersRecord) {
   h.Run();
   h.clock.Advance(11 * kSecond);
   h.Publish({}, kT + kSecond);
-  h.PublishRaw({Stream::kEvents, 0, RecordType::kAgentLost, 0,
-                api::EncodeAgentLost({1, "host-1", kT})});
+  h.PublishRaw(
+      {Stream::kEvents, 0, RecordType::kAgentLost, 0, api::EncodeAgentLost({1, "host-1", kT})});
   h.Run();
   EXPECT_EQ(h.Count("stitch.agents_lost"), 0u);
 }
@@ -425,7 +430,12 @@ TEST(StitchPartition, GoesOnAfterATakeOverWithoutLosingOrDoublingASpan) {
     const Shop s;
     Observation open = s.a;
     open.end = 0;
-    const auto step = [&](int n) { if (n == crash_at) { h.TakeOver(0); h.TakeOver(1); } };
+    const auto step = [&](int n) {
+      if (n == crash_at) {
+        h.TakeOver(0);
+        h.TakeOver(1);
+      }
+    };
     h.Publish({open}, kT, 1, 0);
     h.Publish({s.b}, kT, 1, 1);
     h.Run();
@@ -533,7 +543,10 @@ TEST(StitchPartition, NeverShowsTruthOrTraceIdsToCorrelators) {
                     std::string_view::npos;
         return WEFT_OK;
       },
-      nullptr, nullptr, nullptr, nullptr};
+      nullptr,
+      nullptr,
+      nullptr,
+      nullptr};
   StitchHarness h(Partitions(1), {{"spy", &table, nullptr, true}});
   Shop s;
   s.a.truth = s.call.truth = "secret";

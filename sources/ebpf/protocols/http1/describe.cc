@@ -44,7 +44,8 @@ struct Target {
 
 Target SplitTarget(std::string_view target) {
   Target result;
-  if (const size_t colon = target.find("://"); target[0] != '/' && colon != std::string_view::npos) {
+  if (const size_t colon = target.find("://");
+      target[0] != '/' && colon != std::string_view::npos) {
     result.scheme = target.substr(0, colon);
     target.remove_prefix(colon + 3);
     const size_t slash = std::min(target.find_first_of("/?"), target.size());
@@ -87,8 +88,7 @@ void RequestDescriber::Field(std::string_view name, std::string_view value) {
         out_->truth.assign(value.substr(0, kMaxRequestId));
       }
       break;
-    default:
-      break;
+    default: break;
   }
   context_.Add(name, value);
   if (set_.header_keys().empty()) return;

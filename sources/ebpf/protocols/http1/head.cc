@@ -13,13 +13,42 @@ constexpr size_t kMaxLead = 16;
 
 constexpr std::array<std::string_view, 9> kSemantic = {
     "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
-constexpr std::array<std::string_view, 36> kRegistered = {
-    "ACL",       "BASELINE-CONTROL", "BIND",    "CHECKIN",   "CHECKOUT",  "COPY",
-    "LABEL",     "LINK",             "LOCK",    "M-SEARCH",  "MERGE",     "MKACTIVITY",
-    "MKCALENDAR", "MKCOL",           "MKREDIRECTREF", "MKWORKSPACE", "MOVE", "NOTIFY",
-    "ORDERPATCH", "PROPFIND",        "PROPPATCH", "PURGE",   "QUERY",     "REBIND",
-    "REPORT",    "SEARCH",           "SUBSCRIBE", "UNBIND",  "UNCHECKOUT", "UNLINK",
-    "UNLOCK",    "UNSUBSCRIBE",      "UPDATE",  "UPDATEREDIRECTREF", "VERSION-CONTROL", "BAN"};
+constexpr std::array<std::string_view, 36> kRegistered = {"ACL",
+                                                          "BASELINE-CONTROL",
+                                                          "BIND",
+                                                          "CHECKIN",
+                                                          "CHECKOUT",
+                                                          "COPY",
+                                                          "LABEL",
+                                                          "LINK",
+                                                          "LOCK",
+                                                          "M-SEARCH",
+                                                          "MERGE",
+                                                          "MKACTIVITY",
+                                                          "MKCALENDAR",
+                                                          "MKCOL",
+                                                          "MKREDIRECTREF",
+                                                          "MKWORKSPACE",
+                                                          "MOVE",
+                                                          "NOTIFY",
+                                                          "ORDERPATCH",
+                                                          "PROPFIND",
+                                                          "PROPPATCH",
+                                                          "PURGE",
+                                                          "QUERY",
+                                                          "REBIND",
+                                                          "REPORT",
+                                                          "SEARCH",
+                                                          "SUBSCRIBE",
+                                                          "UNBIND",
+                                                          "UNCHECKOUT",
+                                                          "UNLINK",
+                                                          "UNLOCK",
+                                                          "UNSUBSCRIBE",
+                                                          "UPDATE",
+                                                          "UPDATEREDIRECTREF",
+                                                          "VERSION-CONTROL",
+                                                          "BAN"};
 
 // RFC 9110, section 5.6.2.
 constexpr bool IsTokenChar(char c) {
@@ -30,9 +59,8 @@ constexpr bool IsTokenChar(char c) {
 bool IsTargetChar(char c) { return static_cast<unsigned char>(c) > 0x20 && c != 0x7f; }
 
 bool IsMethodPrefix(std::string_view method) {
-  return method.size() <= kMaxMethod && std::ranges::all_of(method, [](char c) {
-           return (c >= 'A' && c <= 'Z') || c == '-';
-         });
+  return method.size() <= kMaxMethod &&
+         std::ranges::all_of(method, [](char c) { return (c >= 'A' && c <= 'Z') || c == '-'; });
 }
 
 // origin-form, asterisk-form, absolute-form, or authority-form for CONNECT.
@@ -74,8 +102,7 @@ Step ReadRequestLine(std::string_view bytes, bool cut, StartLine* line) {
   line->method = rest.substr(0, std::min(space, kMaxMethod + 1));
   if (!IsMethodPrefix(line->method) || space == 0) return invalid;
   if (space == std::string_view::npos) {
-    return cut || line->method.size() > kMaxMethod ? invalid
-                                                   : Step{Outcome::kNeedMore, 0, 0, lead};
+    return cut || line->method.size() > kMaxMethod ? invalid : Step{Outcome::kNeedMore, 0, 0, lead};
   }
   const size_t newline = rest.find('\n', space);
   if (newline == std::string_view::npos) {

@@ -1,8 +1,8 @@
 // HTTP/1.x heads (RFC 9112): start line and header fields as views into the captured bytes.
 //
-// Pure functions over borrowed bytes; used by the HTTP/1 dialogue and the fuzz target. Lenient where
-// servers are (bare LF, blank lines before a request), strict where leniency could make a message
-// out of something else.
+// Pure functions over borrowed bytes; used by the HTTP/1 dialogue and the fuzz target. Lenient
+// where servers are (bare LF, blank lines before a request), strict where leniency could make a
+// message out of something else.
 #pragma once
 
 #include <cstdint>

@@ -23,8 +23,8 @@ class Http1Dialogue final : public Dialogue {
     Framing framing;
     RequestDescriber describe(set_, line, out);
     FieldCursor fields(bytes, step.used);
-    const FieldCursor::Item last = line.cut ? FieldCursor::Item::kNeedMore
-                                            : ReadFields(&fields, &framing, &describe);
+    const FieldCursor::Item last =
+        line.cut ? FieldCursor::Item::kNeedMore : ReadFields(&fields, &framing, &describe);
     if (last == FieldCursor::Item::kInvalid) return {};
     if (last == FieldCursor::Item::kNeedMore && !cut) return {Outcome::kNeedMore, 0, 0, step.lead};
     describe.Finish();
@@ -148,8 +148,7 @@ bool Http1::MayBegin(MessageKind kind, std::string_view bytes) const {
   const Step step = kind == MessageKind::kRequest ? ReadRequestLine(bytes, false, &line)
                                                   : ReadStatusLine(bytes, false, &line);
   if (step.outcome == Outcome::kNeedMore) {
-    return kind == MessageKind::kResponse || line.target.empty() ||
-           IsRegisteredMethod(line.method);
+    return kind == MessageKind::kResponse || line.target.empty() || IsRegisteredMethod(line.method);
   }
   return step.outcome == Outcome::kDone;
 }

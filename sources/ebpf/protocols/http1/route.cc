@@ -12,8 +12,8 @@ constexpr size_t kMaxStaticSegment = 32;
 constexpr size_t kMaxRoute = 160;
 
 // Words with two or more digits that are names of things, not data.
-constexpr std::array<std::string_view, 12> kWords = {"base64", "base32", "sha256", "sha512",
-                                                     "sha224", "sha384", "utf16",  "route53",
+constexpr std::array<std::string_view, 12> kWords = {"base64", "base32", "sha256",  "sha512",
+                                                     "sha224", "sha384", "utf16",   "route53",
                                                      "x86",    "h264",   "oauth10", "win32"};
 
 // v1, v2beta1, 1.0, v1.2.3
@@ -21,8 +21,9 @@ bool IsVersion(std::string_view s) {
   const bool v = !s.empty() && Lower(s[0]) == 'v';
   if (v) s.remove_prefix(1);
   if (s.empty() || s.size() > 8 || !IsDigit(s[0])) return false;
-  if (!v) return s.find('.') != std::string_view::npos && s.size() <= 5 &&
-                 std::ranges::all_of(s, [](char c) { return IsDigit(c) || c == '.'; });
+  if (!v)
+    return s.find('.') != std::string_view::npos && s.size() <= 5 &&
+           std::ranges::all_of(s, [](char c) { return IsDigit(c) || c == '.'; });
   size_t digits = 0;
   while (digits < s.size() && (IsDigit(s[digits]) || s[digits] == '.')) ++digits;
   const std::string_view rest = s.substr(digits);
@@ -63,7 +64,8 @@ bool LooksLikeData(std::string_view segment) {
   if (hex == segment.size() && segment.size() >= 16) return true;
   if (hyphens >= 4) return true;  // a slug: "ten-ways-to-cook-rice"
   if (digits >= 2 && !IsVersion(segment)) {
-    return std::ranges::none_of(kWords, [&](std::string_view w) { return EqualsNoCase(segment, w); });
+    return std::ranges::none_of(kWords,
+                                [&](std::string_view w) { return EqualsNoCase(segment, w); });
   }
   return digits == 1 && segment.size() >= 16;
 }

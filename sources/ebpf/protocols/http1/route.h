@@ -1,8 +1,9 @@
 // A guess at the route template behind a request path, for low-cardinality span names:
 // /shop/cart/8231/items/4f2c... -> /shop/cart/{id}/items/{id}.
 //
-// Pure; a segment becomes {id} when it looks like data: numbers, UUIDs, hex and mixed tokens, dates,
-// slugs, encoded bytes. The query must have been removed. What slips through is bounded by NameLimit.
+// Pure; a segment becomes {id} when it looks like data: numbers, UUIDs, hex and mixed tokens,
+// dates, slugs, encoded bytes. The query must have been removed. What slips through is bounded by
+// NameLimit.
 #pragma once
 
 #include <string>

@@ -20,8 +20,8 @@ enum class Special : uint8_t {
   kSubscriber,   // PING, QUIT: may be sent, and are answered in order, between messages of channels
   kReset,        // the same, and leaves subscriber mode
   kSelect,
-  kAuth,         // its arguments are secrets, also where arguments are wanted
-  kContainer     // its first argument is a subcommand
+  kAuth,      // its arguments are secrets, also where arguments are wanted
+  kContainer  // its first argument is a subcommand
 };
 
 struct Command {

@@ -22,8 +22,8 @@ class RedisDialogue final : public Dialogue {
 
   Step ParseResponse(std::string_view bytes, bool cut, const Exchange* expected) override {
     Step step = reply_.Begin(bytes, cut);
-    const bool log_begins = expected && SpecialOf(*expected) == Special::kMonitor &&
-                            reply_.info().type == '+';
+    const bool log_begins =
+        expected && SpecialOf(*expected) == Special::kMonitor && reply_.info().type == '+';
     if (step.outcome == Outcome::kDone && log_begins) step.outcome = Outcome::kEnd;
     return step;
   }
@@ -101,7 +101,7 @@ Guess RecogniseArray(std::string_view bytes, const Element& array, size_t used) 
   const bool ambiguous =
       command->special == Special::kSubscribe || command->special == Special::kUnsubscribe;
   return ambiguous && bytes.find("\r\n:") != std::string_view::npos ? Guess::kWeakResponse
-                                                                   : Guess::kRequest;
+                                                                    : Guess::kRequest;
 }
 
 Guess RecogniseInline(std::string_view bytes) {

@@ -14,10 +14,10 @@ constexpr uint64_t kMaxErrorBody = 512;
 // By convention the first word is the kind: ERR, WRONGTYPE, MOVED.
 std::string ErrorWord(std::string_view text) {
   const std::string_view word = text.substr(0, text.find_first_of(" \r\n"));
-  const bool proper = !word.empty() && word.size() <= kMaxErrorWord &&
-                      std::ranges::all_of(word, [](char c) {
-                        return (c >= 'A' && c <= 'Z') || IsDigit(c) || c == '_';
-                      });
+  const bool proper =
+      !word.empty() && word.size() <= kMaxErrorWord && std::ranges::all_of(word, [](char c) {
+        return (c >= 'A' && c <= 'Z') || IsDigit(c) || c == '_';
+      });
   return std::string(proper ? word : "ERR");
 }
 

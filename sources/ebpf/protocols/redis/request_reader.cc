@@ -11,7 +11,7 @@ namespace weft::ebpf::redis {
 namespace {
 
 constexpr uint64_t kMaxArguments = 1 << 20;
-constexpr uint64_t kSmallArgument = 512;   // waited for; longer ones are skipped
+constexpr uint64_t kSmallArgument = 512;  // waited for; longer ones are skipped
 constexpr size_t kMaxCommandLength = 32;
 constexpr size_t kMaxShownBytes = 64;
 constexpr size_t kMaxInline = 65536;
@@ -34,7 +34,8 @@ size_t Lead(std::string_view bytes) {
 }
 
 bool IsPrintable(std::string_view text) {
-  return std::ranges::all_of(text, [](char c) { return static_cast<unsigned char>(c) >= 0x20 || c == '\t'; });
+  return std::ranges::all_of(
+      text, [](char c) { return static_cast<unsigned char>(c) >= 0x20 || c == '\t'; });
 }
 
 }  // namespace
@@ -45,7 +46,8 @@ uint32_t ArgumentsOf(const Exchange& exchange) { return exchange.tag >> 8; }
 Step RequestReader::Begin(std::string_view bytes, bool cut, Exchange* out) {
   const size_t lead = Lead(bytes);
   const std::string_view rest = bytes.substr(lead);
-  if (rest.empty() || rest == "\r") return {cut ? Outcome::kInvalid : Outcome::kNeedMore, 0, 0, lead};
+  if (rest.empty() || rest == "\r")
+    return {cut ? Outcome::kInvalid : Outcome::kNeedMore, 0, 0, lead};
   n_shown_ = 0;
   shown_whole_ = true;
   collecting_ = true;

@@ -8,7 +8,8 @@ namespace weft::ebpf::redis {
 namespace {
 
 bool IsPrintableLine(std::string_view line) {
-  return std::ranges::none_of(line, [](char c) { return static_cast<unsigned char>(c) < 0x20 && c != 0x09; });
+  return std::ranges::none_of(
+      line, [](char c) { return static_cast<unsigned char>(c) < 0x20 && c != 0x09; });
 }
 
 bool IsNumber(std::string_view text) {
@@ -27,17 +28,14 @@ bool IsDouble(std::string_view text) {
 bool ValidLine(char type, std::string_view line, bool complete) {
   switch (type) {
     case '+':
-    case '-':
-      return IsPrintableLine(line);
+    case '-': return IsPrintableLine(line);
     case ':':
     case '(':
-      return complete ? IsNumber(line) : line.empty() || line == "-" || line == "+" || IsNumber(line);
-    case ',':
-      return complete ? IsDouble(line) : true;
-    case '#':
-      return line == "t" || line == "f" || (!complete && line.empty());
-    case '_':
-      return line.empty();
+      return complete ? IsNumber(line)
+                      : line.empty() || line == "-" || line == "+" || IsNumber(line);
+    case ',': return complete ? IsDouble(line) : true;
+    case '#': return line == "t" || line == "f" || (!complete && line.empty());
+    case '_': return line.empty();
     case '$':
     case '*':
     case '!':
@@ -48,8 +46,7 @@ bool ValidLine(char type, std::string_view line, bool complete) {
     case '|':
       if (line.empty()) return !complete;
       return line == "-1" || (!complete && line == "-") || ParseDecimal(line).has_value();
-    default:
-      return false;
+    default: return false;
   }
 }
 
@@ -69,8 +66,7 @@ Step ReadElement(std::string_view bytes, Element* element) {
     line.remove_suffix(1);
   }
   if (!ValidLine(element->type, line, complete)) return {};
-  if (!complete)
-    return bytes.size() >= kMaxLine ? Step{} : Step{Outcome::kNeedMore, 0, 0, 0};
+  if (!complete) return bytes.size() >= kMaxLine ? Step{} : Step{Outcome::kNeedMore, 0, 0, 0};
   const Step done{Outcome::kDone, newline + 1, 0, 0};
   element->text = line;
   const std::string_view bulk = "$!=", aggregate = "*%~>|";

@@ -22,8 +22,8 @@ struct Element {
 // The element at the beginning of `bytes`: kDone with `used` = its line only. kNeedMore, kInvalid.
 Step ReadElement(std::string_view bytes, Element* element);
 
-inline constexpr uint64_t kMaxBulk = 512ull << 20;     // proto-max-bulk-len's default
+inline constexpr uint64_t kMaxBulk = 512ull << 20;  // proto-max-bulk-len's default
 inline constexpr uint64_t kMaxChildren = 1ull << 31;
-inline constexpr size_t kMaxLine = 65536;              // PROTO_INLINE_MAX_SIZE
+inline constexpr size_t kMaxLine = 65536;  // PROTO_INLINE_MAX_SIZE
 
 }  // namespace weft::ebpf::redis

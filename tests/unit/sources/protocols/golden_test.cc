@@ -124,7 +124,8 @@ TEST_P(Golden, GivesNoWrongPairWhenASegmentIsLost) {
         event.kind = Event::Kind::kLost;
         event.n += event.bytes.size();
       }
-      ExpectNoneWrong(Play(t), truth, "segments " + std::to_string(i) + ".." + std::to_string(j) + " lost");
+      ExpectNoneWrong(Play(t), truth,
+                      "segments " + std::to_string(i) + ".." + std::to_string(j) + " lost");
     }
   }
 }
@@ -170,9 +171,10 @@ TEST_P(Golden, FindsItsPlaceAgainAfterALoss) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Golden, ::testing::ValuesIn(Cases()), [](const auto& case_info) {
-  std::string name = case_info.param.parent_path().filename().string() + "_" +
-                     case_info.param.stem().string();
-  std::ranges::replace_if(name, [](unsigned char c) { return std::isalnum(c) == 0; }, '_');
+  std::string name =
+      case_info.param.parent_path().filename().string() + "_" + case_info.param.stem().string();
+  std::ranges::replace_if(
+      name, [](unsigned char c) { return std::isalnum(c) == 0; }, '_');
   return name;
 });
 

@@ -22,7 +22,8 @@ struct Case {
   std::vector<std::string> log;
 };
 
-// As llhttp's runner reads them: line ends are CR LF, escaped ones are added, "\" + line end is none.
+// As llhttp's runner reads them: line ends are CR LF, escaped ones are added, "\" + line end is
+// none.
 std::string Decode(std::string text) {
   if (text.ends_with('\n')) text.pop_back();
   text = std::regex_replace(text, std::regex("\\\\\n"), "");
@@ -104,7 +105,8 @@ Transcript ToTranscript(const Case& c, bool response, size_t cut) {
   if (response) {
     // As many questions as there can be answers.
     for (uint64_t i = 0; i < kRequests; ++i)
-      t.events.push_back({Event::Kind::kBytes, ebpf::Direction::kSent, "GET / HTTP/1.1\r\n\r\n", 0});
+      t.events.push_back(
+          {Event::Kind::kBytes, ebpf::Direction::kSent, "GET / HTTP/1.1\r\n\r\n", 0});
   } else {
     t.events.push_back({Event::Kind::kBytes, ebpf::Direction::kReceived, "", 0});
   }
@@ -133,7 +135,8 @@ TEST(Llhttp, FindsTheSameMessagesAtEveryCut) {
         if (!response) {
           // Each request gets its answer, so that it is handed out.
           for (size_t i = 0; i < 8; ++i)
-            t.events.push_back({Event::Kind::kBytes, ebpf::Direction::kSent, "HTTP/1.1 204 OK\r\n\r\n", 0});
+            t.events.push_back(
+                {Event::Kind::kBytes, ebpf::Direction::kSent, "HTTP/1.1 204 OK\r\n\r\n", 0});
         }
         const std::vector<Found> found = Play(t);
         if (!clean) continue;

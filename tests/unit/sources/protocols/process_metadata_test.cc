@@ -61,9 +61,11 @@ class ProcessMetadataTest : public ::testing::Test {
 };
 
 TEST_F(ProcessMetadataTest, TakesTheNameThatTheEnvironmentGives) {
-  Process(5, "/usr/bin/python3", "python3\0app.py\0"s,
-          "A=1\0OTEL_SERVICE_NAME=cart\0OTEL_RESOURCE_ATTRIBUTES=service.name=no,team=a%20b,api.token=x\0"s);
-  Process(6, "/usr/bin/python3", "python3\0app.py\0"s, "OTEL_RESOURCE_ATTRIBUTES=service.name=pay\0"s);
+  Process(
+      5, "/usr/bin/python3", "python3\0app.py\0"s,
+      "A=1\0OTEL_SERVICE_NAME=cart\0OTEL_RESOURCE_ATTRIBUTES=service.name=no,team=a%20b,api.token=x\0"s);
+  Process(6, "/usr/bin/python3", "python3\0app.py\0"s,
+          "OTEL_RESOURCE_ATTRIBUTES=service.name=pay\0"s);
   ProcessMetadata metadata = Make();
   const ProcessInfo info = metadata.Get(5);
   EXPECT_EQ(info.service_name, "cart");
@@ -80,8 +82,10 @@ TEST_F(ProcessMetadataTest, TakesUnitAndContainerNamesFromTheCgroup) {
   Process(6, "/opt/x", "x\0"s, "", "0::/user.slice/user-0.slice/session-1.scope\n");
   Process(7, "/opt/x", "x\0"s, "", "0::/user.slice/user-0.slice/user@0.service/init.scope\n");
   Process(8, "/opt/x", "x\0"s, "", "0::/system.slice/docker-" + id + ".scope\n");
-  Process(9, "/opt/x", "x\0"s, "HOSTNAME=shop-cart-7d9c5b6f4-x2k9p\0"s,
-          "0::/kubepods.slice/kubepods-pod12345678_1234_1234_1234_123456789012.slice/cri-containerd-" + id + ".scope\n");
+  Process(
+      9, "/opt/x", "x\0"s, "HOSTNAME=shop-cart-7d9c5b6f4-x2k9p\0"s,
+      "0::/kubepods.slice/kubepods-pod12345678_1234_1234_1234_123456789012.slice/cri-containerd-" +
+          id + ".scope\n");
   Write("var/lib/docker/containers/" + id + "/config.v2.json", R"({"ID":"x","Name":"/shop-pay"})");
   ProcessMetadata metadata = Make();
   EXPECT_EQ(metadata.Get(5).service_name, "shop-cart");
@@ -139,7 +143,8 @@ TEST_F(ProcessMetadataTest, ReadsAgainWhatWasReadTooEarly) {
 
 TEST_F(ProcessMetadataTest, KeepsTheDeadForAMinuteAndBoundsItsSize) {
   ProcessMetadata metadata = Make(3);
-  for (uint32_t pid = 1; pid <= 3; ++pid) Process(pid + 100, "/bin/x", "x\0"s), metadata.Get(pid + 100);
+  for (uint32_t pid = 1; pid <= 3; ++pid)
+    Process(pid + 100, "/bin/x", "x\0"s), metadata.Get(pid + 100);
   metadata.OnExit(101);
   EXPECT_EQ(metadata.size(), 3u);
   metadata.Get(104);
@@ -168,15 +173,19 @@ TEST(ServiceNameFromCommand, NamesWhatRunsNotItsInterpreter) {
   EXPECT_EQ(name("/usr/bin/python3.11", {"python", "-um", "cart"}), "cart");
   EXPECT_EQ(name("/usr/bin/python3.11", {"python3", "/opt/pay/main.py"}), "pay");
   EXPECT_EQ(name("/usr/bin/python3.11", {"python3", "main.py"}), "shop");
-  EXPECT_EQ(name("/usr/bin/python3.11", {"python3", "/usr/bin/gunicorn", "-w", "4", "cart.web:app"}), "cart.web");
+  EXPECT_EQ(
+      name("/usr/bin/python3.11", {"python3", "/usr/bin/gunicorn", "-w", "4", "cart.web:app"}),
+      "cart.web");
   EXPECT_EQ(name("/usr/bin/python3.11", {"python3", "-m", "uvicorn", "pay:app"}), "pay");
   EXPECT_EQ(name("/usr/bin/node", {"node", "app.js"}), "app");
   EXPECT_EQ(name("/usr/bin/node", {"node", "--require", "x.js", "/srv/web/dist/index.js"}), "web");
   EXPECT_EQ(name("/usr/lib/jvm/bin/java", {"java", "-Xmx1g", "-jar", "/opt/order.jar"}), "order");
   EXPECT_EQ(name("/usr/lib/jvm/bin/java", {"java", "-cp", "a:b", "com.shop.Cart", "x"}), "Cart");
   EXPECT_EQ(name("/usr/sbin/nginx", {"nginx: worker process"}), "nginx");
-  EXPECT_EQ(name("/usr/bin/redis-server", {"/usr/bin/redis-server 127.0.0.1:6379"}), "redis-server");
-  EXPECT_EQ(name("/usr/bin/redis-check-rdb", {"/usr/bin/redis-server 127.0.0.1:6379"}), "redis-server");
+  EXPECT_EQ(name("/usr/bin/redis-server", {"/usr/bin/redis-server 127.0.0.1:6379"}),
+            "redis-server");
+  EXPECT_EQ(name("/usr/bin/redis-check-rdb", {"/usr/bin/redis-server 127.0.0.1:6379"}),
+            "redis-server");
   EXPECT_EQ(name("/app/checkout", {"./checkout", "-v"}), "checkout");
   EXPECT_EQ(name("/app/checkout (deleted)", {"./checkout"}), "checkout");
   EXPECT_EQ(name("/usr/bin/python3.11", {"python3"}), "python3.11");
@@ -186,9 +195,14 @@ TEST(ServiceNameFromCommand, NamesWhatRunsNotItsInterpreter) {
 
 TEST(Cgroup, IsReadInBothVersions) {
   const std::string id(64, 'b');
-  EXPECT_EQ(ReadCgroup("12:pids:/docker/" + id + "\n1:name=systemd:/docker/" + id + "\n").container_id, id);
-  EXPECT_EQ(ReadCgroup("0::/system.slice/containerd.service/kubepods-x:cri-containerd:" + id).container_id, id);
-  EXPECT_EQ(ReadCgroup("1:name=systemd:/system.slice/redis@6379.service\n").unit, "redis@6379.service");
+  EXPECT_EQ(
+      ReadCgroup("12:pids:/docker/" + id + "\n1:name=systemd:/docker/" + id + "\n").container_id,
+      id);
+  EXPECT_EQ(ReadCgroup("0::/system.slice/containerd.service/kubepods-x:cri-containerd:" + id)
+                .container_id,
+            id);
+  EXPECT_EQ(ReadCgroup("1:name=systemd:/system.slice/redis@6379.service\n").unit,
+            "redis@6379.service");
   EXPECT_EQ(ReadCgroup("0::/system.slice/run-u12.service\n").unit, "");
   EXPECT_EQ(ServiceOfUnit("shop\\x2dcart.service"), "shop-cart");
 }

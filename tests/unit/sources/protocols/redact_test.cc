@@ -27,15 +27,17 @@ using namespace std::string_view_literals;
 
 TEST(Redactor, KeepsNamesAndHidesValuesOfSecretParameters) {
   EXPECT_EQ(Query("page=2&token=abc&sort=asc"), "page=2&token=REDACTED&sort=asc");
-  for (const char* name : {"password", "Passwd", "pwd", "access_token", "refresh-token", "api_key", "apiKey",
-                           "X-Amz-Signature", "X-Amz-Credential", "AWSAccessKeyId", "sig", "client_secret",
-                           "jwt", "session_id", "code", "badge", "pass%77ord", "%74oken"}) {
+  for (const char* name :
+       {"password", "Passwd", "pwd", "access_token", "refresh-token", "api_key", "apiKey",
+        "X-Amz-Signature", "X-Amz-Credential", "AWSAccessKeyId", "sig", "client_secret", "jwt",
+        "session_id", "code", "badge", "pass%77ord", "%74oken"}) {
     EXPECT_EQ(Query(std::string(name) + "=hunter2"), std::string(name) + "=REDACTED") << name;
   }
 }
 
 TEST(Redactor, LeavesOtherParametersAlone) {
-  EXPECT_EQ(Query("q=shoes&keyword=red&author=x&monkey=1"), "q=shoes&keyword=red&author=x&monkey=1");
+  EXPECT_EQ(Query("q=shoes&keyword=red&author=x&monkey=1"),
+            "q=shoes&keyword=red&author=x&monkey=1");
   EXPECT_EQ(Query("flag&x="), "flag&x=");
 }
 
@@ -62,14 +64,16 @@ TEST(Redactor, HidesMatrixParametersOfPaths) {
 
 TEST(Redactor, HidesHeadersThatAreSecretByName) {
   const Redactor redactor({});
-  for (const char* name : {"Authorization", "Cookie", "Set-Cookie", "Proxy-Authorization", "X-Api-Key",
-                           "X-Auth-Token", "X-Amz-Security-Token"})
+  for (const char* name : {"Authorization", "Cookie", "Set-Cookie", "Proxy-Authorization",
+                           "X-Api-Key", "X-Auth-Token", "X-Amz-Security-Token"})
     EXPECT_TRUE(redactor.IsSecretHeader(name)) << name;
   EXPECT_FALSE(redactor.IsSecretHeader("X-Tenant"));
 }
 
 TEST(Redactor, HidesOptionsOfCommandLines) {
-  EXPECT_EQ(CommandLine("app\0--password\0x\0--port\0" "80\0"sv), "app --password REDACTED --port 80");
+  EXPECT_EQ(CommandLine("app\0--password\0x\0--port\0"
+                        "80\0"sv),
+            "app --password REDACTED --port 80");
   EXPECT_EQ(CommandLine("app\0--token=x\0db=1\0"sv), "app --token=REDACTED db=1");
   EXPECT_EQ(CommandLine("app\0postgres://u:p@h/d"sv), "app postgres://REDACTED@h/d");
 }

@@ -26,8 +26,9 @@ TEST(RouteGuess, ReplacesWhatLooksLikeData) {
 }
 
 TEST(RouteGuess, KeepsWhatLooksLikeARoute) {
-  for (const char* path : {"/", "/api/v1/users", "/api/v2beta1/pods", "/oauth2/authorize", "/a/b/c", "/static/logo.png",
-                           "/hash/sha256", "/1.0/status", "/s3/list", "/getUserProfile"})
+  for (const char* path :
+       {"/", "/api/v1/users", "/api/v2beta1/pods", "/oauth2/authorize", "/a/b/c",
+        "/static/logo.png", "/hash/sha256", "/1.0/status", "/s3/list", "/getUserProfile"})
     EXPECT_EQ(Route(path), path);
 }
 
@@ -35,8 +36,11 @@ TEST(RouteGuess, NormalisesSlashesAndBoundsTheDepth) {
   EXPECT_EQ(Route(""), "/");
   EXPECT_EQ(Route("//a///b/"), "/a/b");
   EXPECT_EQ(Route("/a/b/c/d/e/f/g/h/i/j"), "/a/b/c/d/e/f/g/h/*");
-  EXPECT_LE(Route("/" + std::string(30, 'a') + "/" + std::string(32, 'b') + "/" + std::string(32, 'c') + "/" +
-                  std::string(32, 'd') + "/" + std::string(32, 'e') + "/" + std::string(32, 'f')).size(), 170u);
+  EXPECT_LE(
+      Route("/" + std::string(30, 'a') + "/" + std::string(32, 'b') + "/" + std::string(32, 'c') +
+            "/" + std::string(32, 'd') + "/" + std::string(32, 'e') + "/" + std::string(32, 'f'))
+          .size(),
+      170u);
 }
 
 TEST(NameLimit, AdmitsSoManyNamesPerScope) {

@@ -21,8 +21,10 @@ TraceHeaders::Verdict Read(const Headers& headers, TraceContext* context, std::s
 std::vector<std::string> Split(const std::string& line, char separator) {
   std::vector<std::string> parts(1);
   for (const char c : line) {
-    if (c == separator) parts.emplace_back();
-    else parts.back().push_back(c);
+    if (c == separator)
+      parts.emplace_back();
+    else
+      parts.back().push_back(c);
   }
   return parts;
 }
@@ -80,7 +82,8 @@ TEST(TraceHeaders, AgreesWithTheTestSuiteOfTraceContext) {
 
 TEST(TraceHeaders, ReadsB3InItsSingleHeader) {
   TraceContext context;
-  EXPECT_TRUE(ParseB3("80f198ee56343ba864fe8b2a57d3eff7-e457b5a2e4d86bd1-1-05e3ac9a4f6e3b90", &context));
+  EXPECT_TRUE(
+      ParseB3("80f198ee56343ba864fe8b2a57d3eff7-e457b5a2e4d86bd1-1-05e3ac9a4f6e3b90", &context));
   EXPECT_EQ(context.trace_hi, 0x80f198ee56343ba8u);
   EXPECT_EQ(context.span_id, 0xe457b5a2e4d86bd1u);
   EXPECT_TRUE(context.sampled);
@@ -92,11 +95,12 @@ TEST(TraceHeaders, ReadsB3InItsSingleHeader) {
 
 TEST(TraceHeaders, RefusesBrokenB3) {
   TraceContext context;
-  for (const char* bad : {"", "-", "2", "64fe8b2a57d3eff7", "64fe8b2a57d3eff7-", "64fe8b2a57d3eff7-e457b5a2e4d86bd",
-                          "64FE8B2A57D3EFF7-e457b5a2e4d86bd1", "64fe8b2a57d3eff7-e457b5a2e4d86bd1-2",
-                          "64fe8b2a57d3eff7-e457b5a2e4d86bd1-1-", "64fe8b2a57d3eff7-e457b5a2e4d86bd1-1-05",
-                          "0000000000000000-e457b5a2e4d86bd1", "64fe8b2a57d3eff7-0000000000000000",
-                          "64fe8b2a57d3eff7-e457b5a2e4d86bd1-"})
+  for (const char* bad :
+       {"", "-", "2", "64fe8b2a57d3eff7", "64fe8b2a57d3eff7-", "64fe8b2a57d3eff7-e457b5a2e4d86bd",
+        "64FE8B2A57D3EFF7-e457b5a2e4d86bd1", "64fe8b2a57d3eff7-e457b5a2e4d86bd1-2",
+        "64fe8b2a57d3eff7-e457b5a2e4d86bd1-1-", "64fe8b2a57d3eff7-e457b5a2e4d86bd1-1-05",
+        "0000000000000000-e457b5a2e4d86bd1", "64fe8b2a57d3eff7-0000000000000000",
+        "64fe8b2a57d3eff7-e457b5a2e4d86bd1-"})
     EXPECT_FALSE(ParseB3(bad, &context)) << bad;
 }
 

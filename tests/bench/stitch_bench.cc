@@ -328,13 +328,16 @@ int main(int argc, char** argv) {
   std::printf("name,value,unit,baseline,ratio,aim\n");
   const double rate = StitchRate(load);
   const double floor = RepartitionRate(load);
-  std::printf("stitch_observations,%.0f,observations/s/core,%.0f,%.2f,>=1000000\n", rate, floor,
+  // An aim is on the ratio where a row has a baseline; these aims are on the value.
+  std::printf("stitch_observations,%.0f,observations/s/core,,,>=1000000\n", rate);
+  std::printf("stitch_of_repartition,%.0f,observations/s/core,%.0f,%.2f,\n", rate, floor,
               rate / floor);
   std::printf("stitch_decode_only,%.0f,observations/s/core,,,\n", DecodeRate(load));
   const double record = static_cast<double>(bytes) / static_cast<double>(load.observations());
   const double held = BytesPerSpan(load);
   std::printf("stitch_record_bytes,%.1f,bytes/observation,,,\n", record);
-  std::printf("stitch_buffered_bytes,%.1f,bytes/span,%.1f,%.2f,<=250\n", held, record,
+  std::printf("stitch_buffered_bytes,%.1f,bytes/span,,,<=250\n", held);
+  std::printf("stitch_buffered_of_record,%.1f,bytes/span,%.1f,%.2f,\n", held, record,
               held / record);
   return 0;
 }

@@ -85,6 +85,9 @@ struct SpanColumns {
   pairs @41 :Pairs;
   processes @42 :Processes;
   strings @43 :Strings;
+  # Tokens of the payload in CSR form: token[tokenOffset[i] .. tokenOffset[i+1]); weft.events only.
+  tokenOffset @44 :List(UInt32);
+  token @45 :List(UInt32);
 }
 
 struct NamedCount {

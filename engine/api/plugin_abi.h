@@ -190,6 +190,12 @@ typedef struct weft_spans {
   /* Ground truth captured for scoring. NULL in every call of a correlator or a sampler. */
   const uint32_t* truth; /* index into truth_strings */
   const weft_str* truth_strings;
+  /* Tokens: salted hashes of values in the payload (ids, numbers, keys), a few per span;
+   * correlators only, NULL: none. Equal values of one deployment have equal hashes. Bit 0 is no
+   * part of the hash: 0 from the request, 1 from the response. token[token_offset[i]] ..
+   * token[token_offset[i+1]-1] */
+  const uint32_t* token_offset;
+  const uint32_t* token;
 } weft_spans;
 
 /* Closed traces over the rows of a weft_spans: rows first_row .. first_row + n_rows - 1. */

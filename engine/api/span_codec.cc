@@ -99,6 +99,10 @@ Result<void> ReadCsrColumns(wire::SpanColumns::Reader in, size_t n, SpanView* vi
       !Borrow(in.getCandidateEvidence(), &s.candidate_evidence, &bits) || ids != odds ||
       ids != bits || !Csr(s.candidate_offset, offsets, n, ids))
     return Corrupt("candidates out of range");
+  size_t tokens = 0;
+  if (!Borrow(in.getTokenOffset(), &s.token_offset, &offsets) ||
+      !Borrow(in.getToken(), &s.token, &tokens) || !Csr(s.token_offset, offsets, n, tokens))
+    return Corrupt("tokens out of range");
   return {};
 }
 
@@ -168,7 +172,8 @@ size_t SpanColumnsWords(const SpanTable& t) {
 #undef WEFT_COLUMN
   words += ListWords(t.attr_offset) + ListWords(t.attr) + ListWords(t.candidate_offset) +
            ListWords(t.candidate_span_id) + ListWords(t.candidate_log_odds) +
-           ListWords(t.candidate_evidence) + ListWords(t.truth);
+           ListWords(t.candidate_evidence) + ListWords(t.truth) + ListWords(t.token_offset) +
+           ListWords(t.token);
   words += ListWords(t.pairs.key) + ListWords(t.pairs.type) + ListWords(t.pairs.value);
   words += ListWords(t.processes.process_id) + 4 * ListWords(t.processes.host) +
            ListWords(t.processes.attr_offset) + ListWords(t.processes.attr);
@@ -194,6 +199,10 @@ void FillSpanColumns(wire::SpanColumns::Builder out, const SpanTable& t) {
     WEFT_LIST(t.candidate_span_id, CandidateSpanId);
     WEFT_LIST(t.candidate_log_odds, CandidateLogOdds);
     WEFT_LIST(t.candidate_evidence, CandidateEvidence);
+  }
+  if (!t.token.empty()) {
+    WEFT_LIST(t.token_offset, TokenOffset);
+    WEFT_LIST(t.token, Token);
   }
   if (!t.truth.empty()) {
     FillList(out.initTruth(n), t.truth.data(), n);

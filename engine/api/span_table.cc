@@ -52,6 +52,7 @@ uint32_t SpanTable::AddRow() {
   attr_offset.push_back(attr_offset.back());
   candidate_offset.push_back(candidate_offset.back());
   if (!truth.empty()) truth.push_back(0);
+  if (!token_offset.empty()) token_offset.push_back(token_offset.back());
   return n() - 1;
 }
 
@@ -67,6 +68,8 @@ void SpanTable::Clear() {
   candidate_log_odds.clear();
   candidate_evidence.clear();
   truth.clear();
+  token_offset.clear();
+  token.clear();
   strings.Clear();
   pairs.Clear();
   processes = ProcessTable{};
@@ -80,7 +83,8 @@ size_t SpanTable::MemoryBytes() const {
   WEFT_STRING_COLUMNS(WEFT_COLUMN)
 #undef WEFT_COLUMN
   sum += Bytes(attr_offset) + Bytes(attr) + Bytes(candidate_offset) + Bytes(candidate_span_id) +
-         Bytes(candidate_log_odds) + Bytes(candidate_evidence) + Bytes(truth);
+         Bytes(candidate_log_odds) + Bytes(candidate_evidence) + Bytes(truth) +
+         Bytes(token_offset) + Bytes(token);
   sum += strings.MemoryBytes() + truth_strings.MemoryBytes();
   sum += Bytes(pairs.key) * 2 + Bytes(pairs.type) + Bytes(pairs.value);
   sum += Bytes(processes.process_id) + Bytes(processes.attr) + 5 * Bytes(processes.host);
@@ -112,6 +116,12 @@ void SpanTable::Attribute(std::string_view key, bool value) {
 void SpanTable::Truth(std::string_view value) {
   truth.resize(n(), 0);
   truth.back() = truth_strings.Intern(value);
+}
+
+void SpanTable::Token(uint32_t hash) {
+  if (token_offset.empty()) token_offset.assign(n() + 1, 0);
+  token.push_back(hash);
+  token_offset.back() = static_cast<uint32_t>(token.size());
 }
 
 void SpanTable::Candidate(uint64_t candidate_id, float log_odds, uint32_t evidence_bits) {
@@ -153,6 +163,8 @@ SpanView SpanTable::View() const {
   s.candidate_log_odds = candidate_log_odds.data();
   s.candidate_evidence = candidate_evidence.data();
   s.truth = truth.empty() ? nullptr : truth.data();
+  s.token_offset = token_offset.empty() ? nullptr : token_offset.data();
+  s.token = token_offset.empty() ? nullptr : token.data();
   view.pairs_ = {sizeof(weft_pairs), pairs.size(), pairs.key.data(), pairs.type.data(),
                  pairs.value.data()};
   view.processes_ = {sizeof(weft_processes),      processes.size(),
@@ -218,6 +230,9 @@ uint32_t RowCopier::MapProcess(uint32_t index) {
 uint32_t RowCopier::Copy(uint32_t row) {
   const uint32_t copy = AppendColumns(&row, 1);
   AppendLists(row);
+  if (from_.token_offset != nullptr)
+    for (uint32_t t = from_.token_offset[row]; t < from_.token_offset[row + 1]; ++t)
+      to_.Token(from_.token[t]);
   return copy;
 }
 
@@ -242,6 +257,7 @@ uint32_t RowCopier::AppendColumns(const uint32_t* rows, size_t n) {
   if (!process_map_.empty())
     for (size_t i = 0; i < n; ++i) to_.process[first + i] = MapProcess(from_.process[rows[i]]);
   if (from_.truth != nullptr || !to_.truth.empty()) to_.truth.resize(first + n, 0);
+  if (!to_.token_offset.empty()) to_.token_offset.resize(first + n + 1, to_.token_offset.back());
   if (from_.truth != nullptr)
     for (size_t i = 0; i < n; ++i)
       if (const uint32_t t = from_.truth[rows[i]]; t != 0)

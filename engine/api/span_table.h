@@ -74,6 +74,8 @@ class SpanTable {
   void AttributePair(uint32_t pair);
   // Ground truth of the newest row (scoring only).
   void Truth(std::string_view value);
+  // A token of the newest row's payload, as in weft_spans.
+  void Token(uint32_t hash);
   // A weighed candidate of the newest row, best first.
   void Candidate(uint64_t candidate_id, float log_odds, uint32_t evidence_bits);
 
@@ -96,7 +98,8 @@ class SpanTable {
   std::vector<uint64_t> candidate_span_id;
   std::vector<float> candidate_log_odds;
   std::vector<uint32_t> candidate_evidence;
-  std::vector<uint32_t> truth;  // empty until the first Truth()
+  std::vector<uint32_t> truth;                // empty until the first Truth()
+  std::vector<uint32_t> token_offset, token;  // empty until the first Token()
 
   Dictionary strings;
   PairTable pairs;
@@ -111,10 +114,11 @@ class RowCopier {
   RowCopier(const weft_spans& from, SpanTable& to);
   // The strings of `from` may have been released.
   RowCopier(const SpanView& from, SpanTable& to) : RowCopier(from.spans(), to) { view_ = &from; }
-  // Appends row `row` with all columns, attributes, candidates and truth; returns the new row.
+  // Appends row `row` with all columns, attributes, candidates, truth and tokens; returns the new
+  // row.
   uint32_t Copy(uint32_t row);
   // The same in two steps, for hot paths: the fixed columns of n rows at once, which returns the
-  // first new row; then AppendLists for each of them in order (attributes, candidates).
+  // first new row; then AppendLists for each of them in order (attributes, candidates; no tokens).
   uint32_t AppendColumns(const uint32_t* rows, size_t n);
   void AppendLists(uint32_t row);
   uint32_t MapString(uint32_t index);

@@ -81,7 +81,11 @@ const weft_spans& WindowColumns::Gather(const RowStore& rows, const std::vector<
     ++epoch_;
   }
   uint32_t batches = 0;
-  for (const Member& m : members) batches = std::max(batches, rows[m.row].batch + 1);
+  bool tokens = false;
+  for (const Member& m : members) {
+    batches = std::max(batches, rows[m.row].batch + 1);
+    tokens |= rows.Columns(rows[m.row]).token_offset != nullptr;
+  }
   if (maps_.size() < batches) maps_.resize(batches);
 #define WEFT_COLUMN(type, name, unused) Resize(name##_, n);
   WEFT_SPAN_COLUMNS(WEFT_COLUMN)
@@ -142,6 +146,7 @@ const weft_spans& WindowColumns::Gather(const RowStore& rows, const std::vector<
   pairs_.struct_size = sizeof(weft_pairs);
   view_.pairs = &pairs_;
   if (attributes) GatherAttributes(rows, members);
+  if (tokens) GatherTokens(rows, members);
   view_.strings = pool_.strings();
   view_.n_strings = pool_.size();
   return view_;
@@ -185,6 +190,23 @@ void WindowColumns::GatherAttributes(const RowStore& rows, const std::vector<Mem
             pair_table_.value.data()};
   view_.attr_offset = attr_offset_.data();
   view_.attr = attr_.data();
+}
+
+void WindowColumns::GatherTokens(const RowStore& rows, const std::vector<Member>& members) {
+  token_offset_.assign(1, 0);
+  token_.clear();
+  for (size_t i = 0; i < members.size(); ++i) {
+    const Row& r = rows[members[i].row];
+    const weft_spans& from = rows.Columns(r);
+    if (from.token_offset != nullptr) {
+      const bool masked = end_ns_[i] == 0;  // then its response is not there yet
+      for (uint32_t t = from.token_offset[r.row]; t < from.token_offset[r.row + 1]; ++t)
+        if (!masked || (from.token[t] & 1) == 0) token_.push_back(from.token[t]);
+    }
+    token_offset_.push_back(static_cast<uint32_t>(token_.size()));
+  }
+  view_.token_offset = token_offset_.data();
+  view_.token = token_.data();
 }
 
 }  // namespace weft::stitch

@@ -46,13 +46,14 @@ class WindowColumns {
   uint32_t MapString(const HeldBatch& batch, uint32_t number, uint32_t index);
   void GatherProcess(const HeldBatch& batch, uint32_t row);
   void GatherAttributes(const RowStore& rows, const std::vector<Member>& members);
+  void GatherTokens(const RowStore& rows, const std::vector<Member>& members);
 
 #define WEFT_COLUMN(type, name, unused) std::vector<type> name##_;
   WEFT_SPAN_COLUMNS(WEFT_COLUMN)
   WEFT_STRING_COLUMNS(WEFT_COLUMN)
 #undef WEFT_COLUMN
   std::vector<uint8_t> role_;
-  std::vector<uint32_t> attr_offset_, attr_;
+  std::vector<uint32_t> attr_offset_, attr_, token_offset_, token_;
   api::PairTable pair_table_;
   StringPool pool_;
   // Per batch: its string numbers in the pool, as long as it is the same batch.

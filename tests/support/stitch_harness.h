@@ -31,6 +31,7 @@ struct Observation {
   std::string remote = "127.0.0.1";
   std::string operation = "GET /";
   std::string truth = {};
+  std::vector<uint32_t> tokens = {};
 
   bool server() const { return kind == WEFT_KIND_SERVER || kind == WEFT_KIND_CONSUMER; }
   api::Side side() const { return server() ? api::Side::kServer : api::Side::kClient; }

@@ -32,6 +32,10 @@ SpanTable SomeSpans() {
     t.Attribute("weft.flag", true);
     t.Candidate(9, 1.5f, WEFT_EVIDENCE_THREAD);
     t.Truth("truth-" + std::to_string(i));
+    if (i % 2 == 1) {
+      t.Token(static_cast<uint32_t>(1000 * i));
+      t.Token(static_cast<uint32_t>(1000 * i + 1));
+    }
   }
   return t;
 }
@@ -80,6 +84,35 @@ TEST(EventCodec, GivesBackHeaderAndEveryColumn) {
   EXPECT_EQ(s.candidate_span_id[s.candidate_offset[3]], 9u);
   EXPECT_EQ(View(s.truth_strings[s.truth[2]]), "truth-2");
   EXPECT_EQ(View(s.strings[s.processes->service[0]]), "shop-cart");
+}
+
+std::vector<uint32_t> TokensOf(const weft_spans& s, uint32_t row) {
+  return {s.token + s.token_offset[row], s.token + s.token_offset[row + 1]};
+}
+
+TEST(EventCodec, CarriesTokensOfTheRowsThatHaveSome) {
+  auto batch = DecodeEvents(EncodeEvents({}, SomeSpans()));
+  ASSERT_TRUE(batch) << batch.error().message;
+  const weft_spans& s = batch->spans.spans();
+  EXPECT_EQ(TokensOf(s, 0), std::vector<uint32_t>{});
+  EXPECT_EQ(TokensOf(s, 1), (std::vector<uint32_t>{1000, 1001}));
+  EXPECT_EQ(TokensOf(s, 4), std::vector<uint32_t>{});
+  SpanTable copy;
+  RowCopier copier(s, copy);
+  for (const uint32_t row : {2u, 3u, 0u}) copier.Copy(row);
+  const SpanView view = copy.View();
+  EXPECT_EQ(TokensOf(view.spans(), 0), std::vector<uint32_t>{});
+  EXPECT_EQ(TokensOf(view.spans(), 1), (std::vector<uint32_t>{3000, 3001}));
+  EXPECT_EQ(TokensOf(view.spans(), 2), std::vector<uint32_t>{});
+}
+
+TEST(EventCodec, SpansWithoutTokensCarryNoColumnOfThem) {
+  SpanTable spans;
+  spans.AddProcess(77, "host-a", "shop-cart", "/usr/bin/python3", 4242);
+  spans.kind[spans.AddRow()] = WEFT_KIND_SERVER;
+  auto batch = DecodeEvents(EncodeEvents({}, spans));
+  ASSERT_TRUE(batch) << batch.error().message;
+  EXPECT_EQ(batch->spans.spans().token_offset, nullptr);
 }
 
 TEST(EventCodec, LeavesOutColumnsThatAreAllZero) {
@@ -132,6 +165,9 @@ TEST(EventCodec, RefusesIndicesThatPointNowhere) {
   ExpectRefused([](SpanTable& t) { t.pairs.type[0] = 9; }, "pairs");
   ExpectRefused([](SpanTable& t) { t.processes.service[0] = 9999; }, "processes");
   ExpectRefused([](SpanTable& t) { t.truth[0] = 9999; }, "truth");
+  ExpectRefused([](SpanTable& t) { t.token_offset[2] = 9999; }, "tokens");
+  ExpectRefused([](SpanTable& t) { t.token.pop_back(); }, "tokens");
+  ExpectRefused([](SpanTable& t) { t.token_offset.pop_back(); }, "tokens");
 }
 
 TEST(EventCodec, RefusesValuesOutsideTheirEnum) {

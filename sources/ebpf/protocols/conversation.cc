@@ -176,7 +176,7 @@ bool Conversation::given_up() const {
 
 size_t Conversation::open_count() const { return state_->talk ? state_->talk->open().size() : 0; }
 
-const Exchange& Conversation::open(size_t i) const { return *state_->talk->open()[i]; }
+const Exchange& Conversation::open(size_t i) const { return state_->talk->open()[i]; }
 
 int64_t Conversation::OldestStartNs() const {
   if (state_->talk) return state_->talk->OldestStartNs();

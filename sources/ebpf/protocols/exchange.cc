@@ -19,4 +19,9 @@ void Exchange::Clear() {
   attributes.Clear();
 }
 
+size_t Exchange::MemoryBytes() const {
+  return sizeof *this + operation.capacity() + peer.capacity() + request_id.capacity() +
+         trace_state.capacity() + truth.capacity() + attributes.MemoryBytes();
+}
+
 }  // namespace weft::ebpf

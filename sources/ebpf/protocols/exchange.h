@@ -53,6 +53,7 @@ class Attributes {
   const std::vector<Item>& items() const { return items_; }
   std::string_view Text(const Item& item) const { return {text_.data() + item.offset, item.size}; }
   void Clear() { items_.clear(), text_.clear(); }
+  size_t MemoryBytes() const { return items_.capacity() * sizeof(Item) + text_.capacity(); }
 
  private:
   std::vector<Item> items_;
@@ -88,6 +89,7 @@ struct Exchange {
   Attributes attributes;
 
   void Clear();
+  size_t MemoryBytes() const;
 };
 
 }  // namespace weft::ebpf

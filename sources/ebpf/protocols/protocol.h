@@ -8,11 +8,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <string_view>
 
-#include "sources/ebpf/protocols/exchange.h"
+#include "sources/ebpf/protocols/open_exchanges.h"
 
 namespace weft::ebpf {
 
@@ -40,10 +39,9 @@ inline constexpr uint64_t kUntilNext = UINT64_MAX;
 // counts when the other direction looks like the counterpart.
 enum class Guess : uint8_t { kNo, kMaybe, kRequest, kResponse, kWeakRequest, kWeakResponse };
 
-using OpenRequests = std::deque<std::unique_ptr<Exchange>>;  // oldest first
-inline constexpr size_t kNoRequest = SIZE_MAX;               // answers a request that was not seen
-inline constexpr size_t kUnsolicited = SIZE_MAX - 1;         // push: answers nothing
-inline constexpr size_t kInterim = SIZE_MAX - 2;  // to the oldest request, and not its last
+inline constexpr size_t kNoRequest = SIZE_MAX;        // answers a request that was not seen
+inline constexpr size_t kUnsolicited = SIZE_MAX - 1;  // push: answers nothing
+inline constexpr size_t kInterim = SIZE_MAX - 2;      // to the oldest request, and not its last
 
 // Per-connection state of a protocol. `cut`: what follows the bytes will never be seen, so
 // kNeedMore would wait for ever: answer with what is there, or kInvalid.
@@ -62,7 +60,7 @@ class Dialogue {
   virtual bool EndsIn(MessageKind kind, uint64_t missing) const = 0;
   // What the response just parsed answers: the number of one of the first `count` requests in
   // `open`, to which status and attributes are written; or one of the three constants.
-  virtual size_t Pair(const OpenRequests& open, size_t count) = 0;
+  virtual size_t Pair(const OpenExchanges& open, size_t count) = 0;
   // After a loss the conversation has found its place again: nothing is open, nothing is awaited.
   virtual void Resynchronised() {}
 };

@@ -21,7 +21,8 @@ ProtocolSet::ProtocolSet(ProtocolSettings settings, Metrics& metrics)
                 .context_invalid = metrics.Get("protocols.context_invalid"),
                 .unrecognised = metrics.Get("protocols.unrecognised_connections")},
       redactor_(settings_.secret_names),
-      names_(settings_.max_names) {
+      names_(settings_.max_names),
+      open_budget_{.limit = settings_.open_bytes_total} {
   for (const std::string& header : settings_.headers) {
     std::string name;
     for (char c : header) name.push_back(Lower(c));

@@ -23,7 +23,9 @@ struct ProtocolSettings {
   std::vector<std::string> headers;  // further request and response headers, to attributes
   std::vector<std::string> secret_names;  // further query parameters and headers to redact
   size_t head_bytes = 16384;              // held per direction while a head is incomplete
-  size_t max_open = 4096;                 // unanswered requests per connection
+  size_t max_open = 4096;                 // unanswered requests per connection ...
+  size_t open_bytes = 1 << 20;            // ... and what they may occupy,
+  size_t open_bytes_total = 32 << 20;     // and those of all connections
   size_t max_names = 256;                 // distinct span names per process and protocol
 };
 
@@ -60,6 +62,7 @@ class ProtocolSet {
   const Redactor& redactor() const { return redactor_; }
   const std::vector<HeaderKey>& header_keys() const { return header_keys_; }
   NameLimit& names() const { return names_; }
+  OpenBudget& open_budget() const { return open_budget_; }
   const std::vector<std::unique_ptr<Protocol>>& protocols() const { return protocols_; }
 
  private:
@@ -68,6 +71,7 @@ class ProtocolSet {
   Redactor redactor_;
   std::vector<HeaderKey> header_keys_;
   mutable NameLimit names_;
+  mutable OpenBudget open_budget_;
   std::vector<std::unique_ptr<Protocol>> protocols_;
 };
 

@@ -10,15 +10,18 @@
 namespace weft::ebpf {
 namespace {
 
-constexpr int64_t kQuietNs = 100'000'000;
-constexpr size_t kSpareExchanges = 2;
 constexpr size_t kKeptBufferBytes = 4096;
 
 }  // namespace
 
 Talk::Talk(const ProtocolSet& set, const Protocol& protocol, Direction requests, bool sure,
            ExchangeSink& sink)
-    : set_(set), protocol_(protocol), sink_(sink), dialogue_(protocol.NewDialogue()), sure_(sure) {
+    : set_(set),
+      protocol_(protocol),
+      sink_(sink),
+      dialogue_(protocol.NewDialogue()),
+      open_(set.settings().max_open, set.settings().open_bytes, set.open_budget()),
+      sure_(sure) {
   for (const Direction d : {Direction::kReceived, Direction::kSent}) {
     lane(d).direction = d;
     lane(d).kind = d == requests ? MessageKind::kRequest : MessageKind::kResponse;
@@ -138,12 +141,12 @@ Outcome Talk::Head(Lane& lane, std::string_view bytes, bool cut) {
 }
 
 Outcome Talk::RequestHead(Lane& lane, std::string_view bytes, bool cut) {
-  std::unique_ptr<Exchange> exchange = Acquire();
+  std::unique_ptr<Exchange> exchange = open_.Acquire();
   exchange->request_direction = lane.direction;
   exchange->request.first = lane.MarkAt(lane.position);
   const Step step = dialogue_->ParseRequest(bytes, cut, exchange.get());
   if (step.outcome == Outcome::kInvalid || step.outcome == Outcome::kNeedMore) {
-    spare_.push_back(std::move(exchange));
+    open_.GiveBack(std::move(exchange));
     return step.outcome;
   }
   exchange->protocol = protocol_.id();
@@ -154,14 +157,14 @@ Outcome Talk::RequestHead(Lane& lane, std::string_view bytes, bool cut) {
   extent.end = extent.begin;
   extent.first = lane.MarkAt(extent.begin);
   lane.current = exchange.get();
-  if (open_.size() >= set_.settings().max_open) {
+  if (open_.full()) {
     // Nobody answers here, or we do not understand: start again.
     set_.counters().overflow.Add();
     CloseUnanswered();
     Unsure(lane);
     exchange->incomplete = true;
   }
-  open_.push_back(std::move(exchange));
+  open_.Append(std::move(exchange));
   // (One without an answer leaves when it ends, and until then nothing can be behind it.)
   if (sure_ && !lane.current->one_way) ++answerable_;
   Enter(lane, step, cut);
@@ -169,7 +172,7 @@ Outcome Talk::RequestHead(Lane& lane, std::string_view bytes, bool cut) {
 }
 
 Outcome Talk::ResponseHead(Lane& lane, std::string_view bytes, bool cut) {
-  const Exchange* expected = answerable_ > 0 ? open_.front().get() : nullptr;
+  const Exchange* expected = answerable_ > 0 ? &open_.front() : nullptr;
   const Step step = dialogue_->ParseResponse(bytes, cut, expected);
   if (step.outcome == Outcome::kInvalid || step.outcome == Outcome::kNeedMore) return step.outcome;
   const uint64_t begin = lane.position + step.lead;
@@ -189,7 +192,7 @@ void Talk::PairResponse(Lane& lane, uint64_t begin, const Mark& first) {
     return;
   }
   WEFT_CHECK(i == kInterim || i < answerable_);
-  Exchange* exchange = open_[i == kInterim ? 0 : i].get();
+  Exchange* exchange = &open_[i == kInterim ? 0 : i];
   // The response begins with its first interim one: that is the byte the wire id is made of.
   if (exchange->response.end == 0) {
     exchange->response.begin = begin;
@@ -240,100 +243,6 @@ Outcome Talk::Body(Lane& lane, std::string_view bytes, bool cut) {
   return step.outcome;
 }
 
-// In a message of unknown length: does the segment begin with the next one?
-bool Talk::NextBegins(const Lane& lane, std::string_view bytes) const {
-  // The body of a request may hold anything, a request too: only a turn of the talk is a sign.
-  const bool turn = fed_ && last_direction_ != lane.direction;
-  const bool possible =
-      lane.kind == MessageKind::kRequest ? turn || lane.head_cut : answerable_ > 1;
-  return possible && protocol_.MayBegin(lane.kind, bytes);
-}
-
-void Talk::Missing(Lane& lane, uint64_t n, bool lost) {
-  if (!lane.held.empty()) {
-    const std::string bytes = std::exchange(lane.held, {});
-    Interpret(lane, bytes, false, true);
-    lane.DropHeld();
-    if (over_) return;
-  }
-  if (lost && lane.current) lane.current->incomplete = true;
-  if (lane.skip > 0 && (lane.mode == Lane::Mode::kTail || lane.mode == Lane::Mode::kBody)) {
-    const uint64_t passed = std::min(lane.skip, n);
-    lane.Advance(passed);
-    lane.skip -= passed;
-    n -= passed;
-    if (lane.skip == 0 && lane.mode == Lane::Mode::kTail) FinishMessage(lane);
-  }
-  if (n == 0) return;
-  if (lane.mode == Lane::Mode::kBody) {
-    if (!lost && dialogue_->EndsIn(lane.kind, n)) {
-      lane.Advance(n);
-      FinishMessage(lane);
-      return;
-    }
-    LoseEnd(lane);
-    if (lost || protocol_.pipelines() || answerable_ > 1) Unsure(lane);
-  } else if (lane.mode == Lane::Mode::kHead) {
-    LosePlace(lane);
-  } else if (lost) {
-    Unsure(lane);
-  }
-  lane.Advance(n);
-}
-
-void Talk::LosePlace(Lane& lane) {
-  set_.counters().resyncs.Add();
-  lane.begun = false;
-  lane.current = nullptr;
-  lane.mode = Lane::Mode::kBlind;
-  Unsure(lane);
-}
-
-void Talk::LoseEnd(Lane& lane) {
-  set_.counters().resyncs.Add();
-  lane.mode = Lane::Mode::kOpen;
-  lane.head_cut = false;
-  lane.skip = 0;
-}
-
-// Messages of that direction may have gone by unseen. Requests before them are still answered in
-// order; requests before unseen responses are not.
-void Talk::Unsure(const Lane& lane) {
-  sure_ = false;
-  if (lane.kind == MessageKind::kRequest) return;
-  const bool front_answered = lane.current && !open_.empty() && lane.current == open_.front().get();
-  answerable_ = std::min<size_t>(answerable_, front_answered ? 1 : 0);
-}
-
-void Talk::RequestBegins(Lane& lane) {
-  Lane& responses = this->lane(MessageKind::kResponse);
-  const bool turn = fed_ && last_direction_ != lane.direction;
-  if (turn && responses.mode == Lane::Mode::kOpen && (answerable_ <= 1 || !sure_)) {
-    FinishMessage(responses);
-    if (!sure_) responses.mode = Lane::Mode::kBlind;
-  }
-  if (turn && sure_ && !open_.empty()) overlapping_ = true;
-  if (sure_) return;
-  const int64_t now = lane.MarkAt(lane.position).time_ns;
-  const bool quiet = turn && (!overlapping_ || now - last_ns_ >= kQuietNs);
-  // Joined in its middle: whether earlier requests are unanswered can only be guessed.
-  const bool fresh = !fed_ && (!protocol_.pipelines() || lane.direction == Direction::kReceived);
-  if (quiet || fresh) BecomeSure();
-}
-
-// All that was asked has been answered, seen or unseen.
-void Talk::BecomeSure() {
-  CloseUnanswered();
-  Lane& responses = lane(MessageKind::kResponse);
-  responses.DropHeld();
-  responses.current = nullptr;
-  responses.begun = false;
-  responses.skip = 0;
-  if (responses.mode != Lane::Mode::kHead) responses.mode = Lane::Mode::kBlind;
-  dialogue_->Resynchronised();
-  sure_ = true;
-}
-
 void Talk::FinishMessage(Lane& lane) {
   Exchange* exchange = std::exchange(lane.current, nullptr);
   lane.mode = Lane::Mode::kHead;
@@ -345,11 +254,9 @@ void Talk::FinishMessage(Lane& lane) {
 }
 
 void Talk::Close(Exchange* exchange) {
-  const auto it = std::ranges::find(open_, exchange, &std::unique_ptr<Exchange>::get);
-  WEFT_CHECK(it != open_.end());
-  if (static_cast<size_t>(it - open_.begin()) < answerable_) --answerable_;
-  std::unique_ptr<Exchange> owned = std::move(*it);
-  open_.erase(it);
+  size_t place = 0;
+  std::unique_ptr<Exchange> owned = open_.Remove(exchange, &place);
+  if (place < answerable_) --answerable_;
   for (Lane& lane : lanes_) {
     if (lane.current != exchange) continue;
     lane.current = nullptr;
@@ -361,13 +268,13 @@ void Talk::Close(Exchange* exchange) {
   if (!exchange->has_response && !exchange->one_way) counters.unanswered.Add();
   if (exchange->incomplete) counters.incomplete.Add();
   sink_.OnClosed(*exchange);
-  if (spare_.size() < kSpareExchanges) spare_.push_back(std::move(owned));
+  open_.GiveBack(std::move(owned));
 }
 
 void Talk::CloseUnanswered() {
   const Mark last = lane(MessageKind::kResponse).mark;
   while (!open_.empty()) {
-    Exchange* exchange = open_.front().get();
+    Exchange* exchange = &open_.front();
     if (!exchange->one_way) exchange->incomplete = true;
     if (!exchange->has_response) exchange->response.last = last;
     Close(exchange);
@@ -387,7 +294,7 @@ void Talk::End(const Mark& mark) {
   if (over_) return;
   for (const Direction d : {Direction::kReceived, Direction::kSent}) EndDirection(d, mark);
   over_ = true;
-  while (!open_.empty()) Abort(open_.front().get(), mark);
+  while (!open_.empty()) Abort(&open_.front(), mark);
 }
 
 void Talk::Abort(Exchange* exchange, const Mark& mark) {
@@ -404,7 +311,7 @@ void Talk::Abort(Exchange* exchange, const Mark& mark) {
 
 int64_t Talk::OldestStartNs() const {
   int64_t oldest = std::numeric_limits<int64_t>::max();
-  if (!open_.empty()) oldest = open_.front()->request.first.time_ns;
+  if (!open_.empty()) oldest = open_.front().request.first.time_ns;
   for (const Lane& lane : lanes_) {
     if (lane.kind == MessageKind::kRequest && lane.mode == Lane::Mode::kHead &&
         !lane.pieces.empty())
@@ -414,18 +321,10 @@ int64_t Talk::OldestStartNs() const {
 }
 
 size_t Talk::MemoryBytes() const {
-  size_t bytes = sizeof *this + (open_.size() + spare_.size()) * (sizeof(Exchange) + 512);
+  size_t bytes = sizeof *this + open_.MemoryBytes();
   for (const Lane& lane : lanes_)
     bytes += lane.held.capacity() + lane.pieces.capacity() * sizeof(Lane::Piece);
   return bytes;
-}
-
-std::unique_ptr<Exchange> Talk::Acquire() {
-  if (spare_.empty()) return std::make_unique<Exchange>();
-  std::unique_ptr<Exchange> exchange = std::move(spare_.back());
-  spare_.pop_back();
-  exchange->Clear();
-  return exchange;
 }
 
 }  // namespace weft::ebpf

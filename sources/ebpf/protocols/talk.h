@@ -8,10 +8,10 @@
 #pragma once
 
 #include <memory>
-#include <vector>
 
 #include "sources/ebpf/protocols/conversation.h"
 #include "sources/ebpf/protocols/lane.h"
+#include "sources/ebpf/protocols/open_exchanges.h"
 #include "sources/ebpf/protocols/protocol_set.h"
 
 namespace weft::ebpf {
@@ -29,7 +29,7 @@ class Talk {
 
   uint8_t protocol() const { return protocol_.id(); }
   bool over() const { return over_; }
-  const OpenRequests& open() const { return open_; }
+  const OpenExchanges& open() const { return open_; }
   int64_t OldestStartNs() const;
   size_t MemoryBytes() const;
 
@@ -65,14 +65,13 @@ class Talk {
   void Close(Exchange* exchange);
   void Abort(Exchange* exchange, const Mark& mark);
   void CloseUnanswered();
-  std::unique_ptr<Exchange> Acquire();
 
   const ProtocolSet& set_;
   const Protocol& protocol_;
   ExchangeSink& sink_;
   std::unique_ptr<Dialogue> dialogue_;
   Lane lanes_[2];
-  OpenRequests open_;
+  OpenExchanges open_;
   size_t answerable_ = 0;     // the first so many in open_ can be paired by order
   bool sure_;                 // new requests can
   bool overlapping_ = false;  // the client sends on while responses are still to come
@@ -80,7 +79,6 @@ class Talk {
   bool fed_ = false;
   Direction last_direction_ = Direction::kReceived;
   int64_t last_ns_ = 0;
-  std::vector<std::unique_ptr<Exchange>> spare_;
 };
 
 }  // namespace weft::ebpf

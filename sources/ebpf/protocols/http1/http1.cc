@@ -84,10 +84,10 @@ class Http1Dialogue final : public Dialogue {
     return (kind == MessageKind::kRequest ? request_chunks_ : response_chunks_).EndsIn(missing);
   }
 
-  size_t Pair(const OpenRequests& open, size_t count) override {
+  size_t Pair(const OpenExchanges& open, size_t count) override {
     if (status_ < 200 && status_ != 101) return kInterim;
     if (count == 0) return kNoRequest;
-    response_.Finish(open.front().get());
+    response_.Finish(&open.front());
     return 0;
   }
 

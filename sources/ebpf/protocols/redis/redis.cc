@@ -35,9 +35,9 @@ class RedisDialogue final : public Dialogue {
 
   bool EndsIn(MessageKind, uint64_t) const override { return false; }
 
-  size_t Pair(const OpenRequests& open, size_t count) override {
+  size_t Pair(const OpenExchanges& open, size_t count) override {
     const ReplyInfo& reply = reply_.info();
-    const Special asked = count > 0 ? SpecialOf(*open.front()) : Special::kNone;
+    const Special asked = count > 0 ? SpecialOf(open.front()) : Special::kNone;
     // In subscriber mode only these may be sent, so only before them can messages stand (RESP2;
     // RESP3 has its own type for pushes).
     const bool channels = asked == Special::kSubscribe || asked == Special::kUnsubscribe;
@@ -45,16 +45,16 @@ class RedisDialogue final : public Dialogue {
     const bool array = reply.type == '*' && (subscriber || count == 0);
     if (reply.type == '>' || (array && reply.channel != Channel::kNone)) {
       if (reply.channel == Channel::kConfirmation && IsFirstConfirmation(channels)) {
-        confirmations_ = std::max<uint32_t>(ArgumentsOf(*open.front()), 1) - 1;
-        return Finish(open.front().get());
+        confirmations_ = std::max<uint32_t>(ArgumentsOf(open.front()), 1) - 1;
+        return Finish(&open.front());
       }
       if (reply.channel == Channel::kPong && asked == Special::kSubscriber)
-        return Finish(open.front().get());
+        return Finish(&open.front());
       return kUnsolicited;
     }
     if (array && count > 0) return kUnsolicited;  // none of them is answered by an array
     if (count == 0) return kNoRequest;
-    return Finish(open.front().get());
+    return Finish(&open.front());
   }
 
   void Resynchronised() override {

@@ -1,126 +1,11 @@
-#include "sources/ebpf/exchange_tracker.h"
-
-#include <algorithm>
-#include <string>
-#include <vector>
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "engine/api/codec.h"
 #include "engine/api/ids.h"
-#include "engine/transport/memory.h"
-#include "sources/ebpf/protocols/protocol_set.h"
-#include "tests/unit/sources/ebpf/made_socket.h"
+#include "tests/unit/sources/ebpf/tracker_fixture.h"
 
 namespace weft::ebpf {
 namespace {
-
-constexpr int64_t kStart = 1000 * kSecond;
-constexpr std::string_view kRequest = "GET /items/7 HTTP/1.1\r\nHost: shop\r\n\r\n";
-constexpr std::string_view kResponse = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-
-struct Row {
-  uint64_t exchange, span_id, wire_id, connection, context_span_id;
-  int64_t start_ns, end_ns;
-  uint32_t flags, request_tid, response_tid;
-  uint64_t request_bytes, response_bytes;
-  int32_t fd;
-  uint16_t local_port, remote_port;
-  uint8_t kind, status, protocol;
-  std::string service, operation, peer, local_address, remote_address, truth;
-  std::vector<std::string> attributes;  // "key" or "key=text"
-};
-
-class ExchangeTrackerTest : public testing::Test {
- protected:
-  ExchangeTrackerTest() { clock_.Set(kStart); }
-
-  void Feed(const MadeRecord& made) { tracker_.OnData(made.data, made.payload); }
-  void Close(const MadeSocket& socket, int64_t time_ns) {
-    weft_control record{};
-    record.type = WEFT_RECORD_CLOSE;
-    record.cookie = socket.wire.cookie;
-    record.time_ns = static_cast<uint64_t>(time_ns);
-    tracker_.OnClose(record);
-  }
-
-  // Everything published so far, in order of start.
-  std::vector<Row> Rows() {
-    clock_.Advance(kSecond);
-    publisher_.Tick(0);
-    std::vector<Row> rows;
-    for (const auto& record : transport_.Held(transport::Stream::kEvents, 0)) {
-      auto batch = api::DecodeEvents(record.payload);
-      if (!batch.has_value()) {
-        ADD_FAILURE() << batch.error().message;
-        continue;
-      }
-      for (uint32_t i = 0; i < batch->spans.spans().n; i++) rows.push_back(RowOf(batch->spans, i));
-    }
-    std::ranges::stable_sort(rows, {}, &Row::start_ns);
-    return rows;
-  }
-
-  static Row RowOf(const api::SpanView& view, uint32_t i) {
-    const weft_spans& s = view.spans();
-    Row row{};
-    row.exchange = s.exchange[i];
-    row.span_id = s.span_id[i];
-    row.wire_id = s.wire_id ? s.wire_id[i] : 0;
-    row.connection = s.connection[i];
-    row.context_span_id = s.context_span_id ? s.context_span_id[i] : 0;
-    row.start_ns = s.start_ns[i];
-    row.end_ns = s.end_ns[i];
-    row.flags = s.flags[i];
-    row.request_tid = s.request_tid[i];
-    row.response_tid = s.response_tid ? s.response_tid[i] : 0;
-    row.request_bytes = s.request_bytes[i];
-    row.response_bytes = s.response_bytes ? s.response_bytes[i] : 0;
-    row.fd = s.fd[i];
-    row.local_port = s.local_port[i];
-    row.remote_port = s.remote_port[i];
-    row.kind = s.kind[i];
-    row.status = s.status ? s.status[i] : 0;
-    row.protocol = s.protocol ? s.protocol[i] : 0;
-    row.service = view.Text(s.service[i]);
-    row.operation = view.Text(s.operation[i]);
-    row.peer = view.Text(s.peer[i]);
-    row.local_address = view.Text(s.local_address[i]);
-    row.remote_address = view.Text(s.remote_address[i]);
-    if (s.truth != nullptr) row.truth = api::View(s.truth_strings[s.truth[i]]);
-    for (uint32_t a = s.attr_offset[i]; a < s.attr_offset[i + 1]; a++) {
-      const uint32_t pair = s.attr[a];
-      std::string text(view.Text(s.pairs->key[pair]));
-      if (s.pairs->type[pair] == WEFT_ATTR_STRING)
-        text.append("=").append(view.Text(static_cast<uint32_t>(s.pairs->value[pair])));
-      row.attributes.push_back(std::move(text));
-    }
-    return row;
-  }
-
-  static ProtocolSettings Settings() {
-    ProtocolSettings settings;
-    settings.capture_truth = true;
-    return settings;
-  }
-
-  ManualClock clock_;
-  Metrics metrics_;
-  transport::MemoryTransport transport_{{.partitions = 1, .blocking = false}, clock_, metrics_};
-  ProtocolSet protocols_{Settings(), metrics_};
-  ProcessMetadata processes_{{.root = "/nonexistent"}, clock_, metrics_};
-  sources::Publisher publisher_{{.host_id = "h", .host_name = "alpha", .agent_id = 1, .boot_id = 2},
-                                {},
-                                transport_,
-                                clock_,
-                                metrics_};
-  ObservationWriter writer_{*TrustedNetworks::Parse({}), processes_, publisher_, metrics_};
-  ExchangeTracker tracker_{{.boot_id = 2}, protocols_, writer_, metrics_};
-
-  MadeSocket server_{11, 8080, 40000, 5000, 7000};
-  MadeSocket client_{12, 40000, 8080, 7000, 5000};
-};
 
 TEST_F(ExchangeTrackerTest, PublishesAServerRowWithAllItsFacts) {
   Feed(server_.Receive(kRequest, kStart + 1));
@@ -228,41 +113,6 @@ TEST_F(ExchangeTrackerTest, MarksAnExchangeWithLostBytesAsIncomplete) {
   EXPECT_EQ(metrics_.Get("agent.gap_bytes").Get(), 500u);
 }
 
-TEST_F(ExchangeTrackerTest, AnnouncesARequestThatWaitsLongAndClosesItUnderTheSameKey) {
-  Feed(server_.Receive(kRequest, kStart));
-  tracker_.Sweep(kStart + kSecond / 2);
-  EXPECT_TRUE(Rows().empty());
-  tracker_.Sweep(kStart + kSecond);
-  tracker_.Sweep(kStart + 2 * kSecond);
-  auto rows = Rows();
-  ASSERT_EQ(rows.size(), 1u);
-  EXPECT_TRUE(rows[0].flags & WEFT_FLAG_OPEN);
-  EXPECT_EQ(rows[0].end_ns, 0);
-
-  Feed(server_.Send(kResponse, kStart + 3 * kSecond));
-  const auto all = Rows();
-  ASSERT_EQ(all.size(), 2u);
-  EXPECT_EQ(all[0].exchange, all[1].exchange);
-  EXPECT_EQ(all[0].span_id, all[1].span_id);
-  EXPECT_FALSE(all[1].flags & WEFT_FLAG_OPEN);
-}
-
-TEST_F(ExchangeTrackerTest, HoldsTheWatermarkUntilARequestIsAnnounced) {
-  EXPECT_EQ(tracker_.Watermark(kStart), kStart);
-  Feed(server_.Receive(kRequest, kStart));
-  EXPECT_EQ(tracker_.Watermark(kStart + 100), kStart);
-  tracker_.Sweep(kStart + kSecond);
-  EXPECT_EQ(tracker_.Watermark(kStart + kSecond), kStart + kSecond);
-  Feed(server_.Send(kResponse, kStart + kSecond));
-  EXPECT_EQ(tracker_.Watermark(kStart + 2 * kSecond), kStart + 2 * kSecond);
-}
-
-TEST_F(ExchangeTrackerTest, DoesNotLetAStalledHeadHoldTheWatermarkForEver) {
-  Feed(server_.Receive("GET / HTT", kStart));
-  EXPECT_LE(tracker_.Watermark(kStart + kSecond), kStart);
-  EXPECT_EQ(tracker_.Watermark(kStart + 10 * kSecond), kStart + 10 * kSecond);
-}
-
 TEST_F(ExchangeTrackerTest, KeepsAPipelinedRequestProvisionalUntilItsResponseComes) {
   Feed(client_.Send(std::string(kRequest) + std::string(kRequest), kStart));
   tracker_.Sweep(kStart + kSecond);
@@ -280,49 +130,6 @@ TEST_F(ExchangeTrackerTest, KeepsAPipelinedRequestProvisionalUntilItsResponseCom
   EXPECT_EQ(rows[3].wire_id, api::WireId(second, 5000 + static_cast<uint32_t>(kResponse.size())));
   EXPECT_FALSE(rows[3].flags & WEFT_FLAG_PROVISIONAL);
   EXPECT_EQ(rows[1].exchange, rows[3].exchange);
-}
-
-TEST_F(ExchangeTrackerTest, EndsARequestWhoseConnectionBreaks) {
-  Feed(server_.Receive(kRequest, kStart));
-  Close(server_, kStart + 5);
-  tracker_.Sweep(kStart + 10);
-  const auto rows = Rows();
-  ASSERT_EQ(rows.size(), 1u);
-  EXPECT_TRUE(rows[0].flags & WEFT_FLAG_INCOMPLETE);
-  EXPECT_FALSE(rows[0].flags & WEFT_FLAG_OPEN);
-}
-
-TEST_F(ExchangeTrackerTest, AppliesACloseAfterTheDataThatWasReadLater) {
-  Feed(server_.Receive(kRequest, kStart));
-  Close(server_, kStart + 5);
-  Feed(server_.Send(kResponse, kStart + 4));
-  tracker_.Sweep(kStart + 10);
-  const auto rows = Rows();
-  ASSERT_EQ(rows.size(), 1u);
-  EXPECT_FALSE(rows[0].flags & WEFT_FLAG_INCOMPLETE);
-}
-
-TEST_F(ExchangeTrackerTest, ForgetsClosedAndIdleConnections) {
-  Feed(server_.Receive(kRequest, kStart));
-  Feed(server_.Send(kResponse, kStart + 1));
-  Feed(client_.Send(kRequest, kStart));
-  Feed(client_.Receive(kResponse, kStart + 1));
-  Close(server_, kStart + 5);
-  tracker_.Sweep(kStart + 10);
-  EXPECT_EQ(tracker_.connections(), 2u);
-  tracker_.Sweep(kStart + 3 * kSecond);
-  EXPECT_EQ(tracker_.connections(), 1u);
-  tracker_.Sweep(kStart + 400 * kSecond);
-  EXPECT_EQ(tracker_.connections(), 0u);
-}
-
-TEST_F(ExchangeTrackerTest, EndsWhatIsOpenWhenTheAgentStops) {
-  Feed(server_.Receive(kRequest, kStart));
-  tracker_.Finish(kStart + 100);
-  const auto rows = Rows();
-  ASSERT_EQ(rows.size(), 1u);
-  EXPECT_TRUE(rows[0].flags & WEFT_FLAG_OPEN_AT_EXIT);
-  EXPECT_EQ(rows[0].end_ns, kStart + 100);
 }
 
 TEST_F(ExchangeTrackerTest, BelievesContextOfTrustedPeersOnly) {

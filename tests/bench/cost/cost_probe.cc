@@ -1,0 +1,172 @@
+// Runs the eBPF source alone, for tests/bench/cost/run: no engine, no store.
+//
+//   cost_probe kernel|agent --port N [--server-pid PID] [--hooks FAMILY] [--tcp-option WHICH]
+//
+// `kernel`: records are taken out of the rings and thrown away. `agent`: everything up to sealed
+// batches of observations, which are then thrown away. --server-pid: only that process is traced,
+// else every process with a connection on the port. Prints "ready" when it traces; when its
+// standard input ends, one line of JSON with what it counted: records, observations, own CPU and
+// memory, and each kernel program's runs and nanoseconds (where kernel.bpf_stats_enabled is 1).
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <bpf/bpf.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <poll.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "engine/base/clock.h"
+#include "engine/base/log.h"
+#include "engine/base/metrics.h"
+#include "engine/transport/transport.h"
+#include "sources/ebpf/ebpf_source.h"
+#include "sources/ebpf/loader.h"
+
+namespace {
+
+using namespace weft;
+
+// Takes every batch and keeps none.
+class Nowhere final : public transport::Transport {
+ public:
+  uint32_t partitions() const override { return 4; }
+  int64_t LogTimeNs() const override { return clock_.MonotonicNs(); }
+  Result<void> Publish(transport::OutRecord record, int64_t) override {
+    bytes_ += record.payload->bytes().size();
+    return {};
+  }
+  Result<std::unique_ptr<transport::PartitionOwner>> Own(transport::Stage, uint32_t) override {
+    return Fail(Code::kUnsupported, "nothing is kept");
+  }
+  void WaitReadable(transport::Stage, uint32_t, int64_t) override {}
+  void CloseSources() override {}
+  uint64_t bytes() const { return bytes_; }
+
+ private:
+  SystemClock clock_;
+  uint64_t bytes_ = 0;
+};
+
+std::vector<uint32_t> ProgramIds() {
+  std::vector<uint32_t> ids;
+  for (uint32_t id = 0; bpf_prog_get_next_id(id, &id) == 0;) ids.push_back(id);
+  return ids;
+}
+
+// Programs that were not there before, as "name": {"runs": n, "ns": n}.
+std::string ProgramCosts(const std::vector<uint32_t>& before) {
+  std::string text;
+  for (const uint32_t id : ProgramIds()) {
+    if (std::ranges::find(before, id) != before.end()) continue;
+    const int fd = bpf_prog_get_fd_by_id(id);
+    if (fd < 0) continue;
+    bpf_prog_info info{};
+    uint32_t length = sizeof info;
+    if (bpf_obj_get_info_by_fd(fd, &info, &length) == 0)
+      text += fmt::format(R"({}"{}_{}": {{"runs": {}, "ns": {}}})", text.empty() ? "" : ", ",
+                          info.name, id, info.run_cnt, info.run_time_ns);
+    close(fd);
+  }
+  return text;
+}
+
+std::string OwnCost() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+  };
+  return fmt::format(R"("cpu_s": {:.6f}, "rss_mb": {:.1f})",
+                     seconds(usage.ru_utime) + seconds(usage.ru_stime),
+                     static_cast<double>(usage.ru_maxrss) / 1024);
+}
+
+bool InputEnded(int wait_ms) {
+  pollfd in{STDIN_FILENO, POLLIN, 0};
+  return poll(&in, 1, wait_ms) > 0;
+}
+
+[[noreturn]] void Give(const Error& error) {
+  fmt::print(stderr, "cost_probe: {}\n", error.message);
+  std::exit(3);
+}
+
+std::string CountsJson(const ebpf::KernelCounts& counts) {
+  const weft_stats& s = counts.stats;
+  return fmt::format(R"("seen": {}, "submitted": {}, "ring_full": {}, "unreadable": {})", s.seen,
+                     s.submitted, s.ring_full, s.unreadable);
+}
+
+std::string RunKernel(const ebpf::EbpfConfig& config, uint32_t server_pid) {
+  const auto logger = StderrLogger(LogLevel::kWarn);
+  auto opened = ebpf::Loader::Open(config, *logger);
+  if (!opened.has_value()) Give(opened.error());
+  ebpf::Loader& loader = **opened;
+  loader.SetCallbacks(
+      [&](const weft_data& record, const uint8_t*) {
+        if (server_pid != 0 && record.pid != server_pid) (void)loader.IgnorePid(record.pid);
+      },
+      [](const weft_control&) {});
+  if (auto attached = loader.Attach(); !attached.has_value()) Give(attached.error());
+  fmt::print("ready\n");
+  std::fflush(stdout);
+  do {
+    loader.DrainControl(SIZE_MAX);
+    loader.DrainData(SIZE_MAX);
+  } while (!InputEnded(static_cast<int>(config.poll_ms)));
+  auto counts = loader.Counts();
+  if (!counts.has_value()) Give(counts.error());
+  return CountsJson(*counts);
+}
+
+std::string RunAgent(const ebpf::EbpfConfig& config) {
+  const auto logger = StderrLogger(LogLevel::kWarn);
+  Nowhere nowhere;
+  SystemClock clock;
+  Metrics metrics;
+  auto source = ebpf::EbpfSource::Start(config, nowhere, clock, metrics, *logger);
+  if (!source.has_value()) Give(source.error());
+  fmt::print("ready\n");
+  std::fflush(stdout);
+  while (!InputEnded(-1)) {
+  }
+  if (auto stopped = (*source)->Stop(); !stopped.has_value()) Give(stopped.error());
+  return fmt::format(
+      R"("seen": {}, "submitted": {}, "ring_full": {}, "unreadable": {}, "observations": {}, )"
+      R"("bytes": {})",
+      metrics.Get("kernel.seen").Get(), metrics.Get("kernel.submitted").Get(),
+      metrics.Get("kernel.ring_full").Get(), metrics.Get("kernel.unreadable").Get(),
+      metrics.Get("agent.observed").Get(), nowhere.bytes());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  ebpf::EbpfConfig config;
+  uint32_t server_pid = 0;
+  const std::string_view mode = argc > 1 ? argv[1] : "";
+  for (int i = 2; i + 1 < argc; i += 2) {
+    const std::string_view key = argv[i];
+    const char* value = argv[i + 1];
+    if (key == "--port")
+      config.include_ports = {static_cast<uint16_t>(std::atoi(value))};
+    else if (key == "--server-pid")
+      server_pid = static_cast<uint32_t>(std::atoi(value));
+  }
+  if ((mode != "kernel" && mode != "agent") || config.include_ports.empty()) {
+    fmt::print(stderr, "usage: cost_probe kernel|agent --port N [--server-pid PID]\n");
+    return 2;
+  }
+  if (server_pid != 0) config.include.pids = {server_pid};
+  const std::vector<uint32_t> before = ProgramIds();
+  const std::string counted = mode == "kernel" ? RunKernel(config, server_pid) : RunAgent(config);
+  fmt::print("{{{}, {}, \"programs\": {{{}}}}}\n", counted, OwnCost(), ProgramCosts(before));
+  return 0;
+}

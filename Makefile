@@ -2,7 +2,7 @@
 PRESET ?= release
 BUILD  := build/$(PRESET)
 
-.PHONY: help deps configured build demo test bench clean format tidy
+.PHONY: help deps configured build demo test bench bench-cost clean format tidy
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -29,6 +29,10 @@ test: deps  ## build and run all tests
 bench: configured  ## benchmarks: CSV in build/bench
 	@cmake --build $(BUILD) --target benches
 	@tests/bench/run $(BUILD)
+
+bench-cost: configured  ## what tracing costs the traced programs (root, a quiet machine, half an hour)
+	@cmake --build $(BUILD) --target bench_cost
+	@tests/bench/cost/run $(BUILD)
 
 format:  ## clang-format what is tracked
 	@git ls-files '*.cc' '*.h' | grep -v ^bpf/ | xargs clang-format-14 -i

@@ -56,8 +56,8 @@ int main(int argc, char** argv) {
   const auto port = static_cast<uint16_t>(std::atoi(argv[2]));
   const double rate = std::atof(argv[3]), seconds = std::atof(argv[4]);
   const size_t connections = argc > 5 ? static_cast<size_t>(std::atoi(argv[5])) : 50;
-  const std::string_view request = redis ? "*2\r\n$3\r\nGET\r\n$5\r\nkey:1\r\n"
-                                         : "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+  const std::string_view request =
+      redis ? "*2\r\n$3\r\nGET\r\n$5\r\nkey:1\r\n" : "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
   std::vector<pollfd> polled(connections);
   std::vector<int64_t> sent_ns(connections, 0);
   std::vector<size_t> idle;
@@ -100,7 +100,9 @@ int main(int argc, char** argv) {
   std::ranges::sort(times);
   const auto at = [&](double q) {
     if (times.empty()) return 0.0;
-    return static_cast<double>(times[static_cast<size_t>(q * static_cast<double>(times.size() - 1))]) / 1e3;
+    return static_cast<double>(
+               times[static_cast<size_t>(q * static_cast<double>(times.size() - 1))]) /
+           1e3;
   };
   std::printf("{\"sent\": %lu, \"answered\": %zu, \"p50_us\": %.1f, \"p99_us\": %.1f}\n", sent,
               times.size(), at(0.5), at(0.99));

@@ -52,6 +52,7 @@ Result<AgentLost> DecodeAgentLost(const PayloadPtr& payload);
 enum class LinkWhat : uint8_t { kExists = 0, kWant = 1, kAnswer = 2 };
 inline constexpr uint32_t kLinkUncovered = 1u << 0;  // want: nobody watches the peer
 inline constexpr uint32_t kLinkLate = 1u << 1;       // answer: "root" was answered before
+inline constexpr uint32_t kLinkOption = 1u << 2;     // want, answer: the key is an option id
 struct LinkBatch {
   std::vector<uint8_t> what;
   std::vector<uint64_t> wire_id, span_id, trace_hi, trace_lo;

@@ -88,6 +88,8 @@ struct SpanColumns {
   # Tokens of the payload in CSR form: token[tokenOffset[i] .. tokenOffset[i+1]); weft.events only.
   tokenOffset @44 :List(UInt32);
   token @45 :List(UInt32);
+  # Further columns.
+  optionId @46 :List(UInt64);  # exchange's id after the connection's TCP option
 }
 
 struct NamedCount {
@@ -118,7 +120,7 @@ struct AgentLost {
   lastWatermarkNs @2 :Int64;
 }
 
-# weft.links. Column `what`: 0 exists, 1 want, 2 answer.
+# weft.links. Column `what`: 0 exists, 1 want, 2 answer. The key in wireId may be an option id as well.
 struct LinkBatch {
   what @0 :List(UInt8);
   wireId @1 :List(UInt64);
@@ -127,7 +129,8 @@ struct LinkBatch {
   traceLo @4 :List(UInt64);
   partition @5 :List(UInt32); # want: where to answer
   flags @6 :List(UInt32);     # bit 0 (want): nobody watches the peer, answer at once; bit 1
-                              # (answer): "root" was answered before
+                              # (answer): "root" was answered before; bit 2 (want, answer): the
+                              # key is an option id
   # The sender's links watermark in log time, see ARCHITECTURE.md; one per batch.
   fromPartition @7 :UInt32;
   watermarkNs @8 :Int64;

@@ -196,6 +196,9 @@ typedef struct weft_spans {
    * token[token_offset[i+1]-1] */
   const uint32_t* token_offset;
   const uint32_t* token;
+  /* A second key that both ends of the exchange have, from a TCP option; 0: none. NULL in every
+   * call of a correlator. */
+  const uint64_t* option_id;
 } weft_spans;
 
 /* Closed traces over the rows of a weft_spans: rows first_row .. first_row + n_rows - 1. */

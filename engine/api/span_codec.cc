@@ -173,7 +173,7 @@ size_t SpanColumnsWords(const SpanTable& t) {
   words += ListWords(t.attr_offset) + ListWords(t.attr) + ListWords(t.candidate_offset) +
            ListWords(t.candidate_span_id) + ListWords(t.candidate_log_odds) +
            ListWords(t.candidate_evidence) + ListWords(t.truth) + ListWords(t.token_offset) +
-           ListWords(t.token);
+           ListWords(t.token) + ListWords(t.option_id);
   words += ListWords(t.pairs.key) + ListWords(t.pairs.type) + ListWords(t.pairs.value);
   words += ListWords(t.processes.process_id) + 4 * ListWords(t.processes.host) +
            ListWords(t.processes.attr_offset) + ListWords(t.processes.attr);
@@ -208,6 +208,7 @@ void FillSpanColumns(wire::SpanColumns::Builder out, const SpanTable& t) {
     FillList(out.initTruth(n), t.truth.data(), n);
     FillDictionary(out.initTruthStrings(), t.truth_strings);
   }
+  if (Stored(t.option_id, false)) FillList(out.initOptionId(n), t.option_id.data(), n);
 #undef WEFT_LIST
   const unsigned pairs = t.pairs.size();
   auto p = out.initPairs();
@@ -249,6 +250,8 @@ Result<void> ReadSpanColumns(wire::SpanColumns::Reader in, SpanView* view) {
   if (!AllBelow(s.name, n, strings)) return Corrupt("column " #name ": string out of range");
   WEFT_STRING_COLUMNS(WEFT_COLUMN)
 #undef WEFT_COLUMN
+  if (!Borrow(in.getOptionId(), &s.option_id, &size) || (size != 0 && size != n))
+    return Corrupt("column option_id: wrong length or type");
   if (n == 0) {
     view->Seal();
     return {};

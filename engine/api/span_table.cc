@@ -53,6 +53,7 @@ uint32_t SpanTable::AddRow() {
   candidate_offset.push_back(candidate_offset.back());
   if (!truth.empty()) truth.push_back(0);
   if (!token_offset.empty()) token_offset.push_back(token_offset.back());
+  if (!option_id.empty()) option_id.push_back(0);
   return n() - 1;
 }
 
@@ -70,6 +71,7 @@ void SpanTable::Clear() {
   truth.clear();
   token_offset.clear();
   token.clear();
+  option_id.clear();
   strings.Clear();
   pairs.Clear();
   processes = ProcessTable{};
@@ -84,7 +86,7 @@ size_t SpanTable::MemoryBytes() const {
 #undef WEFT_COLUMN
   sum += Bytes(attr_offset) + Bytes(attr) + Bytes(candidate_offset) + Bytes(candidate_span_id) +
          Bytes(candidate_log_odds) + Bytes(candidate_evidence) + Bytes(truth) +
-         Bytes(token_offset) + Bytes(token);
+         Bytes(token_offset) + Bytes(token) + Bytes(option_id);
   sum += strings.MemoryBytes() + truth_strings.MemoryBytes();
   sum += Bytes(pairs.key) * 2 + Bytes(pairs.type) + Bytes(pairs.value);
   sum += Bytes(processes.process_id) + Bytes(processes.attr) + 5 * Bytes(processes.host);
@@ -122,6 +124,11 @@ void SpanTable::Token(uint32_t hash) {
   if (token_offset.empty()) token_offset.assign(n() + 1, 0);
   token.push_back(hash);
   token_offset.back() = static_cast<uint32_t>(token.size());
+}
+
+void SpanTable::OptionId(uint64_t id) {
+  option_id.resize(n(), 0);
+  option_id.back() = id;
 }
 
 void SpanTable::Candidate(uint64_t candidate_id, float log_odds, uint32_t evidence_bits) {
@@ -165,6 +172,7 @@ SpanView SpanTable::View() const {
   s.truth = truth.empty() ? nullptr : truth.data();
   s.token_offset = token_offset.empty() ? nullptr : token_offset.data();
   s.token = token_offset.empty() ? nullptr : token.data();
+  s.option_id = option_id.empty() ? nullptr : option_id.data();
   view.pairs_ = {sizeof(weft_pairs), pairs.size(), pairs.key.data(), pairs.type.data(),
                  pairs.value.data()};
   view.processes_ = {sizeof(weft_processes),      processes.size(),
@@ -262,6 +270,9 @@ uint32_t RowCopier::AppendColumns(const uint32_t* rows, size_t n) {
     for (size_t i = 0; i < n; ++i)
       if (const uint32_t t = from_.truth[rows[i]]; t != 0)
         to_.truth[first + i] = to_.truth_strings.Intern(View(from_.truth_strings[t]));
+  if (from_.option_id != nullptr || !to_.option_id.empty()) to_.option_id.resize(first + n, 0);
+  if (from_.option_id != nullptr)
+    for (size_t i = 0; i < n; ++i) to_.option_id[first + i] = from_.option_id[rows[i]];
   return static_cast<uint32_t>(first);
 }
 

@@ -72,6 +72,7 @@ class SpanTable {
   void Attribute(std::string_view key, double value);
   void Attribute(std::string_view key, bool value);
   void AttributePair(uint32_t pair);
+  void OptionId(uint64_t id);  // of the newest row
   // Ground truth of the newest row (scoring only).
   void Truth(std::string_view value);
   // A token of the newest row's payload, as in weft_spans.
@@ -100,6 +101,7 @@ class SpanTable {
   std::vector<uint32_t> candidate_evidence;
   std::vector<uint32_t> truth;                // empty until the first Truth()
   std::vector<uint32_t> token_offset, token;  // empty until the first Token()
+  std::vector<uint64_t> option_id;            // empty until the first OptionId()
 
   Dictionary strings;
   PairTable pairs;

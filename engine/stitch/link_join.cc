@@ -71,6 +71,7 @@ void LinkJoin::Want(const api::LinkBatch& b, size_t i, int64_t append_ns,
   // Of a deployment with more partitions: there is nobody to answer.
   if (b.partition[i] >= watermarks_.size()) return foreign_.Add();
   Entry& e = Touch(b.wire_id[i], append_ns);
+  if ((b.flags[i] & api::kLinkOption) != 0) e.option = true;
   if (e.asker == kNobody) {
     e.asker = static_cast<uint16_t>(b.partition[i]);
   } else if (e.asker != b.partition[i]) {
@@ -96,7 +97,8 @@ void LinkJoin::Answer(uint64_t wire_id, Entry& e, std::vector<LinkAnswer>* out) 
   e.waits = false;
   uint64_t span_id = 0;
   if (e.known()) span_id = e.own_id ? own_ids_[wire_id] : api::SpanId(wire_id, api::Side::kClient);
-  const uint32_t flags = e.root && e.known() ? api::kLinkLate : 0;
+  const uint32_t flags =
+      (e.root && e.known() ? api::kLinkLate : 0) | (e.option ? api::kLinkOption : 0);
   out->push_back({e.asker, wire_id, span_id, e.trace_hi, e.trace_lo, flags});
   if (!e.more) return;
   for (const Asker& a : more_)

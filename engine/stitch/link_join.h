@@ -43,7 +43,8 @@ class LinkJoin {
     uint32_t seen = 0;         // append time in ticks
     uint16_t asker = kNobody;  // the partition that wants it; several: in more_
     bool exists : 1 = false, waits : 1 = false, root : 1 = false, more : 1 = false;
-    bool own_id : 1 = false;  // the call has an id that does not follow from the wire id
+    bool own_id : 1 = false;  // the call has an id that does not follow from the key
+    bool option : 1 = false;  // the key is an option id
     bool known() const { return (trace_hi | trace_lo) != 0; }
   };
   static constexpr uint16_t kNobody = UINT16_MAX;

@@ -40,9 +40,9 @@ void Outbox::Exists(uint64_t wire_id, uint64_t span_id, uint64_t trace_hi, uint6
   AddLink(to, api::LinkWhat::kExists, wire_id, span_id, trace_hi, trace_lo, 0);
 }
 
-void Outbox::Want(uint64_t wire_id, uint64_t span_id, bool uncovered) {
-  const uint32_t to = PartitionOf(wire_id, static_cast<uint32_t>(links_.size()));
-  AddLink(to, api::LinkWhat::kWant, wire_id, span_id, 0, 0, uncovered ? api::kLinkUncovered : 0);
+void Outbox::Want(uint64_t key, uint64_t span_id, uint32_t flags) {
+  const uint32_t to = PartitionOf(key, static_cast<uint32_t>(links_.size()));
+  AddLink(to, api::LinkWhat::kWant, key, span_id, 0, 0, flags);
 }
 
 void Outbox::Answer(uint32_t partition, uint64_t wire_id, uint64_t span_id, uint64_t trace_hi,

@@ -16,7 +16,7 @@ class Outbox {
   Outbox(uint32_t partition, uint32_t partitions);
 
   void Exists(uint64_t wire_id, uint64_t span_id, uint64_t trace_hi, uint64_t trace_lo);
-  void Want(uint64_t wire_id, uint64_t span_id, bool uncovered);
+  void Want(uint64_t key, uint64_t span_id, uint32_t flags);
   void Answer(uint32_t partition, uint64_t wire_id, uint64_t span_id, uint64_t trace_hi,
               uint64_t trace_lo, uint32_t flags);
   // Goes out with the next records to every partition, empty ones where there is nothing else.

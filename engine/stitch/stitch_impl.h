@@ -115,6 +115,9 @@ class StitchPartition::Impl {
   // stitch_resolve.cc: ids and traces.
   void Announce(uint32_t number);
   void AnnounceServer(uint32_t number);
+  void Offer(const Row& row, uint64_t trace_hi, uint64_t trace_lo);
+  void Ask(uint32_t number, uint64_t key, uint32_t flags);
+  void AskByWire(uint32_t number);
   void SettleRoot(uint32_t number);
   void OnAnswer(uint64_t wire_id, uint64_t span_id, api::TraceId trace, uint32_t flags);
   void AnswerServer(uint32_t number, uint64_t span_id, api::TraceId trace);
@@ -140,6 +143,10 @@ class StitchPartition::Impl {
     const weft_spans& s = rows_.Columns(row);
     return s.wire_id == nullptr || row.no_wire ? 0 : s.wire_id[row.row];
   }
+  uint64_t OptionOf(const Row& row) const {
+    const weft_spans& s = rows_.Columns(row);
+    return s.option_id == nullptr ? 0 : s.option_id[row.row];
+  }
 
   const StitchConfig config_;
   const uint32_t partition_;
@@ -158,8 +165,8 @@ class StitchPartition::Impl {
 
   std::vector<Process> processes_;
   FlatMap<uint32_t> process_by_id_;
-  FlatMap<uint32_t> asking_;                // wire id -> server row that waits for an answer
-  std::vector<SeenContext> contexts_;       // of the view that is being decided, sorted
+  FlatMap<uint32_t> asking_;           // wire or option id -> server row that waits for an answer
+  std::vector<SeenContext> contexts_;  // of the view that is being decided, sorted
   std::vector<OpenRow> provisional_calls_;  // calls whose wire id is not known yet
   std::vector<Member> members_;
   std::vector<uint32_t> dirty_processes_;  // with late calls

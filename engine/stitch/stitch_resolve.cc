@@ -12,7 +12,7 @@ void StitchPartition::Impl::Announce(uint32_t number) {
   if (!r.is(kFinalId) || r.is(kEmitted)) return;
   if (r.server()) return AnnounceServer(number);
   if (r.is(kTraced)) return TryResolve(number);
-  if (const uint64_t wire = WireOf(r)) outbox_.Exists(wire, r.span_id, 0, 0);
+  Offer(r, 0, 0);
   if (r.is(kDecided) && r.parent == kNone && !r.is(kAwaitsParent)) SettleRoot(number);
 }
 
@@ -23,16 +23,35 @@ void StitchPartition::Impl::AnnounceServer(uint32_t number) {
     SetTrace(number, {s.context_trace_hi[r.row], s.context_trace_lo[r.row]});
   if (r.is(kTraced)) TryResolve(number);
   if (r.is(kDecided) || r.is(kAsked)) return;
-  const uint64_t wire = WireOf(r);
   // After a take-over the log knows the id of a row whose wire id is still to be read again.
-  if (wire == 0 && (r.flags & WEFT_FLAG_PROVISIONAL) != 0) return;
+  if (WireOf(r) == 0 && (r.flags & WEFT_FLAG_PROVISIONAL) != 0) return;
+  // A peer that sends the option is watched, wherever it is.
+  if (const uint64_t option = OptionOf(r)) return Ask(number, option, api::kLinkOption);
+  AskByWire(number);
+}
+
+// A call is found by either of its keys.
+void StitchPartition::Impl::Offer(const Row& r, uint64_t trace_hi, uint64_t trace_lo) {
+  if (const uint64_t wire = WireOf(r)) outbox_.Exists(wire, r.span_id, trace_hi, trace_lo);
+  if (const uint64_t option = OptionOf(r)) outbox_.Exists(option, r.span_id, trace_hi, trace_lo);
+}
+
+void StitchPartition::Impl::Ask(uint32_t number, uint64_t key, uint32_t flags) {
+  rows_[number].state |= kAsked;
+  asking_[key] = number;
+  outbox_.Want(key, rows_[number].span_id, flags);
+}
+
+void StitchPartition::Impl::AskByWire(uint32_t number) {
+  const Row& r = rows_[number];
+  const weft_spans& s = rows_.Columns(r);
+  const uint64_t wire = WireOf(r);
   if (wire == 0) return AnswerServer(number, 0, {});
   const std::string_view peer = s.remote_address == nullptr
                                     ? std::string_view{}
                                     : rows_.batch(r.batch).Text(s.remote_address[r.row]);
-  r.state |= kAsked;
-  asking_[wire] = number;
-  outbox_.Want(wire, r.span_id, !networks_.Contains(peer) && !agents_.HasAddress(peer));
+  const bool covered = networks_.Contains(peer) || agents_.HasAddress(peer);
+  Ask(number, wire, covered ? 0 : api::kLinkUncovered);
 }
 
 void StitchPartition::Impl::OnAnswer(uint64_t wire_id, uint64_t span_id, api::TraceId trace,
@@ -42,6 +61,8 @@ void StitchPartition::Impl::OnAnswer(uint64_t wire_id, uint64_t span_id, api::Tr
     const uint32_t number = *asked;
     asking_.Erase(wire_id);
     if (number != kNone) {
+      // The call's agent may have missed the option: the sequence numbers are asked next.
+      if (span_id == 0 && (flags & api::kLinkOption) != 0) return AskByWire(number);
       count_.answers.Add();
       return AnswerServer(number, span_id, trace);
     }
@@ -51,6 +72,7 @@ void StitchPartition::Impl::OnAnswer(uint64_t wire_id, uint64_t span_id, api::Tr
   }
   // Ids in weft.spans are immutable: the root stays one, and the log keeps where it belongs.
   count_.late_answers.Add();
+  if ((flags & api::kLinkOption) != 0) return;  // only the wire id tells the server span's id
   const uint64_t server = api::SpanId(wire_id, api::Side::kServer);
   api::LabelBatch& l = outbox_.labels();
   l.what.push_back(api::kLabelAlias);
@@ -132,8 +154,7 @@ void StitchPartition::Impl::TryResolve(uint32_t number) {
   }
   r.state |= kResolved;
   QueueLabel(number);
-  if (!r.server() && !r.is(kEmitted))
-    if (const uint64_t wire = WireOf(r)) outbox_.Exists(wire, r.span_id, r.trace_hi, r.trace_lo);
+  if (!r.server() && !r.is(kEmitted)) Offer(r, r.trace_hi, r.trace_lo);
   for (uint32_t child = r.first_waiting; child != kNone;) {
     Row& c = rows_[child];
     const uint32_t next = c.next_waiting;

@@ -68,6 +68,7 @@ void StitchHarness::Publish(const std::vector<Observation>& rows, int64_t waterm
     t.request_tid[r] = t.response_tid[r] = o.tid;
     if (!o.truth.empty()) t.Truth(o.truth);
     for (const uint32_t token : o.tokens) t.Token(token);
+    if (o.option != 0) t.OptionId(o.option);
   }
   PublishRaw({Stream::kEvents, partition, RecordType::kEventBatch, 0, api::EncodeEvents(h, t)});
 }

@@ -23,6 +23,7 @@ struct Observation {
   std::string service = "svc";
   uint8_t kind = WEFT_KIND_SERVER;
   uint64_t wire = 0;
+  uint64_t option = 0;
   uint64_t exchange = 0;       // 0: from wire and kind
   int64_t start = 0, end = 0;  // end 0: open
   uint32_t tid = 0;

@@ -117,6 +117,7 @@ class Maker {
         call.context_trace = parent.context_trace;
         call.context_span = Chance(0.5) ? parent.context_span : random_();
       }
+      if (call.wire_id != 0 && h != parent.host && Chance(0.5)) call.option_id = NewWire();
       const uint32_t call_index = Add(call);
       if (!watched) continue;
       call = world_.exchanges[call_index];
@@ -132,6 +133,12 @@ class Maker {
       served.end_ns = std::max(served.start_ns + 1, call.end_ns - net / 2);
       served.tid = NewTid();
       served.true_parent = call.wire_id != 0 ? call.span_id : 0;
+      // Between them a middlebox that changes sequence numbers, or one that takes options away.
+      if (call.option_id != 0 && Chance(0.3)) {
+        served.wire_id = NewWire();
+      } else if (Chance(0.1)) {
+        served.option_id = Chance(0.5) ? 0 : NewWire();
+      }
       MakeCalls(Add(served), depth + 1);
     }
   }
@@ -240,6 +247,7 @@ void AddRow(const World& world, const Observation& observation, uint32_t process
   table->context_trace_hi[i] = e.context_trace;
   table->context_trace_lo[i] = e.context_trace;
   table->context_span_id[i] = e.context_span;
+  if (e.option_id != 0) table->OptionId(e.option_id);
 }
 
 }  // namespace weft::sim

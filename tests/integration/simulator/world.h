@@ -24,7 +24,7 @@ struct WorldOptions {
 };
 
 struct Exchange {
-  uint64_t exchange = 0, connection = 0, wire_id = 0, span_id = 0;
+  uint64_t exchange = 0, connection = 0, wire_id = 0, option_id = 0, span_id = 0;
   uint32_t host = 0, process = 0;  // numbers in the world
   bool server = false;
   bool pipelined = false;

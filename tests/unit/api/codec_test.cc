@@ -36,6 +36,7 @@ SpanTable SomeSpans() {
       t.Token(static_cast<uint32_t>(1000 * i));
       t.Token(static_cast<uint32_t>(1000 * i + 1));
     }
+    if (i == 3) t.OptionId(300);
   }
   return t;
 }
@@ -83,6 +84,9 @@ TEST(EventCodec, GivesBackHeaderAndEveryColumn) {
   EXPECT_EQ(Attr(s, 4, 1), "http.response.status_code=200");
   EXPECT_EQ(s.candidate_span_id[s.candidate_offset[3]], 9u);
   EXPECT_EQ(View(s.truth_strings[s.truth[2]]), "truth-2");
+  ASSERT_NE(s.option_id, nullptr);
+  EXPECT_EQ(std::vector<uint64_t>(s.option_id, s.option_id + 5),
+            (std::vector<uint64_t>{0, 0, 0, 300, 0}));
   EXPECT_EQ(View(s.strings[s.processes->service[0]]), "shop-cart");
 }
 
@@ -117,9 +121,11 @@ TEST(EventCodec, SpansWithoutTokensCarryNoColumnOfThem) {
 
 TEST(EventCodec, LeavesOutColumnsThatAreAllZero) {
   SpanTable spans = SomeSpans();
+  spans.option_id.assign(5, 0);
   auto batch = DecodeEvents(EncodeEvents({}, spans));
   ASSERT_TRUE(batch);
   EXPECT_EQ(batch->spans.spans().parent_id, nullptr);
+  EXPECT_EQ(batch->spans.spans().option_id, nullptr);
   EXPECT_EQ(batch->spans.spans().request_id, nullptr);
   EXPECT_NE(batch->spans.spans().flags, nullptr);  // all zero too, but readers rely on it
 }

@@ -75,6 +75,47 @@ TEST(StitchPartition, FindsTheTraceAcrossPartitions) {
   EXPECT_EQ(h.Server(11).trace_lo, h.Server(10).trace_lo);
 }
 
+// A middlebox changed the sequence numbers: the ends have different wire ids.
+TEST(StitchPartition, FindsTheCallByItsOptionIdWhereTheWireIdsDiffer) {
+  StitchHarness h(Partitions(4));
+  Shop s;
+  s.b.wire = 99;
+  s.b.option = s.call.option = 5;
+  h.Publish({s.b}, h.clock.MonotonicNs(), 1, 3);
+  h.Publish({s.a, s.call}, h.clock.MonotonicNs(), 1, 0);
+  h.Run();
+  h.Beat();
+  EXPECT_EQ(h.Server(99).parent, ClientId(11));
+  EXPECT_EQ(h.Server(99).evidence, WEFT_EVIDENCE_WIRE);
+  EXPECT_EQ(h.Server(99).trace_lo, h.Server(10).trace_lo);
+}
+
+TEST(StitchPartition, FindsTheCallByItsWireIdWhereOneEndMissedTheOption) {
+  for (const bool server_has_it : {false, true}) {
+    StitchHarness h(Partitions(4));
+    Shop s;
+    (server_has_it ? s.b : s.call).option = 5;
+    h.Publish({s.b}, h.clock.MonotonicNs(), 1, 3);
+    h.Publish({s.a, s.call}, h.clock.MonotonicNs(), 1, 0);
+    h.Run();
+    for (int i = 0; i < 3; ++i) h.Beat();
+    EXPECT_EQ(h.Server(11).parent, ClientId(11));
+    EXPECT_EQ(h.Server(11).trace_lo, h.Server(10).trace_lo);
+  }
+}
+
+TEST(StitchPartition, MakesARootOfARequestThatNeitherKeyFinds) {
+  StitchHarness h(Partitions(2));
+  Shop s;
+  s.b.wire = 99;
+  s.b.option = 5;
+  h.Publish({s.a, s.call, s.b}, h.clock.MonotonicNs());
+  h.Run();
+  for (int i = 0; i < 3; ++i) h.Beat();
+  EXPECT_EQ(h.Server(99).parent, 0u);
+  EXPECT_TRUE(h.Server(99).flags & WEFT_FLAG_LOCAL_ROOT);
+}
+
 TEST(StitchPartition, WaitsForACallThatIsOnlyAnnouncedLater) {
   StitchHarness h(Partitions(2));
   const Shop s;

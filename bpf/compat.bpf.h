@@ -13,6 +13,7 @@
 enum weft_syscall {
 	WEFT_SYS_READ = 0,
 	WEFT_SYS_WRITE = 1,
+	WEFT_SYS_CLOSE = 3,
 	WEFT_SYS_READV = 19,
 	WEFT_SYS_WRITEV = 20,
 	WEFT_SYS_SENDFILE = 40,
@@ -20,8 +21,32 @@ enum weft_syscall {
 	WEFT_SYS_RECVFROM = 45,
 	WEFT_SYS_SENDMSG = 46,
 	WEFT_SYS_RECVMSG = 47,
+	WEFT_SYS_SPLICE = 275,
+	WEFT_SYS_RECVMMSG = 299,
+	WEFT_SYS_SENDMMSG = 307,
+	WEFT_SYS_PREADV2 = 327,
+	WEFT_SYS_PWRITEV2 = 328,
+	WEFT_SYS_IO_URING_ENTER = 426,
 	WEFT_SYS_NONE = -1,
 };
+
+/* Kernel 6.2 and newer (fd264ca02094) type a bare address; reads through it are plain loads that
+ * a fault makes 0; older ones call a helper for each. Set by the loader. */
+const volatile bool direct_loads = false;
+
+extern void *bpf_rdonly_cast(void *object, __u32 type) __ksym __weak;
+
+#define WEFT_TYPED(p)                                                                              \
+	((typeof(p))bpf_rdonly_cast((void *)(p), bpf_core_type_id_kernel(typeof(*(p)))))
+
+/* to = p->field, where p may be a bare address. */
+#define WEFT_LOAD(to, p, field)                                                                    \
+	do {                                                                                       \
+		if (direct_loads)                                                                  \
+			(to) = WEFT_TYPED(p)->field;                                               \
+		else if (bpf_core_read(&(to), sizeof(to), &(p)->field))                            \
+			__builtin_memset(&(to), 0, sizeof(to));                                    \
+	} while (0)
 
 #define WEFT_USER_CS 0x33	/* 64-bit user code; 32-bit programs number their calls otherwise */
 #define WEFT_ENOSYS 38

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
-/* A socket's state: made at its first event, freed with the socket. */
+/* What a socket is, and whether it is wanted. */
 #ifndef WEFT_BPF_CONNECTION_H_
 #define WEFT_BPF_CONNECTION_H_
 
 #include <bpf/bpf_endian.h>
 
+#include "bpf/compat.bpf.h"
 #include "bpf/maps.bpf.h"
 
 static __always_inline bool weft_port_ignored(__u16 local, __u16 remote)
@@ -26,21 +27,26 @@ static __always_inline bool weft_v4_mapped(const __be32 *a)
 static __always_inline void weft_fill_addresses(struct sock *sk, struct weft_connection *c)
 {
 	__be32 local[4], remote[4];
+	struct net *net = 0;
+	__u16 family = 0;
 
-	c->local_port = sk->__sk_common.skc_num;
-	c->remote_port = bpf_ntohs(sk->__sk_common.skc_dport);
-	c->netns = sk->__sk_common.skc_net.net->ns.inum;
+	WEFT_LOAD(c->local_port, sk, __sk_common.skc_num);
+	WEFT_LOAD(c->remote_port, sk, __sk_common.skc_dport);
+	c->remote_port = bpf_ntohs(c->remote_port);
+	WEFT_LOAD(net, sk, __sk_common.skc_net.net);
+	WEFT_LOAD(c->netns, net, ns.inum);
+	WEFT_LOAD(family, sk, __sk_common.skc_family);
 	c->family = WEFT_FAMILY_IPV4;
-	if (sk->__sk_common.skc_family == AF_INET6) {
+	if (family == AF_INET6) {
 		/* Element by element: a struct copy would not be relocated. */
-		local[0] = sk->__sk_common.skc_v6_rcv_saddr.in6_u.u6_addr32[0];
-		local[1] = sk->__sk_common.skc_v6_rcv_saddr.in6_u.u6_addr32[1];
-		local[2] = sk->__sk_common.skc_v6_rcv_saddr.in6_u.u6_addr32[2];
-		local[3] = sk->__sk_common.skc_v6_rcv_saddr.in6_u.u6_addr32[3];
-		remote[0] = sk->__sk_common.skc_v6_daddr.in6_u.u6_addr32[0];
-		remote[1] = sk->__sk_common.skc_v6_daddr.in6_u.u6_addr32[1];
-		remote[2] = sk->__sk_common.skc_v6_daddr.in6_u.u6_addr32[2];
-		remote[3] = sk->__sk_common.skc_v6_daddr.in6_u.u6_addr32[3];
+		WEFT_LOAD(local[0], sk, __sk_common.skc_v6_rcv_saddr.in6_u.u6_addr32[0]);
+		WEFT_LOAD(local[1], sk, __sk_common.skc_v6_rcv_saddr.in6_u.u6_addr32[1]);
+		WEFT_LOAD(local[2], sk, __sk_common.skc_v6_rcv_saddr.in6_u.u6_addr32[2]);
+		WEFT_LOAD(local[3], sk, __sk_common.skc_v6_rcv_saddr.in6_u.u6_addr32[3]);
+		WEFT_LOAD(remote[0], sk, __sk_common.skc_v6_daddr.in6_u.u6_addr32[0]);
+		WEFT_LOAD(remote[1], sk, __sk_common.skc_v6_daddr.in6_u.u6_addr32[1]);
+		WEFT_LOAD(remote[2], sk, __sk_common.skc_v6_daddr.in6_u.u6_addr32[2]);
+		WEFT_LOAD(remote[3], sk, __sk_common.skc_v6_daddr.in6_u.u6_addr32[3]);
 		if (!weft_v4_mapped(remote)) {
 			c->family = WEFT_FAMILY_IPV6;
 			__builtin_memcpy(c->local_address, local, sizeof(local));
@@ -50,8 +56,8 @@ static __always_inline void weft_fill_addresses(struct sock *sk, struct weft_con
 		local[0] = local[3];
 		remote[0] = remote[3];
 	} else {
-		local[0] = sk->__sk_common.skc_rcv_saddr;
-		remote[0] = sk->__sk_common.skc_daddr;
+		WEFT_LOAD(local[0], sk, __sk_common.skc_rcv_saddr);
+		WEFT_LOAD(remote[0], sk, __sk_common.skc_daddr);
 	}
 	__builtin_memcpy(c->local_address, local, sizeof(local[0]));
 	__builtin_memcpy(c->remote_address, remote, sizeof(remote[0]));
@@ -74,26 +80,18 @@ static __always_inline bool weft_peer_is_agent(const struct weft_connection *c)
 	return bpf_map_lookup_elem(&own_connections, &ends);
 }
 
-/* NULL when the kernel has no memory for it. */
-static __always_inline struct weft_socket *weft_socket_create(struct sock *sk)
+static __always_inline void weft_describe(struct sock *sk, struct weft_socket *s)
 {
-	struct weft_socket *s;
-
-	s = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!s)
-		return 0;
-	s->connection.cookie = bpf_get_socket_cookie(sk);
 	weft_fill_addresses(sk, &s->connection);
 	s->ignored = weft_port_ignored(s->connection.local_port, s->connection.remote_port) ||
 		     weft_peer_is_agent(&s->connection);
-	return s;
 }
 
-static __always_inline struct weft_socket *weft_socket_of(struct sock *sk)
+/* A FIN takes a sequence number: whether the read that stands at `copied` took it too. */
+static __always_inline bool weft_took_fin(__u8 state, __u32 copied, __u32 received)
 {
-	struct weft_socket *s = bpf_sk_storage_get(&sockets, sk, 0, 0);
-
-	return s ? s : weft_socket_create(sk);
+	return copied == received && (state == TCP_CLOSE_WAIT || state == TCP_LAST_ACK ||
+				      state == TCP_CLOSING || state == TCP_TIME_WAIT);
 }
 
 static __always_inline bool weft_pid_ignored(__u32 pid)

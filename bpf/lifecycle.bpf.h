@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
-/* Programs that both hook families need: connections open and close, processes exec and exit. */
+/* Programs that both hook families need: connections open and close, processes exec and exit.
+ * Include after the family's socket_*.bpf.h. */
 #ifndef WEFT_BPF_LIFECYCLE_H_
 #define WEFT_BPF_LIFECYCLE_H_
 
 #include <bpf/bpf_tracing.h>
 
-#include "bpf/connection.bpf.h"
 #include "bpf/emit.bpf.h"
 
 SEC("tp_btf/inet_sock_set_state")
@@ -21,12 +21,12 @@ int BPF_PROG(socket_state, struct sock *sk, int old_state, int new_state)
 		return 0;
 	if (new_state == TCP_SYN_SENT && pid == agent_pid) {
 		/* In connect(): who calls is certain, but the local port is not chosen yet. */
-		s = weft_socket_create(sk);
+		s = weft_socket_add(sk);
 		if (s)
 			s->own = 1;
 	} else if (new_state == TCP_ESTABLISHED) {
 		/* The end that connects gets here before the one that accepts. */
-		s = weft_socket_create(sk);
+		s = weft_socket_add(sk);
 		if (!s)
 			return 0;
 		if (s->own) {
@@ -37,7 +37,7 @@ int BPF_PROG(socket_state, struct sock *sk, int old_state, int new_state)
 		s->connection.end = old_state == TCP_SYN_SENT ? WEFT_END_CONNECTED :
 								 WEFT_END_ACCEPTED;
 	} else if (new_state == TCP_CLOSE) {
-		s = bpf_sk_storage_get(&sockets, sk, 0, 0);
+		s = weft_socket_find(sk);
 		if (!s)
 			return 0;
 		if (s->announced)

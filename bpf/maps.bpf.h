@@ -44,7 +44,7 @@ struct weft_event {
 	struct weft_payload payload;
 };
 
-/* Freed by the kernel together with the socket. */
+/* What is known of a socket. Each hook family keeps it where its kernels can. */
 struct weft_socket {
 	struct weft_connection connection;
 	__u64 refused_ns;	/* first attempt of a send that the full buffer refused */
@@ -53,16 +53,9 @@ struct weft_socket {
 	__u8 ignored;
 	__u8 own;		/* made by the agent's process */
 	__u8 announced;		/* has had a data record: its close is told */
-	__u8 waits;		/* `waiting` is a send whose page was not there yet */
-	struct weft_event waiting;
+	__u8 waits;		/* has a send whose page was not there yet */
+	__u32 received;		/* Unix: bytes read so far */
 };
-
-struct {
-	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct weft_socket);
-} sockets SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -105,9 +98,6 @@ struct {
 	__type(key, struct weft_ends);
 	__type(value, __u8);
 } own_connections SEC(".maps");
-
-/* How many sockets have waits set: so that the end of nearly every send is one comparison. */
-__u32 sends_waiting = 0;
 
 const volatile __u32 agent_pid = 0;
 const volatile __u32 capture_bytes = WEFT_PAYLOAD_LARGE;

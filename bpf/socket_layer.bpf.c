@@ -11,11 +11,29 @@
 #include <bpf/bpf_tracing.h>
 
 #include "bpf/compat.bpf.h"
-#include "bpf/connection.bpf.h"
 #include "bpf/emit.bpf.h"
+#include "bpf/socket_storage.bpf.h"
 #include "bpf/lifecycle.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
+
+/* Sends whose page was not there yet. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct weft_event);
+} waiting SEC(".maps");
+
+/* How many those are: so that the end of nearly every send is one comparison. */
+__u32 sends_waiting = 0;
+
+static __always_inline struct weft_socket *weft_socket_of(struct sock *sk)
+{
+	struct weft_socket *s = weft_socket_find(sk);
+
+	return s ? s : weft_socket_add(sk);
+}
 
 /* What of msghdr's buffers the payload is read from; also says where they end. */
 static __always_inline void weft_message_payload(const struct msghdr *msg, struct weft_payload *p)
@@ -54,6 +72,7 @@ int BPF_PROG(socket_send, struct sock *sk, struct msghdr *msg, struct sk_buff *t
 {
 	struct weft_event e = { .type = WEFT_RECORD_SEND, .pid_tgid = bpf_get_current_pid_tgid() };
 	struct weft_stats *st = weft_stats_of_cpu();
+	struct weft_event *w;
 	struct weft_socket *s;
 	struct weft_call call;
 	struct tcp_sock *tp;
@@ -104,7 +123,13 @@ int BPF_PROG(socket_send, struct sock *sk, struct msghdr *msg, struct sk_buff *t
 		return 0;
 	}
 	/* The kernel is about to touch the page: socket_sent finds it there. */
-	s->waiting = e;
+	w = bpf_sk_storage_get(&waiting, sk, &e, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!w) {
+		st->seen++;
+		st->map_full++;
+		return 0;
+	}
+	*w = e;
 	s->waits = 1;
 	__sync_fetch_and_add(&sends_waiting, 1);
 	return 0;
@@ -116,11 +141,15 @@ int BPF_PROG(socket_sent, struct sock *sk, int ret, int flags)
 {
 	struct weft_stats *st;
 	struct weft_socket *s;
+	struct weft_event *w;
 
 	if (!sends_waiting)
 		return 0;
-	s = bpf_sk_storage_get(&sockets, sk, 0, 0);
-	if (!s || !s->waits || s->waiting.pid_tgid != bpf_get_current_pid_tgid())
+	s = weft_socket_find(sk);
+	if (!s || !s->waits)
+		return 0;
+	w = bpf_sk_storage_get(&waiting, sk, 0, 0);
+	if (!w || w->pid_tgid != bpf_get_current_pid_tgid())
 		return 0;
 	s->waits = 0;
 	__sync_fetch_and_add(&sends_waiting, -1);
@@ -128,8 +157,8 @@ int BPF_PROG(socket_sent, struct sock *sk, int ret, int flags)
 	if (!st || ret <= 0)
 		return 0;
 	st->seen++;
-	s->waiting.length = ret;
-	weft_emit_data(st, s, &s->waiting, false);
+	w->length = ret;
+	weft_emit_data(st, s, w, false);
 	return 0;
 }
 
@@ -169,7 +198,6 @@ int BPF_PROG(socket_receive, struct sock *sk, int ret, int flags)
 	struct weft_socket *s;
 	struct weft_call call;
 	struct tcp_sock *tp;
-	__u8 state;
 
 	/* These move nothing out of the stream. */
 	if (ret <= 0 || (flags & (MSG_PEEK | MSG_ERRQUEUE | MSG_OOB)))
@@ -198,10 +226,7 @@ int BPF_PROG(socket_receive, struct sock *sk, int ret, int flags)
 	e.time_ns = bpf_ktime_get_ns();
 	e.length = ret;
 	e.seq = tp->copied_seq - ret;
-	/* A FIN takes a sequence number: when this read took it too, the data began one earlier. */
-	state = sk->__sk_common.skc_state;
-	if ((state == TCP_CLOSE_WAIT || state == TCP_LAST_ACK || state == TCP_CLOSING ||
-	     state == TCP_TIME_WAIT) && tp->copied_seq == tp->rcv_nxt) {
+	if (weft_took_fin(sk->__sk_common.skc_state, tp->copied_seq, tp->rcv_nxt)) {
 		e.seq--;
 		e.flags = WEFT_DATA_FIN_READ;
 	}

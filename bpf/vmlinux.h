@@ -38,6 +38,7 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
 enum {
+	BPF_NOEXIST = 1,
 	BPF_F_NO_PREALLOC = 1,
 	BPF_SK_STORAGE_GET_F_CREATE = 1,
 	BPF_RB_NO_WAKEUP = 1,
@@ -46,12 +47,14 @@ enum {
 /* net/sock.h, linux/net.h */
 enum {
 	WEFT_IPPROTO_TCP = 6,
+	AF_UNIX = 1,
 	AF_INET = 2,
 	AF_INET6 = 10,
 	MSG_OOB = 0x1,
 	MSG_PEEK = 0x2,
 	MSG_TRUNC = 0x20,
 	MSG_ERRQUEUE = 0x2000,
+	SOCK_STREAM = 1,
 };
 enum {
 	TCP_ESTABLISHED = 1,
@@ -115,6 +118,14 @@ typedef struct {
 	struct net *net;
 } possible_net_t;
 
+typedef struct {
+	int counter;
+} atomic_t;
+
+typedef struct {
+	__s64 counter;
+} atomic64_t;
+
 struct sock_common {
 	__be32 skc_daddr;
 	__be32 skc_rcv_saddr;
@@ -122,6 +133,8 @@ struct sock_common {
 	__u16 skc_num;
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
+	__u32 skc_portpair;
+	atomic64_t skc_cookie;
 	possible_net_t skc_net;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
@@ -132,6 +145,36 @@ struct sock {
 	int sk_wmem_queued;
 	int sk_sndbuf;
 	u16 sk_protocol;
+	u16 sk_type;
+	struct socket *sk_socket;
+};
+
+struct socket {
+	short type;
+	struct file *file;
+	struct sock *sk;
+};
+
+struct inode {
+	unsigned short i_mode;
+	unsigned long i_ino;
+};
+
+struct file_operations;
+
+struct file {
+	struct inode *f_inode;
+	const struct file_operations *f_op;
+	void *private_data;
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
 };
 
 struct tcp_sock {
@@ -146,12 +189,10 @@ struct pt_regs {
 	unsigned long dx;
 	unsigned long si;
 	unsigned long di;
+	unsigned long r8;
+	unsigned long r10;
 	unsigned long orig_ax;
 };
-
-typedef struct {
-	int counter;
-} atomic_t;
 
 struct signal_struct {
 	atomic_t live;
@@ -160,6 +201,7 @@ struct signal_struct {
 struct task_struct {
 	int pid;
 	int tgid;
+	struct files_struct *files;
 	struct signal_struct *signal;
 };
 

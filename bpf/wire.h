@@ -109,6 +109,7 @@ struct weft_stats {
 	__weft_u64 unreadable;	/* submitted without payload: the page was not there */
 	__weft_u64 control_seen;
 	__weft_u64 control_ring_full;
+	__weft_u64 contended;	/* sends that another thread's on the same socket overlapped */
 };
 
 #define WEFT_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), #type)
@@ -119,6 +120,6 @@ struct weft_stats {
 WEFT_ASSERT_SIZE(struct weft_connection, 64);
 WEFT_ASSERT_SIZE(struct weft_data, 112);
 WEFT_ASSERT_SIZE(struct weft_control, 40);
-WEFT_ASSERT_SIZE(struct weft_stats, 64);
+WEFT_ASSERT_SIZE(struct weft_stats, 72);
 
 #endif /* WEFT_BPF_WIRE_H_ */

@@ -35,6 +35,7 @@ struct EbpfSelection {
 struct EbpfSettings {
   bool enabled = true;
   EbpfSelection include, exclude;
+  std::string hooks = "auto";
   uint64_t capture_bytes = 1024;
   uint64_t ring_bytes = 16 << 20;
   std::vector<std::string> headers;

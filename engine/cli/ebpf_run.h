@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "engine/base/config.h"
 #include "engine/plugin/host.h"
@@ -27,6 +28,9 @@ class EbpfRun {
                                                 const plugin::Services& services);
   // Publishes what is left and closes the recording; the first failure of the two.
   Result<void> Stop();
+
+  // The hooks that were chosen, for people.
+  std::string_view hooks() const { return ebpf::Describe(source_->hooks()); }
 
   uint64_t recorded_bytes() const { return writer_ ? writer_->bytes() : 0; }
 

@@ -38,6 +38,9 @@ ebpf::EbpfConfig ToEbpfConfig(const Config& config) {
   out.exclude = ToSelector(settings.exclude);
   out.include_ports = Cast<uint16_t>(settings.include.ports);
   out.exclude_ports = Cast<uint16_t>(settings.exclude.ports);
+  out.hooks = settings.hooks == "socket"     ? ebpf::Hooks::kSocket
+              : settings.hooks == "syscalls" ? ebpf::Hooks::kSyscalls
+                                             : ebpf::Hooks::kAuto;
   out.capture_bytes = static_cast<uint32_t>(settings.capture_bytes);
   out.data_ring_bytes = static_cast<uint32_t>(settings.ring_bytes);
   out.capture_truth_header = settings.capture_truth;

@@ -49,6 +49,7 @@ class TraceHost final : public Command {
     session_.Begin();
     session_.Say(fmt::format("tracing {} into {} (Ctrl-C ends)", DescribeSelection(config->ebpf),
                              config->store.path));
+    session_.Say(fmt::format("hooks: {}", (*source)->hooks()));
     session_.Watch(**pipeline, stop, duration_ns_, nullptr);
 
     const Result<void> source_stopped = (*source)->Stop();

@@ -1,5 +1,7 @@
 #include "engine/cli/run_options.h"
 
+#include <fmt/format.h>
+
 namespace weft::cli {
 namespace {
 
@@ -20,6 +22,8 @@ void RunOptions::DeclareSource(Options& options) {
   options.List("--exclude-process", &exclude_, "Never processes of these names", "NAME,...");
   options.Ints("--pid", &pids_, 1, 4194304, "Only these processes");
   options.Ints("--port", &ports_, 1, 65535, "Only connections with one of these ports");
+  options.Text("--hooks", &hooks_, "Where to listen in the kernel (default: auto)",
+               "auto|socket|syscalls");
   options.Flag("--capture-truth", &capture_truth_,
                "Keep the header X-Weft-Truth, for scoring with `weft eval`");
 }
@@ -43,6 +47,12 @@ Result<Config> RunOptions::Load() const {
   Append(exclude_, config.ebpf.exclude.processes);
   Append(pids_, config.ebpf.include.pids);
   Append(ports_, config.ebpf.include.ports);
+  if (!hooks_.empty()) {
+    if (hooks_ != "auto" && hooks_ != "socket" && hooks_ != "syscalls")
+      return Fail(Code::kInvalid,
+                  fmt::format("--hooks: '{:.40}' is not one of: auto socket syscalls", hooks_));
+    config.ebpf.hooks = hooks_;
+  }
   config.ebpf.capture_truth |= capture_truth_;
   if (!db_.empty()) config.store.path = db_;
   if (!plugin_dir_.empty()) config.plugin_dir = plugin_dir_;

@@ -25,7 +25,7 @@ class RunOptions {
   Result<Config> Load() const;
 
  private:
-  std::string config_file_, db_, plugin_dir_;
+  std::string config_file_, db_, plugin_dir_, hooks_;
   std::vector<std::string> include_, exclude_, correlators_;
   std::vector<int64_t> pids_, ports_;
   int64_t partitions_ = 0;

@@ -17,12 +17,16 @@ struct ProcessSelector {
   bool empty() const { return names.empty() && pids.empty() && cgroups.empty(); }
 };
 
+// Where the kernel programs are hooked in; kAuto: the cheapest that the kernel has.
+enum class Hooks : unsigned char { kAuto, kSocket, kSyscalls };
+
 struct EbpfConfig {
   ProcessSelector include;              // empty: every process
   ProcessSelector exclude;              // wins over include; the agent itself is always excluded
   std::vector<uint16_t> include_ports;  // at either end; empty: every port
   std::vector<uint16_t> exclude_ports;  // not together with include_ports
 
+  Hooks hooks = Hooks::kAuto;
   uint32_t capture_bytes = 1024;         // payload prefix per send and receive, 64 to 1024
   uint32_t data_ring_bytes = 16u << 20;  // powers of two, at least one page
   uint32_t control_ring_bytes = 1u << 20;

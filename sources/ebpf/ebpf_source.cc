@@ -67,6 +67,7 @@ class EbpfSource::Impl {
 
   Result<void> Attach();
   Result<void> Stop();
+  HookFamily hooks() const { return loader_->family(); }
 
  private:
   void Run();
@@ -254,6 +255,7 @@ void EbpfSource::Impl::ReadKernelCounts() {
   metrics_.Get("kernel.control_seen").Set(s.control_seen);
   metrics_.Get("kernel.control_ring_full").Set(s.control_ring_full);
   metrics_.Get("kernel.missed").Set(counts_.missed);
+  metrics_.Get("kernel.contended").Set(s.contended);
 }
 
 void EbpfSource::Impl::PublishLedger() {
@@ -304,5 +306,6 @@ Result<std::unique_ptr<EbpfSource>> EbpfSource::Start(const EbpfConfig& config,
 }
 
 Result<void> EbpfSource::Stop() { return impl_->Stop(); }
+HookFamily EbpfSource::hooks() const { return impl_->hooks(); }
 
 }  // namespace weft::ebpf

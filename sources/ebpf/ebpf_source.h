@@ -15,6 +15,7 @@
 #include "engine/base/result.h"
 #include "engine/transport/transport.h"
 #include "sources/ebpf/ebpf_config.h"
+#include "sources/ebpf/hook_family.h"
 
 namespace weft::ebpf {
 
@@ -31,6 +32,9 @@ class EbpfSource {
 
   // In order and complete; kFull when the transport did not take everything. Idempotent.
   Result<void> Stop();
+
+  // The family that was chosen.
+  HookFamily hooks() const;
 
  private:
   class Impl;

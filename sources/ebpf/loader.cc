@@ -5,68 +5,23 @@
 #if WEFT_HAVE_BPF
 
 #include <cerrno>
-#include <cstdarg>
-#include <cstdio>
 #include <cstring>
 #include <string>
 #include <utility>
 
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
 
-#include "bpf/socket_layer.skel.h"
+#include "sources/ebpf/kernel_programs.h"
+#include "sources/ebpf/libbpf_words.h"
 
 namespace weft::ebpf {
 namespace {
 
-// libbpf has one global print function; the last lines explain a failed load.
-thread_local std::string* libbpf_lines = nullptr;
-
-int CaptureLibbpf(libbpf_print_level level, const char* format, va_list args) {
-  if (libbpf_lines == nullptr || level == LIBBPF_DEBUG) return 0;
-  char line[1024];
-  vsnprintf(line, sizeof line, format, args);
-  if (libbpf_lines->size() < 16384) libbpf_lines->append(line);
-  return 0;
-}
-
-// Collects libbpf's own words while it lives.
-class LibbpfWords {
- public:
-  LibbpfWords() {
-    libbpf_lines = &text_;
-    libbpf_set_print(CaptureLibbpf);
-  }
-  ~LibbpfWords() { libbpf_lines = nullptr; }
-  LibbpfWords(const LibbpfWords&) = delete;
-  LibbpfWords& operator=(const LibbpfWords&) = delete;
-
-  // The last line that is not only about clean-up.
-  std::string Cause() const {
-    std::string cause;
-    size_t at = 0;
-    while (at < text_.size()) {
-      size_t end = text_.find('\n', at);
-      if (end == std::string::npos) end = text_.size();
-      const std::string_view line(text_.data() + at, end - at);
-      if (line.starts_with("libbpf: ") && !line.contains("failed to load object")) cause = line;
-      at = end + 1;
-    }
-    return cause;
-  }
-
- private:
-  std::string text_;
-};
-
-struct SkeletonDeleter {
-  void operator()(socket_layer* s) const { socket_layer__destroy(s); }
-};
 struct RingDeleter {
   void operator()(ring_buffer* r) const { ring_buffer__free(r); }
 };
@@ -98,14 +53,15 @@ class Loader::Impl {
  public:
   Result<void> Open(const EbpfConfig& config);
   Result<void> Attach();
-  void Detach() { socket_layer__detach(skeleton_.get()); }
+  void Detach() { programs_->Detach(); }
   size_t Drain(ring_buffer* ring, size_t max_records);
   Result<KernelCounts> Counts() const;
 
   static int OnData(void* self, void* data, size_t size);
   static int OnControl(void* self, void* data, size_t size);
 
-  std::unique_ptr<socket_layer, SkeletonDeleter> skeleton_;
+  HookFamily family_ = HookFamily::kSocket;
+  std::unique_ptr<KernelPrograms> programs_;
   std::unique_ptr<ring_buffer, RingDeleter> data_ring_, control_ring_;
   DataCallback on_data_;
   ControlCallback on_control_;
@@ -118,37 +74,41 @@ Result<void> Loader::Impl::Open(const EbpfConfig& config) {
   const rlimit unlimited{RLIM_INFINITY, RLIM_INFINITY};
   setrlimit(RLIMIT_MEMLOCK, &unlimited);
 
-  skeleton_.reset(socket_layer__open());
-  if (!skeleton_) return LoadError(errno, words, "cannot open the kernel programs");
-  auto* settings = skeleton_->rodata;
-  settings->agent_pid = static_cast<uint32_t>(getpid());
-  settings->capture_bytes = config.capture_bytes;
-  settings->filter_pids = !config.include.empty() || !config.exclude.empty();
-  settings->include_ports = !config.include_ports.empty();
-  settings->exclude_ports = !config.exclude_ports.empty();
-  bpf_map__set_max_entries(skeleton_->maps.data_ring, config.data_ring_bytes);
-  bpf_map__set_max_entries(skeleton_->maps.control_ring, config.control_ring_bytes);
+  const KernelTypes kernel = KernelTypes::Load();
+  const Result<HookFamily> chosen = ChooseHooks(config.hooks, kernel);
+  if (!chosen) return std::unexpected(chosen.error());
+  family_ = *chosen;
+  programs_ = KernelPrograms::Open(family_);
+  if (!programs_) return LoadError(errno, words, "cannot open the kernel programs");
+  programs_->Set({.agent_pid = static_cast<uint32_t>(getpid()),
+                  .capture_bytes = config.capture_bytes,
+                  .filter_pids = !config.include.empty() || !config.exclude.empty(),
+                  .include_ports = !config.include_ports.empty(),
+                  .exclude_ports = !config.exclude_ports.empty(),
+                  .direct_loads = kernel.HasFunction("bpf_rdonly_cast")});
+  bpf_map__set_max_entries(programs_->map("data_ring"), config.data_ring_bytes);
+  bpf_map__set_max_entries(programs_->map("control_ring"), config.control_ring_bytes);
 
-  if (const int error = socket_layer__load(skeleton_.get()); error != 0)
+  if (const int error = programs_->Load(); error != 0)
     return LoadError(-error, words, "the kernel does not take the programs");
 
   for (const auto* list : {&config.include_ports, &config.exclude_ports}) {
     for (const uint16_t port : *list) {
       const uint8_t one = 1;
-      if (bpf_map_update_elem(bpf_map__fd(skeleton_->maps.ports), &port, &one, BPF_ANY) != 0)
+      if (bpf_map_update_elem(programs_->map_fd("ports"), &port, &one, BPF_ANY) != 0)
         return Fail(Code::kInvalid, "more than 1024 ports to include or exclude");
     }
   }
-  data_ring_.reset(ring_buffer__new(bpf_map__fd(skeleton_->maps.data_ring), OnData, this, nullptr));
+  data_ring_.reset(ring_buffer__new(programs_->map_fd("data_ring"), OnData, this, nullptr));
   control_ring_.reset(
-      ring_buffer__new(bpf_map__fd(skeleton_->maps.control_ring), OnControl, this, nullptr));
+      ring_buffer__new(programs_->map_fd("control_ring"), OnControl, this, nullptr));
   if (!data_ring_ || !control_ring_) return LoadError(errno, words, "cannot map the rings");
   return {};
 }
 
 Result<void> Loader::Impl::Attach() {
   LibbpfWords words;
-  if (const int error = socket_layer__attach(skeleton_.get()); error != 0)
+  if (const int error = programs_->Attach(); error != 0)
     return LoadError(-error, words, "cannot attach the programs");
   return {};
 }
@@ -179,7 +139,7 @@ Result<KernelCounts> Loader::Impl::Counts() const {
   if (cpus <= 0) return Fail(Code::kIo, "cannot tell the number of CPUs");
   std::vector<weft_stats> per_cpu(static_cast<size_t>(cpus));
   const uint32_t zero = 0;
-  if (bpf_map_lookup_elem(bpf_map__fd(skeleton_->maps.stats), &zero, per_cpu.data()) != 0)
+  if (bpf_map_lookup_elem(programs_->map_fd("stats"), &zero, per_cpu.data()) != 0)
     return Fail(Code::kIo, fmt::format("cannot read the kernel's counters: {}", strerror(errno)));
   KernelCounts counts;
   for (const weft_stats& s : per_cpu) {
@@ -191,14 +151,9 @@ Result<KernelCounts> Loader::Impl::Counts() const {
     counts.stats.unreadable += s.unreadable;
     counts.stats.control_seen += s.control_seen;
     counts.stats.control_ring_full += s.control_ring_full;
+    counts.stats.contended += s.contended;
   }
-  for (const bpf_program* program :
-       {skeleton_->progs.socket_send, skeleton_->progs.socket_receive}) {
-    bpf_prog_info info{};
-    uint32_t length = sizeof info;
-    if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &length) == 0)
-      counts.missed += info.recursion_misses;
-  }
+  counts.missed = programs_->Missed();
   return counts;
 }
 
@@ -227,17 +182,17 @@ size_t Loader::DrainControl(size_t max_records) {
 
 Result<void> Loader::IgnorePid(uint32_t pid) {
   const uint8_t one = 1;
-  if (bpf_map_update_elem(bpf_map__fd(impl_->skeleton_->maps.ignored_pids), &pid, &one, BPF_ANY) !=
-      0)
+  if (bpf_map_update_elem(impl_->programs_->map_fd("ignored_pids"), &pid, &one, BPF_ANY) != 0)
     return Fail(Code::kFull, fmt::format("ignored_pids: {}", strerror(errno)));
   return {};
 }
 
 void Loader::ForgetPid(uint32_t pid) {
-  bpf_map_delete_elem(bpf_map__fd(impl_->skeleton_->maps.ignored_pids), &pid);
+  bpf_map_delete_elem(impl_->programs_->map_fd("ignored_pids"), &pid);
 }
 
 Result<KernelCounts> Loader::Counts() const { return impl_->Counts(); }
+HookFamily Loader::family() const { return impl_->family_; }
 
 }  // namespace weft::ebpf
 
@@ -266,6 +221,7 @@ size_t Loader::DrainControl(size_t) { return 0; }
 Result<void> Loader::IgnorePid(uint32_t) { return {}; }
 void Loader::ForgetPid(uint32_t) {}
 Result<KernelCounts> Loader::Counts() const { return KernelCounts{}; }
+HookFamily Loader::family() const { return HookFamily::kSocket; }
 
 }  // namespace weft::ebpf
 

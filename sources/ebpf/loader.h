@@ -15,6 +15,7 @@
 #include "engine/base/log.h"
 #include "engine/base/result.h"
 #include "sources/ebpf/ebpf_config.h"
+#include "sources/ebpf/hook_family.h"
 
 namespace weft::ebpf {
 
@@ -48,6 +49,7 @@ class Loader {
   void ForgetPid(uint32_t pid);
 
   Result<KernelCounts> Counts() const;
+  HookFamily family() const;
 
  private:
   class Impl;

@@ -3,7 +3,6 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <initializer_list>
 #include <utility>
 
 #include <linux/capability.h>
@@ -13,11 +12,11 @@
 
 #include <fmt/format.h>
 
+#include "sources/ebpf/hook_family.h"
 #include "sources/ebpf/lockdown.h"
 
 #if WEFT_HAVE_BPF
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #endif
 
 namespace weft::ebpf {
@@ -105,34 +104,26 @@ Check CheckBpfCall() {
   return check;
 }
 
-// Which typed tracepoints the running kernel describes.
-void CheckTracepoints(std::vector<Check>* checks) {
-  btf* types = btf__load_vmlinux_btf();
-  if (types == nullptr) {
+// Which families of hooks the running kernel has room for.
+void CheckHooks(std::vector<Check>* checks) {
+  const KernelTypes kernel = KernelTypes::Load();
+  if (!kernel.known()) {
     checks->push_back({"BTF", CheckState::kFail, "the kernel does not describe its types",
                        "a kernel with CONFIG_DEBUG_INFO_BTF=y (/sys/kernel/btf/vmlinux)"});
     return;
   }
-  checks->push_back({"BTF", CheckState::kOk, fmt::format("{} types", btf__type_cnt(types)), ""});
-  struct Hook {
-    const char* name;
-    CheckState missing;
-    const char* since;
-  };
-  for (const Hook& hook :
-       std::initializer_list<Hook>{{"tcp_sendmsg_locked", CheckState::kFail, "kernel 6.16"},
-                                   {"sock_recv_length", CheckState::kFail, "kernel 6.3"},
-                                   {"sock_send_length", CheckState::kFail, "kernel 6.3"},
-                                   {"inet_sock_set_state", CheckState::kFail, "kernel 4.16"},
-                                   {"sched_process_exec", CheckState::kFail, "kernel 3.4"},
-                                   {"sched_process_exit", CheckState::kFail, "kernel 2.6"}}) {
-    const bool found = btf__find_by_name_kind(types, fmt::format("btf_trace_{}", hook.name).c_str(),
-                                              BTF_KIND_TYPEDEF) > 0;
-    checks->push_back({fmt::format("tracepoint {}", hook.name),
-                       found ? CheckState::kOk : hook.missing, found ? "there" : "missing",
-                       found ? "" : fmt::format("{} or newer", hook.since)});
-  }
-  btf__free(types);
+  checks->push_back({"BTF", CheckState::kOk, fmt::format("{} types", kernel.count()), ""});
+  const std::string no_calls = MissingTracepoints(HookFamily::kSyscalls, kernel);
+  const std::string no_socket = MissingTracepoints(HookFamily::kSocket, kernel);
+  checks->push_back({"hooks: socket", no_socket.empty() ? CheckState::kOk : CheckState::kWarn,
+                     no_socket.empty() ? "there" : "missing: " + no_socket,
+                     "kernel 6.16 or newer; until then the system calls are hooked, at about "
+                     "twice the cost"});
+  checks->push_back({"hooks: syscalls",
+                     no_calls.empty()    ? CheckState::kOk
+                     : no_socket.empty() ? CheckState::kWarn
+                                         : CheckState::kFail,
+                     no_calls.empty() ? "there" : "missing: " + no_calls, "kernel 5.10 or newer"});
 }
 
 #else
@@ -142,7 +133,7 @@ Check CheckBpfCall() {
           "apt-get install clang-14 bpftool libbpf-dev, then build again"};
 }
 
-void CheckTracepoints(std::vector<Check>*) {}
+void CheckHooks(std::vector<Check>*) {}
 
 #endif
 
@@ -161,7 +152,7 @@ std::vector<Check> ProbeHost() {
   checks.push_back(CheckKernel());
   checks.push_back(CheckCapabilities());
   checks.push_back(CheckBpfCall());
-  CheckTracepoints(&checks);
+  CheckHooks(&checks);
   checks.push_back(CheckLockdown());
   checks.push_back(CheckMount("cgroup2", "not needed for tracing; names of units come from /proc"));
   checks.push_back(CheckMount("tracefs", "not needed: typed tracepoints do without"));

@@ -30,18 +30,22 @@ struct Seen {
   std::string operation;
 };
 
-class EbpfLiveTest : public testing::Test {
+class EbpfLiveTest : public testing::TestWithParam<Hooks> {
  protected:
   void SetUp() override {
     std::string reasons;
     for (const Check& check : ProbeHost())
       if (check.state == CheckState::kFail)
         reasons += check.name + ": " + check.detail + " (" + check.remedy + ") ";
+    if (reasons.empty())
+      if (const auto hooks = ChooseHooks(GetParam(), KernelTypes::Load()); !hooks)
+        reasons = hooks.error().message;
     if (!reasons.empty()) WEFT_SKIP_OR_FAIL("bpf", reasons);
   }
 
   // Traces while `run` runs and stops in order.
-  void Trace(const EbpfConfig& config, const std::function<void()>& run) {
+  void Trace(EbpfConfig config, const std::function<void()>& run) {
+    config.hooks = GetParam();
     auto source = EbpfSource::Start(config, transport_, clock_, metrics_, *logger_);
     ASSERT_TRUE(source.has_value()) << source.error().message;
     run();
@@ -116,7 +120,7 @@ class EbpfLiveTest : public testing::Test {
   uint64_t rows_ = 0;
 };
 
-TEST_F(EbpfLiveTest, SeesEveryHttpExchangeAtBothEnds) {
+TEST_P(EbpfLiveTest, SeesEveryHttpExchangeAtBothEnds) {
   const test::Listener listener;
   test::TracedProcess server([&] { return test::ServeHttp(listener.fd, kRequests); });
   test::TracedProcess client([&] { return test::RequestHttp(listener.port, kRequests); });
@@ -154,11 +158,11 @@ class EbpfRedisTest : public EbpfLiveTest {
   test::RedisServer redis_;
 };
 
-TEST_F(EbpfRedisTest, SeesEveryCommandAtBothEnds) { TraceGets(kRequests, 1); }
+TEST_P(EbpfRedisTest, SeesEveryCommandAtBothEnds) { TraceGets(kRequests, 1); }
 
-TEST_F(EbpfRedisTest, SeesEveryPipelinedCommandAtBothEnds) { TraceGets(1 + 70 * 7, 7); }
+TEST_P(EbpfRedisTest, SeesEveryPipelinedCommandAtBothEnds) { TraceGets(1 + 70 * 7, 7); }
 
-TEST_F(EbpfLiveTest, JoinsConnectionsThatWereThereBefore) {
+TEST_P(EbpfLiveTest, JoinsConnectionsThatWereThereBefore) {
   const test::Listener listener;
   constexpr int kBefore = 3;
   const test::Gate gate;
@@ -178,7 +182,7 @@ TEST_F(EbpfLiveTest, JoinsConnectionsThatWereThereBefore) {
   ExpectBothEnds(server.pid(), client.pid(), kRequests, 0);
 }
 
-TEST_F(EbpfLiveTest, LeavesExcludedPortsAlone) {
+TEST_P(EbpfLiveTest, LeavesExcludedPortsAlone) {
   const test::Listener listener;
   test::TracedProcess server([&] { return test::ServeHttp(listener.fd, 3); });
   test::TracedProcess client([&] { return test::RequestHttp(listener.port, 3); });
@@ -194,7 +198,7 @@ TEST_F(EbpfLiveTest, LeavesExcludedPortsAlone) {
   EXPECT_GE(Metric("kernel.filtered"), 12u);
 }
 
-TEST_F(EbpfLiveTest, LeavesBothEndsOfItsOwnConnectionsAlone) {
+TEST_P(EbpfLiveTest, LeavesBothEndsOfItsOwnConnectionsAlone) {
   const test::Listener listener;
   test::TracedProcess server([&] { return test::ServeHttp(listener.fd, 3); });
   EbpfConfig config;
@@ -208,7 +212,7 @@ TEST_F(EbpfLiveTest, LeavesBothEndsOfItsOwnConnectionsAlone) {
   EXPECT_GE(Metric("kernel.filtered"), 12u);
 }
 
-TEST_F(EbpfLiveTest, EndsARequestThatIsOpenWhenTheAgentStops) {
+TEST_P(EbpfLiveTest, EndsARequestThatIsOpenWhenTheAgentStops) {
   const test::Listener listener;
   test::TracedProcess client([&] { return test::RequestHttp(listener.port, 1); });
   const uint32_t client_pid = client.pid();
@@ -222,6 +226,15 @@ TEST_F(EbpfLiveTest, EndsARequestThatIsOpenWhenTheAgentStops) {
   ASSERT_EQ(rows.size(), 1u);
   EXPECT_TRUE(rows[0].flags & WEFT_FLAG_OPEN_AT_EXIT);
 }
+
+std::string HooksName(const testing::TestParamInfo<Hooks>& hooks) {
+  return hooks.param == Hooks::kSocket ? "Socket" : "Syscalls";
+}
+
+INSTANTIATE_TEST_SUITE_P(Hooks, EbpfLiveTest, testing::Values(Hooks::kSocket, Hooks::kSyscalls),
+                         HooksName);
+INSTANTIATE_TEST_SUITE_P(Hooks, EbpfRedisTest, testing::Values(Hooks::kSocket, Hooks::kSyscalls),
+                         HooksName);
 
 TEST(EbpfSource, RefusesImpossibleSettingsAndNamesThem) {
   SystemClock clock;

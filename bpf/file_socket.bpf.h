@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/* From a file descriptor of the current task to its socket. */
+#ifndef WEFT_BPF_FILE_SOCKET_H_
+#define WEFT_BPF_FILE_SOCKET_H_
+
+#include "bpf/compat.bpf.h"
+
+#define WEFT_S_IFMT 0170000
+#define WEFT_S_IFSOCK 0140000
+
+/* Address of the operations that all sockets' files share, once one was met: from then on any other
+ * file is known by one comparison. */
+__u64 socket_operations = 0;
+
+/* The stream socket behind `fd`, as a bare address; NULL if it is something else. */
+static __always_inline struct sock *weft_stream_socket_of(int fd)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	const struct file_operations *operations = 0;
+	struct files_struct *files = 0;
+	struct fdtable *table = 0;
+	struct file **slots = 0;
+	struct file *file = 0;
+	struct inode *inode = 0;
+	struct socket *socket;
+	struct sock *sk = 0;
+	void *private = 0;
+	__u32 max_fds = 0;
+	__u16 mode = 0;
+	__s16 type = 0;
+
+	WEFT_LOAD(files, task, files);
+	WEFT_LOAD(table, files, fdt);
+	WEFT_LOAD(max_fds, table, max_fds);
+	if ((__u32)fd >= max_fds)
+		return 0;
+	WEFT_LOAD(slots, table, fd);
+	if (bpf_probe_read_kernel(&file, sizeof(file), slots + (__u32)fd) || !file)
+		return 0;
+	WEFT_LOAD(operations, file, f_op);
+	if ((__u64)operations != socket_operations) {
+		if (socket_operations)
+			return 0;
+		WEFT_LOAD(inode, file, f_inode);
+		WEFT_LOAD(mode, inode, i_mode);
+		if ((mode & WEFT_S_IFMT) != WEFT_S_IFSOCK)
+			return 0;
+		socket_operations = (__u64)operations;
+	}
+	WEFT_LOAD(private, file, private_data);
+	socket = private;
+	WEFT_LOAD(type, socket, type);
+	if (type != SOCK_STREAM)
+		return 0;
+	WEFT_LOAD(sk, socket, sk);
+	return sk;
+}
+
+#endif /* WEFT_BPF_FILE_SOCKET_H_ */

@@ -11,11 +11,11 @@ from e2e import bpf_problem, reconcile
 
 BUILD = Build(sys.argv[1])
 
-# Floors that hold on a busy machine; `make demo` shows what is usual.
-# Three seconds of a live shop that begin cold: seen at 1 at once are 98.9 to 99.8 % of spans and 95.0 to
-# 99.1 % of traces, so a floor must lie below that spread to fail for a reason. The figures that are
-# aimed at are shown by the demo.
-FLOORS = {1: {"span_accuracy": 0.97, "trace_exact": 0.90}, 8: {"span_accuracy": 0.80, "trace_exact": 0.30}}
+# Floors that hold on a busy machine; `make demo` shows what is usual. They judge correlators that have
+# seen the shop: what they learn from is an unjudged phase before.
+FLOORS = {1: {"span_accuracy": 0.99, "trace_exact": 0.95}, 8: {"span_accuracy": 0.80, "trace_exact": 0.30}}
+SECONDS = {1: 6, 8: 3}
+WARM_UP = 2  # at once, for the first phase
 
 
 class LiveTraceTest(unittest.TestCase):
@@ -33,10 +33,10 @@ class LiveTraceTest(unittest.TestCase):
             with WeftRun(BUILD, "--db", cls.db, "--capture-truth", "--exclude-process", "shop-load",
                          log=os.path.join(cls.directory.name, "log")) as weft:
                 weft.wait_until_tracing()
-                for concurrency in FLOORS:
+                for concurrency in (WARM_UP, *FLOORS):
                     first, _ = phase_roots(concurrency)
-                    cls.load[concurrency] = run_load(BUILD, shop.port, "--concurrency", concurrency,
-                                                     "--duration", 3, "--first-truth", first)
+                    cls.load[concurrency] = run_load(BUILD, shop.port, "--concurrency", concurrency, "--duration",
+                                                     SECONDS.get(concurrency, 3), "--first-truth", first)
                 weft.stop()
                 cls.code, cls.output = weft.code, weft.output()
         finally:

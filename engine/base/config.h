@@ -42,6 +42,9 @@ struct EbpfSettings {
   std::vector<std::string> secret_names;
   bool redis_arguments = false;
   bool capture_truth = false;
+  bool tokens = true;
+  std::string token_salt;
+  std::vector<std::string> token_exclude;
 };
 
 struct TransportSettings {

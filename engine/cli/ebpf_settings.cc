@@ -47,6 +47,9 @@ ebpf::EbpfConfig ToEbpfConfig(const Config& config) {
   out.redis_arguments = settings.redis_arguments;
   out.headers = settings.headers;
   out.secret_names = settings.secret_names;
+  out.tokens = settings.tokens;
+  out.token_salt = settings.token_salt;
+  out.token_exclude = settings.token_exclude;
   out.trusted_networks = config.networks;
   return out;
 }

@@ -33,10 +33,13 @@ struct EbpfConfig {
   uint32_t poll_ms = 10;
   uint32_t announce_after_ms = 1000;  // a request this old without a response is published as open
 
-  bool capture_truth_header = false;      // X-Weft-Truth, for scoring only
-  bool redis_arguments = false;           // show arguments instead of `?`
-  std::vector<std::string> headers;       // further headers to keep as attributes
-  std::vector<std::string> secret_names;  // further query parameters to redact
+  bool capture_truth_header = false;       // X-Weft-Truth, for scoring only
+  bool redis_arguments = false;            // show arguments instead of `?`
+  std::vector<std::string> headers;        // further headers to keep as attributes
+  std::vector<std::string> secret_names;   // further query parameters to redact
+  bool tokens = true;                      // publish salted hashes of values
+  std::string token_salt;                  // empty: one of this boot of this host
+  std::vector<std::string> token_exclude;  // names whose values are not hashed
   // Peers whose trace context is believed, as CIDR; empty: loopback and the private ranges.
   std::vector<std::string> trusted_networks;
 };

@@ -55,6 +55,9 @@ ProtocolSettings SettingsOf(const EbpfConfig& config) {
   settings.redis_arguments = config.redis_arguments;
   settings.headers = config.headers;
   settings.secret_names = config.secret_names;
+  settings.tokens = config.tokens;
+  settings.token_salt = config.token_salt.empty() ? BootSalt() : config.token_salt;
+  settings.token_exclude = config.token_exclude;
   return settings;
 }
 

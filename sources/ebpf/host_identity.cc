@@ -18,6 +18,13 @@ uint64_t BootId() {
   return HashText(text);
 }
 
+std::string BootSalt() {
+  std::ifstream file("/proc/sys/kernel/random/boot_id");
+  std::string text;
+  file >> text;
+  return text;
+}
+
 uint64_t NewAgentId() {
   std::random_device random;
   return HashCombine(uint64_t{random()} << 32 | random(), random());

@@ -74,6 +74,9 @@ void ObservationWriter::Write(const Connection& connection, const Exchange& exch
     }
   }
   if (!exchange.truth.empty()) table.Truth(exchange.truth);
+  for (const uint32_t token : exchange.request_tokens.hashes()) table.Token(token);
+  if ((flags & WEFT_FLAG_OPEN) == 0)
+    for (const uint32_t token : exchange.response_tokens.hashes()) table.Token(token | 1);
   table.flags[row] = flags;
 }
 

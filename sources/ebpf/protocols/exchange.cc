@@ -17,6 +17,9 @@ void Exchange::Clear() {
   tag = 0;
   context = TraceContext{};
   attributes.Clear();
+  request_tokens.Clear();
+  response_tokens.Clear();
+  answers_secret = false;
 }
 
 size_t Exchange::MemoryBytes() const {

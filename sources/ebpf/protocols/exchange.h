@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "sources/ebpf/token_set.h"
+
 namespace weft::ebpf {
 
 // As seen by the process that owns the socket.
@@ -87,6 +89,8 @@ struct Exchange {
   uint32_t tag = 0;         // the protocol's own
   TraceContext context;
   Attributes attributes;
+  TokenSet request_tokens, response_tokens;  // TokenReader's
+  bool answers_secret = false;  // what it asks for is a secret: its response gives no tokens
 
   void Clear();
   size_t MemoryBytes() const;

@@ -30,10 +30,11 @@ struct Lane {
   MessageKind kind = MessageKind::kRequest;
   Direction direction = Direction::kReceived;
   Mode mode = Mode::kHead;
-  bool started = false;   // position is valid
-  bool begun = false;     // the head that is awaited has been announced to pairing
-  bool head_cut = false;  // kOpen because the head was not captured whole
-  uint64_t position = 0;  // of the next byte to interpret: the first of `held`
+  bool started = false;      // position is valid
+  bool begun = false;        // the head that is awaited has been announced to pairing
+  bool head_cut = false;     // kOpen because the head was not captured whole
+  bool body_tokens = false;  // the body's first piece is to be read for tokens
+  uint64_t position = 0;     // of the next byte to interpret: the first of `held`
   uint64_t skip = 0;
   Exchange* current = nullptr;  // of the message being passed; null: none, or paired with none
   std::string held;

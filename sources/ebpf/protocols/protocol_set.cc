@@ -29,6 +29,11 @@ ProtocolSet::ProtocolSet(ProtocolSettings settings, Metrics& metrics)
     if (name == kTruthHeader) continue;  // ground truth is never an attribute
     header_keys_.push_back({name, "http.request.header." + name, "http.response.header." + name});
   }
+  if (settings_.tokens) {
+    std::vector<std::string> excluded = settings_.secret_names;
+    excluded.insert(excluded.end(), settings_.token_exclude.begin(), settings_.token_exclude.end());
+    tokens_ = std::make_unique<TokenReader>(settings_.token_salt, excluded);
+  }
   // The order matters where two recognise the same bytes: the stricter one first.
   if (settings_.http1) protocols_.push_back(std::make_unique<http1::Http1>(*this));
   if (settings_.redis) protocols_.push_back(std::make_unique<redis::Redis>(*this));

@@ -12,6 +12,7 @@
 #include "sources/ebpf/protocols/name_limit.h"
 #include "sources/ebpf/protocols/protocol.h"
 #include "sources/ebpf/redact.h"
+#include "sources/ebpf/token_reader.h"
 
 namespace weft::ebpf {
 
@@ -21,12 +22,15 @@ struct ProtocolSettings {
   bool capture_truth = false;        // X-Weft-Truth and weft-truth: arguments; for scoring only
   bool redis_arguments = false;      // db.query.text with its arguments instead of `?`
   std::vector<std::string> headers;  // further request and response headers, to attributes
-  std::vector<std::string> secret_names;  // further query parameters and headers to redact
-  size_t head_bytes = 16384;              // held per direction while a head is incomplete
-  size_t max_open = 4096;                 // unanswered requests per connection ...
-  size_t open_bytes = 1 << 20;            // ... and what they may occupy,
-  size_t open_bytes_total = 32 << 20;     // and those of all connections
-  size_t max_names = 256;                 // distinct span names per process and protocol
+  std::vector<std::string> secret_names;   // further query parameters and headers to redact
+  bool tokens = true;                      // salted hashes of values, for the correlators
+  std::string token_salt;                  // see TokenText
+  std::vector<std::string> token_exclude;  // names whose values are not hashed, beside secrets
+  size_t head_bytes = 16384;               // held per direction while a head is incomplete
+  size_t max_open = 4096;                  // unanswered requests per connection ...
+  size_t open_bytes = 1 << 20;             // ... and what they may occupy,
+  size_t open_bytes_total = 32 << 20;      // and those of all connections
+  size_t max_names = 256;                  // distinct span names per process and protocol
 };
 
 inline constexpr std::string_view kTruthHeader = "x-weft-truth";
@@ -61,6 +65,7 @@ class ProtocolSet {
   const Counters& counters() const { return counters_; }
   const Redactor& redactor() const { return redactor_; }
   const std::vector<HeaderKey>& header_keys() const { return header_keys_; }
+  const TokenReader* tokens() const { return tokens_.get(); }  // null: not wanted
   NameLimit& names() const { return names_; }
   OpenBudget& open_budget() const { return open_budget_; }
   const std::vector<std::unique_ptr<Protocol>>& protocols() const { return protocols_; }
@@ -70,6 +75,7 @@ class ProtocolSet {
   Counters counters_;
   Redactor redactor_;
   std::vector<HeaderKey> header_keys_;
+  std::unique_ptr<TokenReader> tokens_;
   mutable NameLimit names_;
   mutable OpenBudget open_budget_;
   std::vector<std::unique_ptr<Protocol>> protocols_;

@@ -93,6 +93,7 @@ size_t Talk::Interpret(Lane& lane, std::string_view bytes, bool segment_start, b
       case Lane::Mode::kTail:
         if (lane.skip > 0) {
           const uint64_t n = std::min<uint64_t>(lane.skip, rest.size());
+          ReadBodyTokens(lane, rest.substr(0, n), n == lane.skip);
           lane.Advance(n);
           lane.skip -= n;
           if (lane.skip == 0 && lane.mode == Lane::Mode::kTail) FinishMessage(lane);
@@ -104,6 +105,7 @@ size_t Talk::Interpret(Lane& lane, std::string_view bytes, bool segment_start, b
         if (at_start && NextBegins(lane, rest)) {
           FinishMessage(lane);
         } else {
+          ReadBodyTokens(lane, rest, false);
           lane.Advance(rest.size());
         }
         break;
@@ -167,6 +169,7 @@ Outcome Talk::RequestHead(Lane& lane, std::string_view bytes, bool cut) {
   open_.Append(std::move(exchange));
   // (One without an answer leaves when it ends, and until then nothing can be behind it.)
   if (sure_ && !lane.current->one_way) ++answerable_;
+  ReadTokens(lane, bytes, step);
   Enter(lane, step, cut);
   return step.outcome;
 }
@@ -177,6 +180,7 @@ Outcome Talk::ResponseHead(Lane& lane, std::string_view bytes, bool cut) {
   if (step.outcome == Outcome::kInvalid || step.outcome == Outcome::kNeedMore) return step.outcome;
   const uint64_t begin = lane.position + step.lead;
   PairResponse(lane, begin, lane.MarkAt(begin));
+  ReadTokens(lane, bytes, step);
   Enter(lane, step, cut);
   return step.outcome;
 }
@@ -230,6 +234,7 @@ void Talk::Enter(Lane& lane, const Step& step, bool cut) {
 }
 
 Outcome Talk::Body(Lane& lane, std::string_view bytes, bool cut) {
+  ReadBodyTokens(lane, bytes, false);
   const Step step = dialogue_->Continue(lane.kind, bytes, cut, lane.current);
   const bool stuck = step.outcome == Outcome::kSkip && step.used == 0 && step.skip == 0;
   if (step.outcome == Outcome::kInvalid || stuck || (step.outcome == Outcome::kNeedMore && cut)) {
@@ -243,8 +248,25 @@ Outcome Talk::Body(Lane& lane, std::string_view bytes, bool cut) {
   return step.outcome;
 }
 
+void Talk::ReadTokens(Lane& lane, std::string_view bytes, const Step& step) {
+  lane.body_tokens = false;
+  if (set_.tokens() == nullptr || lane.current == nullptr) return;
+  bytes.remove_prefix(step.lead);
+  const uint64_t length = step.skip == kUntilNext ? kUntilNext : step.used - step.lead + step.skip;
+  const bool whole = step.outcome != Outcome::kSkip && length <= bytes.size();
+  lane.body_tokens =
+      set_.tokens()->Message(lane.kind, bytes.substr(0, length), whole, lane.current);
+}
+
+void Talk::ReadBodyTokens(Lane& lane, std::string_view bytes, bool whole) {
+  if (!lane.body_tokens || lane.current == nullptr) return;
+  lane.body_tokens = false;
+  set_.tokens()->Body(lane.kind, bytes, whole, lane.current);
+}
+
 void Talk::FinishMessage(Lane& lane) {
   Exchange* exchange = std::exchange(lane.current, nullptr);
+  lane.body_tokens = false;
   lane.mode = Lane::Mode::kHead;
   lane.begun = false;
   lane.skip = 0;

@@ -61,6 +61,10 @@ class Talk {
   void LoseEnd(Lane& lane);    // inside a message
   void Unsure(const Lane& lane);
 
+  // Of a message's beginning up to `step`, and of the first piece of its body.
+  void ReadTokens(Lane& lane, std::string_view bytes, const Step& step);
+  void ReadBodyTokens(Lane& lane, std::string_view bytes, bool whole);
+
   void FinishMessage(Lane& lane);
   void Close(Exchange* exchange);
   void Abort(Exchange* exchange, const Mark& mark);

@@ -1,0 +1,178 @@
+#include "sources/ebpf/token_reader.h"
+
+#include <algorithm>
+
+#include "engine/api/plugin_abi.h"
+#include "sources/ebpf/protocols/ascii.h"
+#include "sources/ebpf/protocols/http1/head.h"
+#include "sources/ebpf/protocols/redis/commands.h"
+#include "sources/ebpf/protocols/redis/resp.h"
+
+namespace weft::ebpf {
+namespace {
+
+// Headers about the transfer and not its subject, sorted; what begins with one of kPrefixes too.
+// Trace context is evidence of its own, and its span ids differ from hop to hop.
+constexpr std::string_view kHeaders[] = {"accept",
+                                         "accept-charset",
+                                         "accept-encoding",
+                                         "accept-language",
+                                         "accept-ranges",
+                                         "age",
+                                         "allow",
+                                         "alt-svc",
+                                         "b3",
+                                         "cache-control",
+                                         "connection",
+                                         "content-encoding",
+                                         "content-language",
+                                         "content-length",
+                                         "content-type",
+                                         "date",
+                                         "dnt",
+                                         "etag",
+                                         "expires",
+                                         "host",
+                                         "if-modified-since",
+                                         "if-none-match",
+                                         "keep-alive",
+                                         "last-modified",
+                                         "origin",
+                                         "pragma",
+                                         "range",
+                                         "server",
+                                         "strict-transport-security",
+                                         "te",
+                                         "traceparent",
+                                         "tracestate",
+                                         "transfer-encoding",
+                                         "upgrade",
+                                         "upgrade-insecure-requests",
+                                         "user-agent",
+                                         "vary",
+                                         "via",
+                                         "x-powered-by",
+                                         "x-weft-truth"};
+static_assert(std::ranges::is_sorted(kHeaders));
+constexpr std::string_view kPrefixes[] = {"access-control-", "sec-", "x-b3-"};
+constexpr size_t kMaxName = 64;
+constexpr size_t kMaxElements = 64;  // of a Redis reply
+
+// Of no use: says nothing about the subject, or may be anything.
+bool IsIdle(std::string_view name) {
+  if (name.size() > kMaxName) return true;
+  char buffer[kMaxName];
+  std::ranges::transform(name, buffer, Lower);
+  const std::string_view lower(buffer, name.size());
+  return std::ranges::binary_search(kHeaders, lower) ||
+         std::ranges::any_of(kPrefixes, [&](auto prefix) { return lower.starts_with(prefix); });
+}
+
+bool LooksBinary(std::string_view bytes) {
+  return std::ranges::any_of(bytes.substr(0, 16), [](char c) {
+    return static_cast<unsigned char>(c) < 0x20 && c != '\t' && c != '\r' && c != '\n';
+  });
+}
+
+}  // namespace
+
+bool TokenReader::Message(MessageKind kind, std::string_view bytes, bool whole,
+                          Exchange* exchange) const {
+  const bool request = kind == MessageKind::kRequest;
+  TokenSet* out = request ? &exchange->request_tokens : &exchange->response_tokens;
+  if (exchange->protocol == WEFT_PROTOCOL_HTTP1) return Http(kind, bytes, whole, out);
+  if (exchange->protocol != WEFT_PROTOCOL_REDIS) return false;
+  if (request)
+    RedisRequest(bytes, exchange);
+  else if (!exchange->answers_secret)
+    RedisReply(bytes, out);
+  return false;
+}
+
+void TokenReader::Body(MessageKind kind, std::string_view bytes, bool whole,
+                       Exchange* exchange) const {
+  HttpBody(bytes, whole,
+           kind == MessageKind::kRequest ? &exchange->request_tokens : &exchange->response_tokens);
+}
+
+bool TokenReader::Http(MessageKind kind, std::string_view bytes, bool whole, TokenSet* out) const {
+  http1::StartLine line;
+  const Step first = kind == MessageKind::kRequest ? http1::ReadRequestLine(bytes, true, &line)
+                                                   : http1::ReadStatusLine(bytes, true, &line);
+  if (first.outcome != Outcome::kDone) return false;
+  std::string_view target = line.target;
+  if (const size_t scheme = target.find("://");
+      !target.empty() && target[0] != '/' && scheme != std::string_view::npos)
+    target.remove_prefix(std::min(target.find_first_of("/?", scheme + 3), target.size()));
+  text_.ScanEncoded(target.substr(0, target.find('#')), line.cut, out);
+  if (line.cut) return false;
+
+  http1::FieldCursor fields(bytes, first.used);
+  http1::FieldCursor::Item item{};
+  bool encoded = false;
+  while ((item = fields.Next()) == http1::FieldCursor::Item::kField) {
+    encoded |= EqualsNoCase(fields.name(), "content-encoding");
+    if (!IsIdle(fields.name()) && !text_.IsSecretHeader(fields.name()))
+      text_.Scan(fields.value(), false, out);
+  }
+  if (item != http1::FieldCursor::Item::kEnd || encoded) return false;
+  if (fields.position() == bytes.size()) return !whole;
+  HttpBody(bytes.substr(fields.position()), whole, out);
+  return false;
+}
+
+void TokenReader::HttpBody(std::string_view bytes, bool whole, TokenSet* out) const {
+  if (LooksBinary(bytes)) return;
+  // The sizes of the first and the last chunk are no values.
+  constexpr std::string_view kLastChunk = "\r\n0\r\n\r\n";
+  if (bytes.ends_with(kLastChunk)) bytes.remove_suffix(kLastChunk.size());
+  size_t digits = 0;
+  while (digits < bytes.size() && digits <= 8 && HexValue(bytes[digits]) >= 0) ++digits;
+  if (digits > 0 && bytes.substr(digits, 2) == "\r\n") bytes.remove_prefix(digits + 2);
+  if (bytes.empty()) return;
+  if (IsAlpha(bytes[0]) || IsDigit(bytes[0]))  // a form, perhaps
+    text_.ScanEncoded(bytes, !whole, out);
+  else
+    text_.Scan(bytes, !whole, out);
+}
+
+void TokenReader::RedisRequest(std::string_view bytes, Exchange* exchange) const {
+  redis::Element element;
+  Step step = redis::ReadElement(bytes, &element);
+  if (step.outcome != Outcome::kDone || element.type != '*') return;
+  uint64_t left = element.children;
+  const redis::Command* command = nullptr;
+  for (bool first = true; left > 0; --left, first = false) {
+    bytes.remove_prefix(std::min<size_t>(bytes.size(), step.used));
+    step = redis::ReadElement(bytes, &element);
+    if (step.outcome != Outcome::kDone || element.type != '$') return;
+    if (first) {
+      command = redis::FindCommand(element.text);
+      // CONFIG SET requirepass, ACL SETUSER and what modules may bring: nobody knows.
+      exchange->answers_secret = command == nullptr || command->special == redis::Special::kAuth ||
+                                 command->special == redis::Special::kContainer;
+      if (exchange->answers_secret) return;
+    } else {
+      const bool cut = element.text.size() + 2 < element.body;
+      exchange->answers_secret |= text_.Scan(element.text, cut, &exchange->request_tokens);
+      if (cut) return;
+    }
+    if (bytes.size() - step.used < element.body) return;
+    step.used += static_cast<size_t>(element.body);
+  }
+}
+
+void TokenReader::RedisReply(std::string_view bytes, TokenSet* out) const {
+  redis::Element element;
+  for (size_t n = 0; n < kMaxElements; ++n) {
+    const Step step = redis::ReadElement(bytes, &element);
+    if (step.outcome != Outcome::kDone || element.type == '-' || element.type == '!') return;
+    const bool value = element.type == '$' || element.type == ':' || element.type == '=';
+    const bool cut = element.body != 0 && element.text.size() + 2 < element.body;
+    if (value && !element.null) text_.Scan(element.text, cut, out);
+    if (bytes.size() - step.used < element.body) return;
+    bytes.remove_prefix(step.used + static_cast<size_t>(element.body));
+  }
+}
+
+}  // namespace weft::ebpf

@@ -1,0 +1,39 @@
+// TokenReader: the tokens of one message of HTTP/1 or Redis, from the bytes of it that were
+// captured.
+//
+// Called by Talk with the beginning of each message and with the first piece of its body; later
+// pieces are not read, because a value may have its secret name in the piece before. Headers that
+// say how and not what are left out, and so are secrets and the ground truth of scoring.
+// Immutable; any thread.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sources/ebpf/protocols/exchange.h"
+#include "sources/ebpf/protocols/protocol.h"
+#include "sources/ebpf/token_text.h"
+
+namespace weft::ebpf {
+
+class TokenReader {
+ public:
+  TokenReader(std::string_view salt, const std::vector<std::string>& excluded)
+      : text_(salt, excluded) {}
+
+  // Head and what follows it. `whole`: the message ends with the bytes. Writes to exchange->tokens.
+  // True when the body's first piece is still to come and wanted.
+  bool Message(MessageKind kind, std::string_view bytes, bool whole, Exchange* exchange) const;
+  void Body(MessageKind kind, std::string_view bytes, bool whole, Exchange* exchange) const;
+
+ private:
+  bool Http(MessageKind kind, std::string_view bytes, bool whole, TokenSet* out) const;
+  void HttpBody(std::string_view bytes, bool whole, TokenSet* out) const;
+  void RedisRequest(std::string_view bytes, Exchange* exchange) const;
+  void RedisReply(std::string_view bytes, TokenSet* out) const;
+
+  TokenText text_;
+};
+
+}  // namespace weft::ebpf

@@ -2,7 +2,7 @@
 PRESET ?= release
 BUILD  := build/$(PRESET)
 
-.PHONY: help deps configured build demo test bench bench-cost clean format tidy
+.PHONY: help deps configured build demo test test-kernels bench bench-cost clean format tidy
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,6 +25,12 @@ test: deps  ## build and run all tests
 	@cmake --build build/dev
 	@ctest --test-dir build/dev --output-on-failure -j2; code=$$?; \
 	  tests/skipped build/dev/Testing/Temporary/LastTest.log; exit $$code
+
+test-kernels: deps  ## boot the kernels that the README claims in QEMU and trace there (some 5 minutes)
+	@.ci/deps kernels
+	@[ -f build/dev/build.ninja ] || cmake --preset dev
+	@cmake --build build/dev --target product
+	@tests/kernels/run build/dev
 
 bench: configured  ## benchmarks: CSV in build/bench
 	@cmake --build $(BUILD) --target benches

@@ -36,6 +36,18 @@ static __always_inline void weft_fill(struct weft_data *d, const struct weft_soc
 	__builtin_memset(d->pad, 0, sizeof(d->pad));
 }
 
+/* Newer kernels (seen on 7.2) take a bare pointer out of a structure for memory, and what is computed
+ * from it too: no bound of a read may come from it. The difference of two such is a number for all. */
+static __always_inline unsigned long weft_number_of(const void *address)
+{
+	unsigned long number = (unsigned long)address, zero = number;
+
+	asm volatile("%[zero] &= 0\n\t"
+		     "%[number] -= %[zero]"
+		     : [number] "+r"(number), [zero] "+r"(zero));
+	return number;
+}
+
 /* Reads `n` <= size bytes; where they reach into a page that is not there, those before it.
  * `size` is a power of two. Returns how many were read. */
 static __always_inline __u32 weft_read_user(__u8 *to, __u32 n, __u32 size, const void *from)
@@ -51,7 +63,7 @@ static __always_inline __u32 weft_read_user(__u8 *to, __u32 n, __u32 size, const
 		n = size;
 	if (!bpf_probe_read_user(to, n, from))
 		return n;
-	in_page = WEFT_PAGE_SIZE - ((unsigned long)from & (WEFT_PAGE_SIZE - 1));
+	in_page = WEFT_PAGE_SIZE - (weft_number_of(from) & (WEFT_PAGE_SIZE - 1));
 	if (in_page >= n)
 		return 0;
 	asm volatile("" : "+r"(in_page));

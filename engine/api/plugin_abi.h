@@ -59,7 +59,12 @@ enum weft_kind { /* OpenTelemetry's SpanKind numbers */
                  WEFT_KIND_CONSUMER = 5
 };
 enum weft_status { WEFT_STATUS_UNSET = 0, WEFT_STATUS_OK = 1, WEFT_STATUS_ERROR = 2 };
-enum weft_protocol { WEFT_PROTOCOL_UNKNOWN = 0, WEFT_PROTOCOL_HTTP1 = 1, WEFT_PROTOCOL_REDIS = 2 };
+enum weft_protocol {
+  WEFT_PROTOCOL_UNKNOWN = 0,
+  WEFT_PROTOCOL_HTTP1 = 1,
+  WEFT_PROTOCOL_REDIS = 2,
+  WEFT_PROTOCOL_TCP = 3 /* not understood: bytes and time of a connection, no exchange */
+};
 
 /* Why a span is in a correlator's view. */
 enum weft_role {

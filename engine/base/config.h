@@ -41,6 +41,7 @@ struct EbpfSettings {
   std::vector<std::string> headers;
   std::vector<std::string> secret_names;
   bool redis_arguments = false;
+  bool tcp_spans = true;
   bool capture_truth = false;
   bool tokens = true;
   std::string token_salt;

@@ -71,6 +71,8 @@ const ConfigKey kKeys[] = {
    "Any text; a secret. The same on all agents that write to one engine. Empty: one that is new at\neach boot of the host."},
   {"sources.ebpf.tokens.exclude", TEXTS(ebpf.token_exclude),
    "Headers, parameters and JSON keys whose values are not hashed, beside sources.ebpf.secret_names."},
+  {"sources.ebpf.tcp_spans", BOOL(ebpf.tcp_spans),
+   "Connections in no protocol that weft reads, TLS too, become spans named tcp: addresses, bytes\nand time, never content."},
   {"sources.ebpf.capture_truth", BOOL(ebpf.capture_truth),
    "Keep the header X-Weft-Truth, for scoring with `weft eval`. No correlator, sampler or id\nsees it."},
 

@@ -166,6 +166,7 @@ class Doctor final : public Command {
       if (check.state != CheckState::kOk && !check.remedy.empty())
         fmt::print("  {:<4}  {:<{}}  -> {}\n", "", "", width, check.remedy);
     }
+    PrintUnread(store);
     if (store.ledger.empty()) return;
     fmt::print("\nLedger of the newest run in the store:\n");
     for (const LedgerIdentity& identity : identities) {
@@ -178,6 +179,16 @@ class Doctor final : public Command {
                  right,
                  identity.Holds() ? "" : fmt::format("  (difference {})", identity.Difference()));
     }
+  }
+
+  static void PrintUnread(const StoreState& store) {
+    if (store.unread.empty()) return;
+    fmt::print(
+        "\nConnections in no protocol that weft reads (spans named tcp), and what they look "
+        "like:\n");
+    for (const UnreadTraffic& one : store.unread)
+      fmt::print("  {:<10}  {} {} {}: {} spans, {}\n", one.guess.empty() ? "?" : one.guess,
+                 one.service, one.server ? "<-" : "->", one.peer, one.spans, ShortSize(one.bytes));
   }
 
   static void PrintJson(const std::vector<Check>& checks, const StoreState& store,
@@ -193,6 +204,18 @@ class Doctor final : public Command {
       json.Field("state", check.state == CheckState::kFail ? "fail" : StateName(check.state));
       json.Field("detail", check.detail);
       json.Field("remedy", check.remedy);
+      json.End();
+    }
+    json.End();
+    json.BeginArray("unread");
+    for (const UnreadTraffic& one : store.unread) {
+      json.BeginObject();
+      json.Field("service", one.service);
+      json.Field("kind", one.server ? "server" : "client");
+      json.Field("peer", one.peer);
+      json.Field("guess", one.guess);
+      json.Field("spans", one.spans);
+      json.Field("bytes", one.bytes);
       json.End();
     }
     json.End();

@@ -50,6 +50,7 @@ ebpf::EbpfConfig ToEbpfConfig(const Config& config) {
   out.tokens = settings.tokens;
   out.token_salt = settings.token_salt;
   out.token_exclude = settings.token_exclude;
+  out.tcp_spans = settings.tcp_spans;
   out.trusted_networks = config.networks;
   return out;
 }

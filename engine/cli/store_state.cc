@@ -25,6 +25,32 @@ uint64_t BytesOnDisk(const std::string& path) {
 }
 
 #if WEFT_HAVE_SQLITE
+// Only the newest spans are looked at: a store may be large.
+constexpr std::string_view kUnread = R"(
+  SELECT o.service, coalesce(c.peer, ''), o.kind = 2,
+    coalesce(json_extract(coalesce(s.attributes, '{}'), '$."weft.protocol_guess"'),
+      json_extract(coalesce(a.json, '{}'), '$."weft.protocol_guess"'), '') AS guess,
+    count(*), sum(s.request_bytes + s.response_bytes)
+  FROM (SELECT * FROM span_rows ORDER BY id DESC LIMIT 100000) s
+  JOIN operations o ON o.id = s.operation AND o.protocol = 3
+  LEFT JOIN connection_rows c ON c.id = s.connection
+  LEFT JOIN attribute_sets a ON a.id = s.attribute_set
+  GROUP BY 1, 2, 3, 4 ORDER BY 5 DESC, 1, 2 LIMIT 10)";
+
+Result<void> ReadUnread(const sql::Database& db, StoreState& state) {
+  auto rows = db.Prepare(kUnread);
+  if (!rows) return std::unexpected(rows.error());
+  while (true) {
+    const auto row = rows->Step();
+    if (!row) return std::unexpected(row.error());
+    if (!*row) return {};
+    state.unread.push_back({std::string(rows->Text(0)), std::string(rows->Text(1)),
+                            rows->Int(2) != 0, std::string(rows->Text(3)),
+                            static_cast<uint64_t>(rows->Int(4)),
+                            static_cast<uint64_t>(rows->Int(5))});
+  }
+}
+
 Result<void> Read(const std::string& path, StoreState& state) {
   auto db = sql::Database::OpenForReading(path);
   if (!db) return std::unexpected(db.error());
@@ -39,6 +65,7 @@ Result<void> Read(const std::string& path, StoreState& state) {
   WEFT_TRY(count("SELECT count(*) FROM span_rows", state.spans));
   WEFT_TRY(count("SELECT ended FROM runs ORDER BY id DESC LIMIT 1", ended));
   state.run_ended = ended != 0;
+  WEFT_TRY(ReadUnread(*db, state));
   auto rows = db->Prepare("SELECT name, value FROM ledger ORDER BY name");
   if (!rows) return std::unexpected(rows.error());
   while (true) {

@@ -4,10 +4,19 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "engine/cli/ledger.h"
 
 namespace weft::cli {
+
+// Connections that weft saw and did not understand (spans named `tcp`), by who talks to whom.
+struct UnreadTraffic {
+  std::string service, peer;
+  bool server = false;  // `service` is the one that was called
+  std::string guess;    // by the first bytes; may be empty
+  uint64_t spans = 0, bytes = 0;
+};
 
 struct StoreState {
   bool exists = false;
@@ -16,6 +25,7 @@ struct StoreState {
   uint64_t bytes = 0;  // on disk, log included
   Counters ledger;     // of the newest run
   bool run_ended = false;
+  std::vector<UnreadTraffic> unread;  // of the newest spans, the most first; at most 10
 };
 
 StoreState ReadStoreState(const std::string& path);

@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 
 #include "engine/api/ids.h"
+#include "engine/base/hash.h"
 
 namespace weft::ebpf {
 namespace {
@@ -19,10 +20,11 @@ size_t Index(Direction direction) { return static_cast<size_t>(direction); }
 
 }  // namespace
 
-Connection::Connection(const ProtocolSet& protocols, ConnectionSink& sink,
-                       const weft_connection& wire, uint64_t id)
-    : sink_(sink),
-      id_(id),
+Connection::Connection(const ConnectionOptions& options, const ProtocolSet& protocols,
+                       ConnectionSink& sink, const weft_connection& wire)
+    : options_(options),
+      sink_(sink),
+      id_(HashCombine(wire.cookie, options.boot_id)),
       wire_(wire),
       local_address_(AddressText(wire.family, wire.local_address)),
       remote_address_(AddressText(wire.family, wire.remote_address)),
@@ -41,28 +43,62 @@ Connection::Fed Connection::OnData(const weft_data& record, std::string_view pay
   streams_[Index(Opposite(direction))].Hint(record.peer_seq);
   last_ = Mark{static_cast<int64_t>(record.time_ns), record.pid, record.tid, record.fd};
   if (first) first_request_ = placed.position;
-  if (conversation_ && placed.length != 0) {
-    Expect(direction, placed.position);
-    Segment segment;
-    segment.position = placed.position;
-    segment.bytes = payload.size() > placed.repeated ? payload.substr(placed.repeated) : "";
-    segment.length = placed.length;
-    segment.mark = last_;
-    conversation_->Feed(direction, segment);
+  payload.remove_prefix(std::min<size_t>(payload.size(), placed.repeated));
+  const bool understood = understood_;
+  if (conversation_) Feed(direction, placed, record, payload);
+  if (options_.tcp_spans && !understood_ && placed.length != 0) Observe(direction, placed, payload);
+  if (understood_ && !understood && activity_) {
+    // What went before was the beginning of this.
+    if (activity_->open() && activity_->announced) TakeActivity();
+    activity_.reset();
   }
-  if (conversation_ && (record.flags & WEFT_DATA_FIN_READ) != 0)
-    conversation_->EndDirection(direction, last_);
-  if (conversation_ && conversation_->given_up()) conversation_.reset();
+  if (conversation_ && conversation_->given_up()) {
+    conversation_.reset();
+    understood_ = false;
+  }
   return {placed.missing, placed.repeated};
+}
+
+void Connection::Feed(Direction direction, const Stream::Placement& placed, const weft_data& record,
+                      std::string_view payload) {
+  if (placed.length != 0) {
+    Expect(direction, placed.position);
+    conversation_->Feed(direction, {placed.position, payload, placed.length, last_});
+  }
+  if ((record.flags & WEFT_DATA_FIN_READ) != 0) conversation_->EndDirection(direction, last_);
+  if (!understood_) understood_ = conversation_->protocol() != 0;
+}
+
+void Connection::Observe(Direction direction, const Stream::Placement& placed,
+                         std::string_view payload) {
+  if (!activity_)
+    activity_ = std::make_unique<TcpActivity>(wire_, options_.boot_id, wire_.opened_ns == 0);
+  EndActivity(last_.time_ns);
+  activity_->Add(direction, placed.position, streams_[Index(Opposite(direction))].ExpectedSeq(),
+                 placed.length + placed.missing, last_);
+  if (placed.missing != 0) activity_->Incomplete();
+  activity_->Look(payload, placed.length);
+}
+
+void Connection::EndActivity(int64_t now_ns) {
+  if (activity_ && activity_->Due(now_ns) && !waiting()) TakeActivity();
+}
+
+void Connection::TakeActivity() {
+  Exchange slice;
+  activity_->Take(&slice);
+  sink_.OnActivity(*this, slice);
 }
 
 void Connection::OnClose(int64_t time_ns) {
   closed_ = true;
   last_.time_ns = time_ns;
   if (conversation_) conversation_->End(last_);
+  if (activity_ && activity_->open()) TakeActivity();
 }
 
 uint64_t Connection::WireIdOf(const Exchange& exchange) const {
+  if (exchange.wire_id != 0) return exchange.wire_id;
   const auto request = static_cast<uint32_t>(exchange.request.begin);
   if (exchange.has_response)
     return api::WireId(request, static_cast<uint32_t>(exchange.response.begin));

@@ -15,6 +15,7 @@
 #include "bpf/wire.h"
 #include "sources/ebpf/protocols/conversation.h"
 #include "sources/ebpf/stream.h"
+#include "sources/ebpf/tcp_activity.h"
 
 namespace weft::ebpf {
 
@@ -24,13 +25,21 @@ class ConnectionSink {
  public:
   virtual ~ConnectionSink() = default;
   virtual void OnClosed(Connection& connection, const Exchange& exchange) = 0;
+  // A slice of what is not understood has ended; as an exchange without a content.
+  virtual void OnActivity(Connection& connection, const Exchange& slice) = 0;
+};
+
+struct ConnectionOptions {
+  uint64_t boot_id = 0;
+  bool tcp_spans = true;    // tell of connections that no parser understands
+  int64_t attached_ns = 0;  // since when records come
 };
 
 class Connection final : private ExchangeSink {
  public:
-  // `id`: the socket cookie mixed with the boot id.
-  Connection(const ProtocolSet& protocols, ConnectionSink& sink, const weft_connection& wire,
-             uint64_t id);
+  // Lends everything but `wire`.
+  Connection(const ConnectionOptions& options, const ProtocolSet& protocols, ConnectionSink& sink,
+             const weft_connection& wire);
 
   // What a record did to its stream.
   struct Fed {
@@ -40,6 +49,7 @@ class Connection final : private ExchangeSink {
   Fed OnData(const weft_data& record, std::string_view payload);
   void OnClose(int64_t time_ns);
 
+  // The socket cookie mixed with the boot id.
   uint64_t id() const { return id_; }
   const weft_connection& wire() const { return wire_; }
   std::string_view local_address() const { return local_address_; }
@@ -57,6 +67,17 @@ class Connection final : private ExchangeSink {
     return conversation_ ? conversation_->OldestStartNs() : std::numeric_limits<int64_t>::max();
   }
 
+  // What is going on where nothing is understood; null if there is no such thing.
+  TcpActivity* activity() const {
+    return activity_ && activity_->open() && !waiting() ? activity_.get() : nullptr;
+  }
+  // The same in any state. Requires: there is one.
+  TcpActivity& any_activity() const { return *activity_; }
+  // Something is going on that has not been handed out.
+  bool busy() const { return (activity_ && activity_->open()) || waiting(); }
+  // Hands it out if it is due.
+  void EndActivity(int64_t now_ns);
+
   // 0: not known before the response comes (the request was pipelined).
   uint64_t WireIdOf(const Exchange& exchange) const;
   // The first exchange of a connection whose begin was seen.
@@ -71,6 +92,14 @@ class Connection final : private ExchangeSink {
 
  private:
   void OnClosed(const Exchange& exchange) override;
+  // Bytes that may still turn out to be the beginning of something.
+  bool waiting() const {
+    return conversation_ && conversation_->OldestStartNs() != std::numeric_limits<int64_t>::max();
+  }
+  void Feed(Direction direction, const Stream::Placement& placed, const weft_data& record,
+            std::string_view payload);
+  void Observe(Direction direction, const Stream::Placement& placed, std::string_view payload);
+  void TakeActivity();
 
   // Requests from this position on were sent or received while the other direction stood at `seq`.
   struct Expectation {
@@ -82,6 +111,7 @@ class Connection final : private ExchangeSink {
   void Expect(Direction requests, uint64_t position);
   uint32_t ExpectedSeq(Direction requests, uint64_t position) const;
 
+  const ConnectionOptions& options_;
   ConnectionSink& sink_;
   uint64_t id_;
   weft_connection wire_;
@@ -89,6 +119,8 @@ class Connection final : private ExchangeSink {
   Stream streams_[2];  // by Direction
   Expectation expected_[2][kExpectations];
   std::unique_ptr<Conversation> conversation_;
+  bool understood_ = false;  // the conversation knows the protocol
+  std::unique_ptr<TcpActivity> activity_;
   uint64_t first_request_ = 0;
   Mark last_;
   bool closed_ = false;

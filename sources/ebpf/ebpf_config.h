@@ -40,6 +40,7 @@ struct EbpfConfig {
   bool tokens = true;                      // publish salted hashes of values
   std::string token_salt;                  // empty: one of this boot of this host
   std::vector<std::string> token_exclude;  // names whose values are not hashed
+  bool tcp_spans = true;                   // spans of connections that no parser understands
   // Peers whose trace context is believed, as CIDR; empty: loopback and the private ranges.
   std::vector<std::string> trusted_networks;
 };

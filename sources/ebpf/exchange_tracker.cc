@@ -21,6 +21,9 @@ constexpr int64_t kStalledHeads = 2;
 ExchangeTracker::ExchangeTracker(Options options, const ProtocolSet& protocols,
                                  ObservationWriter& writer, Metrics& metrics)
     : options_(options),
+      connection_options_{.boot_id = options.boot_id,
+                          .tcp_spans = options.tcp_spans,
+                          .attached_ns = options.attached_ns},
       protocols_(protocols),
       writer_(writer),
       records_(metrics.Get("agent.records")),
@@ -31,7 +34,10 @@ ExchangeTracker::ExchangeTracker(Options options, const ProtocolSet& protocols,
       made_(metrics.Get("agent.connections")),
       forgotten_(metrics.Get("agent.connections_forgotten")),
       unrecognised_(metrics.Get("agent.unrecognised_records")),
-      overflow_(metrics.Get("agent.connections_overflow")) {}
+      overflow_(metrics.Get("agent.connections_overflow")),
+      tcp_spans_(metrics.Get("agent.tcp_spans")),
+      tcp_limited_(metrics.Get("agent.tcp_limited")),
+      metrics_(metrics) {}
 
 ExchangeTracker::~ExchangeTracker() = default;
 
@@ -52,9 +58,9 @@ void ExchangeTracker::OnData(const weft_data& record, std::string_view payload) 
     }
     made_.Add();
     it = connections_
-             .emplace(cookie, std::make_unique<Connection>(
-                                  protocols_, static_cast<ConnectionSink&>(*this),
-                                  record.connection, HashCombine(cookie, options_.boot_id)))
+             .emplace(cookie, std::make_unique<Connection>(connection_options_, protocols_,
+                                                           static_cast<ConnectionSink&>(*this),
+                                                           record.connection))
              .first;
     if (addresses_.size() < kMaxAddresses) addresses_.emplace(it->second->local_address());
   }
@@ -67,14 +73,47 @@ void ExchangeTracker::OnData(const weft_data& record, std::string_view payload) 
 }
 
 void ExchangeTracker::List(Connection& connection) {
-  if (connection.listed || connection.OldestStartNs() == std::numeric_limits<int64_t>::max())
-    return;
+  if (connection.listed || !connection.busy()) return;
   connection.listed = true;
   active_.push_back(&connection);
 }
 
 void ExchangeTracker::OnClosed(Connection& connection, const Exchange& exchange) {
   writer_.Write(connection, exchange, finish_ns_ != 0 ? WEFT_FLAG_OPEN_AT_EXIT : 0, finish_ns_);
+}
+
+bool ExchangeTracker::AdmitActivity(TcpActivity& activity) {
+  if (activity.announced) return true;
+  if (activity.limited) return false;
+  if (tcp_rows_ == options_.max_tcp_rows) {
+    activity.limited = true;
+    tcp_limited_.Add();
+    return false;
+  }
+  tcp_rows_++;
+  if (!activity.counted) {
+    activity.counted = true;
+    const std::string_view guess = activity.guess().empty() ? "unknown" : activity.guess();
+    metrics_.Get("agent.tcp_connections{guess=" + std::string(guess) + "}").Add();
+  }
+  return true;
+}
+
+void ExchangeTracker::OnActivity(Connection& connection, const Exchange& slice) {
+  if (!AdmitActivity(connection.any_activity())) return;
+  tcp_spans_.Add();
+  OnClosed(connection, slice);
+}
+
+void ExchangeTracker::AnnounceActivity(Connection& connection, int64_t now_ns) {
+  TcpActivity* const activity = connection.activity();
+  if (activity == nullptr || activity->announced ||
+      activity->begin_ns() > now_ns - options_.announce_after_ns || !AdmitActivity(*activity))
+    return;
+  Exchange slice;
+  activity->Describe(&slice);
+  writer_.Write(connection, slice, WEFT_FLAG_OPEN);
+  activity->announced = true;
 }
 
 bool ExchangeTracker::Announced(const Connection& connection, const Exchange& exchange) {
@@ -104,17 +143,20 @@ void ExchangeTracker::Sweep(int64_t now_ns) {
 
   size_t kept = 0;
   for (Connection* connection : active_) {
-    if (connection->OldestStartNs() == std::numeric_limits<int64_t>::max()) {
+    connection->EndActivity(now_ns);
+    if (!connection->busy()) {
       connection->listed = false;
       continue;
     }
     Announce(*connection, now_ns);
+    AnnounceActivity(*connection, now_ns);
     active_[kept++] = connection;
   }
   active_.resize(kept);
 
   if (now_ns >= next_forget_ns_) {
     next_forget_ns_ = now_ns + kForgetEveryNs;
+    tcp_rows_ = 0;
     ForgetIdle(now_ns);
   }
 }
@@ -152,6 +194,9 @@ int64_t ExchangeTracker::Watermark(int64_t limit_ns) const {
     // A head that is not whole yet has no exchange.
     const int64_t oldest = connection->OldestStartNs();
     if (!announced && oldest > stalled) watermark = std::min(watermark, oldest);
+    const TcpActivity* const activity = connection->activity();
+    if (activity != nullptr && !activity->announced && !activity->limited)
+      watermark = std::min(watermark, activity->begin_ns());
   }
   return watermark;
 }

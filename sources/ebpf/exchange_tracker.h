@@ -4,6 +4,9 @@
 // it made-up records. Each exchange becomes one closed row; one that is older than `announce_after`
 // becomes an open row before, so that Watermark() can pass its begin.
 //
+// Connections that no parser understands become `tcp` rows (tcp_activity.h), at most max_tcp_rows a
+// second: agent.tcp_spans, agent.tcp_limited (beyond that), agent.tcp_connections{guess=...}.
+//
 // Ledger: agent.records = agent.decoded + agent.parse_failed. Beside it agent.repeats (sends that
 // the kernel had refused), agent.gap_bytes, agent.unrecognised_records, agent.connections_overflow
 // (records of connections beyond the bound).
@@ -33,6 +36,9 @@ class ExchangeTracker final : private ConnectionSink {
     // treated like one that was there before the agent.
     int64_t idle_ns = 300 * kSecond;
     size_t max_connections = 262144;
+    bool tcp_spans = true;
+    uint32_t max_tcp_rows = 1000;  // a second
+    int64_t attached_ns = 0;       // since when records come
   };
   // References must outlive the tracker.
   ExchangeTracker(Options options, const ProtocolSet& protocols, ObservationWriter& writer,
@@ -60,21 +66,28 @@ class ExchangeTracker final : private ConnectionSink {
     uint64_t cookie, time_ns;
   };
   void OnClosed(Connection& connection, const Exchange& exchange) override;
+  void OnActivity(Connection& connection, const Exchange& slice) override;
+  // False where the second's rows are used up.
+  bool AdmitActivity(TcpActivity& activity);
+  void AnnounceActivity(Connection& connection, int64_t now_ns);
   void Announce(Connection& connection, int64_t now_ns);
   void ForgetIdle(int64_t now_ns);
   void List(Connection& connection);
   static bool Announced(const Connection& connection, const Exchange& exchange);
 
   Options options_;
+  ConnectionOptions connection_options_;
   const ProtocolSet& protocols_;
   ObservationWriter& writer_;
   Counter &records_, &decoded_, &parse_failed_, &repeats_, &gap_bytes_, &made_, &forgotten_,
-      &unrecognised_, &overflow_;
+      &unrecognised_, &overflow_, &tcp_spans_, &tcp_limited_;
+  Metrics& metrics_;
   std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections_;  // by cookie
   std::vector<Connection*> active_;  // with something not handed out yet
   std::vector<Closing> closing_;
   std::vector<uint64_t> closed_;  // cookies, oldest first; kept for late records of theirs
   int64_t next_forget_ns_ = 0;
+  uint32_t tcp_rows_ = 0;  // in this second
   int64_t finish_ns_ = 0;  // not 0: the agent stops
   std::unordered_set<std::string> addresses_;
 };

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "engine/api/ids.h"
+#include "engine/base/hash.h"
 
 namespace weft::ebpf {
 namespace {
@@ -39,7 +40,11 @@ void ObservationWriter::Write(const Connection& connection, const Exchange& exch
       publisher_.AddRow({info.id, info.pid, info.service_name, info.executable, info.attributes});
   const uint32_t row = table.n() - 1;
   const auto side = IsServer(exchange) ? api::Side::kServer : api::Side::kClient;
-  const uint64_t key = api::ExchangeKey(connection.id(), exchange.request.begin, side);
+  // A slice of what is not understood may begin where a request does.
+  const uint64_t owner = exchange.protocol == WEFT_PROTOCOL_TCP
+                             ? HashCombine(connection.id(), exchange.response.begin)
+                             : connection.id();
+  const uint64_t key = api::ExchangeKey(owner, exchange.request.begin, side);
   const uint64_t wire_id = connection.WireIdOf(exchange);
 
   table.exchange[row] = key;

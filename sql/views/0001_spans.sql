@@ -16,7 +16,7 @@ SELECT
   o.name AS operation,
   CASE o.kind WHEN 1 THEN 'INTERNAL' WHEN 2 THEN 'SERVER' WHEN 3 THEN 'CLIENT' WHEN 4 THEN 'PRODUCER'
     WHEN 5 THEN 'CONSUMER' ELSE 'UNSPECIFIED' END AS kind,
-  CASE o.protocol WHEN 1 THEN 'http' WHEN 2 THEN 'redis' ELSE '' END AS protocol,
+  CASE o.protocol WHEN 1 THEN 'http' WHEN 2 THEN 'redis' WHEN 3 THEN 'tcp' ELSE '' END AS protocol,
   s.start_ns AS start_ns,
   s.start_ns + s.duration_ns AS end_ns,
   s.duration_ns AS duration_ns,

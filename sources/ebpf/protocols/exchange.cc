@@ -15,6 +15,7 @@ void Exchange::Clear() {
   truth.clear();
   trace_state.clear();
   tag = 0;
+  wire_id = 0;
   context = TraceContext{};
   attributes.Clear();
   request_tokens.Clear();

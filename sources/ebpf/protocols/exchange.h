@@ -87,6 +87,7 @@ struct Exchange {
   std::string trace_state;  // of a valid tracestate header beside a valid traceparent
   std::string truth;        // scoring only; never an attribute
   uint32_t tag = 0;         // the protocol's own
+  uint64_t wire_id = 0;     // where it is not made of the positions above
   TraceContext context;
   Attributes attributes;
   TokenSet request_tokens, response_tokens;  // TokenReader's

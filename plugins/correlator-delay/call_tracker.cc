@@ -65,10 +65,12 @@ void CallTracker::Handle(const Event& e) {
   switch (e.what) {
     case kBegin:
       position_[e.number] = static_cast<uint32_t>(open_.size());
-      open_.push_back({e.number,
-                       kNone,
-                       {states_->Start(history_->requests[e.number].operation), e.at,
-                        &history_->requests[e.number].begin_place}});
+      open_.push_back(
+          {e.number,
+           kNone,
+           {states_->Start(history_->requests[e.number].operation), e.at,
+            &history_->requests[e.number].begin_place, history_->requests[e.number].end_ns, e.at}});
+      open_.back().track.FindRest(*model_, *states_);
       break;
     case kCall: OnCall(e.number); break;
     case kEnd: OnEnd(e.number, e.at); break;
@@ -142,7 +144,9 @@ void CallTracker::OnResponse(uint32_t number, int64_t at) {
   Track* track = TrackOf(call.owner);
   if (track == nullptr) return;
   if (track->cluster == kNone) {
-    track->track = {states_->Answered(track->track.state, call.callee), at, &call.end_place};
+    track->track.state = states_->Answered(track->track.state, call.callee);
+    track->track.at = at;
+    track->track.place = &call.end_place;
     return;
   }
   Cluster& cluster = clusters_[track->cluster];
@@ -171,8 +175,7 @@ void CallTracker::OnCall(uint32_t number) {
   Track* track = TrackOf(call.owner);
   if (track == nullptr) return;
   if (track->cluster == kNone) {
-    track->track = {states_->Called(track->track.state, call.callee), call.start_ns,
-                    &call.begin_place};
+    track->track.Take(call, *model_, *states_);
     return;
   }
   Cluster& cluster = clusters_[track->cluster];

@@ -3,9 +3,10 @@
 // It walks the events in time order. Every open request stands in a state of the model; a call's
 // log-hazard for each (how likely is this call next, just now, given that nothing happened until
 // now) is weighed against the others', against the rate of calls that belong to no request, and
-// with what earlier correlators said. One plausible request: it takes the call and moves on.
-// Several: they become a Cluster, and what follows (their next calls, responses, ends) decides.
-// With one hypothesis this is the greedy over learned delay patterns.
+// with what earlier correlators said, and with how well its end follows the call's answer. One
+// plausible request: it takes the call and moves on. Several: they become a Cluster, and what
+// follows (their next calls, responses, ends) decides. With one hypothesis this is the greedy over
+// learned delay patterns.
 //
 // One instance per correlator instance, reused. One thread.
 #pragma once
@@ -78,11 +79,14 @@ class CallTracker {
     float bonus;   // other correlators, not nested
     float order;   // order of the queue
     bool nested;
-    float value() const { return hazard + bonus + order; }
+    float rest;  // what its end says
+    float value() const { return hazard + bonus + order + rest; }
   };
 
+  // The requests whose last event was the same: they wait in one place.
   struct Queue {
-    size_t members = 0, oldest = 0;
+    Label last = 0;
+    uint32_t members = 0, oldest = 0;  // index into candidates_
     float hazard = 0;
   };
   struct ThreadStream {
@@ -97,15 +101,19 @@ class CallTracker {
   void OnResponse(uint32_t number, int64_t at);
   void OnEnd(uint32_t request, int64_t at);
   void FindCandidates(const Call& call);
+  float RestGain(const TrackState& track, const Call& call);
   float HazardOf(const TrackState& track, Outcome outcome, int64_t at);
   Stand StandOf(size_t i, const Place& output) const;
   float Continuity(size_t i, Outcome outcome, const Place& output) const;
   void LearnStands(Outcome outcome, const Place& output, size_t owner);
   void AddBonuses(const Call& call);
-  float OrderBonus(size_t i, float factor) const;
+  void FindQueues();
+  bool IsDue(size_t i) const { return candidates_[i].nested && relative_hazard_[i] >= due_; }
+  bool Older(size_t i, size_t j) const;
+  float ShareInTurn(size_t i, Outcome outcome) const;
+  void WeighOrder(Outcome outcome);
   void WeighChoices(uint32_t cluster, const Call& call, const std::vector<uint32_t>& plausible,
                     bool background_plausible, float background);
-  Queue QueueOf(size_t i) const;
   void LearnOrder(Outcome outcome, size_t best);
   void SetRelativeHazards();
   void WeighEnd(uint32_t request, int64_t at);
@@ -137,7 +145,9 @@ class CallTracker {
   std::vector<Cluster> clusters_;
   std::vector<uint32_t> free_clusters_;
   std::vector<Candidate> candidates_;
-  std::vector<float> relative_hazard_;
+  std::vector<float> relative_hazard_, order_bonus_;  // by candidate
+  std::vector<Queue> queues_;
+  float due_ = 0;  // the least hazard that matters
   std::vector<uint32_t> plausible_;
   std::vector<Choice> choices_;
   std::vector<float> end_bonus_;  // by hypothesis

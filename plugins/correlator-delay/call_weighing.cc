@@ -18,6 +18,9 @@ constexpr size_t kMaxPlausible = 6;
 // Where many wait, who was served is mostly what the hazards say: learning an order from that would
 // confirm whatever is believed. So it is learned where few wait, and kept for where many do.
 constexpr size_t kMaxLearnQueue = 3;
+constexpr float kBlocks = 10.0f;  // an older one stands in the way unless so much less due
+constexpr float kNegligible = 0.02f;
+constexpr float kDue = 1e-5f;  // of the hazard of the one that is most due
 
 double Microseconds(int64_t ns) { return static_cast<double>(ns) * 1e-3; }
 
@@ -31,7 +34,7 @@ void CallTracker::WeighEnd(uint32_t request, int64_t at) {
   candidates_.clear();
   for (uint32_t i = 0; i < open_.size(); ++i) {
     const Track& track = open_[i];
-    candidates_.push_back({i, track.track, 0, 0, 0, true});
+    candidates_.push_back({i, track.track, 0, 0, 0, true, 0});
     Candidate& candidate = candidates_.back();
     if (track.cluster != kNone) {
       const Cluster& cluster = clusters_[track.cluster];
@@ -49,7 +52,6 @@ void CallTracker::WeighEnd(uint32_t request, int64_t at) {
   const uint32_t number = open_[mine].cluster;
   if (number == kNone) return;
   const Cluster& cluster = clusters_[number];
-  const float factor = order_->OvertakeFactor(kEnds);
   const float top = candidates_[mine].hazard;
   end_bonus_.clear();
   for (const Hypothesis& h : cluster.hypotheses()) {
@@ -59,7 +61,8 @@ void CallTracker::WeighEnd(uint32_t request, int64_t at) {
       relative_hazard_[i] =
           std::exp(std::min(HazardOf(candidates_[i].track, kEnds, at) - top, 60.0f));
     }
-    end_bonus_.push_back(OrderBonus(mine, factor) + Continuity(mine, kEnds, place));
+    WeighOrder(kEnds);
+    end_bonus_.push_back(order_bonus_[mine] + Continuity(mine, kEnds, place));
   }
 }
 
@@ -67,8 +70,12 @@ void CallTracker::WeighEnd(uint32_t request, int64_t at) {
 Stand CallTracker::StandOf(size_t i, const Place& output) const {
   const TrackState& mine = candidates_[i].track;
   if (!threads_ || mine.place == nullptr) return {};
-  Stand stand{states_->last(mine.state), Microseconds(output.at - mine.at),
-              RelationOf(*mine.place, output), Turn::kAlone};
+  Stand stand{states_->last(mine.state),
+              Microseconds(output.at - mine.at),
+              RelationOf(*mine.place, output),
+              Turn::kAlone,
+              mine.place->thread,
+              output.thread};
   if (stand.relation == Relation::kUnknown) return stand;
   for (const Candidate& c : candidates_) {
     if (&c == &candidates_[i] || states_->last(c.track.state) != stand.last || !c.nested ||
@@ -101,6 +108,14 @@ float CallTracker::HazardOf(const TrackState& track, Outcome outcome, int64_t at
   return p + model_->LogGap(last, outcome, gap) - model_->LogSurvival(last, gap);
 }
 
+// What the known end of a request says about its taking the call.
+float CallTracker::RestGain(const TrackState& track, const Call& call) {
+  if (track.end == 0 || states_->LogP(track.state, call.callee) < kImpossible) return 0;
+  TrackState after = track;
+  after.Take(call, *model_, *states_);
+  return after.rest - track.rest;
+}
+
 void CallTracker::SetRelativeHazards() {
   float top = -INFINITY;
   for (const Candidate& c : candidates_) top = std::max(top, c.hazard);
@@ -114,11 +129,12 @@ void CallTracker::FindCandidates(const Call& call) {
     const Track& track = open_[i];
     const int64_t end = history_->requests[track.request].end_ns;
     const bool nested = end == 0 || (end >= call.end_ns && end >= call.start_ns);
-    candidates_.push_back({i, track.track, 0, 0, 0, nested});
+    candidates_.push_back({i, track.track, 0, 0, 0, nested, 0});
     if (mode_ == Mode::kAny) continue;
     Candidate& candidate = candidates_.back();
     if (track.cluster == kNone) {
       candidate.hazard = HazardOf(track.track, call.callee, call.start_ns);
+      candidate.rest = RestGain(track.track, call);
       continue;
     }
     const Cluster& cluster = clusters_[track.cluster];
@@ -126,63 +142,101 @@ void CallTracker::FindCandidates(const Call& call) {
     const auto& hypotheses = cluster.hypotheses();
     candidate.track = hypotheses[0].tracks[member];
     candidate.hazard = -INFINITY;
-    for (const Hypothesis& h : hypotheses)
-      candidate.hazard =
-          std::max(candidate.hazard, h.total - hypotheses[0].total +
-                                         HazardOf(h.tracks[member], call.callee, call.start_ns));
+    for (const Hypothesis& h : hypotheses) {
+      const float rest = RestGain(h.tracks[member], call);
+      const float hazard =
+          h.total - hypotheses[0].total + HazardOf(h.tracks[member], call.callee, call.start_ns);
+      if (hazard + rest <= candidate.hazard + candidate.rest) continue;
+      candidate.hazard = hazard;
+      candidate.rest = rest;
+    }
   }
 }
 
-// The requests that wait in the same place as candidate `i`.
-CallTracker::Queue CallTracker::QueueOf(size_t i) const {
-  Queue queue;
-  const Label last = states_->last(candidates_[i].track.state);
-  std::pair<int64_t, uint32_t> oldest{INT64_MAX, kNone};
-  for (size_t j = 0; j < candidates_.size(); ++j) {
-    const Candidate& c = candidates_[j];
-    if (states_->last(c.track.state) != last || !c.nested) continue;
-    ++queue.members;
-    queue.hazard += relative_hazard_[j];
-    const std::pair<int64_t, uint32_t> age{c.track.at, open_[c.open].request};
-    if (age >= oldest) continue;
-    oldest = age;
-    queue.oldest = j;
+// The queues of those that are due at all.
+void CallTracker::FindQueues() {
+  queues_.clear();
+  float top = 1e-20f;
+  for (size_t i = 0; i < candidates_.size(); ++i)
+    if (candidates_[i].nested) top = std::max(top, relative_hazard_[i]);
+  due_ = kDue * top;
+  for (uint32_t i = 0; i < candidates_.size(); ++i) {
+    if (!IsDue(i)) continue;
+    const Label last = states_->last(candidates_[i].track.state);
+    auto queue = std::ranges::find(queues_, last, &Queue::last);
+    if (queue == queues_.end()) queue = queues_.insert(queue, {last, 0, i, 0});
+    ++queue->members;
+    queue->hazard += relative_hazard_[i];
+    if (Older(i, queue->oldest)) queue->oldest = i;
   }
-  return queue;
+}
+
+bool CallTracker::Older(size_t i, size_t j) const {
+  const auto age = [&](size_t c) {
+    return std::pair(candidates_[c].track.at, open_[candidates_[c].open].request);
+  };
+  return age(i) < age(j);
 }
 
 void CallTracker::AddBonuses(const Call& call) {
   bool any_nested = false;
   for (const Candidate& c : candidates_) any_nested |= c.nested;
   SetRelativeHazards();
-  const float factor = order_->OvertakeFactor(call.callee);
+  if (candidates_.size() > 1) WeighOrder(call.callee);
   const bool spoken = call.wanted && voices_->About(call.row);
   for (size_t i = 0; i < candidates_.size(); ++i) {
     Candidate& c = candidates_[i];
     if (any_nested && !c.nested) c.bonus += kNotNested;
     if (spoken) c.bonus += voices_->Sum(call.row, history_->requests[open_[c.open].request].row);
-    if (candidates_.size() > 1) c.order = OrderBonus(i, factor);
+    if (candidates_.size() > 1) c.order = order_bonus_[i];
     c.order += Continuity(i, call.callee, call.begin_place);
   }
 }
 
-// Among requests that wait in the same place the one that waits longest goes first, by a learned
-// factor; normalised within the group, so it can help only where it is true.
-float CallTracker::OrderBonus(size_t i, float factor) const {
-  const Queue queue = QueueOf(i);
-  if (queue.members < 2 || queue.hazard < 1e-20f) return 0;
-  const float oldest = relative_hazard_[queue.oldest];
-  const float norm = queue.hazard / (oldest + factor * (queue.hazard - oldest));
-  return std::log(std::max(queue.oldest == i ? norm : norm * factor, 1e-9f));
+// How much of its hazard is left to candidate `i` where older ones go first.
+float CallTracker::ShareInTurn(size_t i, Outcome outcome) const {
+  const Label last = states_->last(candidates_[i].track.state);
+  float share = 1;
+  for (const Queue& queue : queues_) {
+    if (queue.oldest == i || !Older(queue.oldest, i)) continue;
+    const float blocks =
+        std::min(kBlocks * relative_hazard_[queue.oldest] / relative_hazard_[i], 1.0f);
+    share = std::min(share, 1 - blocks * (1 - order_->OvertakeFactor(outcome, last, queue.last)));
+  }
+  return share;
+}
+
+// The one that waits longest goes first, by learned factors; normalised over all, so it can help
+// only where it is true.
+void CallTracker::WeighOrder(Outcome outcome) {
+  order_bonus_.assign(candidates_.size(), 0.0f);
+  FindQueues();
+  float all = 0, left = 0;
+  for (size_t i = 0; i < candidates_.size(); ++i) {
+    if (!IsDue(i)) continue;
+    order_bonus_[i] = ShareInTurn(i, outcome);
+    all += relative_hazard_[i];
+    left += relative_hazard_[i] * order_bonus_[i];
+  }
+  for (float& bonus : order_bonus_) bonus = bonus > 0 ? std::log(bonus * all / left) : 0;
 }
 
 void CallTracker::LearnOrder(Outcome outcome, size_t best) {
-  const Queue queue = QueueOf(best);
-  if (queue.members < 2 || queue.members > kMaxLearnQueue || queue.hazard < 1e-20f ||
-      !candidates_[best].nested)
-    return;
-  const float in_order = std::min(relative_hazard_[queue.oldest] / queue.hazard, 1.0f);
-  order_->Add(outcome, queue.oldest != best, 1.0f - in_order);
+  FindQueues();
+  if (!IsDue(best)) return;
+  const Label last = states_->last(candidates_[best].track.state);
+  const Queue& own = *std::ranges::find(queues_, last, &Queue::last);
+  if (own.members > 1 && own.members <= kMaxLearnQueue)
+    order_->Add(outcome, last, last, own.oldest != best,
+                1.0f - std::min(relative_hazard_[own.oldest] / own.hazard, 1.0f));
+  if (own.oldest != best) return;
+  for (const Queue& other : queues_) {
+    if (other.last == last) continue;
+    const float mine = relative_hazard_[best], its = relative_hazard_[other.oldest];
+    if (its < kNegligible * mine) continue;
+    const bool overtook = Older(other.oldest, best);
+    order_->Add(outcome, last, other.last, overtook, (overtook ? mine : its) / (mine + its));
+  }
 }
 
 uint32_t CallTracker::ChooseAny(const Call& call) const {
@@ -242,8 +296,7 @@ void CallTracker::Decide(uint32_t number, float background) {
   } else if (Track& track = open_[candidates_[plausible_[0]].open];
              plausible_.size() == 1 && !background_plausible && track.cluster == kNone) {
     Commit(pending, track.request);
-    track.track = {states_->Called(track.track.state, call.callee), call.start_ns,
-                   &call.begin_place};
+    track.track.Take(call, *model_, *states_);
   } else {
     Branch(number, std::move(pending), plausible_, background_plausible, background);
   }
@@ -254,7 +307,6 @@ void CallTracker::WeighChoices(uint32_t number, const Call& call,
                                const std::vector<uint32_t>& plausible, bool background_plausible,
                                float background) {
   const Cluster& cluster = clusters_[number];
-  const float factor = order_->OvertakeFactor(call.callee);
   float top = -INFINITY;
   for (const Candidate& c : candidates_) top = std::max(top, c.hazard);
   choices_.clear();
@@ -266,9 +318,10 @@ void CallTracker::WeighChoices(uint32_t number, const Call& call,
       relative_hazard_[i] =
           std::exp(HazardOf(candidates_[i].track, call.callee, call.start_ns) - top);
     }
+    if (candidates_.size() > 1) WeighOrder(call.callee);
     for (const uint32_t i : plausible) {
       const uint32_t request = open_[candidates_[i].open].request;
-      const float order = candidates_.size() > 1 ? OrderBonus(i, factor) : 0;
+      const float order = candidates_.size() > 1 ? order_bonus_[i] : 0;
       const float thread = Continuity(i, call.callee, call.begin_place);
       choices_.push_back(
           {cluster.MemberOf(request), request, candidates_[i].bonus + order + thread});
@@ -283,9 +336,13 @@ void CallTracker::Commit(const PendingCall& pending, uint32_t owner) {
   float sum = 1;
   for (const Alternative& a : pending.alternatives)
     if (a.owner != owner) sum += a.mass;
-  if (!call.ahead && pending.candidates > 1)
-    for (const Alternative& a : pending.alternatives)
-      order_->continuity.Observe(call.callee, a.stand, a.owner == owner);
+  if (!call.ahead)
+    for (const Alternative& a : pending.alternatives) {
+      if (pending.candidates > 1)
+        order_->continuity.Observe(call.callee, a.stand, a.owner == owner);
+      else if (a.owner == owner)
+        order_->continuity.ObserveOwner(call.callee, a.stand);
+    }
   if (!call.wanted) return;
   const float even = std::log(static_cast<float>(pending.candidates)) - std::log(sum);
   for (const Alternative& a : pending.alternatives) {

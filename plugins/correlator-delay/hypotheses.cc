@@ -27,6 +27,20 @@ void PendingCall::Add(uint32_t owner, float mass) {
   alternatives.push_back({owner, mass, {}});
 }
 
+void TrackState::FindRest(const RequestModel& model, RequestStates& states) {
+  if (end == 0) return;
+  rest =
+      model.LogRest(states.RestRow(state), until == INT64_MAX ? -1e12 : Microseconds(end - until));
+}
+
+void TrackState::Take(const Call& call, const RequestModel& model, RequestStates& states) {
+  state = states.Called(state, call.callee);
+  at = call.start_ns;
+  place = &call.begin_place;
+  until = call.end_ns == 0 ? INT64_MAX : std::max(until, call.end_ns);
+  FindRest(model, states);
+}
+
 void Cluster::Reset() {
   members_.clear();
   pending_.clear();
@@ -78,7 +92,7 @@ void Cluster::Branch(PendingCall call, const Call& info, const std::vector<Choic
     const double gap = Microseconds(info.start_ns - track.at);
     h.score += states.LogP(track.state, info.callee) +
                model.LogGap(states.last(track.state), info.callee, gap);
-    track = {states.Called(track.state, info.callee), info.start_ns, &info.begin_place};
+    track.Take(info, model, states);
   }
   hypotheses_.swap(next_);
   Settle(info.start_ns, keep, model, states);
@@ -91,7 +105,7 @@ void Cluster::Follow(uint32_t member, const Call& call, const RequestModel& mode
     const double gap = Microseconds(call.start_ns - track.at);
     h.score += states.LogP(track.state, call.callee) +
                model.LogGap(states.last(track.state), call.callee, gap);
-    track = {states.Called(track.state, call.callee), call.start_ns, &call.begin_place};
+    track.Take(call, model, states);
   }
 }
 
@@ -108,7 +122,9 @@ void Cluster::Answer(uint32_t call, uint32_t member, uint16_t callee, int64_t at
     if (mine == kNone) continue;
     TrackState& track = h.tracks[mine];
     h.score += states.LogP(track.state, kResponds);
-    track = {states.Answered(track.state, callee), at, place};
+    track.state = states.Answered(track.state, callee);
+    track.at = at;
+    track.place = place;
   }
 }
 
@@ -132,7 +148,8 @@ void Cluster::Weigh(int64_t now, const RequestModel& model, const RequestStates&
   for (Hypothesis& h : hypotheses_) {
     h.total = h.score;
     for (const TrackState& track : h.tracks)
-      h.total += model.LogSurvival(states.last(track.state), Microseconds(now - track.at));
+      h.total +=
+          track.rest + model.LogSurvival(states.last(track.state), Microseconds(now - track.at));
   }
   std::ranges::sort(hypotheses_, Better);
 }

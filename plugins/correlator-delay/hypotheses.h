@@ -25,6 +25,12 @@ struct TrackState {
   uint32_t state = 0;
   int64_t at = 0;                // of the last event
   const Place* place = nullptr;  // of the same; null: threads are not looked at
+  int64_t end = 0;               // of the request; 0: not known
+  int64_t until = 0;             // when the last of its calls so far is answered
+  float rest = 0;                // log-likelihood of that much time between the two
+
+  void FindRest(const RequestModel& model, RequestStates& states);
+  void Take(const Call& call, const RequestModel& model, RequestStates& states);
   friend bool operator==(const TrackState& a, const TrackState& b) {
     return a.state == b.state && a.at == b.at;
   }

@@ -120,7 +120,7 @@ void ProcessLearner::LearnRequests(RequestModel& model, bool only_finished) {
   for (uint32_t r = 0; r < history_.requests.size(); ++r) {
     const Request& request = history_.requests[r];
     if (request.end_ns == 0 || (only_finished && !Finished(request))) continue;
-    steps_.push_back({r, request.end_ns, kEnd, 0});
+    steps_.push_back({r, request.end_ns, kEnd, 0, 0});
     if (!only_finished) continue;
     const int64_t from = busy_until_ == INT64_MIN ? request.start_ns : busy_until_;
     model.ObserveTime(
@@ -133,10 +133,10 @@ void ProcessLearner::LearnRequests(RequestModel& model, bool only_finished) {
     const Request& owner = history_.requests[c.owner];
     if (only_finished && !Finished(owner)) continue;
     if (owner.end_ns != 0 && c.start_ns > owner.end_ns) continue;
-    steps_.push_back({c.owner, c.start_ns, kCall, c.callee});
+    steps_.push_back({c.owner, c.start_ns, kCall, c.callee, c.end_ns});
     if (c.end_ns != 0 && (owner.end_ns == 0 || c.end_ns <= owner.end_ns))
       steps_.push_back(
-          {c.owner, c.end_ns, c.end_ns > c.start_ns ? kResponse : kInstantResponse, c.callee});
+          {c.owner, c.end_ns, c.end_ns > c.start_ns ? kResponse : kInstantResponse, c.callee, 0});
   }
   std::ranges::sort(steps_, [](const Step& a, const Step& b) {
     if (a.request != b.request) return a.request < b.request;
@@ -145,18 +145,23 @@ void ProcessLearner::LearnRequests(RequestModel& model, bool only_finished) {
   });
   uint32_t current = kNone;
   RequestState state;
-  int64_t at = 0;
+  int64_t at = 0, end = 0, until = 0;
   for (const Step& step : steps_) {
     if (step.request != current) {
       current = step.request;
       state = Begun(history_.requests[current].operation);
-      at = history_.requests[current].start_ns;
+      at = until = history_.requests[current].start_ns;
+      end = history_.requests[current].end_ns;
+      if (end != 0) model.ObserveRest(state, Microseconds(end - at));
     }
     const double gap = Microseconds(step.at - at);
     at = step.at;
     if (step.what == kCall) {
       model.Observe(state, step.callee, gap);
       AdvanceCall(state, step.callee);
+      if (end == 0 || step.until == 0) continue;
+      until = std::max(until, step.until);
+      model.ObserveRest(state, Microseconds(end - until));
     } else if (step.what == kEnd) {
       model.Observe(state, kEnds, gap);
       model.ObserveRequest();

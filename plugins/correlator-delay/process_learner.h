@@ -46,6 +46,7 @@ class ProcessLearner {
     int64_t at;
     uint32_t what;
     uint16_t callee;
+    int64_t until;  // of a call: its response; 0: not known
   };
 
   ProcessHistory history_;

@@ -6,20 +6,30 @@ namespace weft::plugins::delay {
 namespace {
 
 constexpr float kPrior = 2.0f;
-constexpr float kStart = 0.3f;  // where nothing is known, order is more likely kept than not
+constexpr float kStart = 0.3f;       // where nothing is known, order is more likely kept than not
+constexpr float kStartOther = 0.5f;  // the same between different places
 constexpr float kMemory = 2000;
 
 }  // namespace
 
-float QueueOrder::OvertakeFactor(Outcome outcome) const {
-  const Seen& s = seen[outcome];
-  const float seen_odds = (s.overtook + kStart * kPrior) / (s.in_order + kPrior);
+uint32_t QueueOrder::KeyOf(Outcome outcome, Label a, Label b) {
+  return uint32_t{outcome} << 16 | uint32_t{std::min(a, b)} << 8 | std::max(a, b);
+}
+
+float QueueOrder::OvertakeFactor(Outcome outcome, Label a, Label b) const {
+  const float start = a == b ? kStart : kStartOther;
+  const auto found = seen.find(KeyOf(outcome, a, b));
+  if (found == seen.end()) return start;
+  const Seen& s = found->second;
+  const float seen_odds = (s.overtook + start * kPrior) / (s.in_order + kPrior);
   const float expected_odds = (s.expected_overtook + kPrior) / (s.expected_in_order + kPrior);
   return std::clamp(seen_odds / expected_odds, 0.003f, 3.0f);
 }
 
-void QueueOrder::Add(Outcome outcome, bool overtook, float expected_overtook) {
-  Seen& s = seen[outcome];
+void QueueOrder::Add(Outcome outcome, Label a, Label b, bool overtook, float expected_overtook) {
+  const uint32_t key = KeyOf(outcome, a, b);
+  if (seen.size() >= kMaxPairs && !seen.contains(key)) return;
+  Seen& s = seen[key];
   (overtook ? s.overtook : s.in_order) += 1;
   s.expected_overtook += expected_overtook;
   s.expected_in_order += 1 - expected_overtook;
@@ -29,7 +39,7 @@ void QueueOrder::Add(Outcome outcome, bool overtook, float expected_overtook) {
 
 void QueueOrder::Fade(float factor) {
   continuity.Scale(factor);
-  for (Seen& s : seen)
+  for (auto& [key, s] : seen)
     for (float* f : {&s.overtook, &s.in_order, &s.expected_overtook, &s.expected_in_order})
       *f *= factor;
 }

@@ -1,11 +1,12 @@
-// QueueOrder: how often, per callee and for the end of a request, one was served before another
-// that had waited longer in the same place. Event loops and ordered queues do that rarely, thread
-// pools as often as chance has it. Learned from decided calls by comparing overtakes seen with
-// overtakes that the hazards expect.
+// QueueOrder: how often a request was served before another that had waited longer, per callee (and
+// the end of a request) and per pair of places in which the two waited. Event loops and ordered
+// queues do that rarely, also between requests of different kinds; thread pools and timers as often
+// as chance has it. Learned from decided calls by comparing overtakes seen with overtakes that the
+// hazards expect.
 #pragma once
 
 #include <cstdint>
-#include <vector>
+#include <unordered_map>
 
 #include "plugins/correlator-delay/request_model.h"
 #include "plugins/correlator-delay/thread_continuity.h"
@@ -17,13 +18,17 @@ struct QueueOrder {
     float overtook = 0, in_order = 0;                    // what was decided
     float expected_overtook = 0, expected_in_order = 0;  // what the hazards alone say
   };
-  std::vector<Seen> seen = std::vector<Seen>(kOutcomes);
+  std::unordered_map<uint32_t, Seen> seen;
   ThreadContinuity continuity;
 
-  // By how much less likely than its hazard says it is that a request overtakes; 1 is "no matter".
-  float OvertakeFactor(Outcome outcome) const;
-  void Add(Outcome outcome, bool overtook, float expected_overtook);
+  static uint32_t KeyOf(Outcome outcome, Label a, Label b);
+  // By how much less likely than its hazard says it is that a request whose last event was `a`
+  // overtakes one whose was `b`, or the other way round; 1 is "no matter".
+  float OvertakeFactor(Outcome outcome, Label a, Label b) const;
+  void Add(Outcome outcome, Label a, Label b, bool overtook, float expected_overtook);
   void Fade(float factor);
+
+  static constexpr size_t kMaxPairs = 2048;
 };
 
 }  // namespace weft::plugins::delay

@@ -10,6 +10,7 @@ namespace {
 // host do not run backwards, but rounded ones seem to).
 constexpr int kFirstNegative = 108;
 constexpr float kGapBackoff = 8.0f;  // requests before a pair's own histogram outweighs the shared
+constexpr float kRestBackoff = 16.0f;  // the same for how near the end is
 constexpr float kFirstBackoff = 0.3f;
 constexpr float kDiscount = 1.0f;  // leave one out: a request has no vote for its own mistake
 constexpr float kSurvivalFloor = 1e-6f;
@@ -59,6 +60,8 @@ void RequestModel::Clear() {
     row.count.fill(0);
     row.changed = true;
   }
+  rests_.assign(1, {});
+  rest_row_.clear();
   responses_.fill(0);
   calls_.fill(0);
   orphans_.fill(0);
@@ -97,6 +100,57 @@ void RequestModel::Observe(const RequestState& state, Outcome outcome, double ga
   }
 }
 
+uint64_t RequestModel::RestKey(const RequestState& s, bool detailed) {
+  return detailed ? Join(Join(21, uint64_t{s.operation} << 16 | s.last), s.called)
+                  : Join(22, s.last);
+}
+
+uint32_t RequestModel::RestRowFor(uint64_t key, uint32_t coarser) {
+  const auto found = rest_row_.find(key);
+  if (found != rest_row_.end()) return found->second;
+  if (rests_.size() >= kMaxRows) return coarser;
+  const auto row = static_cast<uint32_t>(rests_.size());
+  rests_.emplace_back().coarser = coarser;
+  rest_row_[key] = row;
+  return row;
+}
+
+void RequestModel::ObserveRest(const RequestState& state, double rest) {
+  const auto bin = static_cast<size_t>(Bin(rest));
+  uint32_t row = 0;
+  const auto count = [&] {
+    rests_[row].count[bin] += 1;
+    rests_[row].n += 1;
+  };
+  count();
+  for (const bool detailed : {false, true}) {
+    const uint32_t finer = RestRowFor(RestKey(state, detailed), row);
+    if (finer == row) return;  // no room for a row of its own
+    row = finer;
+    count();
+  }
+}
+
+uint32_t RequestModel::RestRowOf(const RequestState& state) const {
+  for (const bool detailed : {true, false}) {
+    const auto found = rest_row_.find(RestKey(state, detailed));
+    if (found != rest_row_.end()) return found->second;
+  }
+  return 0;
+}
+
+float RequestModel::LogRest(uint32_t row, double rest) const {
+  if (detail_ < 3) row = rests_[row].coarser;
+  const int bin = Bin(rest);
+  // From the general to the particular, each leaning on the one before.
+  float p = (Smooth(rests_[0].count, bin) + 0.01f) / (rests_[0].n + 1.28f);
+  for (const uint32_t r : {rests_[row].coarser, row}) {
+    if (r == 0) continue;
+    p = (Smooth(rests_[r].count, bin) + kRestBackoff * p) / (rests_[r].n + kRestBackoff);
+  }
+  return std::log(p + 1e-9f) - log_width_[static_cast<size_t>(bin)];
+}
+
 void RequestModel::ObserveCall(uint32_t callee, bool orphan) {
   calls_[callee] += 1;
   if (orphan) orphans_[callee] += 1;
@@ -110,6 +164,10 @@ void RequestModel::Scale(float factor) {
       for (float& c : row.count) c *= factor;
       row.changed = true;
     }
+  for (RestRow& row : rests_) {
+    row.n *= factor;
+    for (float& c : row.count) c *= factor;
+  }
   for (float& r : responses_) r *= factor;
   for (float& c : calls_) c *= factor;
   for (float& o : orphans_) o *= factor;
@@ -142,6 +200,12 @@ double RequestModel::Width(int bin) const {
   return quantum_ * std::exp2(bin / 4.0) * 0.1892;
 }
 
+void RequestModel::set_quantum(double microseconds) {
+  quantum_ = microseconds;
+  for (int b = 0; b < kBins; ++b)
+    log_width_[static_cast<size_t>(b)] = static_cast<float>(std::log(Width(b)));
+}
+
 void RequestModel::Rebuild(uint32_t callees) {
   callees_ = callees;
   RebuildDensities();
@@ -151,9 +215,6 @@ void RequestModel::Rebuild(uint32_t callees) {
 void RequestModel::RebuildDensities() {
   std::vector<Histogram> shared(kOutcomes);
   std::array<bool, kOutcomes> changed{};
-  std::array<float, kBins> log_width;
-  for (int b = 0; b < kBins; ++b)
-    log_width[static_cast<size_t>(b)] = static_cast<float>(std::log(Width(b)));
   for (size_t o = 0; o < kOutcomes; ++o) {
     if (o >= callees_ && o != kEnds) continue;
     changed[o] = any_[o].changed;
@@ -161,7 +222,7 @@ void RequestModel::RebuildDensities() {
     for (int b = 0; b < kBins; ++b) {
       const size_t i = static_cast<size_t>(b);
       shared[o][i] = (Smooth(any_[o].count, b) + 0.01f) / (any_[o].n + 1.28f);
-      if (changed[o]) any_[o].log_density[i] = std::log(shared[o][i] + 1e-9f) - log_width[i];
+      if (changed[o]) any_[o].log_density[i] = std::log(shared[o][i] + 1e-9f) - log_width_[i];
     }
   }
   for (size_t r = 0; r < rows_.size(); ++r) {
@@ -172,7 +233,7 @@ void RequestModel::RebuildDensities() {
     for (int b = 0; b < kBins; ++b) {
       const size_t i = static_cast<size_t>(b);
       const float p = (Smooth(row.count, b) + kGapBackoff * shared[o][i]) / (row.n + kGapBackoff);
-      row.log_density[i] = std::log(p + 1e-9f) - log_width[i];
+      row.log_density[i] = std::log(p + 1e-9f) - log_width_[i];
     }
   }
 }

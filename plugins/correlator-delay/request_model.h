@@ -2,8 +2,9 @@
 //
 // A request is an automaton: it begins, starts calls, gets their responses, ends. The model counts
 // which outcome follows which state (contexts of rising detail, backed off to the coarser ones) and
-// the gaps between a request's own events (histograms, four bins per octave). Learned from finished
-// requests whose calls have been attributed; no labels, no call graph. Counts fade with time.
+// the gaps between a request's own events and from its answers to its end (histograms, four bins
+// per octave). Learned from finished requests whose calls have been attributed; no labels, no call
+// graph. Counts fade with time.
 //
 // (Observe* Scale?)* Rebuild, then the read functions. Plain value: copying it makes the scratch
 // model of a cold start. One thread. Times are microseconds.
@@ -11,6 +12,7 @@
 
 #include <array>
 #include <cstdint>
+#include <unordered_map>
 #include <vector>
 
 #include "plugins/correlator-delay/count_map.h"
@@ -47,6 +49,7 @@ void AdvanceResponse(RequestState& state, uint32_t callee);
 
 class RequestModel {
  public:
+  RequestModel() { set_quantum(1); }
   void Clear();
 
   // `gap` is the time since the state's last event; a response's gap is the callee's affair.
@@ -58,6 +61,9 @@ class RequestModel {
     busy_ += busy;
     idle_ += idle;
   }
+  // `rest` is the time from the answers to all calls so far (or the begin) to the end, `state` that
+  // after the latest call.
+  void ObserveRest(const RequestState& state, double rest);
   void ObserveRequest() { requests_ += 1; }
   void Scale(float factor);
   // Turns counts into tables. Only what changed is computed again.
@@ -71,8 +77,13 @@ class RequestModel {
   float LogGap(Label last, Outcome outcome, double gap) const;  // log density per microsecond
   float LogSurvival(Label last, double gap) const;  // log share still without a next own event
   float LogBackground(uint32_t callee) const;       // log rate of calls without a request
+  // How near the end is when all calls so far are answered: log density per microsecond. Ends are
+  // known when a window is decided, so this tells at once what would else be seen much later: whose
+  // answer led to whose end. Rows are numbers, valid until Clear.
+  uint32_t RestRowOf(const RequestState& state) const;
+  float LogRest(uint32_t row, double rest) const;
   double requests() const { return requests_; }
-  void set_quantum(double microseconds) { quantum_ = microseconds; }
+  void set_quantum(double microseconds);
   double quantum() const { return quantum_; }
 
   static constexpr int kBins = 128;
@@ -87,10 +98,18 @@ class RequestModel {
     bool changed = true;
   };
 
+  struct RestRow {
+    float n = 0;
+    uint32_t coarser = 0;
+    Histogram count{};
+  };
+
   static constexpr int kContexts = 4;
   static void Contexts(const RequestState& state, uint64_t (&context)[kContexts]);
   int Bin(double gap) const;
   double Width(int bin) const;
+  static uint64_t RestKey(const RequestState& state, bool detailed);
+  uint32_t RestRowFor(uint64_t key, uint32_t coarser);
   GapRow* RowFor(Label last, Outcome outcome);
   void RebuildDensities();
   void RebuildSurvival();
@@ -100,8 +119,11 @@ class RequestModel {
   std::vector<uint32_t> row_key_;  // last * kOutcomes + outcome
   std::vector<GapRow> rows_;
   std::vector<GapRow> any_ = std::vector<GapRow>(kOutcomes);  // whatever came before
-  std::vector<Histogram> log_survival_;                       // by survival_of_
+  std::vector<RestRow> rests_ = std::vector<RestRow>(1);      // the first is of any state
+  std::unordered_map<uint64_t, uint32_t> rest_row_;
+  std::vector<Histogram> log_survival_;  // by survival_of_
   std::vector<uint16_t> survival_of_ = std::vector<uint16_t>(kLabels, kNoRow);
+  Histogram log_width_{};
   std::array<float, kLabels> responses_{};
   std::array<float, kOutcomes> calls_{}, orphans_{};
   double busy_ = 0, idle_ = 0, requests_ = 0, quantum_ = 1;

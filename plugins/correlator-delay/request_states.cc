@@ -12,6 +12,7 @@ void RequestStates::Clear(const RequestModel& model, uint32_t callees) {
   states_.clear();
   log_p_.clear();
   next_.clear();
+  rest_row_.clear();
   ids_.clear();
 }
 
@@ -23,6 +24,7 @@ uint32_t RequestStates::Intern(RequestState state) {
   const auto [found, added] = ids_.try_emplace(key, static_cast<uint32_t>(states_.size()));
   if (added) {
     states_.push_back(state);
+    rest_row_.push_back(kUnknown);
     log_p_.resize(log_p_.size() + stride_p_, std::numeric_limits<float>::quiet_NaN());
     next_.resize(next_.size() + stride_next_, kUnknown);
   }

@@ -28,6 +28,11 @@ class RequestStates {
     float& p = log_p_[state * stride_p_ + Column(outcome)];
     return std::isnan(p) ? p = model_->LogProbability(states_[state], outcome) : p;
   }
+  // The row of the model's rests that tells how near the end is.
+  uint32_t RestRow(uint32_t state) {
+    uint32_t& row = rest_row_[state];
+    return row != kUnknown ? row : row = model_->RestRowOf(states_[state]);
+  }
   size_t size() const { return states_.size(); }
 
  private:
@@ -45,7 +50,7 @@ class RequestStates {
   size_t callees_ = 0, stride_p_ = 2, stride_next_ = 1;
   std::vector<RequestState> states_;
   std::vector<float> log_p_;
-  std::vector<uint32_t> next_;
+  std::vector<uint32_t> next_, rest_row_;
   std::unordered_map<uint64_t, uint32_t> ids_;
 };
 

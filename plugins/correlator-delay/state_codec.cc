@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <map>
 
 namespace weft::plugins::delay {
 namespace {
 
-constexpr uint32_t kVersion = 0x64650001;
+constexpr uint32_t kVersion = 0x64650002;
 
 template <class T>
 void Put(std::string& out, const T& value) {
@@ -74,7 +75,59 @@ void PutNames(std::string& out, const std::vector<uint64_t>& names) {
   for (const uint64_t name : names) Put(out, name);
 }
 
+void PutOrder(std::string& out, const QueueOrder& order) {
+  Put(out, static_cast<uint32_t>(order.seen.size()));
+  for (const auto& [key, seen] : std::map(order.seen.begin(), order.seen.end())) {
+    Put(out, key);
+    Put(out, seen);
+  }
+}
+
+bool GetOrder(std::string_view& in, QueueOrder& order) {
+  uint32_t n = 0, key = 0;
+  if (!Get(in, n) || n > QueueOrder::kMaxPairs) return false;
+  for (; n > 0; --n) {
+    QueueOrder::Seen seen;
+    if (!Get(in, key) || !Get(in, seen)) return false;
+    for (const float f :
+         {seen.overtook, seen.in_order, seen.expected_overtook, seen.expected_in_order})
+      if (!Sane(static_cast<double>(f))) return false;
+    order.seen[key] = seen;
+  }
+  return true;
+}
+
 }  // namespace
+
+// In order, so that each row comes after the coarser one that it leans on.
+void StateCodec::PutRests(std::string& out, const RequestModel& m) {
+  std::vector<uint64_t> keys(m.rests_.size());
+  for (const auto& [key, row] : m.rest_row_) keys[row] = key;
+  const size_t at = out.size();
+  uint32_t rows = 0;
+  Put(out, rows);
+  for (; rows < m.rests_.size() && out.size() < kLimit * 7 / 8; ++rows) {
+    Put(out, keys[rows]);
+    Put(out, m.rests_[rows].coarser);
+    PutHistogram(out, m.rests_[rows].count);
+  }
+  std::memcpy(out.data() + at, &rows, sizeof rows);
+}
+
+bool StateCodec::GetRests(std::string_view& in, RequestModel& m) {
+  uint32_t rows = 0;
+  if (!Get(in, rows) || rows > RequestModel::kMaxRows) return false;
+  m.rests_.resize(std::max(rows, 1u));
+  for (uint32_t r = 0; r < rows; ++r) {
+    uint64_t key = 0;
+    auto& row = m.rests_[r];
+    if (!Get(in, key) || !Get(in, row.coarser) || (row.coarser >= r && row.coarser != 0) ||
+        !GetHistogram(in, row.count, row.n))
+      return false;
+    if (r > 0) m.rest_row_[key] = r;
+  }
+  return true;
+}
 
 std::string StateCodec::Save(const ProcessLearner& learner) {
   std::string out;
@@ -90,7 +143,7 @@ std::string StateCodec::Save(const ProcessLearner& learner) {
   Put(out, m.responses_);
   Put(out, m.calls_);
   Put(out, m.orphans_);
-  for (const auto& seen : learner.order_.seen) Put(out, seen);
+  PutOrder(out, learner.order_);
   for (const auto& any : m.any_) PutHistogram(out, any.count);
   // Rows by weight; a quarter of the room stays for the context counts.
   std::vector<size_t> order(m.rows_.size());
@@ -106,6 +159,7 @@ std::string StateCodec::Save(const ProcessLearner& learner) {
     ++rows;
   }
   std::memcpy(out.data() + at, &rows, sizeof rows);
+  PutRests(out, m);
   std::vector<std::pair<float, uint64_t>> counts;
   m.counts_.Each([&](uint64_t key, float count) { counts.emplace_back(count, key); });
   std::ranges::sort(counts, [](const auto& a, const auto& b) {
@@ -148,12 +202,7 @@ bool StateCodec::Load(std::string_view in, ProcessLearner& learner) {
       if (!Sane(static_cast<double>(c))) return false;
   for (const float r : m.responses_)
     if (!Sane(static_cast<double>(r))) return false;
-  for (auto& seen : order.seen) {
-    if (!Get(in, seen)) return false;
-    for (const float f :
-         {seen.overtook, seen.in_order, seen.expected_overtook, seen.expected_in_order})
-      if (!Sane(static_cast<double>(f))) return false;
-  }
+  if (!GetOrder(in, order)) return false;
   for (auto& any : m.any_)
     if (!GetHistogram(in, any.count, any.n)) return false;
   if (!Get(in, rows) || rows > RequestModel::kMaxRows) return false;
@@ -164,6 +213,7 @@ bool StateCodec::Load(std::string_view in, ProcessLearner& learner) {
         m.RowFor(static_cast<Label>(key / kOutcomes), static_cast<Outcome>(key % kOutcomes));
     if (row == nullptr || !GetHistogram(in, row->count, row->n)) return false;
   }
+  if (!GetRests(in, m)) return false;
   uint64_t key = 0;
   float count = 0;
   while (Get(in, key) && Get(in, count)) {

@@ -21,6 +21,10 @@ class StateCodec {
   static bool Load(std::string_view bytes, ProcessLearner& learner);
   // Appends the checksum that Load wants to see.
   static std::string Seal(std::string bytes);
+
+ private:
+  static void PutRests(std::string& out, const RequestModel& model);
+  static bool GetRests(std::string_view& in, RequestModel& model);
 };
 
 }  // namespace weft::plugins::delay

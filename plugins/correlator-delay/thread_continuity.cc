@@ -24,6 +24,11 @@ uint32_t GapBin(double microseconds) {
   for (double limit = 64; bin + 1 < kGapBins && microseconds >= limit; limit *= 4) ++bin;
   return bin;
 }
+constexpr size_t kMaxHandovers = 8192;
+constexpr float kHandoverBackoff = 6.0f;
+uint64_t HandoverKey(uint16_t outcome, uint32_t from, uint32_t to) {
+  return Join(Join(31, outcome), uint64_t{from} << 32 | to);
+}
 uint32_t KeyOf(uint32_t of, uint32_t outcome, uint32_t bin) {
   return (of * 64 + outcome) * kGapBins + bin;
 }
@@ -70,10 +75,34 @@ void ThreadContinuity::Observe(uint16_t outcome, const Stand& stand, bool owner)
   const uint32_t bin = GapBin(stand.gap);
   const size_t place = PlaceOf(stand);
   Add(KeyOf(owner ? kAnyOwner : kOther, outcome, bin), place);
-  if (owner) Add(KeyOf(stand.last, outcome, bin), place);
+  if (!owner) return;
+  Add(KeyOf(stand.last, outcome, bin), place);
+  ObserveOwner(outcome, stand);
+}
+
+// A pool may hand each thread's jobs to one other thread.
+void ThreadContinuity::ObserveOwner(uint16_t outcome, const Stand& stand) {
+  if (stand.relation != Relation::kElsewhere) return;
+  if (handovers_.size() > kMaxHandovers) handovers_.Clear();
+  handovers_.At(HandoverKey(outcome, stand.from, stand.to)) += 1;
+  handovers_.At(HandoverKey(outcome, stand.from, 0)) += 1;
+  handovers_.At(HandoverKey(outcome, 0, stand.to)) += 1;
+  handovers_.At(HandoverKey(outcome, 0, 0)) += 1;
+}
+
+float ThreadContinuity::LogHandover(uint16_t outcome, const Stand& stand) const {
+  if (stand.relation != Relation::kElsewhere) return 0;
+  const float all = handovers_.Get(HandoverKey(outcome, 0, 0));
+  const float to = handovers_.Get(HandoverKey(outcome, 0, stand.to));
+  const float from = handovers_.Get(HandoverKey(outcome, stand.from, 0));
+  if (to <= 0 || from <= 0) return 0;
+  const float pair = handovers_.Get(HandoverKey(outcome, stand.from, stand.to));
+  const float chance = to / all;
+  return std::log((pair + kHandoverBackoff * chance) / (from + kHandoverBackoff) / chance);
 }
 
 void ThreadContinuity::Scale(float factor) {
+  handovers_.Scale(factor, 0.02f);
   for (auto& [key, row] : rows_) {
     row.n *= factor;
     for (float& c : row.count) c *= factor;
@@ -95,7 +124,7 @@ float ThreadContinuity::LogRatio(uint16_t outcome, const Stand& stand) const {
   const float owner = share(stand.last, share(kAnyOwner, start, kStartWeight), kBackoff);
   const float other = share(kOther, start, kStartWeight);
   const float trust = others->n / (others->n + kHalfTrust);
-  return std::clamp(trust * std::log(owner / other), -kLimit, kLimit);
+  return std::clamp(trust * std::log(owner / other) + LogHandover(outcome, stand), -kLimit, kLimit);
 }
 
 }  // namespace weft::plugins::delay

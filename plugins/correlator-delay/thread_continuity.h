@@ -6,14 +6,18 @@
 // a request. So each event has a Place in its thread's stream, split into runs (inputs, then the
 // outputs after them), and every open request's last event has a Relation to an output. How often
 // the owner stands in each, and how often another request, is learned from contested outputs per
-// kind of step and time since; their ratio is what the tracker adds to a hazard. It is not part of
-// the saved state: it is learned again within some hundred outputs. Plain values; one thread.
+// kind of step and time since; their ratio is what the tracker adds to a hazard. Where the thread
+// changes, so is from which thread to which: staged pools hand jobs on in a fixed order. None of it
+// is part of the saved state: it is learned again within some hundred outputs. Plain values; one
+// thread.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <unordered_map>
+
+#include "plugins/correlator-delay/count_map.h"
 
 namespace weft::plugins::delay {
 
@@ -54,11 +58,13 @@ struct Stand {
   double gap = 0;     // microseconds since
   Relation relation = Relation::kUnknown;
   Turn turn = Turn::kAlone;
+  uint32_t from = 0, to = 0;  // threads of the last event and of the output
 };
 
 class ThreadContinuity {
  public:
   void Observe(uint16_t outcome, const Stand& stand, bool owner);
+  void ObserveOwner(uint16_t outcome, const Stand& stand);
   void Scale(float factor);
   // Log of how much likelier it is that the owner of `outcome` stands like this than that another
   // request does.
@@ -69,10 +75,12 @@ class ThreadContinuity {
     float n = 0;
     std::array<float, kRelations * kTurns> count{};
   };
+  float LogHandover(uint16_t outcome, const Stand& stand) const;
   void Add(uint32_t key, size_t place);
   const Row* Find(uint32_t key) const;
 
   std::unordered_map<uint32_t, Row> rows_;
+  CountMap handovers_;
 };
 
 }  // namespace weft::plugins::delay

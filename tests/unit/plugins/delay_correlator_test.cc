@@ -96,6 +96,33 @@ TEST_F(DelayCorrelator, LearnsThatAnEventLoopServesInOrder) {
   EXPECT_GT(learned, latest + 0.1);
 }
 
+TEST_F(DelayCorrelator, FindsTheCallerByWhoEndsAfterTheAnswer) {
+  // Twenty requests at once sleep for any time; when the call is begun nothing tells them apart.
+  WindowBuilder builder;
+  for (int i = 0; i < 3'000; ++i) {
+    const int64_t start = 500 * i;
+    const int32_t request = builder.Request(start, 0);
+    const int64_t call = start + builder.Between(1'000, 19'000);
+    const int64_t answer = call + builder.Between(200, 3'000);
+    builder.Call(request, call, answer, 0);
+    builder.End(request, answer + builder.About(20));
+  }
+  EXPECT_GT(builder.Accuracy(Chain({"delay"}), 500'000), 0.95);
+}
+
+TEST_F(DelayCorrelator, OneQueueServesRequestsOfSeveralKinds) {
+  WindowBuilder builder;
+  int64_t loop = 0;
+  for (int i = 0; i < 3'000; ++i) {
+    const int64_t start = 3'000 * i + builder.Between(0, 2'000);
+    const int32_t request = builder.Request(start, 7, i % 2 == 0 ? 1 : 6);
+    loop = std::max(loop + builder.Between(50, 200), start + builder.Between(100, 9'000));
+    builder.Call(request, loop, loop + 500, 7);
+    builder.End(request, loop + 500 + builder.Between(100, 5'000));
+  }
+  EXPECT_GT(builder.Accuracy(Chain({"delay"}), 2'000'000), 0.9);
+}
+
 TEST_F(DelayCorrelator, SaysOnlyWhereOneRequestIsOpen) {
   auto builder = SteadyDelays(300, 0.05);
   EXPECT_EQ(builder.Accuracy(Chain({"delay"})), 1.0);

@@ -48,6 +48,19 @@ TEST(ThreadContinuity, BelievesARelationAsFarAsItHasSetOwnersApart) {
   EXPECT_LT(continuity.LogRatio(kCall, other), -2.0f);
 }
 
+TEST(ThreadContinuity, LearnsWhichThreadAThreadHandsItsJobsTo) {
+  ThreadContinuity continuity;
+  const auto stand = [](uint32_t from, uint32_t to) {
+    return Stand{1, 5000, Relation::kElsewhere, Turn::kAlone, from, to};
+  };
+  for (uint32_t i = 0; i < 800; ++i) {
+    continuity.Observe(kCall, stand(i % 8, (i + 1) % 8), true);
+    continuity.Observe(kCall, stand(i % 8, i / 8 % 8), false);
+  }
+  EXPECT_GT(continuity.LogRatio(kCall, stand(3, 4)), 1.5f);
+  EXPECT_LT(continuity.LogRatio(kCall, stand(3, 5)), -1.5f);
+}
+
 TEST(ThreadContinuity, SaysNothingWhereOwnersStandLikeTheOthers) {
   ThreadContinuity continuity;
   const Stand stand{1, 5000, Relation::kOlder, Turn::kAlone};

@@ -21,8 +21,8 @@
 char LICENSE[] SEC("license") = "GPL";
 
 #define WEFT_CALLS 512		/* numbers of system calls that are looked up */
-#define WEFT_MAX_MESSAGES 4	/* of one sendmmsg or recvmmsg, with their bytes */
-#define WEFT_MAX_LENGTHS 64	/* of one sendmmsg or recvmmsg, with their lengths only */
+#define WEFT_MAX_MESSAGES 4	/* of one sendmmsg or recvmmsg: a record each; one for the rest */
+#define WEFT_MAX_LENGTHS 128	/* of one sendmmsg or recvmmsg: past it the whole call is a gap */
 
 enum weft_call_shape {
 	WEFT_SENDS = 1 << 0,
@@ -155,16 +155,26 @@ static __always_inline __u32 weft_first_sent(struct weft_stats *st, struct weft_
 	return seq;
 }
 
-static __always_inline void weft_message_bytes(const void *header, struct weft_payload *p)
-{
-	/* struct user_msghdr: name, namelen (padded), iov, iovlen */
-	unsigned long fields[4];
+/* As user space has them. */
+struct weft_message {
+	unsigned long name, name_length, iov, buffers, control, control_length, flags;
+};
+struct weft_messages {
+	struct weft_message message;
+	__u32 length;
+	__u32 pad;
+};
 
-	if (bpf_probe_read_user(fields, sizeof(fields), header))
+static __always_inline void weft_message_bytes(const struct weft_message *at,
+					       struct weft_payload *p)
+{
+	struct weft_message m;
+
+	if (bpf_probe_read_user(&m, sizeof(m), at))
 		return;
 	p->kind = WEFT_PAYLOAD_USER_VECTOR;
-	p->iov = (const struct iovec *)fields[2];
-	p->buffers = fields[3];
+	p->iov = (const struct iovec *)m.iov;
+	p->buffers = m.buffers;
 }
 
 static __always_inline void weft_call_bytes(const struct pt_regs *regs, __u8 shape,
@@ -181,15 +191,61 @@ static __always_inline void weft_call_bytes(const struct pt_regs *regs, __u8 sha
 		p->buffers = regs->dx;
 		return;
 	case WEFT_MESSAGE:
-		weft_message_bytes((const void *)regs->si, p);
+		weft_message_bytes((const struct weft_message *)regs->si, p);
 		return;
 	}
+}
+
+static __noinline void weft_emit(struct weft_stats *st, struct weft_socket *s, struct weft_event *e)
+{
+	st->seen++;
+	weft_emit_data(st, s, e, false);
+}
+
+/* Of all messages that sendmmsg or recvmmsg moved; 0: not known. */
+static __always_inline __u32 weft_messages_length(const struct weft_messages *at, __u32 n)
+{
+	__u32 length = 0, one;
+
+	if (n > WEFT_MAX_LENGTHS)
+		return 0;
+	for (__u32 i = 0; i < WEFT_MAX_LENGTHS && i < n; i++) {
+		if (bpf_probe_read_user(&one, sizeof(one), &at[i].length))
+			return 0;
+		length += one;
+	}
+	return length;
+}
+
+static __always_inline void weft_emit_messages(struct weft_stats *st, struct weft_socket *s,
+					       struct weft_event *e,
+					       const struct weft_messages *at, __u32 n)
+{
+	__u32 left = e->length, one = 0;
+
+	for (__u32 i = 0; i < WEFT_MAX_MESSAGES && i < n; i++) {
+		if (bpf_probe_read_user(&one, sizeof(one), &at[i].length) || one > left)
+			break;
+		e->length = one;
+		__builtin_memset(&e->payload, 0, sizeof(e->payload));
+		weft_message_bytes(&at[i].message, &e->payload);
+		if (one)
+			weft_emit(st, s, e);
+		e->seq += one;
+		left -= one;
+	}
+	if (!left)
+		return;
+	e->length = left;
+	__builtin_memset(&e->payload, 0, sizeof(e->payload));
+	weft_emit(st, s, e);
 }
 
 SEC("tp_btf/sys_exit")
 int BPF_PROG(call_ends, struct pt_regs *regs, long ret)
 {
 	struct weft_event e = {};
+	const struct weft_messages *messages = 0;
 	struct weft_begun *b = 0;
 	struct weft_stats *st;
 	struct weft_socket *s;
@@ -244,12 +300,18 @@ int BPF_PROG(call_ends, struct pt_regs *regs, long ret)
 	s = weft_socket_of(sk, st);
 	if (!s)
 		return 0;
-	st->seen++;
 	if (s->ignored) {
+		st->seen++;
 		st->filtered++;
 		return 0;
 	}
 	e.length = ret;
+	if ((shape & WEFT_BYTES) == WEFT_MESSAGES) {
+		messages = (const struct weft_messages *)regs->si;
+		e.length = weft_messages_length(messages, ret);
+		if (!e.length)
+			return 0;
+	}
 	tp = (struct tcp_sock *)sk;
 	if (shape & WEFT_SENDS) {
 		e.type = WEFT_RECORD_SEND;
@@ -270,9 +332,13 @@ int BPF_PROG(call_ends, struct pt_regs *regs, long ret)
 			e.flags = WEFT_DATA_FIN_READ;
 		}
 	}
+	if (messages) {
+		weft_emit_messages(st, s, &e, messages, ret);
+		return 0;
+	}
 	if (!(flags & MSG_TRUNC))
 		weft_call_bytes(regs, shape, &e.payload);
-	weft_emit_data(st, s, &e, false);
+	weft_emit(st, s, &e);
 	return 0;
 }
 

@@ -87,11 +87,11 @@ static __always_inline void weft_describe(struct sock *sk, struct weft_socket *s
 		     weft_peer_is_agent(&s->connection);
 }
 
-/* A FIN takes a sequence number: whether the read that stands at `copied` took it too. */
-static __always_inline bool weft_took_fin(__u8 state, __u32 copied, __u32 received)
+/* A FIN takes a sequence number: whether the read that stands at `copied` took it too. The state does
+ * not tell: the end that closed first is in TCP_CLOSE by then, as after a reset. */
+static __always_inline bool weft_took_fin(unsigned long sk_flags, __u32 copied, __u32 received)
 {
-	return copied == received && (state == TCP_CLOSE_WAIT || state == TCP_LAST_ACK ||
-				      state == TCP_CLOSING || state == TCP_TIME_WAIT);
+	return copied == received && (sk_flags & (1UL << WEFT_SOCK_DONE));
 }
 
 static __always_inline bool weft_pid_ignored(__u32 pid)

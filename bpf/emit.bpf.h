@@ -111,7 +111,7 @@ static __always_inline __u32 weft_read_vector(__u8 *to, __u32 limit, __u32 half,
 	return done > limit ? limit : done;
 }
 
-/* Fills in the payload and lets the record go, or takes it back when the page is not there and the
+/* Fills in the payload and lets the record go, or takes it back when a page is not there and the
  * event can be tried again. */
 #define WEFT_EMIT(record, may_retry, read)                                                         \
 	do {                                                                                       \
@@ -123,13 +123,13 @@ static __always_inline __u32 weft_read_vector(__u8 *to, __u32 limit, __u32 half,
 		weft_fill(&r->data, s, e);                                                         \
 		if (wanted) {                                                                      \
 			r->data.captured = read;                                                   \
-			if (!r->data.captured) {                                                   \
-				if (may_retry) {                                                   \
-					bpf_ringbuf_discard(r, BPF_RB_NO_WAKEUP);                  \
-					return false;                                              \
-				}                                                                  \
-				r->data.flags |= WEFT_DATA_UNREADABLE;                             \
+			if (may_retry && r->data.captured < wanted &&                              \
+			    (!r->data.captured || e->payload.buffers <= WEFT_MAX_BUFFERS)) {       \
+				bpf_ringbuf_discard(r, BPF_RB_NO_WAKEUP);                          \
+				return false;                                                      \
 			}                                                                          \
+			if (!r->data.captured)                                                     \
+				r->data.flags |= WEFT_DATA_UNREADABLE;                             \
 		}                                                                                  \
 		if (r->data.flags & WEFT_DATA_UNREADABLE)                                          \
 			st->unreadable++;                                                          \

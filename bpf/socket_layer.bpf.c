@@ -66,6 +66,15 @@ static __always_inline bool weft_send_refused(struct sock *sk, const struct sk_b
 	return (int)len >= size_goal;
 }
 
+/* A send that does not wait and may be more than there is room for. A buffer counts what it costs the
+ * kernel, somewhat more than the bytes. */
+static __always_inline bool weft_may_go_in_part(struct sock *sk, const struct msghdr *msg,
+						__u32 length)
+{
+	return (msg->msg_flags & MSG_DONTWAIT) &&
+	       (__s64)length * 2 > (__s64)sk->sk_sndbuf - sk->sk_wmem_queued;
+}
+
 /* Fires at the head of the kernel's copy loop: at the entry of a send, and then once per segment. */
 SEC("tp_btf/tcp_sendmsg_locked")
 int BPF_PROG(socket_send, struct sock *sk, struct msghdr *msg, struct sk_buff *tail, int size_goal)
@@ -93,6 +102,12 @@ int BPF_PROG(socket_send, struct sock *sk, struct msghdr *msg, struct sk_buff *t
 		st->map_full++;
 		return 0;
 	}
+	/* The same call goes on: its end says what it sent. */
+	if (s->waits) {
+		w = bpf_sk_storage_get(&waiting, sk, 0, 0);
+		if (w && w->pid_tgid == e.pid_tgid)
+			return 0;
+	}
 	e.seq = tp->write_seq;
 	e.length = msg->msg_iter.count;
 	/* The same call goes on: it announced all up to this end when it began. */
@@ -118,11 +133,13 @@ int BPF_PROG(socket_send, struct sock *sk, struct msghdr *msg, struct sk_buff *t
 	call = weft_current_call();
 	e.fd = weft_call_fd(&call);
 	weft_message_payload(msg, &e.payload);
-	if (weft_emit_data(st, s, &e, !s->waits)) {
+	if ((s->waits || !weft_may_go_in_part(sk, msg, e.length)) &&
+	    weft_emit_data(st, s, &e, !s->waits)) {
 		st->seen++;
 		return 0;
 	}
-	/* The kernel is about to touch the page: socket_sent finds it there. */
+	/* The kernel is about to touch the page, and to take what it has room for: socket_sent finds
+	 * the one there and knows the other. */
 	w = bpf_sk_storage_get(&waiting, sk, &e, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!w) {
 		st->seen++;
@@ -158,6 +175,8 @@ int BPF_PROG(socket_sent, struct sock *sk, int ret, int flags)
 		return 0;
 	st->seen++;
 	w->length = ret;
+	s->send_from = w->seq;
+	s->send_to = w->seq + ret;
 	weft_emit_data(st, s, w, false);
 	return 0;
 }
@@ -226,7 +245,7 @@ int BPF_PROG(socket_receive, struct sock *sk, int ret, int flags)
 	e.time_ns = bpf_ktime_get_ns();
 	e.length = ret;
 	e.seq = tp->copied_seq - ret;
-	if (weft_took_fin(sk->__sk_common.skc_state, tp->copied_seq, tp->rcv_nxt)) {
+	if (weft_took_fin(sk->__sk_common.skc_flags, tp->copied_seq, tp->rcv_nxt)) {
 		e.seq--;
 		e.flags = WEFT_DATA_FIN_READ;
 	}

@@ -219,7 +219,8 @@ static __always_inline __u32 weft_messages_length(const struct weft_messages *at
 
 static __always_inline void weft_emit_messages(struct weft_stats *st, struct weft_socket *s,
 					       struct weft_event *e,
-					       const struct weft_messages *at, __u32 n)
+					       const struct weft_messages *at, __u32 n,
+					       bool has_bytes)
 {
 	__u32 left = e->length, one = 0;
 
@@ -228,7 +229,8 @@ static __always_inline void weft_emit_messages(struct weft_stats *st, struct wef
 			break;
 		e->length = one;
 		__builtin_memset(&e->payload, 0, sizeof(e->payload));
-		weft_message_bytes(&at[i].message, &e->payload);
+		if (has_bytes)
+			weft_message_bytes(&at[i].message, &e->payload);
 		if (one)
 			weft_emit(st, s, e);
 		e->seq += one;
@@ -252,7 +254,8 @@ int BPF_PROG(call_ends, struct pt_regs *regs, long ret)
 	struct tcp_sock *tp;
 	struct sock *sk;
 	__u32 index, flags = 0, stands = 0, received = 0;
-	__u8 shape, state = 0;
+	unsigned long sk_flags = 0;
+	__u8 shape;
 
 	index = regs->orig_ax;
 	if (index >= WEFT_CALLS)
@@ -324,16 +327,16 @@ int BPF_PROG(call_ends, struct pt_regs *regs, long ret)
 		e.time_ns = bpf_ktime_get_ns();
 		WEFT_LOAD(stands, tp, copied_seq);
 		WEFT_LOAD(received, tp, rcv_nxt);
-		WEFT_LOAD(state, sk, __sk_common.skc_state);
+		WEFT_LOAD(sk_flags, sk, __sk_common.skc_flags);
 		WEFT_LOAD(e.peer_seq, tp, write_seq);
 		e.seq = stands - e.length;
-		if (weft_took_fin(state, stands, received)) {
+		if (weft_took_fin(sk_flags, stands, received)) {
 			e.seq--;
 			e.flags = WEFT_DATA_FIN_READ;
 		}
 	}
 	if (messages) {
-		weft_emit_messages(st, s, &e, messages, ret);
+		weft_emit_messages(st, s, &e, messages, ret, !(flags & MSG_TRUNC));
 		return 0;
 	}
 	if (!(flags & MSG_TRUNC))

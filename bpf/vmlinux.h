@@ -47,12 +47,14 @@ enum {
 /* net/sock.h, linux/net.h */
 enum {
 	WEFT_IPPROTO_TCP = 6,
+	WEFT_SOCK_DONE = 1,	/* enum sock_flags: the peer's FIN has come */
 	AF_UNIX = 1,
 	AF_INET = 2,
 	AF_INET6 = 10,
 	MSG_OOB = 0x1,
 	MSG_PEEK = 0x2,
 	MSG_TRUNC = 0x20,
+	MSG_DONTWAIT = 0x40,
 	MSG_ERRQUEUE = 0x2000,
 	SOCK_STREAM = 1,
 };
@@ -93,6 +95,7 @@ struct iov_iter {
 
 struct msghdr {
 	struct iov_iter msg_iter;
+	unsigned int msg_flags;
 };
 
 struct sk_buff {
@@ -127,6 +130,7 @@ typedef struct {
 } atomic64_t;
 
 struct sock_common {
+	unsigned long skc_flags;
 	__be32 skc_daddr;
 	__be32 skc_rcv_saddr;
 	__be16 skc_dport;

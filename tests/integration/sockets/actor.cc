@@ -129,12 +129,13 @@ int Actor::Socket(const SocketKind& kind) {
   return static_cast<int>(Must(To(ACTOR_SOCKET, -1, kind)));
 }
 
-uint16_t Actor::Connect(int fd, const SocketKind& kind, const Listening& to, int lane) {
+uint16_t Actor::Connect(int fd, const SocketKind& kind, const Listening& to, uint16_t local_port) {
   actor_command command = To(ACTOR_CONNECT, fd, kind);
   command.port = to.port;
+  command.other = local_port;
   command.text_bytes = static_cast<uint32_t>(to.name.size());
   memcpy(command.text, to.name.data(), to.name.size());
-  const actor_reply reply = Do(command, lane);
+  const actor_reply reply = Do(command);
   EXPECT_EQ(reply.result, 0) << "connect: " << strerror(reply.error);
   return static_cast<uint16_t>(reply.port);
 }

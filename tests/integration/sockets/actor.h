@@ -40,8 +40,8 @@ class Actor {
   // `window` != 0: receive buffer of the connections.
   Listening Listen(const SocketKind& kind, uint32_t window = 0, bool fast_open = false);
   int Socket(const SocketKind& kind);
-  // Returns the local port.
-  uint16_t Connect(int fd, const SocketKind& kind, const Listening& to, int lane = 0);
+  // From `local_port`, where it is not 0. Returns the local port.
+  uint16_t Connect(int fd, const SocketKind& kind, const Listening& to, uint16_t local_port = 0);
   int Accept(int listener, int lane = 0);
   void Close(int fd, int lane = 0);
   void Option(int fd, int level, int name, uint32_t value);

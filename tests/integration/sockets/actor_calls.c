@@ -67,7 +67,10 @@ static int64_t messages(const struct actor_command* c, struct actor_buffers* b, 
               : sendmmsg(c->fd, all, (unsigned)b->count, (int)c->flags);
   if (n < 0) return -1;
   int64_t bytes = 0;
-  for (int i = 0; i < n; i++) bytes += all[i].msg_len;
+  for (int i = 0; i < n; i++) {
+    bytes += all[i].msg_len;
+    b->parts[i].iov_len = all[i].msg_len;
+  }
   return bytes;
 }
 
@@ -175,6 +178,19 @@ static int64_t call(const struct actor_command* c, struct actor_buffers* b) {
   }
 }
 
+static int takes_vector(uint32_t call_number) {
+  switch (call_number) {
+    case CALL_WRITEV:
+    case CALL_SENDMSG:
+    case CALL_SENDMMSG:
+    case CALL_ZEROCOPY_SEND:
+    case CALL_READV:
+    case CALL_RECVMSG:
+    case CALL_RECVMMSG: return 1;
+    default: return 0;
+  }
+}
+
 void actor_move(const struct actor_command* c, struct actor_reply* reply) {
   reply->wrong_at = -1;
   if (c->call == CALL_SPLICE_TO) {
@@ -194,6 +210,11 @@ void actor_move(const struct actor_command* c, struct actor_reply* reply) {
     return;
   }
   const int receives = c->call >= CALL_READ;
+  struct actor_command one = *c;
+  if (!takes_vector(c->call)) {
+    one.buffers = 1;
+    c = &one;
+  }
   struct actor_buffers buffers = actor_buffers_make(c, !receives);
   reply->begin_ns = actor_now();
   errno = 0;

@@ -20,14 +20,14 @@ enum actor_operation {
   ACTOR_NETWORK,  // a new network namespace with loopback and fast open
   ACTOR_LISTEN,   // result: fd; port or name; text: a Unix name to use, else one is made up
   ACTOR_SOCKET,   // result: fd
-  ACTOR_CONNECT,  // fd to port or name (text)
+  ACTOR_CONNECT,  // fd to port or name (text); other: local port of IPv4, or 0
   ACTOR_ACCEPT,   // result: fd
   ACTOR_PAIR,     // two connected Unix sockets; result: fd, other: the second
   ACTOR_CLOSE,
   ACTOR_SHUTDOWN,  // flags: how
   ACTOR_DUP,       // fd to descriptor `other`
   ACTOR_NONBLOCK,  // flags: 1 on, 0 off
-  ACTOR_OPTION,    // other: level, flags: name, length: value
+  ACTOR_OPTION,    // other: level, flags: name, length: value; SO_LINGER: the seconds
   ACTOR_WAIT,      // poll for flags, at most 10 s; result: what came
   ACTOR_PASS,      // fd by SCM_RIGHTS over the Unix socket `other`
   ACTOR_TAKE,      // from the Unix socket `fd`; result: the new fd

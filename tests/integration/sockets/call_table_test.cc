@@ -13,8 +13,8 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
-#include "sources/ebpf/probe_report.h"
 #include "tests/integration/sockets/call_cells.h"
+#include "tests/integration/sockets/socket_fixture.h"
 #include "tests/support/requirement.h"
 
 namespace weft::test {
@@ -26,10 +26,7 @@ const std::vector<SocketKind> kTcp = {
 class CallTableTest : public testing::TestWithParam<HookFamily> {
  protected:
   void SetUp() override {
-    std::string reasons;
-    for (const ebpf::Check& check : ebpf::ProbeHost())
-      if (check.state == ebpf::CheckState::kFail) reasons += check.name + ": " + check.detail + " ";
-    if (!reasons.empty()) WEFT_SKIP_OR_FAIL("bpf", reasons);
+    if (const std::string why = WhyNotTraceable(); !why.empty()) WEFT_SKIP_OR_FAIL("bpf", why);
   }
 
   // One line per call.
@@ -121,8 +118,7 @@ TEST_P(CallTableTest, SeesEveryCallOrCountsTheGap) {
   ExpectTable(GetParam().file + "-tcp", Head() + first);
 }
 
-INSTANTIATE_TEST_SUITE_P(Families, CallTableTest, testing::ValuesIn(HookFamilies()),
-                         [](const auto& family) { return family.param.name; });
+INSTANTIATE_TEST_SUITE_P(Families, CallTableTest, testing::ValuesIn(HookFamilies()), FamilyName);
 
 }  // namespace
 }  // namespace weft::test

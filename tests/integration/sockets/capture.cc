@@ -36,7 +36,10 @@ std::vector<weft_control> Capture::TakeControl() {
 
 const std::vector<HookFamily>& HookFamilies() {
   static const std::vector<HookFamily> families = {
-      {"SocketLayer", "socket-layer", [](ebpf::EbpfConfig&) {}},
+      {"SocketLayer", "socket-layer",
+       [](ebpf::EbpfConfig& config) { config.hooks = ebpf::Hooks::kSocket; }},
+      {"SystemCalls", "system-calls",
+       [](ebpf::EbpfConfig& config) { config.hooks = ebpf::Hooks::kSyscalls; }},
   };
   return families;
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -50,5 +51,6 @@ struct HookFamily {
   void (*choose)(ebpf::EbpfConfig& config);
 };
 const std::vector<HookFamily>& HookFamilies();
+inline void PrintTo(const HookFamily& family, std::ostream* out) { *out << family.name; }
 
 }  // namespace weft::test

@@ -85,7 +85,22 @@ static int64_t listen_on(const struct actor_command* c, struct actor_reply* repl
   return fd;
 }
 
+static int64_t set_option(const struct actor_command* c) {
+  const struct linger linger = {1, (int)c->length};
+  if (c->other == SOL_SOCKET && c->flags == SO_LINGER)
+    return setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+  return setsockopt(c->fd, c->other, (int)c->flags, &c->length, sizeof c->length);
+}
+
 static int64_t connect_to(const struct actor_command* c, struct actor_reply* reply) {
+  if (c->other != 0) {
+    const int one = 1;
+    const struct sockaddr_in from = {.sin_family = AF_INET,
+                                     .sin_port = htons((uint16_t)c->other),
+                                     .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    setsockopt(c->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (bind(c->fd, (const struct sockaddr*)&from, sizeof from) != 0) return -1;
+  }
   unsigned size = 0;
   const struct sockaddr_storage address = actor_address(c, &size);
   const int result = connect(c->fd, (const struct sockaddr*)&address, size);
@@ -186,8 +201,7 @@ static int64_t perform(struct actor_command* c, struct actor_reply* reply) {
     case ACTOR_SHUTDOWN: return shutdown(c->fd, (int)c->flags);
     case ACTOR_DUP: return dup2(c->fd, c->other);
     case ACTOR_NONBLOCK: return set_nonblocking(c->fd, c->flags != 0);
-    case ACTOR_OPTION:
-      return setsockopt(c->fd, c->other, (int)c->flags, &c->length, sizeof c->length);
+    case ACTOR_OPTION: return set_option(c);
     case ACTOR_WAIT: return wait_for(c);
     case ACTOR_PASS: return pass(c->fd, c->other);
     case ACTOR_TAKE: return take(c->fd);

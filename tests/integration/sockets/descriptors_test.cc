@@ -1,0 +1,217 @@
+// Descriptors and sockets as programs pass them about: the stream stays one, and each record says
+// which process, thread and descriptor moved its bytes.
+
+#include <algorithm>
+#include <set>
+#include <span>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "tests/integration/sockets/socket_fixture.h"
+
+namespace weft::test {
+namespace {
+
+class Descriptors : public SocketFixture {
+ protected:
+  static constexpr int kDuplicate = 77;
+};
+
+TEST_P(Descriptors, SayWhoIsConnectedToWhom) {
+  for (const SocketKind& kind : {SocketKind{"IPv4", AF_INET}, SocketKind{"IPv6", AF_INET6},
+                                 SocketKind{"IPv4 in an IPv6 socket", AF_INET6, true}}) {
+    SCOPED_TRACE(kind.name);
+    Trace(kind);
+    Link link = Connect();
+    Send(link, 100);
+    ServerReads(link, 100);
+    const auto& records = Captured();
+    ASSERT_GE(records.size(), 2u);
+    const weft_connection& sent = records[records.size() - 2].data.connection;
+    const weft_connection& received = records[records.size() - 1].data.connection;
+    const bool ipv6 = kind.family == AF_INET6 && !kind.v4_mapped;
+    EXPECT_EQ(sent.family, ipv6 ? WEFT_FAMILY_IPV6 : WEFT_FAMILY_IPV4);
+    const std::vector<uint8_t> loopback =
+        ipv6 ? std::vector<uint8_t>{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}
+             : std::vector<uint8_t>{127, 0, 0, 1};
+    EXPECT_TRUE(std::ranges::equal(loopback, std::span(sent.local_address, loopback.size())));
+    EXPECT_TRUE(std::ranges::equal(sent.local_address, received.remote_address));
+    EXPECT_TRUE(std::ranges::equal(sent.remote_address, received.local_address));
+    EXPECT_EQ(sent.local_port, link.client_port);
+    EXPECT_EQ(sent.remote_port, listening_.port);
+    EXPECT_EQ(received.local_port, listening_.port);
+    EXPECT_EQ(received.remote_port, link.client_port);
+    EXPECT_EQ(sent.end, WEFT_END_CONNECTED);
+    EXPECT_EQ(received.end, WEFT_END_ACCEPTED);
+    EXPECT_NE(sent.opened_ns, 0u);
+    EXPECT_NE(received.opened_ns, 0u);
+    EXPECT_EQ(sent.netns, received.netns);
+    EXPECT_NE(sent.cookie, received.cookie);
+    ExpectAsLogged(link);
+  }
+}
+
+TEST_P(Descriptors, DuplicatesAreTheSameConnection) {
+  Trace();
+  Link link = Connect();
+  Send(link, 100);
+  actor_command dup = Move(CALL_WRITE, link.client_fd, 0, 0, 0);
+  dup.operation = ACTOR_DUP;
+  dup.other = kDuplicate;
+  client_.Must(dup);
+  Send(link, 200, CALL_WRITE, 0, kDuplicate);
+  client_.Close(link.client_fd);
+  Send(link, 300, CALL_WRITEV, 0, kDuplicate);
+  ServerReads(link, 600);
+  ExpectAsLogged(link);
+  const uint64_t cookie = ClientCookie(link);
+  EXPECT_EQ(Closes(cookie), 0u);
+  client_.Close(kDuplicate);
+  server_.Close(link.server_fd);
+  EXPECT_EQ(Closes(cookie), 1u);
+  ExpectLedger();
+}
+
+TEST_P(Descriptors, InheritedByAChildTheyAreTheSameConnection) {
+  Trace();
+  Link link = Connect();
+  const uint32_t child = client_.Fork(1);
+  Send(link, 100);
+  Send(link, 200, CALL_SENDTO, 1);
+  Send(link, 50);
+  client_.Close(link.client_fd);
+  Send(link, 300, CALL_WRITE, 1);
+  ServerReads(link, 650);
+  ExpectAsLogged(link);
+  const uint64_t cookie = ClientCookie(link);
+  EXPECT_TRUE(
+      std::ranges::any_of(Captured(), [child](const auto& r) { return r.data.pid == child; }));
+  EXPECT_EQ(Closes(cookie), 0u);
+  client_.Close(link.client_fd, 1);
+  server_.Close(link.server_fd);
+  EXPECT_EQ(Closes(cookie), 1u);
+  ExpectLedger();
+}
+
+// As a Node cluster does it: the primary accepts, a worker answers.
+TEST_P(Descriptors, PassedToAnotherProcessTheyAreTheSameConnection) {
+  Trace();
+  Actor worker;
+  const SocketKind unix_kind{"Unix", AF_UNIX};
+  const Actor::Listening passing = worker.Listen(unix_kind);
+  const int over = server_.Socket(unix_kind);
+  server_.Connect(over, unix_kind, passing);
+  const int from = worker.Accept(passing.fd);
+
+  Link link = Connect();
+  Send(link, 100);
+  ServerReads(link, 40);
+  actor_command pass = Move(CALL_WRITE, link.server_fd, 0, 0, 0);
+  pass.operation = ACTOR_PASS;
+  pass.other = over;
+  server_.Must(pass);
+  server_.Close(link.server_fd);
+  actor_command take = Move(CALL_WRITE, from, 0, 0, 0);
+  take.operation = ACTOR_TAKE;
+  const auto fd = static_cast<int>(worker.Must(take));
+  ReadAll(worker, fd, link.at_server, 60);
+  const actor_reply answered = worker.Do(Move(CALL_SENDMSG, fd, 500, 2, 0));
+  ASSERT_EQ(answered.result, 500);
+  link.to_client.Add(answered, fd);
+  ClientReads(link, 500);
+  ExpectAsLogged(link);
+  worker.Close(fd);
+  ExpectLedger();
+}
+
+// A client that always binds the same port, and a server whose descriptor is always the same: what
+// tells the connections apart is only the socket.
+TEST_P(Descriptors, NumbersAndPortsThatAreUsedAgainAreNewConnections) {
+  Trace();
+  std::set<uint64_t> cookies;
+  std::set<std::pair<int, int>> descriptors;
+  uint16_t port = 0;
+  constexpr size_t kTimes = 20;
+  for (size_t i = 0; i < kTimes; i++) {
+    Link link = Connect(port);
+    port = link.client_port;
+    Send(link, 100 + static_cast<uint32_t>(i));
+    ServerReads(link, 100 + i);
+    Answer(link, 10);
+    ClientReads(link, 10);
+    ExpectAsLogged(link);
+    cookies.insert({ClientCookie(link), ServerCookie(link)});
+    descriptors.insert({link.client_fd, link.server_fd});
+    // A reset: no TIME_WAIT that would keep the port.
+    client_.Option(link.client_fd, SOL_SOCKET, SO_LINGER, 0);
+    client_.Close(link.client_fd);
+    server_.WaitFor(link.server_fd, POLLIN);
+    server_.Close(link.server_fd);
+  }
+  EXPECT_EQ(cookies.size(), 2 * kTimes);
+  EXPECT_EQ(descriptors.size(), 1u);
+  for (const uint64_t cookie : cookies) EXPECT_EQ(Closes(cookie), 1u);
+  ExpectLedger();
+}
+
+TEST_P(Descriptors, OfPipesAreNoSockets) {
+  Trace();
+  actor_command touch = Move(CALL_WRITE, -1, 0, 0, 0);
+  touch.operation = ACTOR_TOUCH;
+  constexpr std::string_view kText = "GET / HTTP/1.1\r\nHost: pipe\r\n\r\n";
+  touch.text_bytes = static_cast<uint32_t>(kText.copy(touch.text, sizeof touch.text));
+  EXPECT_EQ(client_.Must(touch), static_cast<int64_t>(kText.size()));
+  EXPECT_TRUE(Captured().empty());
+  ExpectLedger();
+}
+
+// Two threads write to one socket at once. No order is given, so each has content of its own.
+TEST_P(Descriptors, SharedByTwoThreadsLoseNothing) {
+  constexpr uint32_t kMessages = 400, kBytes = 100;
+  Trace();
+  Link link = Connect();
+  client_.StartThread(1);
+  client_.StartThread(2);
+  for (const int lane : {1, 2}) {
+    actor_command command =
+        Move(CALL_WRITE, link.client_fd, kBytes, 100 + static_cast<uint32_t>(lane), 0);
+    command.repeat = kMessages - 1;
+    client_.Start(command, lane);
+  }
+  const actor_reply done[] = {client_.Finish(1), client_.Finish(2)};
+  uint64_t left = 2 * kMessages * kBytes;
+  while (left != 0) {
+    const actor_reply reply = server_.Do(Move(CALL_READ, link.server_fd, 1u << 16, 0, 0));
+    ASSERT_GT(reply.result, 0);
+    left -= static_cast<uint64_t>(reply.result);
+  }
+  std::vector<CapturedRecord> sent = Select(Captured(), ClientCookie(link), WEFT_RECORD_SEND);
+  ASSERT_EQ(sent.size(), 2 * kMessages);
+  const uint32_t base =
+      std::ranges::min_element(sent, {}, [](const auto& r) { return r.data.seq; })->data.seq;
+  std::ranges::sort(sent, {}, [base](const auto& r) { return r.data.seq - base; });
+  uint32_t of_thread[2] = {};
+  for (size_t i = 0; i < sent.size(); i++) {
+    const CapturedRecord& record = sent[i];
+    ASSERT_EQ(record.data.seq - base, i * kBytes);
+    ASSERT_EQ(record.data.length, kBytes);
+    const uint32_t thread = record.data.tid == done[0].tid ? 0 : 1;
+    ASSERT_EQ(record.data.tid, done[thread].tid);
+    for (uint32_t b = 0; b < kBytes; b++)
+      ASSERT_EQ(static_cast<uint8_t>(record.payload[b]),
+                actor_pattern(101 + thread, of_thread[thread] * kBytes + b));
+    of_thread[thread]++;
+  }
+  EXPECT_EQ(of_thread[0], kMessages);
+  EXPECT_EQ(of_thread[1], kMessages);
+  ExpectLedger();
+}
+
+INSTANTIATE_TEST_SUITE_P(Families, Descriptors, testing::ValuesIn(HookFamilies()), FamilyName);
+
+}  // namespace
+}  // namespace weft::test

@@ -32,6 +32,17 @@ bool HasContent(const std::string& path) {
   return ::stat(path.c_str(), &st) == 0 && st.st_size > 0;
 }
 
+// SQLite would wait for ever for the other end of a pipe.
+Result<void> CheckRegular(const std::string& path) {
+  struct stat st {};
+  if (::stat(path.c_str(), &st) != 0)
+    return Fail(Code::kIo, fmt::format("{}: {}", path, std::strerror(errno)));
+  if (S_ISREG(st.st_mode)) return {};
+  return Fail(Code::kInvalid,
+              fmt::format("{}: {}; name another file", path,
+                          S_ISDIR(st.st_mode) ? "is a directory" : "is not a regular file"));
+}
+
 // SQLite would make the file with the umask's rights; traces are nobody else's business. The -wal
 // and -shm files take over the rights of the main file. A file that is there is not opened, only
 // asked about: closing any descriptor of it would drop the locks of every SQLite connection of this
@@ -42,12 +53,8 @@ Result<void> MakePrivate(const std::string& path) {
     ::close(fd);
     return {};
   }
-  struct stat st {};
-  if (errno == EEXIST && ::faccessat(AT_FDCWD, path.c_str(), R_OK | W_OK, AT_EACCESS) == 0 &&
-      ::stat(path.c_str(), &st) == 0) {
-    if (!S_ISDIR(st.st_mode)) return {};
-    errno = EISDIR;
-  }
+  if (errno == EEXIST && ::faccessat(AT_FDCWD, path.c_str(), R_OK | W_OK, AT_EACCESS) == 0)
+    return CheckRegular(path);
   return Fail(errno == EACCES || errno == EPERM || errno == EROFS ? Code::kDenied : Code::kIo,
               fmt::format("{}: {}", path, std::strerror(errno)));
 }
@@ -121,6 +128,7 @@ Result<Database> Database::OpenForReading(const std::string& path) {
     return Fail(Code::kNotFound, fmt::format("{}: no such database", path));
   if (::faccessat(AT_FDCWD, path.c_str(), R_OK, AT_EACCESS) != 0)
     return Fail(Code::kDenied, fmt::format("{}: {}", path, std::strerror(errno)));
+  WEFT_TRY(CheckRegular(path));
   Result<Database> db = Open(path, path, SQLITE_OPEN_READONLY);
   if (!db) return db;
   Result<void> readable = CheckSchema(*db);

@@ -64,6 +64,7 @@ class Statement {
 class Database {
  public:
   Database() = default;
+  // Both: kInvalid where the path is a directory, a pipe or the like.
   // For writing; made with mode 0600 where missing. No schema is applied yet.
   static Result<Database> OpenForWriting(const std::string& path);
   // For reading, while others write as well. kNotFound where there is no such file. The schema is

@@ -26,12 +26,12 @@ Result<Marks> ReadMarks(const Database& db) {
 
 Result<void> CheckMarks(const Database& db, const Marks& marks) {
   if (marks.application != kApplicationId)
-    return Fail(Code::kUnsupported,
+    return Fail(Code::kInvalid,
                 fmt::format("{}: this is a database of something else, not a weft store; name "
                             "another file",
                             db.path()));
   if (marks.version > SchemaVersion())
-    return Fail(Code::kUnsupported,
+    return Fail(Code::kInvalid,
                 fmt::format("{}: written by a newer weft (schema {}, this one knows {}); use that "
                             "weft or another file",
                             db.path(), marks.version, SchemaVersion()));
@@ -105,7 +105,7 @@ Result<void> CheckSchema(const Database& db) {
     return Fail(Code::kNotFound, fmt::format("{}: nothing is stored yet", db.path()));
   WEFT_TRY(CheckMarks(db, *marks));
   if (marks->version < SchemaVersion())
-    return Fail(Code::kUnsupported,
+    return Fail(Code::kInvalid,
                 fmt::format("{}: written by an older weft (schema {}, this one reads {}); `weft "
                             "run --db {}` brings it up to date",
                             db.path(), marks->version, SchemaVersion(), db.path()));

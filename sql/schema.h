@@ -13,7 +13,7 @@ namespace weft::sql {
 inline constexpr int64_t kApplicationId = 0x77656674;  // "weft"
 int64_t SchemaVersion();
 
-// For writers: creates or migrates, in one transaction. kUnsupported: a newer store, or a database
+// For writers: creates or migrates, in one transaction. kInvalid: a newer store, or a database
 // of something else; kCorrupt: no database at all.
 Result<void> ApplySchema(Database& db);
 

@@ -42,6 +42,12 @@ struct ConfigError : std::invalid_argument {
   using std::invalid_argument::invalid_argument;
 };
 
+// For constructors: the configuration is wrong, or it is right and what it names did not work.
+[[noreturn]] inline void Refuse(bool config_is_wrong, const std::string& why) {
+  if (config_is_wrong) throw ConfigError(why);
+  throw std::runtime_error(why);
+}
+
 inline std::string_view View(weft_str s) { return {s.data, static_cast<size_t>(s.size)}; }
 inline weft_str Str(std::string_view s) { return {s.data(), s.size()}; }
 

@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <numeric>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <simdjson.h>
+
+#include "engine/base/nearest_word.h"
 
 namespace weft::plugin {
 namespace {
@@ -189,32 +190,7 @@ Result<std::string> Complete(dom::object schema, dom::element value, const std::
   return Text(value);
 }
 
-size_t Edits(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i);
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t replace = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({replace, row[j] + 1, row[j - 1] + 1});
-    }
-  }
-  return row.back();
-}
-
 }  // namespace
-
-std::string_view NearestWord(std::string_view word, const std::vector<std::string_view>& known) {
-  std::string_view best;
-  size_t best_edits = std::max<size_t>(2, word.size() / 3) + 1;
-  for (std::string_view candidate : known)
-    if (const size_t edits = Edits(word, candidate); edits < best_edits) {
-      best = candidate;
-      best_edits = edits;
-    }
-  return best;
-}
 
 Result<std::string> CompleteConfig(std::string_view schema_text, std::string_view config_json) {
   if (schema_text.empty()) schema_text = R"({"type":"object","additionalProperties":false})";

@@ -10,7 +10,6 @@
 
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "engine/base/result.h"
 
@@ -19,8 +18,5 @@ namespace weft::plugin {
 // `schema` may be empty: then only an empty configuration is valid. Messages name the key by its
 // path ("policies[2].rate") and, for an unknown key, the nearest known one.
 Result<std::string> CompleteConfig(std::string_view schema, std::string_view config_json);
-
-// The entry of `known` that is the fewest edits away from `word`, or "" if none is near.
-std::string_view NearestWord(std::string_view word, const std::vector<std::string_view>& known);
 
 }  // namespace weft::plugin

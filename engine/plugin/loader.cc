@@ -13,7 +13,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include "engine/plugin/config_schema.h"
+#include "engine/base/nearest_word.h"
 
 namespace weft::plugin {
 namespace {
@@ -85,7 +85,8 @@ Result<fs::path> PluginLoader::Resolve(Kind kind, std::string_view name) const {
   if (error) {
     const auto known = List();
     const std::string wanted = Key(kind, name);
-    const std::string_view near = NearestWord(wanted, {known.begin(), known.end()});
+    const std::string_view near =
+        NearestWord(wanted, std::vector<std::string_view>(known.begin(), known.end()));
     return Fail(Code::kNotFound,
                 fmt::format("resolve: not in {}; {}", folder.native(),
                             near.empty() ? fmt::format("there are: {}", fmt::join(known, ", "))

@@ -21,7 +21,7 @@ class JsonlExporter {
 
   JsonlExporter(const weft::sdk::Host&, const weft::sdk::PluginConfig& config) {
     auto sink = weft::sinks::JsonlSink::Open(config.Text("path", "weft.jsonl"));
-    if (!sink) throw weft::sdk::ConfigError(sink.error().message);
+    if (!sink) weft::sdk::Refuse(sink.error().code == weft::Code::kInvalid, sink.error().message);
     sink_ = std::move(*sink);
   }
 

@@ -37,7 +37,7 @@ class SqliteExporter {
     options.max_bytes =
         static_cast<uint64_t>(config.Number("max_bytes", static_cast<double>(options.max_bytes)));
     auto sink = weft::sinks::SqliteSink::Open(options, clock_);
-    if (!sink) throw weft::sdk::ConfigError(sink.error().message);
+    if (!sink) weft::sdk::Refuse(sink.error().code == weft::Code::kInvalid, sink.error().message);
     sink_ = std::move(*sink);
   }
 

@@ -50,7 +50,7 @@ struct SqliteSinkCounts {
 
 class SqliteSink {
  public:
-  // Creates or opens the file and brings its schema up to date. kUnsupported: a newer schema, or a
+  // Creates or opens the file and brings its schema up to date. kInvalid: a newer schema, or a
   // database of something else; kCorrupt; kDenied; kIo: another weft writes to it, locked, or the
   // system refused.
   static Result<std::unique_ptr<SqliteSink>> Open(SqliteSinkOptions options, const Clock& clock);

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <fstream>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,7 +35,7 @@ TEST_F(SqliteFailureTest, RefusesAStoreOfANewerSchemaByName) {
   ASSERT_TRUE(db && db->Execute("PRAGMA user_version = 999"));
   Code code{};
   EXPECT_NE(OpenError(path_, clock_, &code).find("newer weft (schema 999"), std::string::npos);
-  EXPECT_EQ(code, Code::kUnsupported);
+  EXPECT_EQ(code, Code::kInvalid);
   EXPECT_NE(Query("SELECT 1").find("newer weft"), std::string::npos);
 }
 
@@ -45,7 +46,7 @@ TEST_F(SqliteFailureTest, RefusesADatabaseOfSomethingElseAndLeavesItAlone) {
   const auto size = std::filesystem::file_size(path_);
   Code code{};
   EXPECT_NE(OpenError(path_, clock_, &code).find("not a weft store"), std::string::npos);
-  EXPECT_EQ(code, Code::kUnsupported);
+  EXPECT_EQ(code, Code::kInvalid);
   EXPECT_EQ(std::filesystem::file_size(path_), size);
 }
 
@@ -61,6 +62,19 @@ TEST_F(SqliteFailureTest, SaysWhyAFolderCannotBeWritten) {
   EXPECT_NE(OpenError(folder_.File("missing/weft.db"), clock_, &code).find("No such file"),
             std::string::npos);
   EXPECT_EQ(code, Code::kIo);
+}
+
+TEST_F(SqliteFailureTest, RefusesWhatIsNoFileInsteadOfWaitingForIt) {
+  const std::string pipe = folder_.File("pipe.db");
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  for (const std::string& path : {pipe, folder_.File("")}) {
+    Code code{};
+    EXPECT_NE(OpenError(path, clock_, &code).find("name another file"), std::string::npos);
+    EXPECT_EQ(code, Code::kInvalid);
+    const auto db = sql::Database::OpenForReading(path);
+    ASSERT_FALSE(db);
+    EXPECT_EQ(db.error().code, Code::kInvalid);
+  }
 }
 
 TEST_F(SqliteFailureTest, ALockedStoreMeansRetryAndNothingIsTaken) {

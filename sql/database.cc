@@ -53,7 +53,8 @@ Result<void> MakePrivate(const std::string& path) {
     ::close(fd);
     return {};
   }
-  if (errno == EEXIST && ::faccessat(AT_FDCWD, path.c_str(), R_OK | W_OK, AT_EACCESS) == 0)
+  if ((errno == EEXIST || errno == EISDIR) &&
+      ::faccessat(AT_FDCWD, path.c_str(), R_OK | W_OK, AT_EACCESS) == 0)
     return CheckRegular(path);
   return Fail(errno == EACCES || errno == EPERM || errno == EROFS ? Code::kDenied : Code::kIo,
               fmt::format("{}: {}", path, std::strerror(errno)));

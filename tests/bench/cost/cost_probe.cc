@@ -159,6 +159,9 @@ int main(int argc, char** argv) {
       config.include_ports = {static_cast<uint16_t>(std::atoi(value))};
     else if (key == "--server-pid")
       server_pid = static_cast<uint32_t>(std::atoi(value));
+    else if (key == "--hooks")
+      config.hooks =
+          std::string_view(value) == "syscalls" ? ebpf::Hooks::kSyscalls : ebpf::Hooks::kSocket;
   }
   if ((mode != "kernel" && mode != "agent") || config.include_ports.empty()) {
     fmt::print(stderr, "usage: cost_probe kernel|agent --port N [--server-pid PID]\n");

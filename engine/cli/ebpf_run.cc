@@ -7,9 +7,14 @@
 
 namespace weft::cli {
 
-Result<void> EbpfRun::CheckHost() {
+Result<void> EbpfRun::CheckHost(Logger& log) {
   const std::vector<ebpf::Check> checks = ebpf::ProbeHost();
-  if (ebpf::Usable(checks)) return {};
+  if (ebpf::Usable(checks)) {
+    for (const ebpf::Check& check : checks)
+      if (check.state == ebpf::CheckState::kWarn && check.name.starts_with("CAP_"))
+        log.Warn(fmt::format("{} {} -> {}", check.name, check.detail, check.remedy));
+    return {};
+  }
   std::string text = "this host does not let weft trace:";
   for (const ebpf::Check& check : checks) {
     if (check.state != ebpf::CheckState::kFail) continue;

@@ -19,8 +19,9 @@ namespace weft::cli {
 
 class EbpfRun {
  public:
-  // kDenied with every check that failed and its remedy.
-  static Result<void> CheckHost();
+  // kDenied with every check that failed and its remedy. What works with less for want of a
+  // privilege is a warning in the log.
+  static Result<void> CheckHost(Logger& log);
 
   // `record`: file to write what is published to; "": none. References outlive the object.
   static Result<std::unique_ptr<EbpfRun>> Start(const Config& config, const std::string& record,

@@ -53,7 +53,7 @@ class Record final : public Command {
   Result<int> Run(CommandContext& context) override {
     const auto config = shared_.Load();
     if (!config) return std::unexpected(config.error());
-    WEFT_TRY(EbpfRun::CheckHost());
+    WEFT_TRY(EbpfRun::CheckHost(context.log));
     StopSignal stop;
     Metrics metrics;
     DiscardTransport transport(static_cast<uint32_t>(config->partitions), context.clock);

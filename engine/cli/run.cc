@@ -37,7 +37,7 @@ class TraceHost final : public Command {
     if (!config) return std::unexpected(config.error());
     if (!config->ebpf.enabled)
       return Fail(Code::kInvalid, "sources.ebpf.enabled is false, so there is nothing to trace");
-    WEFT_TRY(EbpfRun::CheckHost());
+    WEFT_TRY(EbpfRun::CheckHost(context.log));
     StopSignal stop;
     Metrics metrics;
     const plugin::Services services{context.log, metrics, context.clock};

@@ -5,8 +5,13 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 namespace weft::ebpf {
+
+// The last line of libbpf's text that is no mere consequence, and the verifier's last word if it
+// had one; empty if there is none.
+std::string CauseIn(std::string_view text);
 
 class LibbpfWords {
  public:
@@ -15,7 +20,6 @@ class LibbpfWords {
   LibbpfWords(const LibbpfWords&) = delete;
   LibbpfWords& operator=(const LibbpfWords&) = delete;
 
-  // The last line that is not only about clean-up; empty if it said nothing.
   std::string Cause() const;
 
  private:

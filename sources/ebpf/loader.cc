@@ -11,13 +11,13 @@
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
 
 #include "sources/ebpf/kernel_programs.h"
 #include "sources/ebpf/libbpf_words.h"
+#include "sources/ebpf/privileges.h"
 
 namespace weft::ebpf {
 namespace {
@@ -70,9 +70,7 @@ class Loader::Impl {
 
 Result<void> Loader::Impl::Open(const EbpfConfig& config) {
   LibbpfWords words;
-  // Kernels before 5.11 charge maps to the locked memory limit.
-  const rlimit unlimited{RLIM_INFINITY, RLIM_INFINITY};
-  setrlimit(RLIMIT_MEMLOCK, &unlimited);
+  RaiseLockedMemory();  // kernels before 5.11 charge maps to it
 
   const KernelTypes kernel = KernelTypes::Load();
   const Result<HookFamily> chosen = ChooseHooks(config.hooks, kernel);

@@ -5,7 +5,6 @@
 #include <fstream>
 #include <utility>
 
-#include <linux/capability.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -13,7 +12,9 @@
 #include <fmt/format.h>
 
 #include "sources/ebpf/hook_family.h"
+#include "sources/ebpf/kernel_types.h"
 #include "sources/ebpf/lockdown.h"
+#include "sources/ebpf/privileges.h"
 
 #if WEFT_HAVE_BPF
 #include <bpf/bpf.h>
@@ -21,17 +22,6 @@
 
 namespace weft::ebpf {
 namespace {
-
-// CAP_PERFMON and CAP_BPF came with 5.8; older headers do not name them.
-constexpr int kCapPerfmon = 38, kCapBpf = 39;
-
-uint64_t EffectiveCapabilities() {
-  std::ifstream file("/proc/self/status");
-  std::string line;
-  while (std::getline(file, line))
-    if (line.starts_with("CapEff:")) return std::stoull(line.substr(7), nullptr, 16);
-  return 0;
-}
 
 Check CheckKernel() {
   utsname name{};
@@ -42,29 +32,6 @@ Check CheckKernel() {
     check.detail += ": the programs know the registers of x86_64 only";
   }
   return check;
-}
-
-Check CheckCapabilities() {
-  const uint64_t have = EffectiveCapabilities();
-  auto has = [have](int capability) { return (have >> capability & 1) != 0; };
-  std::string missing;
-  for (const auto& [capability, name] :
-       {std::pair{kCapBpf, "CAP_BPF"}, std::pair{kCapPerfmon, "CAP_PERFMON"}}) {
-    if (!has(capability) && !has(CAP_SYS_ADMIN)) missing += fmt::format(" {}", name);
-  }
-  if (!missing.empty())
-    return {"capabilities", CheckState::kFail, "missing:" + missing,
-            "run as root, or: sudo setcap cap_bpf,cap_perfmon,cap_net_admin,cap_sys_ptrace,"
-            "cap_dac_read_search+ep <weft>"};
-  for (const auto& [capability, name] : {std::pair{CAP_SYS_PTRACE, "CAP_SYS_PTRACE"},
-                                         std::pair{CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH"}}) {
-    if (!has(capability)) missing += fmt::format(" {}", name);
-  }
-  if (!missing.empty())
-    return {"capabilities", CheckState::kWarn,
-            "names and environments of other users' processes stay hidden without" + missing,
-            "run as root"};
-  return {"capabilities", CheckState::kOk, "all that are needed", ""};
 }
 
 Check CheckLockdown() {
@@ -84,18 +51,29 @@ Check CheckMount(std::string_view type, std::string_view needed_for) {
 
 #if WEFT_HAVE_BPF
 
-Check CheckBpfCall() {
-  LIBBPF_OPTS(bpf_map_create_opts, options);
-  const int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "weft_probe", 4, 8, 1, &options);
-  if (fd >= 0) {
-    close(fd);
-    return {"bpf()", CheckState::kOk, "permitted", ""};
-  }
-  const int error = errno;
+// 0 or errno.
+int TryMap(uint32_t entry_bytes, uint32_t entries) {
+  const int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "weft_probe", 4, entry_bytes, entries, nullptr);
+  if (fd < 0) return errno;
+  close(fd);
+  return 0;
+}
+
+Privileges TryPrivileges() {
+  RaiseLockedMemory();
+  Privileges have = ReadPrivileges();
+  have.maps_refused = have.locked_memory < 2 * kMapBytes && TryMap(8, 1) == 0 &&
+                      TryMap(4096, kMapBytes / 4096) == EPERM;
+  return have;
+}
+
+Check CheckBpfCall(const Privileges& privileges) {
+  const int error = TryMap(8, 1);
+  if (error == 0) return {"bpf()", CheckState::kOk, "permitted", ""};
   Check check{"bpf()", CheckState::kFail, fmt::format("refused: {}", strerror(error)), ""};
   if (error == ENOSYS)
     check.remedy = "a kernel with CONFIG_BPF_SYSCALL=y";
-  else if (error == EPERM && EffectiveCapabilities() != 0)
+  else if (error == EPERM && privileges.capabilities != 0)
     check.remedy =
         "permit the system call: in containers --cap-add=BPF --cap-add=PERFMON and a "
         "seccomp profile that allows bpf, or --privileged";
@@ -105,8 +83,7 @@ Check CheckBpfCall() {
 }
 
 // Which families of hooks the running kernel has room for.
-void CheckHooks(std::vector<Check>* checks) {
-  const KernelTypes kernel = KernelTypes::Load();
+void CheckHooks(const KernelTypes& kernel, std::vector<Check>* checks) {
   if (!kernel.known()) {
     checks->push_back({"BTF", CheckState::kFail, "the kernel does not describe its types",
                        "a kernel with CONFIG_DEBUG_INFO_BTF=y (/sys/kernel/btf/vmlinux)"});
@@ -128,12 +105,14 @@ void CheckHooks(std::vector<Check>* checks) {
 
 #else
 
-Check CheckBpfCall() {
+Privileges TryPrivileges() { return ReadPrivileges(); }
+
+Check CheckBpfCall(const Privileges&) {
   return {"eBPF source", CheckState::kFail, "this weft was built without it",
           "apt-get install clang-14 bpftool libbpf-dev, then build again"};
 }
 
-void CheckHooks(std::vector<Check>*) {}
+void CheckHooks(const KernelTypes&, std::vector<Check>*) {}
 
 #endif
 
@@ -149,10 +128,12 @@ std::string FindMount(std::string_view type) {
 
 std::vector<Check> ProbeHost() {
   std::vector<Check> checks;
+  const KernelTypes kernel = KernelTypes::Load();
+  const Privileges privileges = TryPrivileges();
   checks.push_back(CheckKernel());
-  checks.push_back(CheckCapabilities());
-  checks.push_back(CheckBpfCall());
-  CheckHooks(&checks);
+  for (Check& check : CheckPrivileges(privileges)) checks.push_back(std::move(check));
+  checks.push_back(CheckBpfCall(privileges));
+  CheckHooks(kernel, &checks);
   checks.push_back(CheckLockdown());
   checks.push_back(CheckMount("cgroup2", "not needed for tracing; names of units come from /proc"));
   checks.push_back(CheckMount("tracefs", "not needed: typed tracepoints do without"));

@@ -8,20 +8,9 @@
 #include <string_view>
 #include <vector>
 
+#include "sources/ebpf/check.h"
+
 namespace weft::ebpf {
-
-enum class CheckState : unsigned char {
-  kOk,
-  kWarn,  // works, with less
-  kFail   // the source cannot start
-};
-
-struct Check {
-  std::string name;
-  CheckState state = CheckState::kOk;
-  std::string detail;
-  std::string remedy;  // a command or a setting; empty where there is nothing to mend
-};
 
 std::vector<Check> ProbeHost();
 

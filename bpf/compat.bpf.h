@@ -31,10 +31,10 @@ enum weft_syscall {
 };
 
 /* Kernel 6.2 and newer (fd264ca02094) type a bare address; reads through it are plain loads that
- * a fault makes 0; older ones call a helper for each. Set by the loader. */
-const volatile bool direct_loads = false;
+ * a fault makes 0; older ones call a helper for each. Objects are built for either. */
+static const bool direct_loads = WEFT_DIRECT_LOADS;
 
-extern void *bpf_rdonly_cast(void *object, __u32 type) __ksym __weak;
+extern void *bpf_rdonly_cast(void *object, __u32 type) __ksym;
 
 #define WEFT_TYPED(p)                                                                              \
 	((typeof(p))bpf_rdonly_cast((void *)(p), bpf_core_type_id_kernel(typeof(*(p)))))

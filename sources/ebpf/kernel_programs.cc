@@ -6,6 +6,7 @@
 
 #include "bpf/socket_layer.skel.h"
 #include "bpf/syscalls.skel.h"
+#include "bpf/syscalls_compat.skel.h"
 
 namespace weft::ebpf {
 namespace {
@@ -27,7 +28,6 @@ class FamilyPrograms final : public KernelPrograms {
     to->filter_pids = settings.filter_pids;
     to->include_ports = settings.include_ports;
     to->exclude_ports = settings.exclude_ports;
-    to->direct_loads = settings.direct_loads;
   }
   int Load() override { return kLoad(skeleton_.get()); }
   int Attach() override { return kAttach(skeleton_.get()); }
@@ -47,11 +47,15 @@ using SocketPrograms =
                    socket_layer__attach, socket_layer__detach, socket_layer__destroy>;
 using SyscallPrograms = FamilyPrograms<syscalls, [] { return syscalls__open(); }, syscalls__load,
                                        syscalls__attach, syscalls__detach, syscalls__destroy>;
+using SyscallCompatPrograms =
+    FamilyPrograms<syscalls_compat, [] { return syscalls_compat__open(); }, syscalls_compat__load,
+                   syscalls_compat__attach, syscalls_compat__detach, syscalls_compat__destroy>;
 
 }  // namespace
 
-std::unique_ptr<KernelPrograms> KernelPrograms::Open(HookFamily family) {
-  return family == HookFamily::kSocket ? SocketPrograms::Open() : SyscallPrograms::Open();
+std::unique_ptr<KernelPrograms> KernelPrograms::Open(HookFamily family, bool direct_loads) {
+  if (family == HookFamily::kSocket) return SocketPrograms::Open();
+  return direct_loads ? SyscallPrograms::Open() : SyscallCompatPrograms::Open();
 }
 
 uint64_t KernelPrograms::Missed() const {

@@ -19,13 +19,13 @@ struct ProgramSettings {
   uint32_t agent_pid = 0;
   uint32_t capture_bytes = 0;
   bool filter_pids = false, include_ports = false, exclude_ports = false;
-  bool direct_loads = false;  // the kernel has bpf_rdonly_cast
 };
 
 class KernelPrograms {
  public:
-  // NULL and errno where the object is not understood.
-  static std::unique_ptr<KernelPrograms> Open(HookFamily family);
+  // `direct_loads`: the kernel has bpf_rdonly_cast. NULL and errno where the object is not
+  // understood.
+  static std::unique_ptr<KernelPrograms> Open(HookFamily family, bool direct_loads);
   virtual ~KernelPrograms() = default;
 
   // Before Load.

@@ -76,14 +76,13 @@ Result<void> Loader::Impl::Open(const EbpfConfig& config) {
   const Result<HookFamily> chosen = ChooseHooks(config.hooks, kernel);
   if (!chosen) return std::unexpected(chosen.error());
   family_ = *chosen;
-  programs_ = KernelPrograms::Open(family_);
+  programs_ = KernelPrograms::Open(family_, kernel.HasFunction("bpf_rdonly_cast"));
   if (!programs_) return LoadError(errno, words, "cannot open the kernel programs");
   programs_->Set({.agent_pid = static_cast<uint32_t>(getpid()),
                   .capture_bytes = config.capture_bytes,
                   .filter_pids = !config.include.empty() || !config.exclude.empty(),
                   .include_ports = !config.include_ports.empty(),
-                  .exclude_ports = !config.exclude_ports.empty(),
-                  .direct_loads = kernel.HasFunction("bpf_rdonly_cast")});
+                  .exclude_ports = !config.exclude_ports.empty()});
   bpf_map__set_max_entries(programs_->map("data_ring"), config.data_ring_bytes);
   bpf_map__set_max_entries(programs_->map("control_ring"), config.control_ring_bytes);
 

@@ -18,11 +18,11 @@ class Verdict:
 
     def __init__(self, family):
         self.family = family
-        self.btf = self.loads = self.exchanges = self.links = self.ledger = "-"
+        self.btf = self.loads = self.hooks = self.exchanges = self.links = self.ledger = "-"
         self.problems = []
 
     def cells(self):
-        return [self.btf, self.loads, self.family, self.exchanges, self.links, self.ledger]
+        return [self.btf, self.loads, self.hooks, self.exchanges, self.links, self.ledger]
 
     def expect(self, holds, problem):
         if not holds:
@@ -90,6 +90,7 @@ def judge_run(verdict, folder):
         verdict.loads = "no"
         return
     verdict.loads = "yes"
+    verdict.hooks = next((line.split()[2] for line in log.splitlines() if line.startswith("weft: hooks: ")), "?")
     database = os.path.join(folder, "weft.db")
     ledger = read_ledger(database)
     sums = reconcile(ledger)

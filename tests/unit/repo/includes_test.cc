@@ -31,7 +31,7 @@ const std::vector<Arrow>& Arrows() {
       {"engine/cli", {"engine", "sources", "sinks", "sql", "bpf"}},
       {"sources/ebpf",
        {"engine/base", "engine/api", "engine/transport", "bpf/wire.h", "bpf/socket_layer.skel.h",
-        "bpf/syscalls.skel.h", "sources/publisher.h"}},
+        "bpf/syscalls.skel.h", "bpf/syscalls_compat.skel.h", "sources/publisher.h"}},
       {"sources/replay", {"engine/base", "engine/api", "engine/transport", "sources/publisher.h"}},
       {"sources", {"engine/base", "engine/api", "engine/transport", "bpf/wire.h"}},
       {"plugins/exporter-", {"engine/api", "sinks"}},

@@ -114,13 +114,15 @@ int BPF_PROG(call_begins, struct pt_regs *regs, long nr)
 static __always_inline struct weft_socket *weft_socket_of(struct sock *sk, struct weft_stats *st)
 {
 	struct weft_socket *s = weft_socket_find(sk);
-	__u16 protocol = 0, family = 0;
+	__u16 protocol = 0, family = 0, local;
 	__u32 ports = 0;
 
 	if (s) {
 		/* The end of another socket at this address may have been missed. */
 		WEFT_LOAD(ports, sk, __sk_common.skc_portpair);
-		if ((__u16)(ports >> 16) == s->connection.local_port &&
+		local = ports >> 16;
+		/* One that the peer has reset meanwhile has lost its own port. */
+		if ((!local || local == s->connection.local_port) &&
 		    (__u16)ports == bpf_htons(s->connection.remote_port))
 			return s;
 		weft_socket_drop(sk);

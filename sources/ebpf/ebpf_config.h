@@ -20,13 +20,6 @@ struct ProcessSelector {
 // Where the kernel programs are hooked in; kAuto: the cheapest that the kernel has.
 enum class Hooks : unsigned char { kAuto, kSocket, kSyscalls };
 
-// Which connections carry an id in a TCP option; see bpf/tcp_option.bpf.c.
-enum class TcpOptionPeers : unsigned char {
-  kOff,
-  kRemote,  // to trusted networks, but not to this host
-  kAll
-};
-
 struct EbpfConfig {
   ProcessSelector include;              // empty: every process
   ProcessSelector exclude;              // wins over include; the agent itself is always excluded
@@ -36,7 +29,9 @@ struct EbpfConfig {
   Hooks hooks = Hooks::kAuto;
   uint32_t capture_bytes = 1024;         // payload prefix per send and receive, 64 to 1024
   uint32_t data_ring_bytes = 16u << 20;  // powers of two, at least one page
-  uint32_t control_ring_bytes = 1u << 20;
+  // A connection's end is 48 bytes, its two shortest data records are 368: the data ring is full
+  // first.
+  uint32_t control_ring_bytes = 4u << 20;
   uint32_t poll_ms = 10;
   uint32_t announce_after_ms = 1000;  // a request this old without a response is published as open
 
@@ -48,8 +43,6 @@ struct EbpfConfig {
   std::string token_salt;                  // empty: one of this boot of this host
   std::vector<std::string> token_exclude;  // names whose values are not hashed
   bool tcp_spans = true;                   // spans of connections that no parser understands
-  TcpOptionPeers tcp_option = TcpOptionPeers::kRemote;
-  std::string tcp_option_cgroup;  // only sockets of the cgroup at this path; empty: all
   // Peers whose trace context is believed, as CIDR; empty: loopback and the private ranges.
   std::vector<std::string> trusted_networks;
 };

@@ -21,7 +21,6 @@
 #include "sources/ebpf/process_filter.h"
 #include "sources/ebpf/process_metadata.h"
 #include "sources/ebpf/protocols/protocol_set.h"
-#include "sources/ebpf/tcp_option.h"
 #include "sources/ebpf/trusted_networks.h"
 #include "sources/publisher.h"
 
@@ -29,6 +28,9 @@ namespace weft::ebpf {
 namespace {
 
 constexpr size_t kDrainLimit = 65536;  // records per round, so that heartbeats go on under load
+// ... and between two looks into the control ring: connections that end after one exchange fill it
+// half as fast as the other.
+constexpr size_t kDrainSlice = 2048;
 // A record that began before a drain may be committed a moment after it.
 constexpr int64_t kRingSlackNs = 5 * kMillisecond;
 constexpr int64_t kSweepEveryNs = 20 * kMillisecond;
@@ -70,7 +72,6 @@ class EbpfSource::Impl {
        transport::Transport& transport, const Clock& clock, Metrics& metrics, Logger& logger);
 
   Result<void> Attach();
-  void AttachOption();
   Result<void> Stop();
   HookFamily hooks() const { return loader_->family(); }
 
@@ -84,7 +85,6 @@ class EbpfSource::Impl {
   void ApplyControls(uint64_t before_ns);
   void Sweep(int64_t now);
   void ReadKernelCounts();
-  void ReadOptionCounts();
   void PublishLedger();
   void PublishAddresses();
   void DrainToTheEnd();
@@ -100,7 +100,6 @@ class EbpfSource::Impl {
   ObservationWriter writer_;
   ExchangeTracker tracker_;
   std::unique_ptr<Loader> loader_;
-  std::unique_ptr<TcpOption> option_;  // may be null
   Counter &records_, &filtered_;
 
   std::vector<weft_control> controls_;  // read, not applied yet: from next_control_ on
@@ -139,32 +138,15 @@ EbpfSource::Impl::Impl(const EbpfConfig& config, TrustedNetworks trusted,
       filtered_(metrics.Get("agent.filtered")) {
   loader_->SetCallbacks(
       [this](const weft_data& record, const uint8_t* payload) { OnData(record, payload); },
-      [this](const weft_control& record) { controls_.push_back(record); },
-      [this](const weft_option& record) { tracker_.OnOption(record); });
+      [this](const weft_control& record) { controls_.push_back(record); });
 }
 
 Result<void> EbpfSource::Impl::Attach() {
   WEFT_TRY(loader_->Attach());
-  AttachOption();
   watermark_ns_ = clock_.MonotonicNs();
   PublishAddresses();
   thread_ = std::thread([this] { Run(); });
   return {};
-}
-
-// Requests are joined without it too, where nothing between changes sequence numbers.
-void EbpfSource::Impl::AttachOption() {
-  if (config_.tcp_option == TcpOptionPeers::kOff) return;
-  auto option = TcpOption::Open(config_, BootId(), loader_->data_ring_fd());
-  Result<void> attached;
-  if (option.has_value()) attached = (*option)->Attach();
-  if (option.has_value() && attached.has_value()) {
-    option_ = std::move(*option);
-    logger_.Debug(fmt::format("TCP option on, {}", option_->where()));
-    return;
-  }
-  logger_.Warn(fmt::format("no TCP option: {}; requests are joined by sequence numbers alone",
-                           (option.has_value() ? attached.error() : option.error()).message));
 }
 
 void EbpfSource::Impl::OnData(const weft_data& record, const uint8_t* payload) {
@@ -202,8 +184,13 @@ bool EbpfSource::Impl::Drain() {
   // that its end can be read.
   controls_.erase(controls_.begin(), controls_.begin() + static_cast<ptrdiff_t>(next_control_));
   next_control_ = 0;
-  loader_->DrainControl(kDrainLimit);
-  const bool emptied = loader_->DrainData(kDrainLimit) < kDrainLimit;
+  size_t drained = 0, slice = 0;
+  do {
+    loader_->DrainControl(kDrainLimit);
+    slice = loader_->DrainData(kDrainSlice);
+    drained += slice;
+  } while (slice == kDrainSlice && drained < kDrainLimit);
+  const bool emptied = slice < kDrainSlice;
   if (emptied) ApplyControls(std::numeric_limits<uint64_t>::max());
   return emptied;
 }
@@ -243,7 +230,6 @@ void EbpfSource::Impl::Run() {
     if (emptied) wake_.wait_for(lock, pause, [this] { return stop_; });
   }
   lock.unlock();
-  if (option_) option_->Detach();
   loader_->Detach();
   DrainToTheEnd();
   tracker_.Finish(clock_.MonotonicNs());
@@ -282,23 +268,7 @@ void EbpfSource::Impl::ReadKernelCounts() {
   metrics_.Get("kernel.control_seen").Set(s.control_seen);
   metrics_.Get("kernel.control_ring_full").Set(s.control_ring_full);
   metrics_.Get("kernel.missed").Set(counts_.missed);
-  ReadOptionCounts();
   metrics_.Get("kernel.contended").Set(s.contended);
-}
-
-void EbpfSource::Impl::ReadOptionCounts() {
-  if (!option_) return;
-  const auto counts = option_->Counts();
-  if (!counts.has_value()) return logger_.Warn(counts.error().message);
-  metrics_.Get("kernel.option_connected").Set(counts->connected);
-  metrics_.Get("kernel.option_acknowledged").Set(counts->acknowledged);
-  metrics_.Get("kernel.option_given_up").Set(counts->given_up);
-  metrics_.Get("kernel.option_no_room").Set(counts->no_room);
-  metrics_.Get("kernel.option_received").Set(counts->received);
-  metrics_.Get("kernel.option_told").Set(counts->told);
-  metrics_.Get("kernel.option_ring_full").Set(counts->ring_full);
-  metrics_.Get("kernel.option_map_full").Set(counts->map_full);
-  metrics_.Get("kernel.option_segments").Set(counts->segments);
 }
 
 void EbpfSource::Impl::PublishLedger() {
@@ -315,7 +285,6 @@ void EbpfSource::Impl::PublishAddresses() {
   std::ranges::sort(addresses);
   const auto repeated = std::ranges::unique(addresses);
   addresses.erase(repeated.begin(), repeated.end());
-  if (option_) option_->SetHostAddresses(addresses);
   publisher_.SetAddresses(std::move(addresses));
 }
 

@@ -36,6 +36,7 @@ typedef __u64 __weft_u64;
 enum weft_record_type {
 	WEFT_RECORD_SEND = 1,
 	WEFT_RECORD_RECEIVE = 2,
+	WEFT_RECORD_OPTION = 3,	/* weft_option, in the data ring */
 	WEFT_RECORD_CLOSE = 16,	/* a connection that had data records is gone */
 	WEFT_RECORD_EXEC = 17,
 	WEFT_RECORD_EXIT = 18,	/* the last thread of a process */
@@ -112,6 +113,36 @@ struct weft_stats {
 	__weft_u64 contended;	/* sends that another thread's on the same socket overlapped */
 };
 
+/* The TCP option of tcp_option.bpf.c: kind, length 12, magic, id. */
+#define WEFT_OPTION_KIND 253
+#define WEFT_OPTION_MAGIC_0 0x77
+#define WEFT_OPTION_MAGIC_1 0x66
+
+/* A connection carries an id: written by the end that connected, read by the one that accepted. */
+struct weft_option {
+	__weft_u64 time_ns;
+	__weft_u64 cookie;
+	__weft_u64 id;
+	__weft_u32 sent_from;	/* this socket's sequence number of the first byte of the stream */
+	__weft_u32 received_from;
+	__weft_u8 type;		/* WEFT_RECORD_OPTION */
+	__weft_u8 end;		/* weft_end: which of the two this socket is */
+	__weft_u8 pad[6];
+};
+
+/* Per-CPU. connected = acknowledged + given_up + no_room + those that are not done or closed. */
+struct weft_option_stats {
+	__weft_u64 connected;	/* connections that the option was meant for */
+	__weft_u64 acknowledged;
+	__weft_u64 given_up;	/* segments with the option did not get through */
+	__weft_u64 no_room;	/* other options filled every header */
+	__weft_u64 received;
+	__weft_u64 told;	/* weft_option records; the rest of what was written or received: */
+	__weft_u64 ring_full;
+	__weft_u64 map_full;	/* no memory for the connection's state */
+	__weft_u64 segments;	/* times that the kernel called about one */
+};
+
 #define WEFT_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), #type)
 #ifdef __cplusplus
 #undef WEFT_ASSERT_SIZE
@@ -121,5 +152,7 @@ WEFT_ASSERT_SIZE(struct weft_connection, 64);
 WEFT_ASSERT_SIZE(struct weft_data, 112);
 WEFT_ASSERT_SIZE(struct weft_control, 40);
 WEFT_ASSERT_SIZE(struct weft_stats, 72);
+WEFT_ASSERT_SIZE(struct weft_option, 40);
+WEFT_ASSERT_SIZE(struct weft_option_stats, 72);
 
 #endif /* WEFT_BPF_WIRE_H_ */

@@ -38,6 +38,7 @@ struct EbpfSettings {
   std::string hooks = "auto";
   uint64_t capture_bytes = 1024;
   uint64_t ring_bytes = 16 << 20;
+  std::string tcp_option = "remote";
   std::vector<std::string> headers;
   std::vector<std::string> secret_names;
   bool redis_arguments = false;

@@ -45,6 +45,9 @@ ebpf::EbpfConfig ToEbpfConfig(const Config& config) {
   out.data_ring_bytes = static_cast<uint32_t>(settings.ring_bytes);
   out.capture_truth_header = settings.capture_truth;
   out.redis_arguments = settings.redis_arguments;
+  out.tcp_option = settings.tcp_option == "off"   ? ebpf::TcpOptionPeers::kOff
+                   : settings.tcp_option == "all" ? ebpf::TcpOptionPeers::kAll
+                                                  : ebpf::TcpOptionPeers::kRemote;
   out.headers = settings.headers;
   out.secret_names = settings.secret_names;
   out.tokens = settings.tokens;

@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "bpf/wire.h"
+#include "sources/ebpf/connection_option.h"
 #include "sources/ebpf/protocols/conversation.h"
 #include "sources/ebpf/stream.h"
 #include "sources/ebpf/tcp_activity.h"
@@ -80,6 +81,11 @@ class Connection final : private ExchangeSink {
 
   // 0: not known before the response comes (the request was pipelined).
   uint64_t WireIdOf(const Exchange& exchange) const;
+  // The request's id after the connection's TCP option; 0: none.
+  uint64_t OptionIdOf(const Exchange& exchange) const {
+    return option_.IdOf(exchange.request_direction, exchange.request.begin);
+  }
+  void SetOption(const ConnectionOption& option) { option_ = option; }
   // The first exchange of a connection whose begin was seen.
   bool IsFirst(const Exchange& exchange) const {
     return wire_.opened_ns != 0 && exchange.request.begin == first_request_;
@@ -118,6 +124,7 @@ class Connection final : private ExchangeSink {
   std::string local_address_, remote_address_, remote_endpoint_;
   Stream streams_[2];  // by Direction
   Expectation expected_[2][kExpectations];
+  ConnectionOption option_;
   std::unique_ptr<Conversation> conversation_;
   bool understood_ = false;  // the conversation knows the protocol
   std::unique_ptr<TcpActivity> activity_;

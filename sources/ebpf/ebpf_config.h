@@ -20,6 +20,13 @@ struct ProcessSelector {
 // Where the kernel programs are hooked in; kAuto: the cheapest that the kernel has.
 enum class Hooks : unsigned char { kAuto, kSocket, kSyscalls };
 
+// Which connections carry an id in a TCP option; see bpf/tcp_option.bpf.c.
+enum class TcpOptionPeers : unsigned char {
+  kOff,
+  kRemote,  // to trusted networks, but not to this host
+  kAll
+};
+
 struct EbpfConfig {
   ProcessSelector include;              // empty: every process
   ProcessSelector exclude;              // wins over include; the agent itself is always excluded
@@ -43,6 +50,8 @@ struct EbpfConfig {
   std::string token_salt;                  // empty: one of this boot of this host
   std::vector<std::string> token_exclude;  // names whose values are not hashed
   bool tcp_spans = true;                   // spans of connections that no parser understands
+  TcpOptionPeers tcp_option = TcpOptionPeers::kRemote;
+  std::string tcp_option_cgroup;  // only sockets of the cgroup at this path; empty: all
   // Peers whose trace context is believed, as CIDR; empty: loopback and the private ranges.
   std::vector<std::string> trusted_networks;
 };

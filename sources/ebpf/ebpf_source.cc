@@ -21,6 +21,7 @@
 #include "sources/ebpf/process_filter.h"
 #include "sources/ebpf/process_metadata.h"
 #include "sources/ebpf/protocols/protocol_set.h"
+#include "sources/ebpf/tcp_option.h"
 #include "sources/ebpf/trusted_networks.h"
 #include "sources/publisher.h"
 
@@ -72,6 +73,7 @@ class EbpfSource::Impl {
        transport::Transport& transport, const Clock& clock, Metrics& metrics, Logger& logger);
 
   Result<void> Attach();
+  void AttachOption();
   Result<void> Stop();
   HookFamily hooks() const { return loader_->family(); }
 
@@ -85,6 +87,7 @@ class EbpfSource::Impl {
   void ApplyControls(uint64_t before_ns);
   void Sweep(int64_t now);
   void ReadKernelCounts();
+  void ReadOptionCounts();
   void PublishLedger();
   void PublishAddresses();
   void DrainToTheEnd();
@@ -100,6 +103,7 @@ class EbpfSource::Impl {
   ObservationWriter writer_;
   ExchangeTracker tracker_;
   std::unique_ptr<Loader> loader_;
+  std::unique_ptr<TcpOption> option_;  // may be null
   Counter &records_, &filtered_;
 
   std::vector<weft_control> controls_;  // read, not applied yet: from next_control_ on
@@ -138,15 +142,32 @@ EbpfSource::Impl::Impl(const EbpfConfig& config, TrustedNetworks trusted,
       filtered_(metrics.Get("agent.filtered")) {
   loader_->SetCallbacks(
       [this](const weft_data& record, const uint8_t* payload) { OnData(record, payload); },
-      [this](const weft_control& record) { controls_.push_back(record); });
+      [this](const weft_control& record) { controls_.push_back(record); },
+      [this](const weft_option& record) { tracker_.OnOption(record); });
 }
 
 Result<void> EbpfSource::Impl::Attach() {
   WEFT_TRY(loader_->Attach());
+  AttachOption();
   watermark_ns_ = clock_.MonotonicNs();
   PublishAddresses();
   thread_ = std::thread([this] { Run(); });
   return {};
+}
+
+// Requests are joined without it too, where nothing between changes sequence numbers.
+void EbpfSource::Impl::AttachOption() {
+  if (config_.tcp_option == TcpOptionPeers::kOff) return;
+  auto option = TcpOption::Open(config_, BootId(), loader_->data_ring_fd());
+  Result<void> attached;
+  if (option.has_value()) attached = (*option)->Attach();
+  if (option.has_value() && attached.has_value()) {
+    option_ = std::move(*option);
+    logger_.Debug(fmt::format("TCP option on, {}", option_->where()));
+    return;
+  }
+  logger_.Warn(fmt::format("no TCP option: {}; requests are joined by sequence numbers alone",
+                           (option.has_value() ? attached.error() : option.error()).message));
 }
 
 void EbpfSource::Impl::OnData(const weft_data& record, const uint8_t* payload) {
@@ -230,6 +251,7 @@ void EbpfSource::Impl::Run() {
     if (emptied) wake_.wait_for(lock, pause, [this] { return stop_; });
   }
   lock.unlock();
+  if (option_) option_->Detach();
   loader_->Detach();
   DrainToTheEnd();
   tracker_.Finish(clock_.MonotonicNs());
@@ -268,7 +290,23 @@ void EbpfSource::Impl::ReadKernelCounts() {
   metrics_.Get("kernel.control_seen").Set(s.control_seen);
   metrics_.Get("kernel.control_ring_full").Set(s.control_ring_full);
   metrics_.Get("kernel.missed").Set(counts_.missed);
+  ReadOptionCounts();
   metrics_.Get("kernel.contended").Set(s.contended);
+}
+
+void EbpfSource::Impl::ReadOptionCounts() {
+  if (!option_) return;
+  const auto counts = option_->Counts();
+  if (!counts.has_value()) return logger_.Warn(counts.error().message);
+  metrics_.Get("kernel.option_connected").Set(counts->connected);
+  metrics_.Get("kernel.option_acknowledged").Set(counts->acknowledged);
+  metrics_.Get("kernel.option_given_up").Set(counts->given_up);
+  metrics_.Get("kernel.option_no_room").Set(counts->no_room);
+  metrics_.Get("kernel.option_received").Set(counts->received);
+  metrics_.Get("kernel.option_told").Set(counts->told);
+  metrics_.Get("kernel.option_ring_full").Set(counts->ring_full);
+  metrics_.Get("kernel.option_map_full").Set(counts->map_full);
+  metrics_.Get("kernel.option_segments").Set(counts->segments);
 }
 
 void EbpfSource::Impl::PublishLedger() {
@@ -285,6 +323,7 @@ void EbpfSource::Impl::PublishAddresses() {
   std::ranges::sort(addresses);
   const auto repeated = std::ranges::unique(addresses);
   addresses.erase(repeated.begin(), repeated.end());
+  if (option_) option_->SetHostAddresses(addresses);
   publisher_.SetAddresses(std::move(addresses));
 }
 

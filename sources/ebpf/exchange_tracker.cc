@@ -12,6 +12,7 @@ constexpr size_t kMaxAddresses = 1024;
 constexpr int64_t kForgetEveryNs = kSecond;
 // A program may read what was received before the connection broke.
 constexpr int64_t kKeepClosedNs = kSecond;
+constexpr int64_t kKeepOptionNs = 10 * kSecond;  // from the first data segment to its record
 // A head that is still not whole after this many times announce_after (a stalled client) does not
 // hold the watermark any more: its exchange will be late.
 constexpr int64_t kStalledHeads = 2;
@@ -62,6 +63,7 @@ void ExchangeTracker::OnData(const weft_data& record, std::string_view payload) 
                                                            static_cast<ConnectionSink&>(*this),
                                                            record.connection))
              .first;
+    it->second->SetOption(waiting_options_.Take(cookie));
     if (addresses_.size() < kMaxAddresses) addresses_.emplace(it->second->local_address());
   }
   Connection& connection = *it->second;
@@ -70,6 +72,15 @@ void ExchangeTracker::OnData(const weft_data& record, std::string_view payload) 
   if (fed.missing != 0) gap_bytes_.Add(fed.missing);
   if (fed.repeated != 0) repeats_.Add();
   List(connection);
+}
+
+void ExchangeTracker::OnOption(const weft_option& record) {
+  const auto it = connections_.find(record.cookie);
+  if (it != connections_.end()) {
+    it->second->SetOption(ConnectionOption(record));
+  } else {
+    waiting_options_.Add(record);
+  }
 }
 
 void ExchangeTracker::List(Connection& connection) {
@@ -158,6 +169,7 @@ void ExchangeTracker::Sweep(int64_t now_ns) {
     next_forget_ns_ = now_ns + kForgetEveryNs;
     tcp_rows_ = 0;
     ForgetIdle(now_ns);
+    waiting_options_.ForgetBefore(now_ns - kKeepOptionNs);
   }
 }
 

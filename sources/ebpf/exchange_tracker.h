@@ -46,6 +46,8 @@ class ExchangeTracker final : private ConnectionSink {
   ~ExchangeTracker() override;
 
   void OnData(const weft_data& record, std::string_view payload);
+  // Before the connection's first data record or after it.
+  void OnOption(const weft_option& record);
   // A close is applied by the next Sweep: data records that were written before it may still be in
   // the other ring.
   void OnClose(const weft_control& record) { closing_.push_back({record.cookie, record.time_ns}); }
@@ -85,6 +87,7 @@ class ExchangeTracker final : private ConnectionSink {
   std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections_;  // by cookie
   std::vector<Connection*> active_;  // with something not handed out yet
   std::vector<Closing> closing_;
+  WaitingOptions waiting_options_;
   std::vector<uint64_t> closed_;  // cookies, oldest first; kept for late records of theirs
   int64_t next_forget_ns_ = 0;
   uint32_t tcp_rows_ = 0;  // in this second

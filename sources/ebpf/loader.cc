@@ -64,6 +64,7 @@ class Loader::Impl {
   std::unique_ptr<KernelPrograms> programs_;
   std::unique_ptr<ring_buffer, RingDeleter> data_ring_, control_ring_;
   DataCallback on_data_;
+  OptionCallback on_option_;
   ControlCallback on_control_;
   size_t drained_ = 0, drain_limit_ = 0;
 };
@@ -113,7 +114,9 @@ Result<void> Loader::Impl::Attach() {
 int Loader::Impl::OnData(void* self, void* data, size_t size) {
   auto* impl = static_cast<Impl*>(self);
   const auto* record = static_cast<const weft_data*>(data);
-  if (size >= sizeof(weft_data) && record->captured <= size - sizeof(weft_data))
+  if (size == sizeof(weft_option))
+    impl->on_option_(*static_cast<const weft_option*>(data));
+  else if (size >= sizeof(weft_data) && record->captured <= size - sizeof(weft_data))
     impl->on_data_(*record, static_cast<const uint8_t*>(data) + sizeof(weft_data));
   return ++impl->drained_ >= impl->drain_limit_ ? kStopDraining : 0;
 }
@@ -163,8 +166,9 @@ Result<std::unique_ptr<Loader>> Loader::Open(const EbpfConfig& config, Logger&) 
   return std::unique_ptr<Loader>(new Loader(std::move(impl)));
 }
 
-void Loader::SetCallbacks(DataCallback data, ControlCallback control) {
+void Loader::SetCallbacks(DataCallback data, ControlCallback control, OptionCallback option) {
   impl_->on_data_ = std::move(data);
+  impl_->on_option_ = std::move(option);
   impl_->on_control_ = std::move(control);
 }
 
@@ -190,6 +194,7 @@ void Loader::ForgetPid(uint32_t pid) {
 
 Result<KernelCounts> Loader::Counts() const { return impl_->Counts(); }
 HookFamily Loader::family() const { return impl_->family_; }
+int Loader::data_ring_fd() const { return impl_->programs_->map_fd("data_ring"); }
 
 }  // namespace weft::ebpf
 
@@ -210,7 +215,7 @@ Result<std::unique_ptr<Loader>> Loader::Open(const EbpfConfig&, Logger&) {
               "and configure again");
 }
 
-void Loader::SetCallbacks(DataCallback, ControlCallback) {}
+void Loader::SetCallbacks(DataCallback, ControlCallback, OptionCallback) {}
 Result<void> Loader::Attach() { return Fail(Code::kUnsupported, "built without the eBPF source"); }
 void Loader::Detach() {}
 size_t Loader::DrainData(size_t) { return 0; }
@@ -219,6 +224,7 @@ Result<void> Loader::IgnorePid(uint32_t) { return {}; }
 void Loader::ForgetPid(uint32_t) {}
 Result<KernelCounts> Loader::Counts() const { return KernelCounts{}; }
 HookFamily Loader::family() const { return HookFamily::kSocket; }
+int Loader::data_ring_fd() const { return -1; }
 
 }  // namespace weft::ebpf
 

@@ -28,14 +28,17 @@ struct KernelCounts {
 class Loader {
  public:
   using DataCallback = std::function<void(const weft_data& record, const uint8_t* payload)>;
+  using OptionCallback = std::function<void(const weft_option& record)>;
   using ControlCallback = std::function<void(const weft_control& record)>;
 
   // kDenied (names the missing capability), kUnsupported (names the kernel feature), kInvalid.
   static Result<std::unique_ptr<Loader>> Open(const EbpfConfig& config, Logger& logger);
   ~Loader();
 
-  // Only one of the two callbacks runs at a time, from DrainData and DrainControl.
-  void SetCallbacks(DataCallback data, ControlCallback control);
+  // Only one of the callbacks runs at a time, from DrainData (data, option) and DrainControl.
+  void SetCallbacks(
+      DataCallback data, ControlCallback control,
+      OptionCallback option = [](const weft_option&) {});
   Result<void> Attach();
   void Detach();
 
@@ -50,6 +53,7 @@ class Loader {
 
   Result<KernelCounts> Counts() const;
   HookFamily family() const;
+  int data_ring_fd() const;
 
  private:
   class Impl;

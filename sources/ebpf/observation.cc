@@ -50,6 +50,7 @@ void ObservationWriter::Write(const Connection& connection, const Exchange& exch
   table.exchange[row] = key;
   table.connection[row] = connection.id();
   table.wire_id[row] = wire_id;
+  if (const uint64_t option_id = connection.OptionIdOf(exchange)) table.OptionId(option_id);
   table.span_id[row] = api::SpanId(wire_id != 0 ? wire_id : key, side);
   if (wire_id == 0) flags |= WEFT_FLAG_PROVISIONAL;
   table.start_ns[row] = exchange.request.first.time_ns;

@@ -31,8 +31,9 @@ constexpr Need kNeeds[] = {
      "no ids in TCP options (sources.ebpf.tcp_option): connections are joined by their sequence "
      "numbers alone"},
     {CAP_SYS_PTRACE, "CAP_SYS_PTRACE", false, CheckState::kWarn,
-     "executables and environments of other users' processes stay hidden: services are named after "
-     "their command lines, without OTEL_SERVICE_NAME"},
+     "executables of other users' processes stay hidden, before kernel 6.14 environments too: "
+     "services "
+     "are named after their command lines, without OTEL_SERVICE_NAME"},
     {CAP_DAC_READ_SEARCH, "CAP_DAC_READ_SEARCH", false, CheckState::kWarn,
      "environments of other users' processes and names of containers stay hidden: services are "
      "named after their command lines, without OTEL_SERVICE_NAME"},

@@ -15,6 +15,7 @@
 #include "sources/ebpf/kernel_types.h"
 #include "sources/ebpf/lockdown.h"
 #include "sources/ebpf/privileges.h"
+#include "sources/ebpf/tcp_option.h"
 
 #if WEFT_HAVE_BPF
 #include <bpf/bpf.h>
@@ -116,6 +117,16 @@ void CheckHooks(const KernelTypes&, std::vector<Check>*) {}
 
 #endif
 
+Check CheckTcpOption() {
+  const auto where = TcpOption::Probe();
+  if (where.has_value()) return {"TCP option", CheckState::kOk, *where, ""};
+  return {"TCP option", CheckState::kWarn,
+          where.error().message +
+              "; requests between hosts are joined by sequence numbers alone, which a SYN proxy "
+              "changes",
+          "kernel 5.10 or newer, CAP_NET_ADMIN and cgroup2; or sources.ebpf.tcp_option: off"};
+}
+
 }  // namespace
 
 std::string FindMount(std::string_view type) {
@@ -135,6 +146,7 @@ std::vector<Check> ProbeHost() {
   checks.push_back(CheckBpfCall(privileges));
   CheckHooks(kernel, &checks);
   checks.push_back(CheckLockdown());
+  checks.push_back(CheckTcpOption());
   checks.push_back(CheckMount("cgroup2", "not needed for tracing; names of units come from /proc"));
   checks.push_back(CheckMount("tracefs", "not needed: typed tracepoints do without"));
   return checks;

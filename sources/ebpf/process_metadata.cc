@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <utility>
 
 #include "engine/base/hash.h"
@@ -255,9 +256,11 @@ void ProcessMetadata::Read(Entry* entry) {
   ReadFile(folder + "/environ", &environment);
   ReadFile(folder + "/cgroup", &cgroup);
   const std::string executable = ReadLink(folder + "/exe");
+  // Without CAP_SYS_PTRACE it will not be readable later either.
+  const bool denied = executable.empty() && (errno == EACCES || errno == EPERM);
   info.start_ticks = stat.start_ticks;
-  info.complete = alive && has_command && !executable.empty();
-  if (!info.complete) unreadable_.Add();
+  info.complete = alive && has_command && (!executable.empty() || denied);
+  if (!info.complete || denied) unreadable_.Add();
   // The id is fixed at first sight: a process that could be read later only is still the same one.
   if (info.id == 0) {
     info.id = HashCombine(HashCombine(HashText(host_id_), info.pid),

@@ -20,12 +20,14 @@ class TrustedNetworks {
   // `address`: network byte order, 4 significant bytes for IPv4.
   bool Contains(bool ipv6, const uint8_t (&address)[16]) const;
 
- private:
   struct Network {
     bool ipv6 = false;
     uint8_t bits = 0;
     std::array<uint8_t, 16> address{};
   };
+  const std::vector<Network>& networks() const { return networks_; }
+
+ private:
   std::vector<Network> networks_;
 };
 

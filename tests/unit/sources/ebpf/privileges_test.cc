@@ -67,7 +67,7 @@ TEST(Privileges, WithoutCapSysPtraceNamesComeFromCommandLines) {
   const Check check = Without(CAP_SYS_PTRACE);
   EXPECT_EQ(check.name, "CAP_SYS_PTRACE");
   EXPECT_EQ(check.state, CheckState::kWarn);
-  EXPECT_TRUE(check.detail.starts_with("missing: executables and environments")) << check.detail;
+  EXPECT_TRUE(check.detail.starts_with("missing: executables of other users'")) << check.detail;
   EXPECT_EQ(check.remedy, kRemedy);
 }
 

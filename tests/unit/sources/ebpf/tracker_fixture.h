@@ -23,7 +23,7 @@ inline constexpr std::string_view kRequest = "GET /items/7 HTTP/1.1\r\nHost: sho
 inline constexpr std::string_view kResponse = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 struct Row {
-  uint64_t exchange, span_id, wire_id, connection, context_span_id;
+  uint64_t exchange, span_id, wire_id, option_id, connection, context_span_id;
   int64_t start_ns, end_ns;
   uint32_t flags, request_tid, response_tid;
   uint64_t request_bytes, response_bytes;
@@ -70,6 +70,7 @@ class ExchangeTrackerTest : public testing::Test {
     row.exchange = s.exchange[i];
     row.span_id = s.span_id[i];
     row.wire_id = s.wire_id ? s.wire_id[i] : 0;
+    row.option_id = s.option_id ? s.option_id[i] : 0;
     row.connection = s.connection[i];
     row.context_span_id = s.context_span_id ? s.context_span_id[i] : 0;
     row.start_ns = s.start_ns[i];

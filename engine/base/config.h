@@ -81,7 +81,7 @@ struct Config {
   TransportSettings transport;
   int64_t partitions = 4;
   StitchSettings stitch;
-  std::vector<PluginChoice> correlators{{"context"}, {"thread"}, {"delay"}};
+  std::vector<PluginChoice> correlators{{"context"}, {"thread"}, {"token"}, {"delay"}};
   TraceSettings trace;
   std::vector<PluginChoice> samplers;
   std::vector<PluginChoice> exporters{{"sqlite"}};

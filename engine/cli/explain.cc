@@ -24,7 +24,9 @@ constexpr Meaning kMeanings[] = {
      "wire: both ends of the connection saw the same pair of TCP sequence numbers"},
     {WEFT_EVIDENCE_THREAD, "thread: the thread that read the request also wrote this call"},
     {WEFT_EVIDENCE_DELAY, "delay: the call came when calls of this kind come after such a request"},
-    {WEFT_EVIDENCE_TOKEN, "token: a rare value of the request appeared again in this call"},
+    {WEFT_EVIDENCE_TOKEN,
+     "token: the call has a rare value in common with the request, its answer, or an earlier "
+     "answer"},
     {WEFT_EVIDENCE_ORDER, "order: calls of this process follow their requests in order"},
     {WEFT_EVIDENCE_ONLY, "only: no other request was open in this process at that moment"},
     {WEFT_EVIDENCE_CUSTOM, "custom: a correlator that was added to this weft said so"},

@@ -53,7 +53,8 @@ trace::TraceConfig ToTrace(const Config& config) {
 
 // Gathering attributes costs; of the correlators that come with weft none reads them.
 bool ReadsAttributes(std::string_view correlator) {
-  return correlator != "context" && correlator != "thread" && correlator != "delay";
+  return correlator != "context" && correlator != "thread" && correlator != "token" &&
+         correlator != "delay";
 }
 
 }  // namespace

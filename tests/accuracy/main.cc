@@ -21,7 +21,7 @@ namespace {
 struct Options {
   std::vector<std::string> files, only;
   std::vector<double> compress{1};
-  std::vector<std::string> chain{"context", "thread", "delay"};
+  std::vector<std::string> chain{"context", "thread", "token", "delay"};
   bool check = false, csv = false;
 };
 

@@ -18,6 +18,7 @@ struct Span {
   // Other evidence; 0: none. Recordings from files have none.
   uint32_t tid = 0;
   uint64_t connection = 0, context_trace = 0, context_span = 0;
+  std::vector<uint32_t> tokens;  // as in weft_spans
 };
 
 struct Recording {

@@ -87,6 +87,8 @@ class ProcessReplay {
     if (s.client) table.peer[row] = table.Intern(recording_.names[s.peer]);
     table.request_tid[row] = s.tid;
     table.connection[row] = s.connection;
+    for (const uint32_t token : s.tokens)
+      if ((token & 1) == 0 || table.end_ns[row] != 0) table.Token(token);
     if (s.context_trace == 0) return;
     table.flags[row] |= WEFT_FLAG_CONTEXT;
     table.context_trace_lo[row] = s.context_trace;

@@ -64,7 +64,7 @@ TEST_F(RunOptionsTest, WithoutAnyTheConfigurationIsTheDefault) {
   const auto config = options_.Load();
   ASSERT_TRUE(config.has_value());
   EXPECT_EQ(config->store.path, "weft.db");
-  EXPECT_EQ(config->correlators.size(), 3u);
+  EXPECT_EQ(config->correlators.size(), 4u);
 }
 
 TEST_F(RunOptionsTest, AnOptionWinsOverTheFile) {

@@ -39,13 +39,13 @@ extern void *bpf_rdonly_cast(void *object, __u32 type) __ksym;
 #define WEFT_TYPED(p)                                                                              \
 	((typeof(p))bpf_rdonly_cast((void *)(p), bpf_core_type_id_kernel(typeof(*(p)))))
 
-/* to = p->field, where p may be a bare address. */
+/* to = p->field, where p may be a bare address; 0 where it leads nowhere. */
 #define WEFT_LOAD(to, p, field)                                                                    \
 	do {                                                                                       \
 		if (direct_loads)                                                                  \
 			(to) = WEFT_TYPED(p)->field;                                               \
-		else if (bpf_core_read(&(to), sizeof(to), &(p)->field))                            \
-			__builtin_memset(&(to), 0, sizeof(to));                                    \
+		else                                                                               \
+			bpf_core_read(&(to), sizeof(to), &(p)->field);                             \
 	} while (0)
 
 #define WEFT_USER_CS 0x33	/* 64-bit user code; 32-bit programs number their calls otherwise */

@@ -56,4 +56,31 @@ static __always_inline struct sock *weft_stream_socket_of(int fd)
 	return sk;
 }
 
+/* How many refer to the file: a plain count, and from 6.13 on (90ee6ed776c0) one that is 0 for one. */
+struct file___counted {
+	atomic64_t f_count;
+} __attribute__((preserve_access_index));
+
+typedef struct {
+	atomic64_t refcnt;
+} file_ref_t;
+
+struct file___referenced {
+	file_ref_t f_ref;
+} __attribute__((preserve_access_index));
+
+/* Whether only one file descriptor, of one process, is left. */
+static __always_inline bool weft_file_is_last(struct file *file)
+{
+	__s64 count = 0;
+
+	if (bpf_core_field_exists(((struct file___referenced *)0)->f_ref)) {
+		bpf_core_read(&count, sizeof(count),
+			      &((struct file___referenced *)file)->f_ref.refcnt.counter);
+		return count == 0;
+	}
+	bpf_core_read(&count, sizeof(count), &((struct file___counted *)file)->f_count.counter);
+	return count == 1;
+}
+
 #endif /* WEFT_BPF_FILE_SOCKET_H_ */

@@ -47,9 +47,10 @@ struct weft_event {
 /* What is known of a socket. Each hook family keeps it where its kernels can. */
 struct weft_socket {
 	struct weft_connection connection;
+	__u64 peer_cookie;	/* Unix: of the other end */
 	__u64 refused_ns;	/* first attempt of a send that the full buffer refused */
 	__u32 send_from;	/* the latest send: first sequence number, and after its last */
-	__u32 send_to;
+	__u32 send_to;		/* Unix: bytes sent so far */
 	__u8 ignored;
 	__u8 own;		/* made by the agent's process */
 	__u8 announced;		/* has had a data record: its close is told */

@@ -152,7 +152,83 @@ int BPF_PROG(socket_send, struct sock *sk, struct msghdr *msg, struct sk_buff *t
 	return 0;
 }
 
-/* Fires at the end of every send of every kind of socket. Rarely has anything to do. */
+/* Where the bytes are that the current call has moved. */
+static __always_inline void weft_call_payload(const struct weft_call *call, struct weft_payload *p)
+{
+	/* struct user_msghdr: name, namelen (padded), iov, iovlen */
+	unsigned long header[4];
+
+	switch (call->nr) {
+	case WEFT_SYS_READ:
+	case WEFT_SYS_RECVFROM:
+	case WEFT_SYS_WRITE:
+	case WEFT_SYS_SENDTO:
+		p->kind = WEFT_PAYLOAD_FLAT;
+		p->base = (const void *)call->arg1;
+		return;
+	case WEFT_SYS_READV:
+	case WEFT_SYS_WRITEV:
+		p->kind = WEFT_PAYLOAD_USER_VECTOR;
+		p->iov = (const struct iovec *)call->arg1;
+		p->buffers = WEFT_MAX_BUFFERS;
+		return;
+	case WEFT_SYS_RECVMSG:
+	case WEFT_SYS_SENDMSG:
+		if (bpf_probe_read_user(header, sizeof(header), (const void *)call->arg1))
+			return;
+		p->kind = WEFT_PAYLOAD_USER_VECTOR;
+		p->iov = (const struct iovec *)header[2];
+		p->buffers = header[3];
+		return;
+	}
+}
+
+/* One send or receive on a Unix stream socket, after it. */
+static __always_inline int weft_unix_moved(struct sock *sk, __u8 type, int ret, int flags)
+{
+	struct weft_event e = { .type = type, .length = ret };
+	struct weft_stats *st = weft_stats_of_cpu();
+	struct weft_socket *s;
+	struct weft_call call;
+
+	if (!st || sk->sk_type != SOCK_STREAM)
+		return 0;
+	s = weft_socket_find(sk);
+	if (!ret) {
+		/* The other end was closed, and says so here only. */
+		if (s && s->announced && sk->sk_shutdown == SHUTDOWN_MASK) {
+			s->announced = 0;
+			weft_emit_control(st, WEFT_RECORD_CLOSE, 0, s->connection.cookie);
+			weft_emit_control(st, WEFT_RECORD_CLOSE, 0, s->peer_cookie);
+		}
+		return 0;
+	}
+	st->seen++;
+	e.pid_tgid = bpf_get_current_pid_tgid();
+	if (weft_pid_ignored(e.pid_tgid >> 32)) {
+		st->filtered++;
+		return 0;
+	}
+	if (!s)
+		s = weft_unix_add(sk);
+	if (!s) {
+		st->map_full++;
+		return 0;
+	}
+	if (s->ignored) {
+		st->filtered++;
+		return 0;
+	}
+	e.time_ns = bpf_ktime_get_ns();
+	weft_unix_place(s, &e);
+	call = weft_current_call();
+	e.fd = weft_call_fd(&call);
+	weft_call_payload(&call, &e.payload);
+	weft_emit_data(st, s, &e, false);
+	return 0;
+}
+
+/* Fires at the end of every send of every kind of socket. For TCP it rarely has anything to do. */
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(socket_sent, struct sock *sk, int ret, int flags)
 {
@@ -160,6 +236,8 @@ int BPF_PROG(socket_sent, struct sock *sk, int ret, int flags)
 	struct weft_socket *s;
 	struct weft_event *w;
 
+	if (sk->__sk_common.skc_family == AF_UNIX)
+		return ret > 0 ? weft_unix_moved(sk, WEFT_RECORD_SEND, ret, flags) : 0;
 	if (!sends_waiting)
 		return 0;
 	s = weft_socket_find(sk);
@@ -181,33 +259,6 @@ int BPF_PROG(socket_sent, struct sock *sk, int ret, int flags)
 	return 0;
 }
 
-/* Where the call that just returned put the bytes. */
-static __always_inline void weft_call_payload(const struct weft_call *call, struct weft_payload *p)
-{
-	/* struct user_msghdr: name, namelen (padded), iov, iovlen */
-	unsigned long header[4];
-
-	switch (call->nr) {
-	case WEFT_SYS_READ:
-	case WEFT_SYS_RECVFROM:
-		p->kind = WEFT_PAYLOAD_FLAT;
-		p->base = (const void *)call->arg1;
-		return;
-	case WEFT_SYS_READV:
-		p->kind = WEFT_PAYLOAD_USER_VECTOR;
-		p->iov = (const struct iovec *)call->arg1;
-		p->buffers = WEFT_MAX_BUFFERS;
-		return;
-	case WEFT_SYS_RECVMSG:
-		if (bpf_probe_read_user(header, sizeof(header), (const void *)call->arg1))
-			return;
-		p->kind = WEFT_PAYLOAD_USER_VECTOR;
-		p->iov = (const struct iovec *)header[2];
-		p->buffers = header[3];
-		return;
-	}
-}
-
 /* Fires after every receive of every kind of socket. */
 SEC("tp_btf/sock_recv_length")
 int BPF_PROG(socket_receive, struct sock *sk, int ret, int flags)
@@ -219,7 +270,11 @@ int BPF_PROG(socket_receive, struct sock *sk, int ret, int flags)
 	struct tcp_sock *tp;
 
 	/* These move nothing out of the stream. */
-	if (ret <= 0 || (flags & (MSG_PEEK | MSG_ERRQUEUE | MSG_OOB)))
+	if (ret < 0 || (flags & (MSG_PEEK | MSG_ERRQUEUE | MSG_OOB)))
+		return 0;
+	if (sk->__sk_common.skc_family == AF_UNIX)
+		return weft_unix_moved(sk, WEFT_RECORD_RECEIVE, ret, flags);
+	if (!ret)
 		return 0;
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp)

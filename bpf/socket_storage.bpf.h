@@ -4,7 +4,7 @@
 #ifndef WEFT_BPF_SOCKET_STORAGE_H_
 #define WEFT_BPF_SOCKET_STORAGE_H_
 
-#include "bpf/connection.bpf.h"
+#include "bpf/unix.bpf.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
@@ -27,6 +27,27 @@ static __always_inline struct weft_socket *weft_socket_add(struct sock *sk)
 		s->connection.cookie = bpf_get_socket_cookie(sk);
 		weft_describe(sk, s);
 	}
+	return s;
+}
+
+/* NULL when it is not connected, or the kernel has no memory. */
+static __always_inline struct weft_socket *weft_unix_add(struct sock *sk)
+{
+	struct unix_sock *u = bpf_skc_to_unix_sock(sk);
+	struct weft_socket *s;
+	struct sock *peer;
+
+	if (!u)
+		return 0;
+	peer = u->peer;
+	if (!peer)
+		return 0;
+	s = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!s)
+		return 0;
+	weft_describe_unix(sk, peer, s);
+	s->peer_cookie = bpf_get_socket_cookie(peer);
+	s->connection.cookie = bpf_get_socket_cookie(sk);
 	return s;
 }
 

@@ -13,16 +13,14 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#include "bpf/emit.bpf.h"
-#include "bpf/file_socket.bpf.h"
-#include "bpf/socket_table.bpf.h"
+#include "bpf/unix_table.bpf.h"
 #include "bpf/lifecycle.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
 #define WEFT_CALLS 512		/* numbers of system calls that are looked up */
-#define WEFT_MAX_MESSAGES 4	/* of one sendmmsg or recvmmsg: a record each; one for the rest */
-#define WEFT_MAX_LENGTHS 128	/* of one sendmmsg or recvmmsg: past it the whole call is a gap */
+#define WEFT_MAX_MESSAGES 2	/* of one sendmmsg or recvmmsg: a record each; one for the rest */
+#define WEFT_MAX_LENGTHS 64	/* of one sendmmsg or recvmmsg: past it the whole call is a gap */
 
 enum weft_call_shape {
 	WEFT_SENDS = 1 << 0,
@@ -34,6 +32,7 @@ enum weft_call_shape {
 	WEFT_MESSAGE = 3 << 4,		/* of a struct user_msghdr, */
 	WEFT_MESSAGES = 4 << 4,		/* of an array of struct mmsghdr */
 	WEFT_BYTES = 7 << 4,		/* 0: not in user memory */
+	WEFT_CLOSES = 1 << 7,
 };
 
 static const __u8 calls[WEFT_CALLS] = {
@@ -51,6 +50,7 @@ static const __u8 calls[WEFT_CALLS] = {
 	[WEFT_SYS_SENDMMSG] = WEFT_SENDS | WEFT_MESSAGES,
 	[WEFT_SYS_SENDFILE] = WEFT_SENDS,
 	[WEFT_SYS_SPLICE] = WEFT_SENDS | WEFT_RECEIVES,
+	[WEFT_SYS_CLOSE] = WEFT_CLOSES,
 };
 
 /* A call that may send, from its begin to its end. */
@@ -80,6 +80,21 @@ static __always_inline struct weft_begun *weft_begun_of(__u32 tid)
 	return bpf_map_lookup_elem(&begun, &place);
 }
 
+/* TCP says by itself when a connection ends. */
+static __always_inline int weft_close_begins(int fd, __u32 pid)
+{
+	struct sock *sk = weft_stream_socket_of(fd);
+	struct weft_stats *st = weft_stats_of_cpu();
+	__u16 family = 0;
+
+	if (!sk || !st)
+		return 0;
+	WEFT_LOAD(family, sk, __sk_common.skc_family);
+	if (family == AF_UNIX)
+		weft_unix_closing(st, sk, pid);
+	return 0;
+}
+
 SEC("tp_btf/sys_enter")
 int BPF_PROG(call_begins, struct pt_regs *regs, long nr)
 {
@@ -90,11 +105,14 @@ int BPF_PROG(call_begins, struct pt_regs *regs, long nr)
 	__u32 index;
 
 	index = nr;
-	if (index >= WEFT_CALLS || !(calls[index] & WEFT_SENDS) || regs->cs != WEFT_USER_CS)
+	if (index >= WEFT_CALLS || !(calls[index] & (WEFT_SENDS | WEFT_CLOSES)) ||
+	    regs->cs != WEFT_USER_CS)
 		return 0;
 	pid_tgid = bpf_get_current_pid_tgid();
 	if (weft_pid_ignored(pid_tgid >> 32))
 		return 0;
+	if (index == WEFT_SYS_CLOSE)
+		return weft_close_begins(regs->di, pid_tgid >> 32);
 	b = weft_begun_of(pid_tgid);
 	if (!b)
 		return 0;
@@ -110,7 +128,7 @@ int BPF_PROG(call_begins, struct pt_regs *regs, long nr)
 	return 0;
 }
 
-/* NULL when it is not TCP, or the kernel has no memory. */
+/* NULL when it is neither TCP nor Unix, or the kernel has no memory. */
 static __always_inline struct weft_socket *weft_socket_of(struct sock *sk, struct weft_stats *st)
 {
 	struct weft_socket *s = weft_socket_find(sk);
@@ -129,6 +147,8 @@ static __always_inline struct weft_socket *weft_socket_of(struct sock *sk, struc
 	}
 	WEFT_LOAD(protocol, sk, sk_protocol);
 	WEFT_LOAD(family, sk, __sk_common.skc_family);
+	if (family == AF_UNIX)
+		return weft_unix_of(sk);
 	if (protocol != WEFT_IPPROTO_TCP || (family != AF_INET && family != AF_INET6))
 		return 0;
 	s = weft_socket_add(sk);
@@ -139,22 +159,44 @@ static __always_inline struct weft_socket *weft_socket_of(struct sock *sk, struc
 	return s;
 }
 
-/* Where the kernel put the first of the n bytes that the call sent. */
-static __always_inline __u32 weft_first_sent(struct weft_stats *st, struct weft_socket *s,
-					     const struct weft_begun *b, __u32 stands, __u32 n)
+/* Where in the stream the kernel put what the call sent. */
+static __always_inline void weft_place_sent(struct weft_stats *st, struct weft_socket *s,
+					    struct sock *sk, const struct weft_begun *b,
+					    struct weft_event *e)
 {
-	__u32 seq = stands - n;
+	struct tcp_sock *tp = (struct tcp_sock *)sk;
+	__u32 stands = 0;
 
-	if (b && b->connected && b->seq != seq) {
+	WEFT_LOAD(stands, tp, write_seq);
+	WEFT_LOAD(e->peer_seq, tp, copied_seq);
+	e->seq = stands - e->length;
+	if (b && b->connected && b->seq != e->seq) {
 		/* Another thread sent meanwhile, before or after: take the first place that no
 		 * ended call has. */
 		st->contended++;
-		if (s->send_to - b->seq <= seq - b->seq)
-			seq = s->send_to;
+		if (s->send_to - b->seq <= e->seq - b->seq)
+			e->seq = s->send_to;
 	}
-	if ((__s32)(seq + n - s->send_to) > 0 || !s->announced)
-		s->send_to = seq + n;
-	return seq;
+	if ((__s32)(e->seq + e->length - s->send_to) > 0 || !s->announced)
+		s->send_to = e->seq + e->length;
+}
+
+/* Where in the stream lay what the call received. */
+static __always_inline void weft_place_received(struct sock *sk, struct weft_event *e)
+{
+	struct tcp_sock *tp = (struct tcp_sock *)sk;
+	__u32 stands = 0, received = 0;
+	unsigned long sk_flags = 0;
+
+	WEFT_LOAD(stands, tp, copied_seq);
+	WEFT_LOAD(received, tp, rcv_nxt);
+	WEFT_LOAD(sk_flags, sk, __sk_common.skc_flags);
+	WEFT_LOAD(e->peer_seq, tp, write_seq);
+	e->seq = stands - e->length;
+	if (weft_took_fin(sk_flags, stands, received)) {
+		e->seq--;
+		e->flags = WEFT_DATA_FIN_READ;
+	}
 }
 
 /* As user space has them. */
@@ -204,67 +246,89 @@ static __noinline void weft_emit(struct weft_stats *st, struct weft_socket *s, s
 	weft_emit_data(st, s, e, false);
 }
 
-/* Of all messages that sendmmsg or recvmmsg moved; 0: not known. */
+/* sendmmsg and recvmmsg: what is being worked on. In a map, of whose contents the verifier knows
+ * nothing; it would follow the rest of the program anew for each way through the loops. */
+struct weft_several {
+	struct weft_event event;
+	__u32 length;
+	__u32 one;
+	volatile __u32 messages;
+	__u32 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct weft_several);
+} several SEC(".maps");
+
+static __always_inline struct weft_several *weft_several_of_cpu(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&several, &zero);
+}
+
+/* Of all messages; 0: not known. */
 static __always_inline __u32 weft_messages_length(const struct weft_messages *at, __u32 n)
 {
-	__u32 length = 0, one;
+	struct weft_several *v = weft_several_of_cpu();
 
-	if (n > WEFT_MAX_LENGTHS)
+	if (!v || n > WEFT_MAX_LENGTHS)
 		return 0;
-	for (__u32 i = 0; i < WEFT_MAX_LENGTHS && i < n; i++) {
-		if (bpf_probe_read_user(&one, sizeof(one), &at[i].length))
-			return 0;
-		length += one;
+	v->length = 0;
+	v->messages = n;
+	for (__u32 i = 0; i < WEFT_MAX_LENGTHS && i < v->messages; i++) {
+		bpf_probe_read_user(&v->one, sizeof(v->one), &at[i].length);
+		v->length += v->one;
 	}
-	return length;
+	return v->length;
 }
 
 static __always_inline void weft_emit_messages(struct weft_stats *st, struct weft_socket *s,
-					       struct weft_event *e,
-					       const struct weft_messages *at, __u32 n,
-					       bool has_bytes)
+					       const struct weft_event *e,
+					       const struct weft_messages *at, bool has_bytes)
 {
-	__u32 left = e->length, one = 0;
+	struct weft_several *v = weft_several_of_cpu();
 
-	for (__u32 i = 0; i < WEFT_MAX_MESSAGES && i < n; i++) {
-		if (bpf_probe_read_user(&one, sizeof(one), &at[i].length) || one > left)
-			break;
-		e->length = one;
-		__builtin_memset(&e->payload, 0, sizeof(e->payload));
-		if (has_bytes)
-			weft_message_bytes(&at[i].message, &e->payload);
-		if (one)
-			weft_emit(st, s, e);
-		e->seq += one;
-		left -= one;
-	}
-	if (!left)
+	if (!v)
 		return;
-	e->length = left;
-	__builtin_memset(&e->payload, 0, sizeof(e->payload));
-	weft_emit(st, s, e);
+	v->event = *e;
+	v->length = e->length;
+	for (__u32 i = 0; i < WEFT_MAX_MESSAGES && i < v->messages; i++) {
+		bpf_probe_read_user(&v->one, sizeof(v->one), &at[i].length);
+		if (v->one > v->length)
+			break;
+		v->event.length = v->one;
+		v->event.payload.kind = WEFT_PAYLOAD_NONE;
+		v->event.flags = e->flags;
+		if (has_bytes)
+			weft_message_bytes(&at[i].message, &v->event.payload);
+		if (v->one)
+			weft_emit(st, s, &v->event);
+		v->event.seq += v->one;
+		v->length -= v->one;
+	}
+	if (!v->length)
+		return;
+	v->event.length = v->length;
+	v->event.payload.kind = WEFT_PAYLOAD_NONE;
+	weft_emit(st, s, &v->event);
 }
 
-SEC("tp_btf/sys_exit")
-int BPF_PROG(call_ends, struct pt_regs *regs, long ret)
+static __always_inline int weft_call_ended(const struct pt_regs *regs, long ret, __u32 index,
+					   __u8 shape, bool several)
 {
 	struct weft_event e = {};
-	const struct weft_messages *messages = 0;
+	const struct weft_messages *messages = (const struct weft_messages *)regs->si;
 	struct weft_begun *b = 0;
 	struct weft_stats *st;
 	struct weft_socket *s;
-	struct tcp_sock *tp;
-	struct sock *sk;
-	__u32 index, flags = 0, stands = 0, received = 0;
-	unsigned long sk_flags = 0;
-	__u8 shape;
+	__u16 family = 0;
+	struct sock *sk = 0;
+	__u32 flags = 0;
 
-	index = regs->orig_ax;
-	if (index >= WEFT_CALLS)
-		return 0;
-	shape = calls[index];
-	if (!shape || ret <= 0 || regs->cs != WEFT_USER_CS)
-		return 0;
 	/* These move nothing out of the stream. */
 	if (shape & WEFT_FLAGS_DX)
 		flags = regs->dx;
@@ -302,6 +366,12 @@ int BPF_PROG(call_ends, struct pt_regs *regs, long ret)
 	}
 	if (!sk)
 		return 0;
+	if (!ret) {
+		WEFT_LOAD(family, sk, __sk_common.skc_family);
+		if (family == AF_UNIX && (shape & WEFT_RECEIVES))
+			weft_unix_ended(st, sk, e.pid_tgid >> 32);
+		return 0;
+	}
 	s = weft_socket_of(sk, st);
 	if (!s)
 		return 0;
@@ -311,40 +381,63 @@ int BPF_PROG(call_ends, struct pt_regs *regs, long ret)
 		return 0;
 	}
 	e.length = ret;
-	if ((shape & WEFT_BYTES) == WEFT_MESSAGES) {
-		messages = (const struct weft_messages *)regs->si;
+	if (several) {
 		e.length = weft_messages_length(messages, ret);
 		if (!e.length)
 			return 0;
 	}
-	tp = (struct tcp_sock *)sk;
-	if (shape & WEFT_SENDS) {
-		e.type = WEFT_RECORD_SEND;
-		e.time_ns = b ? b->time_ns : bpf_ktime_get_ns();
-		WEFT_LOAD(stands, tp, write_seq);
-		WEFT_LOAD(e.peer_seq, tp, copied_seq);
-		e.seq = weft_first_sent(st, s, b, stands, e.length);
-	} else {
-		e.type = WEFT_RECORD_RECEIVE;
-		e.time_ns = bpf_ktime_get_ns();
-		WEFT_LOAD(stands, tp, copied_seq);
-		WEFT_LOAD(received, tp, rcv_nxt);
-		WEFT_LOAD(sk_flags, sk, __sk_common.skc_flags);
-		WEFT_LOAD(e.peer_seq, tp, write_seq);
-		e.seq = stands - e.length;
-		if (weft_took_fin(sk_flags, stands, received)) {
-			e.seq--;
-			e.flags = WEFT_DATA_FIN_READ;
-		}
-	}
-	if (messages) {
-		weft_emit_messages(st, s, &e, messages, ret, !(flags & MSG_TRUNC));
+	e.type = shape & WEFT_SENDS ? WEFT_RECORD_SEND : WEFT_RECORD_RECEIVE;
+	e.time_ns = b ? b->time_ns : bpf_ktime_get_ns();
+	if (s->connection.family == WEFT_FAMILY_UNIX)
+		weft_unix_place(s, &e);
+	else if (e.type == WEFT_RECORD_SEND)
+		weft_place_sent(st, s, sk, b, &e);
+	else
+		weft_place_received(sk, &e);
+	if (several) {
+		weft_emit_messages(st, s, &e, messages, !(flags & MSG_TRUNC));
 		return 0;
 	}
 	if (!(flags & MSG_TRUNC))
 		weft_call_bytes(regs, shape, &e.payload);
 	weft_emit(st, s, &e);
 	return 0;
+}
+
+/* On its own, because the verifier follows only so many ways through one program. */
+SEC("tp_btf/sys_exit")
+int BPF_PROG(several_end, struct pt_regs *regs, long ret)
+{
+	__u32 index = regs->orig_ax;
+
+	return index < WEFT_CALLS ? weft_call_ended(regs, ret, index, calls[index], true) : 0;
+}
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, int());
+} rarer SEC(".maps") = {
+	.values = { (void *)&several_end },
+};
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(call_ends, struct pt_regs *regs, long ret)
+{
+	__u32 index = regs->orig_ax;
+	__u8 shape;
+
+	if (index >= WEFT_CALLS)
+		return 0;
+	shape = calls[index];
+	if (!(shape & (WEFT_SENDS | WEFT_RECEIVES)) || ret < 0 || regs->cs != WEFT_USER_CS)
+		return 0;
+	if ((shape & WEFT_BYTES) == WEFT_MESSAGES) {
+		bpf_tail_call(ctx, &rarer, 0);
+		return 0;
+	}
+	return weft_call_ended(regs, ret, index, shape, false);
 }
 
 SEC("tp_btf/tcp_destroy_sock")

@@ -32,6 +32,7 @@ enum { false = 0, true = 1 };
 enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_PROG_ARRAY = 3,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_SK_STORAGE = 24,
@@ -57,6 +58,7 @@ enum {
 	MSG_DONTWAIT = 0x40,
 	MSG_ERRQUEUE = 0x2000,
 	SOCK_STREAM = 1,
+	SHUTDOWN_MASK = 3,
 };
 enum {
 	TCP_ESTABLISHED = 1,
@@ -150,6 +152,7 @@ struct sock {
 	int sk_sndbuf;
 	u16 sk_protocol;
 	u16 sk_type;
+	unsigned char sk_shutdown;
 	struct socket *sk_socket;
 };
 
@@ -179,6 +182,20 @@ struct fdtable {
 
 struct files_struct {
 	struct fdtable *fdt;
+};
+
+struct sockaddr_un {
+	char sun_path[108];
+};
+
+struct unix_address {
+	int len;
+	struct sockaddr_un name[0];
+};
+
+struct unix_sock {
+	struct unix_address *addr;
+	struct sock *peer;
 };
 
 struct tcp_sock {

@@ -55,12 +55,15 @@ enum weft_data_flag {
 };
 
 enum weft_family {
+	WEFT_FAMILY_UNIX = 1,	/* stream sockets only */
 	WEFT_FAMILY_IPV4 = 2,
 	WEFT_FAMILY_IPV6 = 10,
 };
 
 /* Who talks to whom; constant for the life of a socket. IPv4 addresses (also those of v4-mapped
- * sockets) occupy the first four bytes. Network byte order; ports in host order. */
+ * sockets) occupy the first four bytes. Network byte order; ports in host order. A Unix socket has no
+ * ports, and the two address fields together hold the end of the path that the server is bound to:
+ * up to 32 bytes, '@' for the zero byte of an abstract one, filled up with zeroes. */
 struct weft_connection {
 	__weft_u64 cookie;	/* of the socket: unique until the machine boots again */
 	__weft_u64 opened_ns;	/* 0: not seen */
@@ -78,7 +81,8 @@ struct weft_data {
 	__weft_u64 time_ns;	/* CLOCK_MONOTONIC: entry of a send, return of a receive */
 	struct weft_connection connection;
 	__weft_u64 option_id;	/* id received or sent in a TCP option; 0: none */
-	__weft_u32 seq;		/* TCP sequence number of the first byte */
+	__weft_u32 seq;		/* TCP sequence number of the first byte; of a Unix socket: the bytes
+				 * before it plus a number that both ends know */
 	__weft_u32 peer_seq;	/* where the other direction of this socket stands at that moment */
 	__weft_u32 length;	/* announced by a send, returned by a receive */
 	__weft_u32 pid;

@@ -54,8 +54,14 @@ using SyscallCompatPrograms =
 }  // namespace
 
 std::unique_ptr<KernelPrograms> KernelPrograms::Open(HookFamily family, bool direct_loads) {
-  if (family == HookFamily::kSocket) return SocketPrograms::Open();
-  return direct_loads ? SyscallPrograms::Open() : SyscallCompatPrograms::Open();
+  auto programs = family == HookFamily::kSocket ? SocketPrograms::Open()
+                  : direct_loads                ? SyscallPrograms::Open()
+                                                : SyscallCompatPrograms::Open();
+  if (!programs) return nullptr;
+  // Reached by a tail call only.
+  if (bpf_program* rare = bpf_object__find_program_by_name(programs->object(), "several_end"))
+    bpf_program__set_autoattach(rare, false);
+  return programs;
 }
 
 uint64_t KernelPrograms::Missed() const {

@@ -13,45 +13,11 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "bpf/messages.bpf.h"
 #include "bpf/unix_table.bpf.h"
 #include "bpf/lifecycle.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
-
-#define WEFT_CALLS 512		/* numbers of system calls that are looked up */
-#define WEFT_MAX_MESSAGES 2	/* of one sendmmsg or recvmmsg: a record each; one for the rest */
-#define WEFT_MAX_LENGTHS 64	/* of one sendmmsg or recvmmsg: past it the whole call is a gap */
-
-enum weft_call_shape {
-	WEFT_SENDS = 1 << 0,
-	WEFT_RECEIVES = 1 << 1,
-	WEFT_FLAGS_DX = 1 << 2,		/* MSG_* in the third argument */
-	WEFT_FLAGS_R10 = 1 << 3,	/* in the fourth */
-	WEFT_FLAT = 1 << 4,		/* where the bytes are: second argument is their address, */
-	WEFT_VECTOR = 2 << 4,		/* of an array of iovec, */
-	WEFT_MESSAGE = 3 << 4,		/* of a struct user_msghdr, */
-	WEFT_MESSAGES = 4 << 4,		/* of an array of struct mmsghdr */
-	WEFT_BYTES = 7 << 4,		/* 0: not in user memory */
-	WEFT_CLOSES = 1 << 7,
-};
-
-static const __u8 calls[WEFT_CALLS] = {
-	[WEFT_SYS_READ] = WEFT_RECEIVES | WEFT_FLAT,
-	[WEFT_SYS_READV] = WEFT_RECEIVES | WEFT_VECTOR,
-	[WEFT_SYS_PREADV2] = WEFT_RECEIVES | WEFT_VECTOR,
-	[WEFT_SYS_RECVFROM] = WEFT_RECEIVES | WEFT_FLAT | WEFT_FLAGS_R10,
-	[WEFT_SYS_RECVMSG] = WEFT_RECEIVES | WEFT_MESSAGE | WEFT_FLAGS_DX,
-	[WEFT_SYS_RECVMMSG] = WEFT_RECEIVES | WEFT_MESSAGES | WEFT_FLAGS_R10,
-	[WEFT_SYS_WRITE] = WEFT_SENDS | WEFT_FLAT,
-	[WEFT_SYS_WRITEV] = WEFT_SENDS | WEFT_VECTOR,
-	[WEFT_SYS_PWRITEV2] = WEFT_SENDS | WEFT_VECTOR,
-	[WEFT_SYS_SENDTO] = WEFT_SENDS | WEFT_FLAT,
-	[WEFT_SYS_SENDMSG] = WEFT_SENDS | WEFT_MESSAGE,
-	[WEFT_SYS_SENDMMSG] = WEFT_SENDS | WEFT_MESSAGES,
-	[WEFT_SYS_SENDFILE] = WEFT_SENDS,
-	[WEFT_SYS_SPLICE] = WEFT_SENDS | WEFT_RECEIVES,
-	[WEFT_SYS_CLOSE] = WEFT_CLOSES,
-};
 
 /* A call that may send, from its begin to its end. */
 struct weft_begun {
@@ -199,124 +165,6 @@ static __always_inline void weft_place_received(struct sock *sk, struct weft_eve
 	}
 }
 
-/* As user space has them. */
-struct weft_message {
-	unsigned long name, name_length, iov, buffers, control, control_length, flags;
-};
-struct weft_messages {
-	struct weft_message message;
-	__u32 length;
-	__u32 pad;
-};
-
-static __always_inline void weft_message_bytes(const struct weft_message *at,
-					       struct weft_payload *p)
-{
-	struct weft_message m;
-
-	if (bpf_probe_read_user(&m, sizeof(m), at))
-		return;
-	p->kind = WEFT_PAYLOAD_USER_VECTOR;
-	p->iov = (const struct iovec *)m.iov;
-	p->buffers = m.buffers;
-}
-
-static __always_inline void weft_call_bytes(const struct pt_regs *regs, __u8 shape,
-					    struct weft_payload *p)
-{
-	switch (shape & WEFT_BYTES) {
-	case WEFT_FLAT:
-		p->kind = WEFT_PAYLOAD_FLAT;
-		p->base = (const void *)regs->si;
-		return;
-	case WEFT_VECTOR:
-		p->kind = WEFT_PAYLOAD_USER_VECTOR;
-		p->iov = (const struct iovec *)regs->si;
-		p->buffers = regs->dx;
-		return;
-	case WEFT_MESSAGE:
-		weft_message_bytes((const struct weft_message *)regs->si, p);
-		return;
-	}
-}
-
-static __noinline void weft_emit(struct weft_stats *st, struct weft_socket *s, struct weft_event *e)
-{
-	st->seen++;
-	weft_emit_data(st, s, e, false);
-}
-
-/* sendmmsg and recvmmsg: what is being worked on. In a map, of whose contents the verifier knows
- * nothing; it would follow the rest of the program anew for each way through the loops. */
-struct weft_several {
-	struct weft_event event;
-	__u32 length;
-	__u32 one;
-	volatile __u32 messages;
-	__u32 pad;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct weft_several);
-} several SEC(".maps");
-
-static __always_inline struct weft_several *weft_several_of_cpu(void)
-{
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&several, &zero);
-}
-
-/* Of all messages; 0: not known. */
-static __always_inline __u32 weft_messages_length(const struct weft_messages *at, __u32 n)
-{
-	struct weft_several *v = weft_several_of_cpu();
-
-	if (!v || n > WEFT_MAX_LENGTHS)
-		return 0;
-	v->length = 0;
-	v->messages = n;
-	for (__u32 i = 0; i < WEFT_MAX_LENGTHS && i < v->messages; i++) {
-		bpf_probe_read_user(&v->one, sizeof(v->one), &at[i].length);
-		v->length += v->one;
-	}
-	return v->length;
-}
-
-static __always_inline void weft_emit_messages(struct weft_stats *st, struct weft_socket *s,
-					       const struct weft_event *e,
-					       const struct weft_messages *at, bool has_bytes)
-{
-	struct weft_several *v = weft_several_of_cpu();
-
-	if (!v)
-		return;
-	v->event = *e;
-	v->length = e->length;
-	for (__u32 i = 0; i < WEFT_MAX_MESSAGES && i < v->messages; i++) {
-		bpf_probe_read_user(&v->one, sizeof(v->one), &at[i].length);
-		if (v->one > v->length)
-			break;
-		v->event.length = v->one;
-		v->event.payload.kind = WEFT_PAYLOAD_NONE;
-		v->event.flags = e->flags;
-		if (has_bytes)
-			weft_message_bytes(&at[i].message, &v->event.payload);
-		if (v->one)
-			weft_emit(st, s, &v->event);
-		v->event.seq += v->one;
-		v->length -= v->one;
-	}
-	if (!v->length)
-		return;
-	v->event.length = v->length;
-	v->event.payload.kind = WEFT_PAYLOAD_NONE;
-	weft_emit(st, s, &v->event);
-}
-
 static __always_inline int weft_call_ended(const struct pt_regs *regs, long ret, __u32 index,
 					   __u8 shape, bool several)
 {
@@ -361,6 +209,7 @@ static __always_inline int weft_call_ended(const struct pt_regs *regs, long ret,
 			shape = WEFT_RECEIVES;
 	}
 	if (shape & WEFT_RECEIVES) {
+		b = 0;
 		e.fd = regs->di;
 		sk = weft_stream_socket_of(e.fd);
 	}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
+/* sendmmsg and recvmmsg: several messages, each with its own buffers. */
+#ifndef WEFT_BPF_MESSAGES_H_
+#define WEFT_BPF_MESSAGES_H_
+
+#include "bpf/calls.bpf.h"
+
+#define WEFT_MAX_MESSAGES 4	/* of one sendmmsg or recvmmsg: a record each; one for the rest */
+#define WEFT_MAX_LENGTHS 64	/* of one sendmmsg or recvmmsg: past it the whole call is a gap */
+
+static __noinline void weft_emit(struct weft_stats *st, struct weft_socket *s, struct weft_event *e)
+{
+	st->seen++;
+	weft_emit_data(st, s, e, false);
+}
+
+/* sendmmsg and recvmmsg: what is being worked on. In a map, of whose contents the verifier knows
+ * nothing; it would follow the rest of the program anew for each way through the loops. */
+struct weft_several {
+	struct weft_event event;
+	__u32 length;
+	__u32 one;
+	volatile __u32 messages;
+	__u32 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct weft_several);
+} several SEC(".maps");
+
+static __always_inline struct weft_several *weft_several_of_cpu(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&several, &zero);
+}
+
+/* Of all messages; 0: not known. */
+static __always_inline __u32 weft_messages_length(const struct weft_messages *at, __u32 n)
+{
+	struct weft_several *v = weft_several_of_cpu();
+
+	if (!v || n > WEFT_MAX_LENGTHS)
+		return 0;
+	v->length = 0;
+	v->messages = n;
+	for (__u32 i = 0; i < WEFT_MAX_LENGTHS && i < v->messages; i++) {
+		bpf_probe_read_user(&v->one, sizeof(v->one), &at[i].length);
+		v->length += v->one;
+	}
+	return v->length;
+}
+
+static __always_inline void weft_emit_messages(struct weft_stats *st, struct weft_socket *s,
+					       const struct weft_event *e,
+					       const struct weft_messages *at, bool has_bytes)
+{
+	struct weft_several *v = weft_several_of_cpu();
+
+	if (!v)
+		return;
+	v->event = *e;
+	v->length = e->length;
+	for (__u32 i = 0; i < WEFT_MAX_MESSAGES && i < v->messages; i++) {
+		bpf_probe_read_user(&v->one, sizeof(v->one), &at[i].length);
+		if (v->one > v->length)
+			break;
+		v->event.length = v->one;
+		v->event.payload.kind = WEFT_PAYLOAD_NONE;
+		v->event.flags = e->flags;
+		if (has_bytes)
+			weft_message_bytes(&at[i].message, &v->event.payload);
+		if (v->one)
+			weft_emit(st, s, &v->event);
+		v->event.seq += v->one;
+		v->length -= v->one;
+	}
+	if (!v->length)
+		return;
+	v->event.length = v->length;
+	v->event.payload.kind = WEFT_PAYLOAD_NONE;
+	weft_emit(st, s, &v->event);
+}
+
+#endif /* WEFT_BPF_MESSAGES_H_ */

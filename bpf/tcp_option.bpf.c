@@ -296,9 +296,13 @@ int tcp_option(struct bpf_sock_ops *ctx)
 	struct weft_option_stats *st;
 
 	/* The kernel calls for more reasons than these on every connection. */
-	if (ctx->op != BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB &&
-	    ctx->op != BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB && ctx->op < BPF_SOCK_OPS_PARSE_HDR_OPT_CB)
+	if (ctx->op < BPF_SOCK_OPS_TCP_CONNECT_CB ||
+	    (ctx->op > BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB && ctx->op < BPF_SOCK_OPS_PARSE_HDR_OPT_CB))
 		return 1;
+	/* A socket has a cookie from when one is asked for. The system-call family cannot ask; it takes
+	 * the one that is there when the connection is established. */
+	if (ctx->op <= BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB)
+		bpf_get_socket_cookie(ctx);
 	st = weft_stats_of_cpu();
 	if (!st)
 		return 1;

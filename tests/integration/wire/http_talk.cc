@@ -185,8 +185,9 @@ int ServeTalk(int listener, int connections) {
       }
       std::string& input = inputs[fd];
       input.append(buffer.data(), static_cast<size_t>(got));
-      for (int r = TakeRequests(&input); r > 0; r--)
-        if (!WriteAll(fd, kResponse)) return 3;
+      std::string responses;
+      for (int r = TakeRequests(&input); r > 0; r--) responses += kResponse;
+      if (!WriteAll(fd, responses)) return 3;
     }
   }
   return 0;

@@ -75,6 +75,7 @@ Joined WireTest::Trace(ebpf::TcpOptionPeers peers) {
   transport_ = std::make_unique<transport::MemoryTransport>(
       transport::MemoryOptions{.partitions = kPartitions}, clock_, *metrics_);
   ebpf::EbpfConfig config;
+  config.hooks = hooks_;
   config.tcp_option = peers;
   config.tcp_option_cgroup = cgroup_.path();
   for (const Talk& talk : talks_) {

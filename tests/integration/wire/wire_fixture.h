@@ -45,6 +45,8 @@ class WireTest : public testing::Test {
                const TalkOptions& server);
   // The connections are made, and the first half of the requests, before the agent starts.
   void ConnectBefore() { connect_before_ = true; }
+  // By default as the agent chooses.
+  void HookInto(ebpf::Hooks hooks) { hooks_ = hooks; }
   Joined Trace(ebpf::TcpOptionPeers peers);
   // Fails where requests are missing or fewer than 99.9 % are right.
   void ExpectJoined(const Joined& joined, size_t requests) const;
@@ -70,6 +72,7 @@ class WireTest : public testing::Test {
   TestCgroup cgroup_;
   std::vector<Talk> talks_;
   bool connect_before_ = false;
+  ebpf::Hooks hooks_ = ebpf::Hooks::kAuto;
 };
 
 }  // namespace weft::test

@@ -10,10 +10,25 @@
 namespace weft::ebpf {
 namespace {
 
-std::string AddressText(uint8_t family, const uint8_t (&address)[16]) {
+// Both address fields of a Unix socket are one.
+std::string PathText(const weft_connection& wire) {
+  std::string path(reinterpret_cast<const char*>(wire.local_address), sizeof wire.local_address);
+  path.append(reinterpret_cast<const char*>(wire.remote_address), sizeof wire.remote_address);
+  if (const size_t end = path.find('\0'); end != std::string::npos) path.resize(end);
+  return path.empty() ? "unix" : path;
+}
+
+std::string AddressText(const weft_connection& wire, const uint8_t (&address)[16]) {
+  if (wire.family == WEFT_FAMILY_UNIX) return PathText(wire);
   char text[INET6_ADDRSTRLEN];
-  const int af = family == WEFT_FAMILY_IPV6 ? AF_INET6 : AF_INET;
+  const int af = wire.family == WEFT_FAMILY_IPV6 ? AF_INET6 : AF_INET;
   return inet_ntop(af, address, text, sizeof text) != nullptr ? text : "";
+}
+
+std::string EndpointText(const weft_connection& wire, const std::string& address) {
+  if (wire.family == WEFT_FAMILY_UNIX) return address;
+  const std::string port = ":" + std::to_string(wire.remote_port);
+  return wire.family == WEFT_FAMILY_IPV6 ? "[" + address + "]" + port : address + port;
 }
 
 size_t Index(Direction direction) { return static_cast<size_t>(direction); }
@@ -26,11 +41,9 @@ Connection::Connection(const ConnectionOptions& options, const ProtocolSet& prot
       sink_(sink),
       id_(HashCombine(wire.cookie, options.boot_id)),
       wire_(wire),
-      local_address_(AddressText(wire.family, wire.local_address)),
-      remote_address_(AddressText(wire.family, wire.remote_address)),
-      remote_endpoint_(wire.family == WEFT_FAMILY_IPV6
-                           ? "[" + remote_address_ + "]:" + std::to_string(wire.remote_port)
-                           : remote_address_ + ":" + std::to_string(wire.remote_port)),
+      local_address_(AddressText(wire, wire.local_address)),
+      remote_address_(AddressText(wire, wire.remote_address)),
+      remote_endpoint_(EndpointText(wire, remote_address_)),
       conversation_(std::make_unique<Conversation>(protocols, static_cast<ExchangeSink&>(*this),
                                                    wire.opened_ns != 0)) {}
 

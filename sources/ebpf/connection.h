@@ -55,7 +55,7 @@ class Connection final : private ExchangeSink {
   const weft_connection& wire() const { return wire_; }
   std::string_view local_address() const { return local_address_; }
   std::string_view remote_address() const { return remote_address_; }
-  // "address:port"
+  // "address:port"; of a Unix socket the path, as the addresses.
   std::string_view remote_endpoint() const { return remote_endpoint_; }
   bool closed() const { return closed_; }
   int64_t last_ns() const { return last_.time_ns; }

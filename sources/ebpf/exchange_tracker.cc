@@ -12,6 +12,9 @@ constexpr size_t kMaxAddresses = 1024;
 constexpr int64_t kForgetEveryNs = kSecond;
 // A program may read what was received before the connection broke.
 constexpr int64_t kKeepClosedNs = kSecond;
+// The socket layer does not say when a Unix socket is closed, and servers such as php-fpm have a
+// new one for each request. Positions go on in the kernel, so nothing is lost by forgetting.
+constexpr int64_t kUnixIdleNs = 10 * kSecond;
 constexpr int64_t kKeepOptionNs = 10 * kSecond;  // from the first data segment to its record
 // A head that is still not whole after this many times announce_after (a stalled client) does not
 // hold the watermark any more: its exchange will be late.
@@ -185,7 +188,9 @@ void ExchangeTracker::ForgetIdle(int64_t now_ns) {
     return true;
   });
   forgotten_.Add(std::erase_if(connections_, [&](const auto& entry) {
-    return forgettable(*entry.second, options_.idle_ns);
+    const bool unix_socket = entry.second->wire().family == WEFT_FAMILY_UNIX;
+    return forgettable(*entry.second,
+                       unix_socket ? std::min(options_.idle_ns, kUnixIdleNs) : options_.idle_ns);
   }));
 }
 

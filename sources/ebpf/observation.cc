@@ -103,9 +103,12 @@ void ObservationWriter::WriteWhere(api::SpanTable& table, uint32_t row,
   if (!exchange.names_server) {
     table.Attribute("server.address",
                     IsServer(exchange) ? connection.local_address() : connection.remote_address());
-    table.Attribute("server.port",
-                    int64_t{IsServer(exchange) ? wire.local_port : wire.remote_port});
+    if (wire.family != WEFT_FAMILY_UNIX)
+      table.Attribute("server.port",
+                      int64_t{IsServer(exchange) ? wire.local_port : wire.remote_port});
   }
+  if (wire.family == WEFT_FAMILY_UNIX && exchange.protocol != WEFT_PROTOCOL_TCP)
+    table.Attribute("network.transport", std::string_view("unix"));
 }
 
 uint32_t ObservationWriter::WriteContext(api::SpanTable& table, uint32_t row,
@@ -114,7 +117,7 @@ uint32_t ObservationWriter::WriteContext(api::SpanTable& table, uint32_t row,
   if (!context.valid()) return 0;
   const weft_connection& wire = connection.wire();
   // What our own process sends is its own word; what it receives is the peer's.
-  if (IsServer(exchange) &&
+  if (IsServer(exchange) && wire.family != WEFT_FAMILY_UNIX &&
       !trusted_.Contains(wire.family == WEFT_FAMILY_IPV6, wire.remote_address)) {
     context_untrusted_.Add();
     table.Attribute("weft.untrusted_context",

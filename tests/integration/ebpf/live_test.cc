@@ -182,6 +182,32 @@ TEST_P(EbpfLiveTest, JoinsConnectionsThatWereThereBefore) {
   ExpectBothEnds(server.pid(), client.pid(), kRequests, 0);
 }
 
+TEST_P(EbpfLiveTest, SeesBothEndsOfUnixSocketsWhoseAddressesAreUsedAgain) {
+  const test::UnixListener listener;
+  constexpr int kConnections = 50, kEach = 4;
+  test::TracedProcess server([&] {
+    int code = 0;
+    for (int i = 0; i < kConnections && code == 0; i++) code = test::ServeHttp(listener.fd, kEach);
+    return code;
+  });
+  test::TracedProcess client([&] {
+    int code = 0;
+    for (int i = 0; i < kConnections && code == 0; i++)
+      code = test::RequestHttp(listener.name, kEach);
+    return code;
+  });
+  EbpfConfig config;
+  config.include.pids = {server.pid(), client.pid()};
+  Trace(config, [&] {
+    server.Go();
+    client.Go();
+    EXPECT_EQ(client.Wait(), 0);
+    EXPECT_EQ(server.Wait(), 0);
+  });
+  ExpectBothEnds(server.pid(), client.pid(), kConnections * kEach, 0);
+  EXPECT_GE(Metric("kernel.control_seen"), 2u * kConnections);
+}
+
 TEST_P(EbpfLiveTest, LeavesExcludedPortsAlone) {
   const test::Listener listener;
   test::TracedProcess server([&] { return test::ServeHttp(listener.fd, 3); });

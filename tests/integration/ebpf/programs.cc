@@ -1,6 +1,7 @@
 #include "tests/integration/ebpf/programs.h"
 
 #include <csignal>
+#include <cstddef>
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
@@ -11,6 +12,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,6 +28,24 @@ int ConnectTo(uint16_t port) {
   address.sin_port = htons(port);
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) return fd;
+  close(fd);
+  return -1;
+}
+
+// In the abstract namespace: nothing is left behind.
+sockaddr_un UnixAddress(const std::string& name, socklen_t* length) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  name.copy(address.sun_path + 1, sizeof address.sun_path - 1);
+  *length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+  return address;
+}
+
+int ConnectTo(const std::string& name) {
+  const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+  socklen_t length;
+  const sockaddr_un address = UnixAddress(name, &length);
+  if (connect(fd, reinterpret_cast<const sockaddr*>(&address), length) == 0) return fd;
   close(fd);
   return -1;
 }
@@ -153,6 +173,18 @@ Listener::Listener() {
 
 Listener::~Listener() { close(fd); }
 
+UnixListener::UnixListener() {
+  static int made = 0;
+  name = "weft-live-test-" + std::to_string(getpid()) + "-" + std::to_string(made++);
+  fd = socket(AF_UNIX, SOCK_STREAM, 0);
+  socklen_t length;
+  const sockaddr_un address = UnixAddress(name, &length);
+  if (bind(fd, reinterpret_cast<const sockaddr*>(&address), length) != 0 || listen(fd, 16) != 0)
+    std::abort();
+}
+
+UnixListener::~UnixListener() { close(fd); }
+
 int ServeHttp(int listener, int requests) {
   const int fd = accept(listener, nullptr, nullptr);
   if (fd < 0) return 1;
@@ -167,8 +199,9 @@ int ServeHttp(int listener, int requests) {
   return 0;
 }
 
-int RequestHttp(uint16_t port, int requests, const Gate* gate, int more) {
-  const int fd = ConnectTo(port);
+namespace {
+
+int RequestHttpOn(int fd, int requests, const Gate* gate, int more) {
   if (fd < 0) return 1;
   for (int i = 0; i < requests + more; i++) {
     if (i == requests && gate != nullptr) gate->Pass();
@@ -178,6 +211,16 @@ int RequestHttp(uint16_t port, int requests, const Gate* gate, int more) {
   }
   close(fd);
   return 0;
+}
+
+}  // namespace
+
+int RequestHttp(uint16_t port, int requests, const Gate* gate, int more) {
+  return RequestHttpOn(ConnectTo(port), requests, gate, more);
+}
+
+int RequestHttp(const std::string& unix_name, int requests) {
+  return RequestHttpOn(ConnectTo(unix_name), requests, nullptr, 0);
 }
 
 int RequestRedis(uint16_t port, int requests, int pipelined) {

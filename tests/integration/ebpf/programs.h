@@ -37,6 +37,14 @@ struct Listener {
   uint16_t port = 0;
 };
 
+// The same as a Unix stream socket, in the abstract namespace.
+struct UnixListener {
+  UnixListener();
+  ~UnixListener();
+  int fd = -1;
+  std::string name;
+};
+
 // Where a traced process stops in the middle until the test lets it go on. Made before it.
 class Gate {
  public:
@@ -56,6 +64,7 @@ class Gate {
 int ServeHttp(int listener, int requests);
 // `requests` GETs over one keep-alive connection, and `more` behind the gate.
 int RequestHttp(uint16_t port, int requests, const Gate* gate = nullptr, int more = 0);
+int RequestHttp(const std::string& unix_name, int requests);
 // `requests` SET and GET over one connection, `pipelined` at a time.
 int RequestRedis(uint16_t port, int requests, int pipelined);
 

@@ -16,9 +16,9 @@ configured: deps
 build: configured  ## configure and build everything
 	@cmake --build $(BUILD)
 
-demo: configured  ## trace a shop of live programs for 20 s and show what was found
+demo: configured  ## trace a shop of live programs for 20 s and show what was found (HOOKS=syscalls)
 	@cmake --build $(BUILD) --target product
-	@tests/e2e/demo $(BUILD)
+	@tests/e2e/demo $(BUILD) $(HOOKS)
 
 test: deps  ## build and run all tests
 	@[ -f build/dev/build.ninja ] || cmake --preset dev

@@ -162,6 +162,10 @@ int main(int argc, char** argv) {
     else if (key == "--hooks")
       config.hooks =
           std::string_view(value) == "syscalls" ? ebpf::Hooks::kSyscalls : ebpf::Hooks::kSocket;
+    else if (key == "--tcp-option")
+      config.tcp_option = std::string_view(value) == "off"   ? ebpf::TcpOptionPeers::kOff
+                          : std::string_view(value) == "all" ? ebpf::TcpOptionPeers::kAll
+                                                             : ebpf::TcpOptionPeers::kRemote;
   }
   if ((mode != "kernel" && mode != "agent") || config.include_ports.empty()) {
     fmt::print(stderr, "usage: cost_probe kernel|agent --port N [--server-pid PID]\n");

@@ -28,6 +28,7 @@
 #include "engine/transport/transport.h"
 #include "sources/ebpf/ebpf_source.h"
 #include "sources/ebpf/loader.h"
+#include "sources/ebpf/tcp_option.h"
 
 namespace {
 
@@ -115,6 +116,13 @@ std::string RunKernel(const ebpf::EbpfConfig& config, uint32_t server_pid) {
       },
       [](const weft_control&) {});
   if (auto attached = loader.Attach(); !attached.has_value()) Give(attached.error());
+  std::unique_ptr<ebpf::TcpOption> option;
+  if (config.tcp_option != ebpf::TcpOptionPeers::kOff) {
+    auto made = ebpf::TcpOption::Open(config, 1, loader.data_ring_fd());
+    if (!made.has_value()) Give(made.error());
+    option = std::move(*made);
+    if (auto attached = option->Attach(); !attached.has_value()) Give(attached.error());
+  }
   fmt::print("ready\n");
   std::fflush(stdout);
   do {

@@ -76,6 +76,7 @@ void SpanTable::Clear() {
   pairs.Clear();
   processes = ProcessTable{};
   truth_strings.Clear();
+  for (KnownKey& known : keys_) known = {};
 }
 
 size_t SpanTable::MemoryBytes() const {
@@ -96,6 +97,14 @@ size_t SpanTable::MemoryBytes() const {
 void SpanTable::AttributePair(uint32_t pair) {
   attr.push_back(pair);
   attr_offset.back() = static_cast<uint32_t>(attr.size());
+}
+
+void SpanTable::StaticAttribute(std::string_view key, std::string_view value) {
+  AttributePair(pairs.Intern(StaticKey(key), WEFT_ATTR_STRING, strings.Intern(value)));
+}
+
+void SpanTable::StaticAttribute(std::string_view key, int64_t value) {
+  AttributePair(pairs.Intern(StaticKey(key), WEFT_ATTR_INT, std::bit_cast<uint64_t>(value)));
 }
 
 void SpanTable::Attribute(std::string_view key, std::string_view value) {

@@ -72,6 +72,9 @@ class SpanTable {
   void Attribute(std::string_view key, double value);
   void Attribute(std::string_view key, bool value);
   void AttributePair(uint32_t pair);
+  // The same for a key that lives as long as the table: found by its address, without hashing.
+  void StaticAttribute(std::string_view key, std::string_view value);
+  void StaticAttribute(std::string_view key, int64_t value);
   void OptionId(uint64_t id);  // of the newest row
   // Ground truth of the newest row (scoring only).
   void Truth(std::string_view value);
@@ -103,10 +106,26 @@ class SpanTable {
   std::vector<uint32_t> token_offset, token;  // empty until the first Token()
   std::vector<uint64_t> option_id;            // empty until the first OptionId()
 
+  uint32_t StaticKey(std::string_view key) {
+    KnownKey& known = keys_[(reinterpret_cast<uintptr_t>(key.data()) >> 3) % kKeys];
+    if (known.data != key.data() || known.size != key.size())
+      known = {key.data(), key.size(), strings.Intern(key)};
+    return known.index;
+  }
+
   Dictionary strings;
   PairTable pairs;
   ProcessTable processes;
   Dictionary truth_strings;
+
+ private:
+  static constexpr size_t kKeys = 64;
+  struct KnownKey {
+    const char* data = nullptr;
+    size_t size = 0;
+    uint32_t index = 0;
+  };
+  KnownKey keys_[kKeys];
 };
 
 // Copies rows from one view into a table, translating dictionary indices with a cache per source,

@@ -41,6 +41,7 @@ struct EbpfSettings {
   std::string tcp_option = "remote";
   std::vector<std::string> headers;
   std::vector<std::string> secret_names;
+  std::vector<std::string> units;
   bool redis_arguments = false;
   bool tcp_spans = true;
   bool capture_truth = false;

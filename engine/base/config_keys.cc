@@ -62,6 +62,8 @@ const ConfigKey kKeys[] = {
   {"sources.ebpf.tcp_option", TEXT(ebpf.tcp_option),
    "Which connections carry an id in a TCP option on their first segments, so that requests find\ntheir callers where a middlebox changes sequence numbers: to other hosts in `networks`\n(remote), all, or none.",
    0, 0, Unit::kNone, "off remote all"},
+  {"sources.ebpf.units", TEXTS(ebpf.units),
+   "Processes that answer one request together, such as php-fpm and its workers: each a part of\nthe cgroup's path, a service's name, or that of an executable. Those of one cgroup are linked\nas one process."},
   {"sources.ebpf.headers", TEXTS(ebpf.headers),
    "Further HTTP headers that become attributes (http.request.header.<name>)."},
   {"sources.ebpf.secret_names", TEXTS(ebpf.secret_names),

@@ -49,6 +49,7 @@ ebpf::EbpfConfig ToEbpfConfig(const Config& config) {
                    : settings.tcp_option == "all" ? ebpf::TcpOptionPeers::kAll
                                                   : ebpf::TcpOptionPeers::kRemote;
   out.headers = settings.headers;
+  out.units = settings.units;
   out.secret_names = settings.secret_names;
   out.tokens = settings.tokens;
   out.token_salt = settings.token_salt;

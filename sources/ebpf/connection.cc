@@ -31,12 +31,15 @@ std::string EndpointText(const weft_connection& wire, const std::string& address
   return wire.family == WEFT_FAMILY_IPV6 ? "[" + address + "]" + port : address + port;
 }
 
+// What was asked before so long a silence has been answered.
+constexpr int64_t kQuietNs = 100'000'000;
+
 size_t Index(Direction direction) { return static_cast<size_t>(direction); }
 
 }  // namespace
 
 Connection::Connection(const ConnectionOptions& options, const ProtocolSet& protocols,
-                       ConnectionSink& sink, const weft_connection& wire)
+                       ConnectionSink& sink, const weft_connection& wire, int64_t first_ns)
     : options_(options),
       sink_(sink),
       id_(HashCombine(wire.cookie, options.boot_id)),
@@ -45,7 +48,8 @@ Connection::Connection(const ConnectionOptions& options, const ProtocolSet& prot
       remote_address_(AddressText(wire, wire.remote_address)),
       remote_endpoint_(EndpointText(wire, remote_address_)),
       conversation_(std::make_unique<Conversation>(protocols, static_cast<ExchangeSink&>(*this),
-                                                   wire.opened_ns != 0)) {}
+                                                   wire.opened_ns != 0,
+                                                   first_ns - options.attached_ns >= kQuietNs)) {}
 
 Connection::Fed Connection::OnData(const weft_data& record, std::string_view payload) {
   const Direction direction =

@@ -38,9 +38,9 @@ struct ConnectionOptions {
 
 class Connection final : private ExchangeSink {
  public:
-  // Lends everything but `wire`.
+  // Made for the first record, of that time. Lends everything but `wire`.
   Connection(const ConnectionOptions& options, const ProtocolSet& protocols, ConnectionSink& sink,
-             const weft_connection& wire);
+             const weft_connection& wire, int64_t first_ns);
 
   // What a record did to its stream.
   struct Fed {

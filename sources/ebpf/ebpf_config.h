@@ -34,6 +34,8 @@ struct EbpfConfig {
   std::vector<uint16_t> exclude_ports;  // not together with include_ports
 
   Hooks hooks = Hooks::kAuto;
+  std::vector<std::string> units;  // processes that are one: see ProcessMetadata::Options
+
   uint32_t capture_bytes = 1024;         // payload prefix per send and receive, 64 to 1024
   uint32_t data_ring_bytes = 16u << 20;  // powers of two, at least one page
   // A connection's end is 48 bytes, its two shortest data records are 368: the data ring is full

@@ -46,13 +46,13 @@ ExchangeTracker::ExchangeTracker(Options options, const ProtocolSet& protocols,
 ExchangeTracker::~ExchangeTracker() = default;
 
 void ExchangeTracker::OnData(const weft_data& record, std::string_view payload) {
-  records_.Add();
+  records_.AddAlone();
   if ((record.type != WEFT_RECORD_SEND && record.type != WEFT_RECORD_RECEIVE) ||
       payload.size() > record.length) {
     parse_failed_.Add();
     return;
   }
-  decoded_.Add();
+  decoded_.AddAlone();
   const uint64_t cookie = record.connection.cookie;
   auto it = connections_.find(cookie);
   if (it == connections_.end()) {
@@ -64,13 +64,14 @@ void ExchangeTracker::OnData(const weft_data& record, std::string_view payload) 
     it = connections_
              .emplace(cookie, std::make_unique<Connection>(connection_options_, protocols_,
                                                            static_cast<ConnectionSink&>(*this),
-                                                           record.connection))
+                                                           record.connection,
+                                                           static_cast<int64_t>(record.time_ns)))
              .first;
     it->second->SetOption(waiting_options_.Take(cookie));
     if (addresses_.size() < kMaxAddresses) addresses_.emplace(it->second->local_address());
   }
   Connection& connection = *it->second;
-  if (connection.given_up()) unrecognised_.Add();
+  if (connection.given_up()) unrecognised_.AddAlone();
   const Connection::Fed fed = connection.OnData(record, payload);
   if (fed.missing != 0) gap_bytes_.Add(fed.missing);
   if (fed.repeated != 0) repeats_.Add();

@@ -36,8 +36,8 @@ ObservationWriter::ObservationWriter(TrustedNetworks trusted, ProcessMetadata& p
 void ObservationWriter::Write(const Connection& connection, const Exchange& exchange,
                               uint32_t flags, int64_t not_before_ns) {
   const ProcessInfo& info = processes_.Get(exchange.request.first.pid);
-  api::SpanTable& table =
-      publisher_.AddRow({info.id, info.pid, info.service_name, info.executable, info.attributes});
+  api::SpanTable& table = publisher_.AddRow(
+      {info.id, info.shown_pid, info.service_name, info.executable, info.attributes});
   const uint32_t row = table.n() - 1;
   const auto side = IsServer(exchange) ? api::Side::kServer : api::Side::kClient;
   // A slice of what is not understood may begin where a request does.
@@ -74,9 +74,9 @@ void ObservationWriter::Write(const Connection& connection, const Exchange& exch
   flags |= WriteContext(table, row, connection, exchange);
   for (const Attributes::Item& item : exchange.attributes.items()) {
     if (item.is_number) {
-      table.Attribute(item.key, item.number);
+      table.StaticAttribute(item.key, item.number);
     } else {
-      table.Attribute(item.key, exchange.attributes.Text(item));
+      table.StaticAttribute(item.key, exchange.attributes.Text(item));
     }
   }
   if (!exchange.truth.empty()) table.Truth(exchange.truth);
@@ -101,11 +101,11 @@ void ObservationWriter::WriteWhere(api::SpanTable& table, uint32_t row,
     table.peer[row] = table.Intern(connection.remote_endpoint());
   }
   if (!exchange.names_server) {
-    table.Attribute("server.address",
-                    IsServer(exchange) ? connection.local_address() : connection.remote_address());
+    table.StaticAttribute("server.address", IsServer(exchange) ? connection.local_address()
+                                                               : connection.remote_address());
     if (wire.family != WEFT_FAMILY_UNIX)
-      table.Attribute("server.port",
-                      int64_t{IsServer(exchange) ? wire.local_port : wire.remote_port});
+      table.StaticAttribute("server.port",
+                            int64_t{IsServer(exchange) ? wire.local_port : wire.remote_port});
   }
   if (wire.family == WEFT_FAMILY_UNIX && exchange.protocol != WEFT_PROTOCOL_TCP)
     table.Attribute("network.transport", std::string_view("unix"));

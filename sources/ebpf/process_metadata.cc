@@ -261,12 +261,24 @@ void ProcessMetadata::Read(Entry* entry) {
   info.start_ticks = stat.start_ticks;
   info.complete = alive && has_command && (!executable.empty() || denied);
   if (!info.complete || denied) unreadable_.Add();
-  // The id is fixed at first sight: a process that could be read later only is still the same one.
-  if (info.id == 0) {
-    info.id = HashCombine(HashCombine(HashText(host_id_), info.pid),
-                          HashCombine(stat.start_ticks, entry->exec_count));
-  }
   Describe(executable, command_line, environment, cgroup, stat.parent, &info);
+  // The id is fixed at first sight: a process that could be read later only is still the same one.
+  if (info.id == 0) Identify(cgroup, entry->exec_count, &info);
+}
+
+void ProcessMetadata::Identify(const std::string& cgroup, uint32_t exec_count, ProcessInfo* info) {
+  const std::string_view program =
+      std::string_view(info->executable).substr(info->executable.rfind('/') + 1);
+  info->shown_pid = info->pid;
+  for (const std::string& unit : options_.units) {
+    if (cgroup.find(unit) == std::string::npos && unit != info->service_name && unit != program)
+      continue;
+    info->id = HashCombine(HashCombine(HashText(host_id_), HashText(unit)), HashText(cgroup));
+    info->shown_pid = unit_pids_.try_emplace(info->id, info->pid).first->second;
+    return;
+  }
+  info->id = HashCombine(HashCombine(HashText(host_id_), info->pid),
+                         HashCombine(info->start_ticks, exec_count));
 }
 
 void ProcessMetadata::Describe(const std::string& executable, const std::string& command_line,

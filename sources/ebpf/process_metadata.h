@@ -23,7 +23,8 @@ namespace weft::ebpf {
 struct ProcessInfo {
   uint64_t id = 0;  // process id of the data model: host id, pid, start time, exec count
   uint32_t pid = 0;
-  bool complete = false;  // everything below was readable
+  uint32_t shown_pid = 0;  // of a unit of several processes: the first of it that was seen
+  bool complete = false;   // everything below was readable
   uint64_t start_ticks = 0;
   std::string service_name;  // never empty
   std::string executable;    // full path; of the command's name where the link is unreadable
@@ -34,7 +35,10 @@ struct ProcessInfo {
 class ProcessMetadata {
  public:
   struct Options {
-    std::string root;           // in front of /proc, /etc, /var/lib/docker; empty: the real ones
+    std::string root = {};  // in front of /proc, /etc, /var/lib/docker; empty: the real ones
+    // Processes that share an id: by a part of the cgroup's path, the service's name or the name of
+    // the executable. Those of one cgroup are one unit.
+    std::vector<std::string> units = {};
     size_t max_entries = 8192;  // the oldest dead entry goes first, then the least recently used
   };
   // `metrics`: agent.process_unreadable, agent.process_evicted. References must outlive this.
@@ -68,6 +72,8 @@ class ProcessMetadata {
                 const std::string& environment, const std::string& cgroup, uint32_t parent,
                 ProcessInfo* info);
   bool IsOfUnit(const std::string& executable, const std::string& cgroup, uint32_t parent) const;
+  // Which process of the data model this is.
+  void Identify(const std::string& cgroup, uint32_t exec_count, ProcessInfo* info);
   void Evict(int64_t now);
 
   Options options_;
@@ -78,7 +84,8 @@ class ProcessMetadata {
   Redactor redactor_{{}};
   int64_t swept_ns_ = 0;
   std::unordered_map<uint32_t, Entry> entries_;
-  std::unordered_map<uint32_t, std::string> comms_;  // of processes that live, since their exec
+  std::unordered_map<uint64_t, uint32_t> unit_pids_;  // by id; as many as there are cgroups
+  std::unordered_map<uint32_t, std::string> comms_;   // of processes that live, since their exec
 };
 
 }  // namespace weft::ebpf

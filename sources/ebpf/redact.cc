@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "sources/ebpf/protocols/ascii.h"
 
@@ -41,6 +42,8 @@ std::string_view Canonical(std::string_view name, std::array<char, kMaxName>* bu
 }
 
 bool SecretPart(std::string_view canonical) {
+  constexpr size_t kShortest = 5;
+  if (canonical.size() < kShortest) return false;
   return std::ranges::any_of(kParts, [&](std::string_view part) {
     return canonical.find(part) != std::string_view::npos;
   });
@@ -65,11 +68,34 @@ size_t UserInfoLength(std::string_view s) {
   return 0;
 }
 
+// Printable ASCII with nothing in it that could be a token or credentials in a URL: nearly all.
+bool IsPlain(std::string_view text) {
+  constexpr uint64_t kOnes = 0x0101010101010101, kHigh = kOnes << 7;
+  const char* at = text.data();
+  uint64_t odd = 0;
+  size_t left = text.size();
+  for (; left >= 8; at += 8, left -= 8) {
+    uint64_t x;
+    std::memcpy(&x, at, 8);
+    // Below 0x20, 0x7f, or above.
+    odd |= x | ((x - kOnes * 0x20) & ~x) | (x + kOnes);
+  }
+  odd &= kHigh;
+  for (; left > 0; ++at, --left) odd |= *at >= 0x20 && *at < 0x7f ? 0 : 1;
+  if (odd != 0) return false;
+  // The rare letter of "eyJ" and of "://" is looked for.
+  for (size_t i = text.find('J'); i != std::string_view::npos; i = text.find('J', i + 1))
+    if (text.substr(0, i).ends_with("ey")) return false;
+  for (size_t i = text.find(':'); i != std::string_view::npos; i = text.find(':', i + 1))
+    if (text.substr(i + 1).starts_with("//")) return false;
+  return true;
+}
+
 // A URL as a value has its parameters encoded: "...%26token%3Dabc". Calls `is_secret` for each
 // name.
 template <typename F>
 bool AnyEncodedName(std::string_view value, F is_secret) {
-  for (size_t i = 0; i + 2 < value.size(); ++i) {
+  for (size_t i = value.find('%'); i < value.size() && i + 2 < value.size(); ++i) {
     if (value[i] != '%' || value[i + 1] != '3' || Lower(value[i + 2]) != 'd') continue;
     size_t begin = i;
     while (begin > 0 && (TokenChar(value[begin - 1]))) --begin;
@@ -104,13 +130,19 @@ bool Redactor::IsSecretHeader(std::string_view name) const {
          std::ranges::find(names_, canonical) != names_.end() || SecretPart(canonical);
 }
 
-void Redactor::Query(std::string_view query, std::string* out) const {
+void Redactor::Query(std::string_view query, std::string* out) const { Pairs(query, "&;", out); }
+
+void Redactor::Baggage(std::string_view members, std::string* out) const {
+  Pairs(members, ",;", out);
+}
+
+void Redactor::Pairs(std::string_view text, std::string_view separators, std::string* out) const {
   const size_t limit = out->size() + kMaxText;
-  while (!query.empty() && out->size() < limit) {
-    const size_t end = query.find_first_of("&;");
-    const std::string_view pair = query.substr(0, end);
+  const auto secret = [&](std::string_view name) { return IsSecretName(name); };
+  while (!text.empty() && out->size() < limit) {
+    const size_t end = text.find_first_of(separators);
+    const std::string_view pair = text.substr(0, end);
     const size_t equals = pair.find('=');
-    const auto secret = [&](std::string_view name) { return IsSecretName(name); };
     if (equals != std::string_view::npos &&
         (secret(pair.substr(0, equals)) || AnyEncodedName(pair.substr(equals), secret))) {
       Text(pair.substr(0, equals + 1), out);
@@ -119,8 +151,8 @@ void Redactor::Query(std::string_view query, std::string* out) const {
       Text(pair, out);
     }
     if (end == std::string_view::npos) break;
-    out->push_back(query[end]);
-    query.remove_prefix(end + 1);
+    out->push_back(text[end]);
+    text.remove_prefix(end + 1);
   }
 }
 
@@ -180,6 +212,10 @@ void Redactor::CommandLine(std::string_view arguments, std::string* out) const {
 }
 
 void Redactor::Text(std::string_view text, std::string* out) const {
+  if (text.size() <= kMaxText && IsPlain(text)) {
+    out->append(text);
+    return;
+  }
   const size_t limit = out->size() + kMaxText;
   for (size_t i = 0; i < text.size() && out->size() < limit; ++i) {
     const char c = text[i];

@@ -29,6 +29,7 @@ class Redactor {
   // Each appends to *out.
   void Query(std::string_view query, std::string* out) const;  // "a=1&token=x" without the `?`
   void Path(std::string_view path, std::string* out) const;    // also of ;jsessionid= parameters
+  void Baggage(std::string_view members, std::string* out) const;  // "a=1,token=x;property"
   void HeaderValue(std::string_view name, std::string_view value, std::string* out) const;
   // Arguments as in /proc/PID/cmdline, separated by zero bytes; joined by blanks.
   void CommandLine(std::string_view arguments, std::string* out) const;
@@ -38,6 +39,8 @@ class Redactor {
   static constexpr size_t kMaxText = 1024;
 
  private:
+  void Pairs(std::string_view text, std::string_view separators, std::string* out) const;
+
   std::vector<std::string> names_;
 };
 

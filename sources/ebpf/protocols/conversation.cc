@@ -38,13 +38,18 @@ bool IsRequest(Guess guess) { return guess == Guess::kRequest || guess == Guess:
 
 // Before the protocol is known, segments that may be the beginning of something are held.
 struct Conversation::State {
-  State(const ProtocolSet& protocols, ExchangeSink& exchange_sink, bool from_begin)
-      : set(protocols), sink(exchange_sink), begins(from_begin), sure(from_begin) {}
+  State(const ProtocolSet& protocols, ExchangeSink& exchange_sink, bool from_begin, bool was_quiet)
+      : set(protocols),
+        sink(exchange_sink),
+        begins(from_begin),
+        sure(from_begin),
+        quiet(was_quiet) {}
 
   const ProtocolSet& set;
   ExchangeSink& sink;
   bool begins;
-  bool sure;  // nothing was passed over so far
+  bool sure;   // nothing was passed over so far
+  bool quiet;  // nor did anything go before
   bool given_up = false;
   size_t misses = 0;
   std::vector<HeldSegment> held;
@@ -69,7 +74,7 @@ void Conversation::State::Hold(Direction direction, const Segment& segment) {
   while (held.size() > kMaxHeldSegments || held_bytes > kMaxHeldBytes) {
     held_bytes -= held.front().bytes.size();
     held.erase(held.begin());
-    sure = false;
+    sure = quiet = false;
   }
 }
 
@@ -78,7 +83,7 @@ void Conversation::State::Drop(Direction direction) {
   held_bytes = 0;
   for (const HeldSegment& h : held) held_bytes += h.bytes.size();
   weak[static_cast<size_t>(direction)] = {};
-  sure = false;
+  sure = quiet = false;
 }
 
 void Conversation::State::Miss(Direction direction) {
@@ -133,7 +138,7 @@ void Conversation::State::Undecided(Direction direction, const Segment& segment)
 }
 
 void Conversation::State::Decide(const Protocol& protocol, Direction requests) {
-  talk.emplace(set, protocol, requests, sure, sink);
+  talk.emplace(set, protocol, requests, sure, quiet, sink);
   // Where something was passed over, the known beginning is not where the talk begins.
   for (const Direction d : {Direction::kReceived, Direction::kSent})
     if (const auto at = start[static_cast<size_t>(d)]; at && sure) talk->StartsAt(d, *at);
@@ -142,8 +147,9 @@ void Conversation::State::Decide(const Protocol& protocol, Direction requests) {
   held.shrink_to_fit();
 }
 
-Conversation::Conversation(const ProtocolSet& protocols, ExchangeSink& sink, bool begins)
-    : state_(std::make_unique<State>(protocols, sink, begins)) {}
+Conversation::Conversation(const ProtocolSet& protocols, ExchangeSink& sink, bool begins,
+                           bool quiet)
+    : state_(std::make_unique<State>(protocols, sink, begins, quiet)) {}
 
 Conversation::~Conversation() = default;
 

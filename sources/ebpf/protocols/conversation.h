@@ -33,9 +33,10 @@ class ProtocolSet;  // protocol_set.h: settings and counters; shared by all conv
 
 class Conversation {
  public:
-  // `begins` says that the connection's first bytes will be fed (not joined mid-stream). Both
+  // `begins` says that the connection's first bytes will be fed (not joined mid-stream); `quiet`
+  // that nothing went over it for a while before, so that hardly a response is still to come. Both
   // references must outlive the conversation.
-  Conversation(const ProtocolSet& protocols, ExchangeSink& sink, bool begins);
+  Conversation(const ProtocolSet& protocols, ExchangeSink& sink, bool begins, bool quiet = false);
   ~Conversation();
 
   // Where a direction of which nothing has been fed yet begins, if something else tells (the other

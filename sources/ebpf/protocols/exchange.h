@@ -52,6 +52,12 @@ class Attributes {
     text_.append(value);
   }
   void Add(std::string_view key, int64_t value) { items_.push_back({key, true, value, 0, 0}); }
+  // A text that is put together in place: whatever is appended to the result until Close.
+  std::string* Open(std::string_view key) {
+    items_.push_back({key, false, 0, static_cast<uint32_t>(text_.size()), 0});
+    return &text_;
+  }
+  void Close() { items_.back().size = static_cast<uint32_t>(text_.size()) - items_.back().offset; }
   const std::vector<Item>& items() const { return items_; }
   std::string_view Text(const Item& item) const { return {text_.data() + item.offset, item.size}; }
   void Clear() { items_.clear(), text_.clear(); }

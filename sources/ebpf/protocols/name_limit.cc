@@ -6,7 +6,6 @@ namespace weft::ebpf {
 
 bool NameLimit::Admit(uint64_t scope, std::string_view name) {
   const uint64_t key = HashText(name);
-  const std::lock_guard lock(mutex_);
   if (scopes_.size() >= kMaxScopes && !scopes_.contains(scope)) scopes_.clear();
   std::unordered_set<uint64_t>& names = scopes_[scope];
   if (names.contains(key)) return true;

@@ -1,9 +1,8 @@
 // NameLimit: keeps the number of distinct span names per process bounded, whatever the traced
-// programs send. Names once admitted stay admitted. Any thread.
+// programs send. Names once admitted stay admitted. One thread.
 #pragma once
 
 #include <cstdint>
-#include <mutex>
 #include <string_view>
 #include <unordered_map>
 #include <unordered_set>
@@ -22,7 +21,6 @@ class NameLimit {
 
  private:
   size_t per_scope_;
-  std::mutex mutex_;
   std::unordered_map<uint64_t, std::unordered_set<uint64_t>> scopes_;
 };
 

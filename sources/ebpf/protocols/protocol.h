@@ -2,8 +2,9 @@
 //
 // Called by Conversation only, which owns buffers, positions, gaps and times; a protocol sees
 // captured bytes, answers with an outcome, and never keeps the bytes. Bodies are not captured, so
-// a message is a head to read and a length to skip. A Protocol is immutable and shared between
-// threads; a Dialogue belongs to one conversation. "Add one in N steps": README.md beside this.
+// a message is a head to read and a length to skip. A Protocol is shared by the
+// conversations of its set, on one thread; a Dialogue belongs to one of them. "Add one in N steps":
+// README.md beside this.
 #pragma once
 
 #include <cstddef>

@@ -1,6 +1,7 @@
 // ProtocolSet: the protocols in use, their settings, and the parsers' part of the ledger.
 //
-// Made once by the agent and shared by all conversations, which it must outlive. Any thread.
+// Made once by the agent and shared by all conversations, which it must outlive. They run on one
+// thread: limits and caches are shared without a lock.
 #pragma once
 
 #include <memory>

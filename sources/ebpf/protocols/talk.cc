@@ -15,13 +15,14 @@ constexpr size_t kKeptBufferBytes = 4096;
 }  // namespace
 
 Talk::Talk(const ProtocolSet& set, const Protocol& protocol, Direction requests, bool sure,
-           ExchangeSink& sink)
+           bool quiet, ExchangeSink& sink)
     : set_(set),
       protocol_(protocol),
       sink_(sink),
       dialogue_(protocol.NewDialogue()),
       open_(set.settings().max_open, set.settings().open_bytes, set.open_budget()),
-      sure_(sure) {
+      sure_(sure),
+      quiet_(quiet) {
   for (const Direction d : {Direction::kReceived, Direction::kSent}) {
     lane(d).direction = d;
     lane(d).kind = d == requests ? MessageKind::kRequest : MessageKind::kResponse;
@@ -175,6 +176,7 @@ Outcome Talk::RequestHead(Lane& lane, std::string_view bytes, bool cut) {
 }
 
 Outcome Talk::ResponseHead(Lane& lane, std::string_view bytes, bool cut) {
+  EndAwaitedRequest();
   const Exchange* expected = answerable_ > 0 ? &open_.front() : nullptr;
   const Step step = dialogue_->ParseResponse(bytes, cut, expected);
   if (step.outcome == Outcome::kInvalid || step.outcome == Outcome::kNeedMore) return step.outcome;
@@ -286,7 +288,7 @@ void Talk::Close(Exchange* exchange) {
     if (lane.mode == Lane::Mode::kOpen) lane.mode = Lane::Mode::kBlind;
   }
   const ProtocolSet::Counters& counters = set_.counters();
-  counters.exchanges.Add();
+  counters.exchanges.AddAlone();
   if (!exchange->has_response && !exchange->one_way) counters.unanswered.Add();
   if (exchange->incomplete) counters.incomplete.Add();
   sink_.OnClosed(*exchange);

@@ -18,8 +18,9 @@ namespace weft::ebpf {
 
 class Talk {
  public:
-  // `sure`: both directions are seen from their first byte on.
-  Talk(const ProtocolSet& set, const Protocol& protocol, Direction requests, bool sure,
+  // `sure`: both directions are seen from their first byte on. `quiet`: nothing went before for a
+  // while.
+  Talk(const ProtocolSet& set, const Protocol& protocol, Direction requests, bool sure, bool quiet,
        ExchangeSink& sink);
 
   void StartsAt(Direction direction, uint64_t position);
@@ -54,6 +55,8 @@ class Talk {
   bool NextBegins(const Lane& lane, std::string_view bytes) const;
   void PairResponse(Lane& lane, uint64_t begin, const Mark& first);
 
+  // A response begins: the request's head that is awaited has no more to come.
+  void EndAwaitedRequest();
   // A request is about to be read: what does that say about the responses before it?
   void RequestBegins(Lane& lane);
   void BecomeSure();
@@ -76,8 +79,9 @@ class Talk {
   std::unique_ptr<Dialogue> dialogue_;
   Lane lanes_[2];
   OpenExchanges open_;
-  size_t answerable_ = 0;     // the first so many in open_ can be paired by order
-  bool sure_;                 // new requests can
+  size_t answerable_ = 0;  // the first so many in open_ can be paired by order
+  bool sure_;              // new requests can
+  bool quiet_;
   bool overlapping_ = false;  // the client sends on while responses are still to come
   bool over_ = false;
   bool fed_ = false;

@@ -54,6 +54,13 @@ void Talk::Missing(Lane& lane, uint64_t n, bool lost) {
   lane.Advance(n);
 }
 
+// Its last record was lost, or the server answers without having read it all.
+void Talk::EndAwaitedRequest() {
+  Lane& requests = lane(MessageKind::kRequest);
+  const bool awaited = requests.mode == Lane::Mode::kHead && !requests.held.empty();
+  if (awaited && sure_ && open_.empty() && !protocol_.pipelines()) Missing(requests, 0, false);
+}
+
 void Talk::LosePlace(Lane& lane) {
   set_.counters().resyncs.Add();
   lane.begun = false;
@@ -90,7 +97,8 @@ void Talk::RequestBegins(Lane& lane) {
   const int64_t now = lane.MarkAt(lane.position).time_ns;
   const bool quiet = turn && (!overlapping_ || now - last_ns_ >= kQuietNs);
   // Joined in its middle: whether earlier requests are unanswered can only be guessed.
-  const bool fresh = !fed_ && (!protocol_.pipelines() || lane.direction == Direction::kReceived);
+  const bool fresh =
+      !fed_ && (quiet_ || !protocol_.pipelines() || lane.direction == Direction::kReceived);
   if (quiet || fresh) BecomeSure();
 }
 

@@ -125,7 +125,13 @@ bool TraceHeaders::Add(std::string_view name, std::string_view value) {
     multi_span_ = ParseSpanId(value, &multi_);
     b3_bad_ |= !multi_span_;
   } else if (EqualsNoCase(name, "x-b3-sampled")) {
-    multi_.sampled = value == "1" || value == "true";
+    // The words are of older libraries, and still sent.
+    const bool yes = value == "1" || value == "true";
+    multi_.sampled = yes;
+    b3_bad_ |= !yes && value != "0" && value != "false";
+  } else if (EqualsNoCase(name, "x-b3-parentspanid")) {
+    TraceContext parent;
+    b3_bad_ |= !ParseSpanId(value, &parent);
   } else if (EqualsNoCase(name, "x-b3-flags")) {
     if (value == "1") multi_.sampled = true;
   } else {

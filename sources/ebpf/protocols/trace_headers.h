@@ -13,6 +13,12 @@
 
 namespace weft::ebpf {
 
+bool ParseTraceparent(std::string_view value, TraceContext* out);
+// A header that only carries the sampling decision is valid and leaves *out empty.
+bool ParseB3(std::string_view value, TraceContext* out);
+// Members of one or more tracestate headers joined by commas: at most 32, each well formed.
+bool ValidTracestate(std::string_view members);
+
 class TraceHeaders {
  public:
   void Clear();
@@ -23,6 +29,8 @@ class TraceHeaders {
   // kInvalid: there were headers, and they do not give a context. `trace_state` gets the members,
   // joined, if they and the traceparent are valid.
   Verdict Finish(TraceContext* context, std::string* trace_state) const;
+  // There was a tracestate that is not valid: ignored, which does not spoil its traceparent.
+  bool BadState() const { return !trace_state_.empty() && !ValidTracestate(trace_state_); }
 
  private:
   int traceparents_ = 0;
@@ -35,11 +43,5 @@ class TraceHeaders {
   TraceContext multi_;
   std::string trace_state_;
 };
-
-bool ParseTraceparent(std::string_view value, TraceContext* out);
-// A header that only carries the sampling decision is valid and leaves *out empty.
-bool ParseB3(std::string_view value, TraceContext* out);
-// Members of one or more tracestate headers joined by commas: at most 32, each well formed.
-bool ValidTracestate(std::string_view members);
 
 }  // namespace weft::ebpf

@@ -4,9 +4,7 @@
 #include <charconv>
 
 #include "engine/api/plugin_abi.h"
-#include "engine/base/hash.h"
 #include "sources/ebpf/protocols/ascii.h"
-#include "sources/ebpf/protocols/http1/route.h"
 
 namespace weft::ebpf::http1 {
 namespace {
@@ -72,35 +70,33 @@ const HeaderKey* FindHeader(const ProtocolSet& set, std::string_view name) {
 
 }  // namespace
 
-void RequestDescriber::Field(std::string_view name, std::string_view value) {
-  switch (name.size()) {
-    case 4:
-      if (EqualsNoCase(name, "host")) host_ = value.substr(0, kMaxHost);
+void RequestDescriber::Field(FieldName which, std::string_view name, std::string_view value) {
+  switch (which) {
+    case FieldName::kHost: host_ = value.substr(0, kMaxHost); break;
+    case FieldName::kUserAgent: user_agent_ = value.substr(0, kMaxUserAgent); break;
+    case FieldName::kRequestId:
+      out_->request_id.clear();
+      set_.redactor().Text(value.substr(0, kMaxRequestId), &out_->request_id);
       break;
-    case 10:
-      if (EqualsNoCase(name, "user-agent")) user_agent_ = value.substr(0, kMaxUserAgent);
+    case FieldName::kTruth:
+      if (set_.settings().capture_truth) out_->truth.assign(value.substr(0, kMaxRequestId));
       break;
-    case 12:
-      if (EqualsNoCase(name, "x-request-id")) {
-        out_->request_id.clear();
-        set_.redactor().Text(value.substr(0, kMaxRequestId), &out_->request_id);
-      } else if (set_.settings().capture_truth && EqualsNoCase(name, kTruthHeader)) {
-        out_->truth.assign(value.substr(0, kMaxRequestId));
-      }
-      break;
+    case FieldName::kBaggage:
+      set_.redactor().Baggage(value, out_->attributes.Open("http.request.header.baggage"));
+      out_->attributes.Close();
+      return;
+    case FieldName::kTraceContext: context_.Add(name, value); break;
     default: break;
   }
-  context_.Add(name, value);
-  if (set_.header_keys().empty()) return;
   if (const HeaderKey* key = FindHeader(set_, name)) {
-    std::string text;
-    set_.redactor().HeaderValue(name, value, &text);
-    out_->attributes.Add(key->request_key, text);
+    set_.redactor().HeaderValue(name, value, out_->attributes.Open(key->request_key));
+    out_->attributes.Close();
   }
 }
 
 void RequestDescriber::Finish() {
-  if (context_.Finish(&out_->context, &out_->trace_state) == TraceHeaders::Verdict::kInvalid)
+  const auto verdict = context_.Finish(&out_->context, &out_->trace_state);
+  if (verdict == TraceHeaders::Verdict::kInvalid || context_.BadState())
     set_.counters().context_invalid.Add();
   const bool known = IsSemanticMethod(line_.method);
   out_->attributes.Add("http.request.method", known ? line_.method : "_OTHER");
@@ -108,9 +104,8 @@ void RequestDescriber::Finish() {
   AddUrl();
   AddServer();
   if (!user_agent_.empty()) {
-    std::string text;
-    set_.redactor().Text(user_agent_, &text);
-    out_->attributes.Add("user_agent.original", text);
+    set_.redactor().Text(user_agent_, out_->attributes.Open("user_agent.original"));
+    out_->attributes.Close();
   }
   out_->attributes.Add("network.protocol.version", line_.minor == 0 ? "1.0" : "1.1");
 }
@@ -118,40 +113,42 @@ void RequestDescriber::Finish() {
 void RequestDescriber::AddUrl() {
   const Target target = SplitTarget(line_.target);
   if (!target.authority.empty()) host_ = target.authority.substr(0, kMaxHost);
-  NameOperation(target.path);
+  // Semantic conventions: an unknown method must not become a part of the name.
+  const std::string_view method = IsRegisteredMethod(line_.method) ? line_.method : "HTTP";
+  out_->operation.assign(routes_.NameOf(out_->request.first.pid, method, target.path));
   if (line_.method == "CONNECT") {
     host_ = line_.target.substr(0, kMaxHost);
     return;
   }
-  std::string path, query;
-  set_.redactor().Path(target.path, &path);
-  if (target.has_query) set_.redactor().Query(target.query, &query);
-  out_->attributes.Add("url.path", path);
-  if (out_->request_direction == Direction::kReceived) {
-    out_->attributes.Add("url.scheme", target.scheme);
-    if (!query.empty()) out_->attributes.Add("url.query", query);
-  } else if (!host_.empty()) {
-    std::string full(target.scheme);
-    full.append("://");
-    const size_t at = host_.rfind('@');
-    set_.redactor().Text(at == std::string_view::npos ? host_ : host_.substr(at + 1), &full);
-    full.append(path);
-    if (!query.empty()) full.append("?").append(query);
-    out_->attributes.Add("url.full", full);
-  } else if (!query.empty()) {
-    out_->attributes.Add("url.query", query);
+  Attributes& attributes = out_->attributes;
+  const Redactor& redactor = set_.redactor();
+  redactor.Path(target.path, attributes.Open("url.path"));
+  attributes.Close();
+  const bool server = out_->request_direction == Direction::kReceived;
+  if (server) attributes.Add("url.scheme", target.scheme);
+  if (server || host_.empty()) {
+    if (!target.query.empty()) {
+      redactor.Query(target.query, attributes.Open("url.query"));
+      attributes.Close();
+    }
+    return;
   }
+  std::string* full = attributes.Open("url.full");
+  full->append(target.scheme).append("://");
+  const size_t at = host_.rfind('@');
+  redactor.Text(at == std::string_view::npos ? host_ : host_.substr(at + 1), full);
+  redactor.Path(target.path, full);
+  if (!target.query.empty()) redactor.Query(target.query, &full->append("?"));
+  attributes.Close();
 }
 
 void RequestDescriber::AddServer() {
   if (host_.empty()) return;
   const Authority authority = SplitAuthority(host_);
   if (authority.host.empty()) return;
-  std::string text;
-  set_.redactor().Text(authority.host, &text);
-  out_->attributes.Add("server.address", text);
+  set_.redactor().Text(authority.host, &out_->peer);
+  out_->attributes.Add("server.address", out_->peer);
   out_->names_server = true;
-  out_->peer = text;
   if (authority.port != 0 && authority.port <= 65535) {
     out_->attributes.Add("server.port", static_cast<int64_t>(authority.port));
     char digits[8];
@@ -160,38 +157,15 @@ void RequestDescriber::AddServer() {
   }
 }
 
-void RequestDescriber::NameOperation(std::string_view path) {
-  // Semantic conventions: an unknown method must not become a part of the name.
-  const std::string_view method = IsRegisteredMethod(line_.method) ? line_.method : "HTTP";
-  std::string& name = out_->operation;
-  name.assign(method);
-  if (line_.method == "CONNECT") return;
-  name.push_back(' ');
-  if (path == "*") {
-    name.push_back('*');
-    return;
-  }
-  AppendRouteGuess(path, &name);
-  const uint64_t scope = HashCombine(out_->request.first.pid, WEFT_PROTOCOL_HTTP1);
-  if (set_.names().Admit(scope, name)) return;
-  // One level is enough to tell services' areas apart; beyond that, the method alone.
-  const size_t slash = name.find('/', method.size() + 2);
-  name.resize(std::min(slash, name.size()));
-  name.append("/*");
-  if (!set_.names().Admit(HashCombine(scope, 1), name)) name.assign(method).append(" *");
-}
-
 void ResponseDescriber::Begin(const StartLine& line) {
   status_ = line.status;
   headers_.Clear();
 }
 
-void ResponseDescriber::Field(std::string_view name, std::string_view value) {
-  if (set_.header_keys().empty()) return;
+void ResponseDescriber::Field(FieldName, std::string_view name, std::string_view value) {
   if (const HeaderKey* key = FindHeader(set_, name)) {
-    std::string text;
-    set_.redactor().HeaderValue(name, value, &text);
-    headers_.Add(key->response_key, text);
+    set_.redactor().HeaderValue(name, value, headers_.Open(key->response_key));
+    headers_.Close();
   }
 }
 

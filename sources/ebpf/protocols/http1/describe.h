@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "sources/ebpf/protocols/http1/head.h"
+#include "sources/ebpf/protocols/http1/route_names.h"
 #include "sources/ebpf/protocols/protocol_set.h"
 #include "sources/ebpf/protocols/trace_headers.h"
 
@@ -15,18 +16,18 @@ namespace weft::ebpf::http1 {
 
 class RequestDescriber {
  public:
-  RequestDescriber(const ProtocolSet& set, const StartLine& line, Exchange* out)
-      : set_(set), line_(line), out_(out) {}
-  void Field(std::string_view name, std::string_view value);
+  RequestDescriber(const ProtocolSet& set, RouteNames& routes, const StartLine& line, Exchange* out)
+      : set_(set), routes_(routes), line_(line), out_(out) {}
+  void Field(FieldName which, std::string_view name, std::string_view value);
   // Writes everything to the exchange.
   void Finish();
 
  private:
   void AddUrl();
   void AddServer();
-  void NameOperation(std::string_view path);
 
   const ProtocolSet& set_;
+  RouteNames& routes_;
   const StartLine& line_;
   Exchange* out_;
   std::string_view host_, user_agent_;
@@ -37,7 +38,7 @@ class ResponseDescriber {
  public:
   explicit ResponseDescriber(const ProtocolSet& set) : set_(set) {}
   void Begin(const StartLine& line);
-  void Field(std::string_view name, std::string_view value);
+  void Field(FieldName which, std::string_view name, std::string_view value);
   void Finish(Exchange* out) const;
 
  private:

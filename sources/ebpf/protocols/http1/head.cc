@@ -4,6 +4,7 @@
 #include <array>
 
 #include "sources/ebpf/protocols/ascii.h"
+#include "sources/ebpf/protocols/protocol_set.h"
 
 namespace weft::ebpf::http1 {
 namespace {
@@ -51,12 +52,15 @@ constexpr std::array<std::string_view, 36> kRegistered = {"ACL",
                                                           "BAN"};
 
 // RFC 9110, section 5.6.2.
-constexpr bool IsTokenChar(char c) {
-  return IsAlpha(c) || IsDigit(c) ||
-         std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-}
+constexpr std::array<bool, 256> kTokenChars = [] {
+  std::array<bool, 256> is{};
+  for (size_t c = 0; c < is.size(); ++c)
+    is[c] = IsAlpha(static_cast<char>(c)) || IsDigit(static_cast<char>(c));
+  for (const char c : std::string_view("!#$%&'*+-.^_`|~")) is[static_cast<unsigned char>(c)] = true;
+  return is;
+}();
 
-bool IsTargetChar(char c) { return static_cast<unsigned char>(c) > 0x20 && c != 0x7f; }
+constexpr bool IsTargetChar(char c) { return static_cast<unsigned char>(c) > 0x20 && c != 0x7f; }
 
 bool IsMethodPrefix(std::string_view method) {
   return method.size() <= kMaxMethod &&
@@ -153,23 +157,60 @@ FieldCursor::Item FieldCursor::Next() {
   while (true) {
     const size_t newline = bytes_.find('\n', position_);
     if (newline == std::string_view::npos) return Item::kNeedMore;
+    if (zero_ < newline) return Item::kInvalid;
     const std::string_view line = WithoutCr(bytes_.substr(position_, newline - position_));
-    if (line.find('\0') != std::string_view::npos) return Item::kInvalid;
     position_ = newline + 1;
     if (line.empty()) return Item::kEnd;
     // Obsolete folding goes on with the field before, none of which we read may be folded.
     if (line[0] == ' ' || line[0] == '\t') continue;
-    const size_t colon = line.find(':');
-    if (colon == std::string_view::npos || colon == 0) return Item::kInvalid;
-    name_ = line.substr(0, colon);
-    if (!std::ranges::all_of(name_, IsTokenChar)) continue;  // "Name : value": not to be trusted
-    value_ = TrimBlank(line.substr(colon + 1));
+    size_t n = 0;
+    while (n < line.size() && kTokenChars[static_cast<unsigned char>(line[n])]) ++n;
+    if (n == line.size() || line[n] != ':' || n == 0) {
+      const size_t colon = line.find(':');
+      if (colon == std::string_view::npos || colon == 0) return Item::kInvalid;
+      continue;  // "Name : value": not to be trusted
+    }
+    name_ = line.substr(0, n);
+    value_ = TrimBlank(line.substr(n + 1));
     return Item::kField;
   }
 }
 
-void Framing::Field(std::string_view name, std::string_view value) {
-  if (EqualsNoCase(name, "content-length")) {
+FieldName NameField(std::string_view name) {
+  const auto is = [&](std::string_view lower, FieldName yes) {
+    return EqualsNoCase(name, lower) ? yes : FieldName::kOther;
+  };
+  switch (name.size()) {
+    case 2: return is("b3", FieldName::kTraceContext);
+    case 4: return is("host", FieldName::kHost);
+    case 7: return is("baggage", FieldName::kBaggage);
+    case 10:
+      if (Lower(name[0]) == 'u') return is("user-agent", FieldName::kUserAgent);
+      if (Lower(name[0]) == 't') return is("tracestate", FieldName::kTraceContext);
+      return is("x-b3-flags", FieldName::kTraceContext);
+    case 11:
+      if (Lower(name[0]) == 't') return is("traceparent", FieldName::kTraceContext);
+      return is("x-b3-spanid", FieldName::kTraceContext);
+    case 12:
+      if (name[1] != '-') return FieldName::kOther;
+      switch (Lower(name[2])) {
+        case 'r': return is("x-request-id", FieldName::kRequestId);
+        case 'w': return is(kTruthHeader, FieldName::kTruth);
+        case 'b':
+          if (Lower(name[5]) == 't') return is("x-b3-traceid", FieldName::kTraceContext);
+          return is("x-b3-sampled", FieldName::kTraceContext);
+        default: return FieldName::kOther;
+      }
+    case 14: return is("content-length", FieldName::kContentLength);
+    case 17:
+      if (Lower(name[0]) == 'x') return is("x-b3-parentspanid", FieldName::kTraceContext);
+      return is("transfer-encoding", FieldName::kTransferEncoding);
+    default: return FieldName::kOther;
+  }
+}
+
+void Framing::Field(FieldName name, std::string_view value) {
+  if (name == FieldName::kContentLength) {
     // RFC 9112, section 6.3: "5, 5" and repeated equal fields are one.
     while (true) {
       const size_t comma = value.find(',');
@@ -181,7 +222,7 @@ void Framing::Field(std::string_view name, std::string_view value) {
       value.remove_prefix(comma + 1);
     }
   }
-  if (EqualsNoCase(name, "transfer-encoding")) {
+  if (name == FieldName::kTransferEncoding) {
     has_coding_ = true;
     const size_t comma = value.rfind(',');
     const std::string_view last = comma == std::string_view::npos ? value : value.substr(comma + 1);
@@ -190,6 +231,7 @@ void Framing::Field(std::string_view name, std::string_view value) {
 }
 
 bool IsSemanticMethod(std::string_view method) {
+  if (method == "GET" || method == "POST") return true;
   return std::ranges::find(kSemantic, method) != kSemantic.end();
 }
 

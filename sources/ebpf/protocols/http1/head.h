@@ -23,10 +23,25 @@ struct StartLine {
 Step ReadRequestLine(std::string_view bytes, bool cut, StartLine* line);
 Step ReadStatusLine(std::string_view bytes, bool cut, StartLine* line);
 
+// The fields that mean something to us.
+enum class FieldName : uint8_t {
+  kOther,
+  kHost,
+  kUserAgent,
+  kRequestId,
+  kTruth,
+  kBaggage,
+  kContentLength,
+  kTransferEncoding,
+  kTraceContext  // one of TraceHeaders'
+};
+FieldName NameField(std::string_view name);
+
 // Walks the header fields behind the start line.
 class FieldCursor {
  public:
-  FieldCursor(std::string_view bytes, size_t position) : bytes_(bytes), position_(position) {}
+  FieldCursor(std::string_view bytes, size_t position)
+      : bytes_(bytes), position_(position), zero_(bytes.find('\0', position)) {}
   enum class Item { kField, kEnd, kNeedMore, kInvalid };
   Item Next();
   std::string_view name() const { return name_; }
@@ -36,13 +51,14 @@ class FieldCursor {
  private:
   std::string_view bytes_;
   size_t position_;
+  size_t zero_;  // no head has this byte
   std::string_view name_, value_;
 };
 
 // How long the body is, from the fields that say so.
 class Framing {
  public:
-  void Field(std::string_view name, std::string_view value);
+  void Field(FieldName name, std::string_view value);
   bool chunked() const { return chunked_; }
   bool has_length() const { return has_length_; }
   uint64_t length() const { return length_; }

@@ -14,14 +14,15 @@ enum RequestTag : uint32_t { kOrdinary = 0, kHead = 1, kConnect = 2 };
 
 class Http1Dialogue final : public Dialogue {
  public:
-  explicit Http1Dialogue(const ProtocolSet& set) : set_(set), response_(set) {}
+  Http1Dialogue(const ProtocolSet& set, RouteNames& routes)
+      : set_(set), routes_(routes), response_(set) {}
 
   Step ParseRequest(std::string_view bytes, bool cut, Exchange* out) override {
     StartLine line;
     Step step = ReadRequestLine(bytes, cut, &line);
     if (step.outcome != Outcome::kDone) return step;
     Framing framing;
-    RequestDescriber describe(set_, line, out);
+    RequestDescriber describe(set_, routes_, line, out);
     FieldCursor fields(bytes, step.used);
     const FieldCursor::Item last =
         line.cut ? FieldCursor::Item::kNeedMore : ReadFields(&fields, &framing, &describe);
@@ -96,8 +97,9 @@ class Http1Dialogue final : public Dialogue {
   static FieldCursor::Item ReadFields(FieldCursor* fields, Framing* framing, Sink* sink) {
     FieldCursor::Item item;
     while ((item = fields->Next()) == FieldCursor::Item::kField) {
-      framing->Field(fields->name(), fields->value());
-      sink->Field(fields->name(), fields->value());
+      const FieldName name = NameField(fields->name());
+      framing->Field(name, fields->value());
+      sink->Field(name, fields->name(), fields->value());
     }
     return item;
   }
@@ -119,6 +121,7 @@ class Http1Dialogue final : public Dialogue {
   }
 
   const ProtocolSet& set_;
+  RouteNames& routes_;
   ResponseDescriber response_;
   int status_ = 0;
   ChunkReader request_chunks_, response_chunks_;
@@ -154,7 +157,7 @@ bool Http1::MayBegin(MessageKind kind, std::string_view bytes) const {
 }
 
 std::unique_ptr<Dialogue> Http1::NewDialogue() const {
-  return std::make_unique<Http1Dialogue>(set_);
+  return std::make_unique<Http1Dialogue>(set_, routes_);
 }
 
 }  // namespace weft::ebpf::http1

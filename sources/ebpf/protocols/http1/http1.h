@@ -6,6 +6,7 @@
 
 #include <memory>
 
+#include "sources/ebpf/protocols/http1/route_names.h"
 #include "sources/ebpf/protocols/protocol.h"
 #include "sources/ebpf/protocols/protocol_set.h"
 
@@ -14,7 +15,7 @@ namespace weft::ebpf::http1 {
 class Http1 final : public Protocol {
  public:
   // `set` lends settings, counters and redaction, and must outlive the protocol.
-  explicit Http1(const ProtocolSet& set) : set_(set) {}
+  explicit Http1(const ProtocolSet& set) : set_(set), routes_(set.names()) {}
 
   uint8_t id() const override;
   Guess Recognise(std::string_view bytes) const override;
@@ -24,6 +25,7 @@ class Http1 final : public Protocol {
 
  private:
   const ProtocolSet& set_;
+  mutable RouteNames routes_;
 };
 
 }  // namespace weft::ebpf::http1

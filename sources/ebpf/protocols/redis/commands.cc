@@ -261,6 +261,24 @@ static_assert(std::ranges::is_sorted(kCommands, {}, &Command::name));
 
 constexpr size_t kMaxCommand = 32;
 
+constexpr uint32_t HashName(std::string_view upper) {
+  uint32_t h = 2166136261u;
+  for (const char c : upper) h = (h ^ static_cast<unsigned char>(c)) * 16777619u;
+  return h ^ h >> 15;
+}
+
+// Number of the command + 1, by open addressing.
+constexpr size_t kSlots = 1024;
+constexpr std::array<uint16_t, kSlots> kTable = [] {
+  std::array<uint16_t, kSlots> table{};
+  for (size_t i = 0; i < std::size(kCommands); ++i) {
+    size_t slot = HashName(kCommands[i].name) % kSlots;
+    while (table[slot] != 0) slot = (slot + 1) % kSlots;
+    table[slot] = static_cast<uint16_t>(i + 1);
+  }
+  return table;
+}();
+
 }  // namespace
 
 const Command* FindCommand(std::string_view name) {
@@ -268,8 +286,10 @@ const Command* FindCommand(std::string_view name) {
   if (name.empty() || name.size() > kMaxCommand) return nullptr;
   std::ranges::transform(name, buffer.begin(), Upper);
   const std::string_view upper(buffer.data(), name.size());
-  const auto* found = std::ranges::lower_bound(kCommands, upper, {}, &Command::name);
-  return found != std::end(kCommands) && found->name == upper ? found : nullptr;
+  for (size_t slot = HashName(upper) % kSlots; kTable[slot] != 0; slot = (slot + 1) % kSlots)
+    if (const Command& command = kCommands[kTable[slot] - 1]; command.name == upper)
+      return &command;
+  return nullptr;
 }
 
 bool IsCommandToken(std::string_view name) {

@@ -186,6 +186,28 @@ TEST_F(ExchangeTrackerTest, SeesTheFirstRedisCommandOfAConnectionAtTheClient) {
   EXPECT_TRUE(rows[0].flags & WEFT_FLAG_NEW_CONNECTION);
 }
 
+TEST_F(ExchangeTrackerTest, KnowsAPipeliningConnectionThatWasQuietWhenTheAgentCame) {
+  const std::string get = "*2\r\n$3\r\nGET\r\n$1\r\na\r\n", value = "$1\r\nx\r\n";
+  client_.wire.opened_ns = 0;
+  for (const int64_t before : {10 * kMillisecond, 200 * kMillisecond}) {
+    client_.wire.cookie++;
+    ExchangeTracker tracker({.boot_id = 2, .attached_ns = kStart - before}, protocols_, writer_,
+                            metrics_);
+    for (const MadeRecord& made :
+         {client_.Send(get, kStart + before), client_.Receive(value, kStart + before + 1)}) {
+      MadeRecord moved = made;
+      moved.data.time_ns -= static_cast<uint64_t>(before);
+      tracker.OnData(moved.data, moved.payload);
+    }
+    tracker.Finish(kStart + kMillisecond);
+  }
+  const auto rows = Rows();
+  ASSERT_EQ(rows.size(), 2u);
+  EXPECT_TRUE(rows[0].flags & WEFT_FLAG_INCOMPLETE);
+  EXPECT_FALSE(rows[1].flags & WEFT_FLAG_INCOMPLETE);
+  EXPECT_EQ(rows[1].end_ns, kStart + 1);
+}
+
 TEST_F(ExchangeTrackerTest, NamesAProcessThatIsGoneAfterItsLastExec) {
   processes_.OnExec(client_.pid, "curl");
   Feed(client_.Send(kRequest, kStart));

@@ -9,6 +9,7 @@
 #include <iterator>
 
 #include "tests/support/transcript.h"
+#include "tests/unit/sources/protocols/none_wrong.h"
 
 namespace weft::testing {
 namespace {
@@ -41,19 +42,6 @@ class Golden : public ::testing::TestWithParam<fs::path> {
   Transcript transcript_;
   bool whole_ = false;  // nothing lost, all captured: what is found must not depend on cuts
 };
-
-// Whoever has a response must have the right one.
-void ExpectNoneWrong(const std::vector<Found>& found, const std::vector<Found>& truth,
-                     const std::string& what) {
-  for (const Found& f : found) {
-    if (!f.has_response) continue;
-    const bool right = std::ranges::any_of(truth, [&](const Found& t) {
-      return t.request_begin == f.request_begin && t.response_begin == f.response_begin &&
-             t.direction == f.direction;
-    });
-    EXPECT_TRUE(right) << what << ": a wrong pair\n" << f.text;
-  }
-}
 
 TEST_P(Golden, GivesTheExpectedExchanges) {
   std::string ledger, text;

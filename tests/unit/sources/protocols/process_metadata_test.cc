@@ -111,6 +111,23 @@ TEST_F(ProcessMetadataTest, GivesAUnitsNameOnlyToWhatTheUnitStarted) {
   EXPECT_EQ(metadata.Get(21).service_name, "shop");
 }
 
+TEST_F(ProcessMetadataTest, TakesTheProcessesOfAConfiguredUnitForOne) {
+  const std::string fpm = "0::/system.slice/php8.2-fpm.service\n";
+  Process(5, "/usr/sbin/php-fpm8.2", "php-fpm: master\0"s, "", fpm);
+  Process(6, "/usr/sbin/php-fpm8.2", "php-fpm: pool www\0"s, "", fpm);
+  Process(7, "/usr/bin/node", "node\0/srv/a.js\0"s, "", "0::/a.scope\n");
+  Process(8, "/usr/bin/node", "node\0/srv/a.js\0"s, "", "0::/b.scope\n");
+  Process(9, "/usr/bin/node", "node\0/srv/b.js\0"s, "", "0::/a.scope\n");
+  ProcessMetadata metadata({.root = root_.string(), .units = {"php8.2-fpm.service", "a"}}, clock_,
+                           metrics_);
+  const uint64_t master = metadata.Get(5).id;
+  EXPECT_EQ(metadata.Get(6).id, master);
+  EXPECT_EQ(metadata.Get(6).shown_pid, 5u);
+  EXPECT_NE(metadata.Get(7).id, metadata.Get(8).id) << "another cgroup is another instance";
+  metadata.OnExec(6);
+  EXPECT_EQ(metadata.Get(6).id, master);
+}
+
 TEST_F(ProcessMetadataTest, ChangesTheIdOnExecAndOnReuseOfThePid) {
   Process(5, "/bin/sh", "sh\0"s);
   ProcessMetadata metadata = Make();

@@ -78,5 +78,28 @@ TEST(Redactor, HidesOptionsOfCommandLines) {
   EXPECT_EQ(CommandLine("app\0postgres://u:p@h/d"sv), "app postgres://REDACTED@h/d");
 }
 
+TEST(Redactor, HidesSecretMembersOfBaggage) {
+  const Redactor redactor({});
+  std::string out;
+  redactor.Baggage("tenant=blue,session_token=abc;ttl=3, lang=en", &out);
+  EXPECT_EQ(out, "tenant=blue,session_token=REDACTED;ttl=3, lang=en");
+}
+
+TEST(Redactor, FindsTokensAndCredentialsInTextOfAnyLength) {
+  const Redactor redactor({});
+  for (size_t before = 0; before < 20; ++before) {
+    const std::string text(before, ' ');
+    std::string out;
+    redactor.Text(text + "eyJhbGciOiJI.eyJzdWIi.c2ln", &out);
+    EXPECT_EQ(out, text + "REDACTED");
+    out.clear();
+    redactor.Text(text + "http://user:pw@host/J", &out);
+    EXPECT_EQ(out, text + "http://REDACTED@host/J");
+    out.clear();
+    redactor.Text(text + "\x7f\x1f\x80z", &out);
+    EXPECT_EQ(out, text + "???z");
+  }
+}
+
 }  // namespace
 }  // namespace weft::ebpf

@@ -128,5 +128,37 @@ TEST(TraceHeaders, NeedsBothIdsOfTheB3Headers) {
             TraceHeaders::Verdict::kValid);
 }
 
+TEST(TraceHeaders, KeepsToTheLimitsOfTracestate) {
+  std::string members = "a0=1";
+  for (int i = 1; i < 32; ++i) members += ",a" + std::to_string(i) + "=1";
+  EXPECT_TRUE(ValidTracestate(members));
+  EXPECT_FALSE(ValidTracestate(members + ",b=1"));
+  EXPECT_TRUE(ValidTracestate(std::string(256, 'k') + "=" + std::string(256, 'v')));
+  EXPECT_FALSE(ValidTracestate(std::string(257, 'k') + "=v"));
+  EXPECT_FALSE(ValidTracestate("k=" + std::string(257, 'v')));
+}
+
+TEST(TraceHeaders, IgnoresABadTracestateAndSaysSo) {
+  TraceHeaders reader;
+  reader.Add("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+  reader.Add("tracestate", "not a member");
+  TraceContext context;
+  std::string state;
+  EXPECT_EQ(reader.Finish(&context, &state), TraceHeaders::Verdict::kValid);
+  EXPECT_EQ(state, "");
+  EXPECT_TRUE(reader.BadState());
+}
+
+TEST(TraceHeaders, RefusesB3HeadersOfWhichOneIsBroken) {
+  const Headers good = {{"x-b3-traceid", "a3ce929d0e0e4736"}, {"x-b3-spanid", "00f067aa0ba902b7"}};
+  for (const auto& bad : Headers{{"X-B3-ParentSpanId", "nope"}, {"x-b3-sampled", "maybe"}}) {
+    Headers headers = good;
+    headers.push_back(bad);
+    TraceContext context;
+    std::string state;
+    EXPECT_EQ(Read(headers, &context, &state), TraceHeaders::Verdict::kInvalid) << bad.first;
+  }
+}
+
 }  // namespace
 }  // namespace weft::ebpf

@@ -1,0 +1,64 @@
+#include "sources/ebpf/protocols/http1/route_names.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "engine/api/plugin_abi.h"
+#include "engine/base/hash.h"
+#include "sources/ebpf/protocols/http1/route.h"
+
+namespace weft::ebpf::http1 {
+namespace {
+
+// Eight bytes at a time; only a place in a table depends on it.
+uint64_t QuickHash(std::string_view text, uint64_t seed) {
+  uint64_t h = seed ^ text.size() * 0x9e3779b97f4a7c15ULL;
+  for (; text.size() >= 8; text.remove_prefix(8)) {
+    uint64_t word;
+    std::memcpy(&word, text.data(), 8);
+    h = (h ^ word) * 0xbf58476d1ce4e5b9ULL;
+    h ^= h >> 29;
+  }
+  uint64_t word = 0;
+  for (const char c : text) word = word << 8 | static_cast<unsigned char>(c);
+  return Mix64(h ^ word);
+}
+
+}  // namespace
+
+std::string_view RouteNames::NameOf(uint32_t pid, std::string_view method, std::string_view path) {
+  if (path.size() > kMaxPath) {
+    Make(pid, method, path, &other_);
+    return other_;
+  }
+  Slot& slot = slots_[QuickHash(path, pid + method.size() * 0x10000) % kSlots];
+  const std::string_view key = slot.key;
+  if (slot.pid == pid && key.size() == method.size() + 1 + path.size() && key.starts_with(method) &&
+      key.ends_with(path) && !slot.name.empty())
+    return slot.name;
+  slot.pid = pid;
+  slot.key.assign(method).append(" ").append(path);
+  Make(pid, method, path, &slot.name);
+  return slot.name;
+}
+
+void RouteNames::Make(uint32_t pid, std::string_view method, std::string_view path,
+                      std::string* name) {
+  name->assign(method);
+  if (method == "CONNECT") return;
+  name->push_back(' ');
+  if (path == "*") {
+    name->push_back('*');
+    return;
+  }
+  AppendRouteGuess(path, name);
+  const uint64_t scope = HashCombine(pid, WEFT_PROTOCOL_HTTP1);
+  if (limit_.Admit(scope, *name)) return;
+  // One level is enough to tell services' areas apart; beyond that, the method alone.
+  const size_t slash = name->find('/', method.size() + 2);
+  name->resize(std::min(slash, name->size()));
+  name->append("/*");
+  if (!limit_.Admit(HashCombine(scope, 1), *name)) name->assign(method).append(" *");
+}
+
+}  // namespace weft::ebpf::http1

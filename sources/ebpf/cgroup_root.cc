@@ -47,10 +47,7 @@ Result<CgroupRoot> CgroupRoot::Open(const std::string& path) {
   const int fd = where.empty() ? OpenPrivately() : open(where.c_str(), kFolder);
   if (fd >= 0) return CgroupRoot(fd, where.empty() ? "from a private mount" : "at " + where);
   const int error = errno;
-  const Code code = error == EPERM || error == EACCES ? Code::kDenied
-                    : path.empty()                    ? Code::kUnsupported
-                                                      : Code::kNotFound;
-  return Fail(code,
+  return Fail(path.empty() ? Code::kUnsupported : Code::kNotFound,
               fmt::format("{}: {}", where.empty() ? "cgroup2 is not mounted and cannot be" : where,
                           strerror(error)));
 }

@@ -12,7 +12,8 @@ namespace weft::ebpf {
 
 class CgroupRoot {
  public:
-  // `path` empty: the root, as far as this process may see. kDenied, kUnsupported, kNotFound.
+  // `path` empty: the root, as far as this process may see. kUnsupported; kNotFound: no such
+  // folder.
   static Result<CgroupRoot> Open(const std::string& path = {});
   CgroupRoot(CgroupRoot&& other) noexcept;
   CgroupRoot& operator=(CgroupRoot&&) = delete;

@@ -166,8 +166,11 @@ void EbpfSource::Impl::AttachOption() {
     logger_.Debug(fmt::format("TCP option on, {}", option_->where()));
     return;
   }
-  logger_.Warn(fmt::format("no TCP option: {}; requests are joined by sequence numbers alone",
-                           (option.has_value() ? attached.error() : option.error()).message));
+  const Error& error = option.has_value() ? attached.error() : option.error();
+  // Of a missing capability ProbeHost has told.
+  logger_.Write(error.code == Code::kDenied ? LogLevel::kDebug : LogLevel::kWarn,
+                fmt::format("no TCP option: {}; requests are joined by sequence numbers alone",
+                            error.message));
 }
 
 void EbpfSource::Impl::OnData(const weft_data& record, const uint8_t* payload) {

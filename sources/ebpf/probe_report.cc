@@ -120,11 +120,13 @@ void CheckHooks(const KernelTypes&, std::vector<Check>*) {}
 Check CheckTcpOption() {
   const auto where = TcpOption::Probe();
   if (where.has_value()) return {"TCP option", CheckState::kOk, *where, ""};
+  if (where.error().code == Code::kDenied)
+    return {"TCP option", CheckState::kWarn, where.error().message, ""};
   return {"TCP option", CheckState::kWarn,
           where.error().message +
               "; requests between hosts are joined by sequence numbers alone, which a SYN proxy "
               "changes",
-          "kernel 5.10 or newer, CAP_NET_ADMIN and cgroup2; or sources.ebpf.tcp_option: off"};
+          "kernel 5.10 or newer with cgroup2; or sources.ebpf.tcp_option: off"};
 }
 
 }  // namespace

@@ -13,12 +13,14 @@
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <linux/capability.h>
 
 #include <fmt/format.h>
 
 #include "bpf/tcp_option.skel.h"
 #include "sources/ebpf/cgroup_root.h"
 #include "sources/ebpf/libbpf_words.h"
+#include "sources/ebpf/privileges.h"
 #include "sources/ebpf/trusted_networks.h"
 
 namespace weft::ebpf {
@@ -46,13 +48,16 @@ struct LinkDeleter {
   void operator()(bpf_link* l) const { bpf_link__destroy(l); }
 };
 
+bool MayAttach() {
+  const Privileges have = ReadPrivileges();
+  return have.Has(CAP_NET_ADMIN) || have.Has(CAP_SYS_ADMIN);
+}
+
 std::unexpected<Error> Refused(int error, const LibbpfWords& words, std::string_view what) {
-  const bool rights = error == EPERM || error == EACCES;
   std::string message = fmt::format("{}: {}", what, strerror(error));
-  if (rights) message += " (CAP_BPF and CAP_NET_ADMIN are needed)";
   if (const std::string cause = words.Cause(); !cause.empty())
     message += fmt::format(" [{}]", cause);
-  return Fail(rights ? Code::kDenied : Code::kUnsupported, message);
+  return Fail(Code::kUnsupported, message);
 }
 
 }  // namespace
@@ -109,6 +114,7 @@ TcpOption::~TcpOption() = default;
 
 Result<std::unique_ptr<TcpOption>> TcpOption::Open(const EbpfConfig& config, uint64_t boot_id,
                                                    int data_ring_fd) {
+  if (!MayAttach()) return Fail(Code::kDenied, "CAP_NET_ADMIN is missing");
   auto cgroup = CgroupRoot::Open(config.tcp_option_cgroup);
   if (!cgroup.has_value()) return std::unexpected(cgroup.error());
   auto impl = std::make_unique<Impl>(std::move(*cgroup));
@@ -158,11 +164,8 @@ Result<weft_option_stats> TcpOption::Counts() const {
 const std::string& TcpOption::where() const { return impl_->where_; }
 
 Result<std::string> TcpOption::Probe() {
-  LibbpfWords words;
-  const int known =
-      libbpf_probe_bpf_helper(BPF_PROG_TYPE_SOCK_OPS, BPF_FUNC_store_hdr_opt, nullptr);
-  if (known == -EPERM || known == -EACCES) return Refused(-known, words, "cannot ask the kernel");
-  if (known <= 0)
+  if (!MayAttach()) return Fail(Code::kDenied, "off without CAP_NET_ADMIN");
+  if (libbpf_probe_bpf_helper(BPF_PROG_TYPE_SOCK_OPS, BPF_FUNC_store_hdr_opt, nullptr) <= 0)
     return Fail(Code::kUnsupported, "this kernel cannot write TCP options (5.10 and newer can)");
   auto cgroup = CgroupRoot::Open();
   if (!cgroup.has_value()) return std::unexpected(cgroup.error());

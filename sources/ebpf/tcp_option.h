@@ -19,7 +19,8 @@ namespace weft::ebpf {
 
 class TcpOption {
  public:
-  // kDenied, kUnsupported: with what is missing. Requires: config.tcp_option is not kOff.
+  // kDenied: CAP_NET_ADMIN. kUnsupported: with what is missing. Requires: config.tcp_option is not
+  // kOff.
   static Result<std::unique_ptr<TcpOption>> Open(const EbpfConfig& config, uint64_t boot_id,
                                                  int data_ring_fd);
   ~TcpOption();
@@ -33,7 +34,8 @@ class TcpOption {
   // Where it is attached, for people.
   const std::string& where() const;
 
-  // Whether this kernel and these rights allow it; the error names what is missing.
+  // Whether this kernel and these rights allow it: where it would be attached, or an error that
+  // names what is missing. kDenied: CAP_NET_ADMIN.
   static Result<std::string> Probe();
 
  private:

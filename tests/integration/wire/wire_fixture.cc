@@ -2,6 +2,9 @@
 
 #include <set>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "engine/api/codec.h"
 #include "sources/ebpf/probe_report.h"
 #include "tests/support/requirement.h"
@@ -59,6 +62,19 @@ void WireTest::AddTalk(const Namespace& from, const Namespace& at, const TalkOpt
   talks_.push_back(std::move(talk));
 }
 
+void WireTest::AddProgram(const Namespace& in, const std::vector<std::string>& command) {
+  programs_.push_back(std::make_unique<TracedProcess>([this, &in, command] {
+    if (!in.Enter() || (!cgroup_.path().empty() && !cgroup_.Enter())) return 90;
+    std::vector<char*> arguments;
+    for (const std::string& word : command) arguments.push_back(const_cast<char*>(word.c_str()));
+    arguments.push_back(nullptr);
+    const int null = open("/dev/null", O_RDWR);
+    for (int fd = 0; fd < 3; fd++) dup2(null, fd);
+    execvp(arguments[0], arguments.data());
+    return 127;
+  }));
+}
+
 void WireTest::StartServers() {
   for (Talk& talk : talks_) {
     talk.server->Go();
@@ -74,6 +90,28 @@ Joined WireTest::Trace(ebpf::TcpOptionPeers peers) {
   metrics_ = std::make_unique<Metrics>();
   transport_ = std::make_unique<transport::MemoryTransport>(
       transport::MemoryOptions{.partitions = kPartitions}, clock_, *metrics_);
+  Joined joined;
+  StartServers();
+  auto source = ebpf::EbpfSource::Start(Config(peers), *transport_, clock_, *metrics_, *logger_);
+  EXPECT_TRUE(source.has_value()) << source.error().message;
+  if (!source.has_value()) return joined;
+  for (const auto& program : programs_) program->Go();
+  if (!programs_.empty()) {
+    EXPECT_EQ(programs_.back()->Wait(), 0);
+  }
+  for (Talk& talk : talks_) connect_before_ ? talk.half_way->Open() : talk.client->Go();
+  for (Talk& talk : talks_) {
+    EXPECT_EQ(talk.client->Wait(), 0) << "client";
+    EXPECT_EQ(talk.server->Wait(), 0) << "server";
+  }
+  EXPECT_TRUE((*source)->Stop().has_value());
+  talks_.clear();
+  programs_.clear();
+  Collect(&joined);
+  return joined;
+}
+
+ebpf::EbpfConfig WireTest::Config(ebpf::TcpOptionPeers peers) const {
   ebpf::EbpfConfig config;
   config.hooks = hooks_;
   config.tcp_option = peers;
@@ -82,24 +120,13 @@ Joined WireTest::Trace(ebpf::TcpOptionPeers peers) {
     config.include.pids.push_back(talk.server->pid());
     config.include.pids.push_back(talk.client->pid());
   }
-  Joined joined;
-  StartServers();
-  auto source = ebpf::EbpfSource::Start(config, *transport_, clock_, *metrics_, *logger_);
-  EXPECT_TRUE(source.has_value()) << source.error().message;
-  if (!source.has_value()) return joined;
-  for (Talk& talk : talks_) connect_before_ ? talk.half_way->Open() : talk.client->Go();
-  for (Talk& talk : talks_) {
-    EXPECT_EQ(talk.client->Wait(), 0) << "client";
-    EXPECT_EQ(talk.server->Wait(), 0) << "server";
-  }
-  EXPECT_TRUE((*source)->Stop().has_value());
-  talks_.clear();
-  Collect(&joined);
-  return joined;
+  for (const auto& program : programs_) config.include.pids.push_back(program->pid());
+  return config;
 }
 
 void WireTest::Collect(Joined* joined) {
   std::map<std::string, Ends> requests;
+  std::set<uint64_t> clients, servers;
   testing::StitchHarness stage1(stitch::StitchConfig{.partitions = kPartitions});
   for (uint32_t p = 0; p < kPartitions; p++) {
     for (const auto& record : transport_->Held(transport::Stream::kEvents, p)) {
@@ -108,8 +135,11 @@ void WireTest::Collect(Joined* joined) {
       const weft_spans& s = batch->spans.spans();
       for (uint32_t i = 0; i < s.n; i++) {
         if ((s.flags[i] & WEFT_FLAG_OPEN) != 0) continue;
-        Ends& ends = requests[PathOf(batch->spans, i)];
         const int end = s.kind[i] == WEFT_KIND_CLIENT ? 1 : 0;
+        (end == 1 ? clients : servers).insert(s.span_id[i]);
+        const std::string path = PathOf(batch->spans, i);
+        if (path.empty()) continue;
+        Ends& ends = requests[path];
         ends.seen[end]++;
         ends.span_id[end] = s.span_id[i];
         ends.wire_id[end] = s.wire_id == nullptr ? 0 : s.wire_id[i];
@@ -120,6 +150,14 @@ void WireTest::Collect(Joined* joined) {
     }
   }
   stage1.Finish();
+  std::set<uint64_t> parents;
+  for (const uint64_t server : servers) {
+    joined->served++;
+    const auto span = stage1.spans().find(server);
+    if (span != stage1.spans().end() && clients.contains(span->second.parent))
+      parents.insert(span->second.parent);
+  }
+  joined->caused = parents.size();
   std::set<uint64_t> option_ids;
   for (const auto& [path, ends] : requests) {
     EXPECT_LE(ends.seen[0], 1) << path;

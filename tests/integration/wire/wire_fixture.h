@@ -27,6 +27,9 @@ struct Joined {
   size_t with_option = 0;  // both ends have the same option id
   size_t same_wire = 0;    // both ends have the same wire id
   size_t option_ids = 0;   // different ones
+  // The same without knowing which request is which.
+  size_t served = 0;  // server spans
+  size_t caused = 0;  // client spans that are some server span's parent
   double Share() const {
     return requests == 0 ? 0 : static_cast<double>(right) / static_cast<double>(requests);
   }
@@ -43,6 +46,8 @@ class WireTest : public testing::Test {
   // Where an address is translated the two ends have different ones.
   void AddTalk(const Namespace& from, const Namespace& at, const TalkOptions& client,
                const TalkOptions& server);
+  // A process of the test's own; its sockets belong to the test, and it is traced.
+  void AddProgram(const Namespace& in, const std::vector<std::string>& command);
   // The connections are made, and the first half of the requests, before the agent starts.
   void ConnectBefore() { connect_before_ = true; }
   // By default as the agent chooses.
@@ -50,6 +55,9 @@ class WireTest : public testing::Test {
   Joined Trace(ebpf::TcpOptionPeers peers);
   // Fails where requests are missing or fewer than 99.9 % are right.
   void ExpectJoined(const Joined& joined, size_t requests) const;
+
+  // The tests' own sockets only, of all on this machine.
+  ebpf::EbpfConfig Config(ebpf::TcpOptionPeers peers) const;
 
   uint64_t Metric(const char* name) { return metrics_->Get(name).Get(); }
 
@@ -71,6 +79,7 @@ class WireTest : public testing::Test {
   std::unique_ptr<Logger> logger_ = StderrLogger(LogLevel::kWarn);
   TestCgroup cgroup_;
   std::vector<Talk> talks_;
+  std::vector<std::unique_ptr<TracedProcess>> programs_;
   bool connect_before_ = false;
   ebpf::Hooks hooks_ = ebpf::Hooks::kAuto;
 };

@@ -2,6 +2,7 @@
 // keeps sequence numbers, what changes them, what the option must stand, and what it must not cost.
 #include "tests/integration/wire/path_emulator.h"
 #include "tests/integration/wire/wire_fixture.h"
+#include "tests/support/requirement.h"
 
 namespace weft::test {
 namespace {
@@ -124,6 +125,26 @@ TEST_F(CableTest, NoCallbackIsLeftAfterTheFirstAcknowledgedSegment) {
   EXPECT_LE(Metric("kernel.option_segments"), 10u);
 }
 
+// Both reserve room, one writes, and they mean the same id.
+TEST_F(CableTest, TwoAgentsOnOneHostDoNotDisturbEachOther) {
+  const SystemClock clock;
+  Metrics metrics;
+  const auto logger = StderrLogger(LogLevel::kWarn);
+  transport::MemoryTransport transport({.partitions = 1}, clock, metrics);
+  AddTalk(a_, b_, {.address = "10.77.1.2", .connections = 10, .requests = 20});
+  auto other =
+      ebpf::EbpfSource::Start(Config(TcpOptionPeers::kAll), transport, clock, metrics, *logger);
+  ASSERT_TRUE(other.has_value()) << other.error().message;
+  const Joined joined = Trace(TcpOptionPeers::kAll);
+  EXPECT_TRUE((*other)->Stop().has_value());
+  ExpectJoined(joined, 200);
+  EXPECT_EQ(joined.with_option, 200u);
+  for (const char* name : {"kernel.option_received", "kernel.option_acknowledged"}) {
+    EXPECT_EQ(Metric(name), 10u) << name;
+    EXPECT_EQ(metrics.Get(name).Get(), 10u) << name;
+  }
+}
+
 TEST_F(CableTest, ThePathOfNetemLosesAndReorders) {
   const std::string refused =
       Shell("ip netns exec " + a_.name() +
@@ -236,6 +257,27 @@ chain forward {
   EXPECT_EQ(on.same_wire, 0u);
   AddTalk(a_, b_, talk);
   EXPECT_EQ(Trace(TcpOptionPeers::kOff).right, 0u);
+}
+
+TEST_F(RoutedTest, RedisBehindATranslatedDestination) {
+  if (!Shell("command -v redis-server redis-benchmark").empty())
+    WEFT_SKIP_OR_FAIL("redis", "redis-server or redis-benchmark is missing");
+  if (!Rules(R"(table ip nat { chain pre {
+  type nat hook prerouting priority -100;
+  tcp dport 6379 dnat to 10.77.2.2;
+}
+})"))
+    GTEST_SKIP() << "this kernel has no such rules: " << router_.errors();
+  for (const TcpOptionPeers peers : {TcpOptionPeers::kAll, TcpOptionPeers::kOff}) {
+    AddProgram(b_, {"redis-server", "--port", "6379", "--protected-mode", "no", "--save", ""});
+    // Until the server listens.
+    AddProgram(a_, {"sh", "-c",
+                    "for i in $(seq 500); do redis-cli -h 10.99.0.1 ping && break; done;"
+                    "exec redis-benchmark -h 10.99.0.1 -n 3000 -c 20 -P 4 -t set,get -q"});
+    const Joined joined = Trace(peers);
+    EXPECT_GE(joined.served, 6000u);
+    EXPECT_GE(static_cast<double>(joined.caused), 0.999 * static_cast<double>(joined.served));
+  }
 }
 
 // a ~~ b

@@ -19,8 +19,7 @@ constexpr size_t kMaxPlausible = 6;
 // confirm whatever is believed. So it is learned where few wait, and kept for where many do.
 constexpr size_t kMaxLearnQueue = 3;
 constexpr float kBlocks = 10.0f;  // an older one stands in the way unless so much less due
-constexpr float kNegligible = 0.02f;
-constexpr float kDue = 1e-5f;  // of the hazard of the one that is most due
+constexpr float kDue = 1e-5f;     // of the hazard of the one that is most due
 
 double Microseconds(int64_t ns) { return static_cast<double>(ns) * 1e-3; }
 
@@ -225,15 +224,14 @@ void CallTracker::LearnOrder(Outcome outcome, size_t best) {
   FindQueues();
   if (!IsDue(best)) return;
   const Label last = states_->last(candidates_[best].track.state);
-  const Queue& own = *std::ranges::find(queues_, last, &Queue::last);
-  if (own.members > 1 && own.members <= kMaxLearnQueue)
-    order_->Add(outcome, last, last, own.oldest != best,
-                1.0f - std::min(relative_hazard_[own.oldest] / own.hazard, 1.0f));
-  if (own.oldest != best) return;
+  const Queue& queue = *std::ranges::find(queues_, last, &Queue::last);
+  if (queue.members > 1 && queue.members <= kMaxLearnQueue)
+    order_->Add(outcome, last, last, queue.oldest != best,
+                1.0f - std::min(relative_hazard_[queue.oldest] / queue.hazard, 1.0f));
+  if (queue.oldest != best) return;
   for (const Queue& other : queues_) {
-    if (other.last == last) continue;
+    if (other.last == last || queue.members + other.members > kMaxLearnQueue) continue;
     const float mine = relative_hazard_[best], its = relative_hazard_[other.oldest];
-    if (its < kNegligible * mine) continue;
     const bool overtook = Older(other.oldest, best);
     order_->Add(outcome, last, other.last, overtook, (overtook ? mine : its) / (mine + its));
   }

@@ -6,8 +6,8 @@ namespace weft::plugins::delay {
 namespace {
 
 constexpr float kPrior = 2.0f;
-constexpr float kStart = 0.3f;       // where nothing is known, order is more likely kept than not
-constexpr float kStartOther = 0.5f;  // the same between different places
+// Where nothing is known, order is more likely kept than not; less so between places.
+constexpr float kStart = 0.3f, kStartBetween = 0.5f;
 constexpr float kMemory = 2000;
 
 }  // namespace
@@ -17,8 +17,14 @@ uint32_t QueueOrder::KeyOf(Outcome outcome, Label a, Label b) {
 }
 
 float QueueOrder::OvertakeFactor(Outcome outcome, Label a, Label b) const {
-  const float start = a == b ? kStart : kStartOther;
-  const auto found = seen.find(KeyOf(outcome, a, b));
+  if (a == b) return FactorOf(KeyOf(outcome, a, a), kStart);
+  const float within = std::max(FactorOf(KeyOf(outcome, a, a), kStartBetween),
+                                FactorOf(KeyOf(outcome, b, b), kStartBetween));
+  return std::min({1.0f, within, FactorOf(KeyOf(outcome, a, b), kStartBetween)});
+}
+
+float QueueOrder::FactorOf(uint32_t key, float start) const {
+  const auto found = seen.find(key);
   if (found == seen.end()) return start;
   const Seen& s = found->second;
   const float seen_odds = (s.overtook + start * kPrior) / (s.in_order + kPrior);

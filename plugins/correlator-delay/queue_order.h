@@ -1,8 +1,11 @@
 // QueueOrder: how often a request was served before another that had waited longer, per callee (and
-// the end of a request) and per pair of places in which the two waited. Event loops and ordered
-// queues do that rarely, also between requests of different kinds; thread pools and timers as often
-// as chance has it. Learned from decided calls by comparing overtakes seen with overtakes that the
-// hazards expect.
+// the end of a request) and per pair of places (last events) in which the two waited. Event loops
+// and ordered queues do that rarely, also between requests of different kinds; thread pools and
+// timers as often as chance has it. Learned from decided calls by comparing overtakes seen with
+// overtakes that the hazards expect.
+//
+// Two places whose own queues are kept in order count as one queue, whatever was seen between them:
+// where nothing but the hazards told them apart, decisions teach nothing but the hazards.
 #pragma once
 
 #include <cstdint>
@@ -18,17 +21,20 @@ struct QueueOrder {
     float overtook = 0, in_order = 0;                    // what was decided
     float expected_overtook = 0, expected_in_order = 0;  // what the hazards alone say
   };
-  std::unordered_map<uint32_t, Seen> seen;
+  std::unordered_map<uint32_t, Seen> seen;  // by KeyOf
   ThreadContinuity continuity;
 
   static uint32_t KeyOf(Outcome outcome, Label a, Label b);
-  // By how much less likely than its hazard says it is that a request whose last event was `a`
-  // overtakes one whose was `b`, or the other way round; 1 is "no matter".
+  // By how much less likely than its hazard says it is that a request in one place overtakes one in
+  // the other (or in the same); 1 is "no matter".
   float OvertakeFactor(Outcome outcome, Label a, Label b) const;
   void Add(Outcome outcome, Label a, Label b, bool overtook, float expected_overtook);
   void Fade(float factor);
 
   static constexpr size_t kMaxPairs = 2048;
+
+ private:
+  float FactorOf(uint32_t key, float start) const;
 };
 
 }  // namespace weft::plugins::delay

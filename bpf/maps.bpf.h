@@ -44,6 +44,11 @@ struct weft_event {
 	struct weft_payload payload;
 };
 
+enum weft_waits {
+	WEFT_WAITS = 1,
+	WEFT_WAITS_TO_OPEN = 2,	/* TCP fast open: its place in the stream too */
+};
+
 /* What is known of a socket. Each hook family keeps it where its kernels can. */
 struct weft_socket {
 	struct weft_connection connection;
@@ -54,7 +59,7 @@ struct weft_socket {
 	__u8 ignored;
 	__u8 own;		/* made by the agent's process */
 	__u8 announced;		/* has had a data record: its close is told */
-	__u8 waits;		/* has a send whose page was not there yet */
+	__u8 waits;		/* weft_waits: has a send that its end must tell more about */
 	__u32 received;		/* Unix: bytes read so far */
 };
 
@@ -86,13 +91,6 @@ struct {
 
 /* Connections that the agent's process made, to its store or broker: were their other ends traced,
  * every batch of observations would make new ones. */
-struct weft_ends {
-	__u8 from[16];
-	__u8 to[16];
-	__u16 from_port;
-	__u16 to_port;
-};
-
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);

@@ -147,7 +147,7 @@ int BPF_PROG(socket_send, struct sock *sk, struct msghdr *msg, struct sk_buff *t
 		return 0;
 	}
 	*w = e;
-	s->waits = 1;
+	s->waits = WEFT_WAITS;
 	__sync_fetch_and_add(&sends_waiting, 1);
 	return 0;
 }
@@ -228,6 +228,37 @@ static __always_inline int weft_unix_moved(struct sock *sk, __u8 type, int ret, 
 	return 0;
 }
 
+/* A send that connects: TCP fast open. The bytes go with the SYN, past the tracepoint above, and the
+ * stream's first number is not chosen yet. */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(socket_opens, struct sock *sk, int old_state, int new_state)
+{
+	struct weft_event e = { .type = WEFT_RECORD_SEND };
+	struct weft_socket *s;
+	struct weft_event *w;
+	struct weft_call call;
+
+	if (new_state != TCP_SYN_SENT || sk->sk_protocol != WEFT_IPPROTO_TCP)
+		return 0;
+	call = weft_current_call();
+	weft_call_payload(&call, &e.payload);
+	e.pid_tgid = bpf_get_current_pid_tgid();
+	if (e.payload.kind == WEFT_PAYLOAD_NONE || weft_pid_ignored(e.pid_tgid >> 32))
+		return 0;
+	s = weft_socket_add(sk);
+	if (!s || s->waits)
+		return 0;
+	e.time_ns = bpf_ktime_get_ns();
+	e.fd = weft_call_fd(&call);
+	w = bpf_sk_storage_get(&waiting, sk, &e, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!w)
+		return 0;
+	*w = e;
+	s->waits = WEFT_WAITS_TO_OPEN;
+	__sync_fetch_and_add(&sends_waiting, 1);
+	return 0;
+}
+
 /* Fires at the end of every send of every kind of socket. For TCP it rarely has anything to do. */
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(socket_sent, struct sock *sk, int ret, int flags)
@@ -235,6 +266,8 @@ int BPF_PROG(socket_sent, struct sock *sk, int ret, int flags)
 	struct weft_stats *st;
 	struct weft_socket *s;
 	struct weft_event *w;
+	struct tcp_sock *tp;
+	bool opens;
 
 	if (sk->__sk_common.skc_family == AF_UNIX)
 		return ret > 0 ? weft_unix_moved(sk, WEFT_RECORD_SEND, ret, flags) : 0;
@@ -246,11 +279,26 @@ int BPF_PROG(socket_sent, struct sock *sk, int ret, int flags)
 	w = bpf_sk_storage_get(&waiting, sk, 0, 0);
 	if (!w || w->pid_tgid != bpf_get_current_pid_tgid())
 		return 0;
+	opens = s->waits == WEFT_WAITS_TO_OPEN;
 	s->waits = 0;
 	__sync_fetch_and_add(&sends_waiting, -1);
 	st = weft_stats_of_cpu();
 	if (!st || ret <= 0)
 		return 0;
+	if (opens) {
+		tp = bpf_skc_to_tcp_sock(sk);
+		if (!tp)
+			return 0;
+		w->seq = tp->write_seq - ret;
+		w->peer_seq = tp->copied_seq;
+		/* The ports are known by now. */
+		weft_socket_add(sk);
+		if (s->ignored) {
+			st->seen++;
+			st->filtered++;
+			return 0;
+		}
+	}
 	st->seen++;
 	w->length = ret;
 	s->send_from = w->seq;

@@ -104,6 +104,15 @@ struct weft_control {
 	char comm[16];		/* exec: the new name, zero terminated */
 };
 
+/* The two ends of a connection of the agent's own process; key of `own_connections`, which both sides
+ * write. Addresses and ports as in weft_connection. */
+struct weft_ends {
+	__weft_u8 from[16];
+	__weft_u8 to[16];
+	__weft_u16 from_port;
+	__weft_u16 to_port;
+};
+
 /* Per-CPU; every event of the data programs is in exactly one of the numbers behind `seen`. */
 struct weft_stats {
 	__weft_u64 seen;
@@ -154,6 +163,7 @@ struct weft_option_stats {
 #endif
 WEFT_ASSERT_SIZE(struct weft_connection, 64);
 WEFT_ASSERT_SIZE(struct weft_data, 112);
+WEFT_ASSERT_SIZE(struct weft_ends, 36);
 WEFT_ASSERT_SIZE(struct weft_control, 40);
 WEFT_ASSERT_SIZE(struct weft_stats, 72);
 WEFT_ASSERT_SIZE(struct weft_option, 40);

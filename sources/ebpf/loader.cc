@@ -17,6 +17,7 @@
 
 #include "sources/ebpf/kernel_programs.h"
 #include "sources/ebpf/libbpf_words.h"
+#include "sources/ebpf/own_connections.h"
 #include "sources/ebpf/privileges.h"
 
 namespace weft::ebpf {
@@ -96,6 +97,10 @@ Result<void> Loader::Impl::Open(const EbpfConfig& config) {
       if (bpf_map_update_elem(programs_->map_fd("ports"), &port, &one, BPF_ANY) != 0)
         return Fail(Code::kInvalid, "more than 1024 ports to include or exclude");
     }
+  }
+  for (const weft_ends& ends : OwnConnections()) {
+    const uint8_t one = 1;
+    bpf_map_update_elem(programs_->map_fd("own_connections"), &ends, &one, BPF_ANY);
   }
   data_ring_.reset(ring_buffer__new(programs_->map_fd("data_ring"), OnData, this, nullptr));
   control_ring_.reset(

@@ -167,6 +167,7 @@ class Doctor final : public Command {
         fmt::print("  {:<4}  {:<{}}  -> {}\n", "", "", width, check.remedy);
     }
     PrintUnread(store);
+    PrintGaps(store.ledger);
     if (store.ledger.empty()) return;
     fmt::print("\nLedger of the newest run in the store:\n");
     for (const LedgerIdentity& identity : identities) {
@@ -179,6 +180,23 @@ class Doctor final : public Command {
                  right,
                  identity.Holds() ? "" : fmt::format("  (difference {})", identity.Difference()));
     }
+  }
+
+  // Bytes of traced streams that nobody could read; see "What the probe sees" in ARCHITECTURE.md.
+  static void PrintGaps(const Counters& counters) {
+    uint64_t gaps = 0, contentless = 0;
+    for (const auto& [name, value] : counters) {
+      if (name == "agent.gap_bytes") gaps += value;
+      if (name == "agent.contentless_bytes") contentless += value;
+    }
+    if (gaps > 0)
+      fmt::print("\n{} bytes of traced streams are in no record: lost ones, splice or io_uring\n",
+                 gaps);
+    if (contentless > 0)
+      fmt::print(
+          "\n{} bytes were moved by calls whose content cannot be seen: sendfile, splice, "
+          "io_uring\n",
+          contentless);
   }
 
   static void PrintUnread(const StoreState& store) {

@@ -35,6 +35,7 @@ ExchangeTracker::ExchangeTracker(Options options, const ProtocolSet& protocols,
       parse_failed_(metrics.Get("agent.parse_failed")),
       repeats_(metrics.Get("agent.repeats")),
       gap_bytes_(metrics.Get("agent.gap_bytes")),
+      contentless_bytes_(metrics.Get("agent.contentless_bytes")),
       made_(metrics.Get("agent.connections")),
       forgotten_(metrics.Get("agent.connections_forgotten")),
       unrecognised_(metrics.Get("agent.unrecognised_records")),
@@ -74,6 +75,8 @@ void ExchangeTracker::OnData(const weft_data& record, std::string_view payload) 
   if (connection.given_up()) unrecognised_.AddAlone();
   const Connection::Fed fed = connection.OnData(record, payload);
   if (fed.missing != 0) gap_bytes_.Add(fed.missing);
+  if ((record.flags & (WEFT_DATA_UNREADABLE | WEFT_DATA_NO_BUFFER)) != 0)
+    contentless_bytes_.Add(record.length);
   if (fed.repeated != 0) repeats_.Add();
   List(connection);
 }

@@ -8,7 +8,8 @@
 // second: agent.tcp_spans, agent.tcp_limited (beyond that), agent.tcp_connections{guess=...}.
 //
 // Ledger: agent.records = agent.decoded + agent.parse_failed. Beside it agent.repeats (sends that
-// the kernel had refused), agent.gap_bytes, agent.unrecognised_records, agent.connections_overflow
+// the kernel had refused), agent.gap_bytes (in no record), agent.contentless_bytes (moved by calls
+// whose buffers cannot be seen), agent.unrecognised_records, agent.connections_overflow
 // (records of connections beyond the bound).
 #pragma once
 
@@ -81,8 +82,8 @@ class ExchangeTracker final : private ConnectionSink {
   ConnectionOptions connection_options_;
   const ProtocolSet& protocols_;
   ObservationWriter& writer_;
-  Counter &records_, &decoded_, &parse_failed_, &repeats_, &gap_bytes_, &made_, &forgotten_,
-      &unrecognised_, &overflow_, &tcp_spans_, &tcp_limited_;
+  Counter &records_, &decoded_, &parse_failed_, &repeats_, &gap_bytes_, &contentless_bytes_, &made_,
+      &forgotten_, &unrecognised_, &overflow_, &tcp_spans_, &tcp_limited_;
   Metrics& metrics_;
   std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections_;  // by cookie
   std::vector<Connection*> active_;  // with something not handed out yet

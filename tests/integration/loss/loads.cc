@@ -89,6 +89,10 @@ bool AllowDescriptors(uint64_t count) {
   return setrlimit(RLIMIT_NOFILE, &limit) == 0;
 }
 
+int ConnectHere(uint16_t port) { return ConnectTo(port); }
+
+bool ExchangeHere(int fd, int number) { return Ask(fd, number) && Hear(fd); }
+
 int ServeMany(int listener, int until) {
   const int epoll = epoll_create1(0);
   listen(listener, 4096);

@@ -13,6 +13,10 @@ inline constexpr uint64_t kAnswerBytes = 43;
 // Lets the process have that many descriptors; false: it may not.
 bool AllowDescriptors(uint64_t count);
 
+// By the calling process, not a body.
+int ConnectHere(uint16_t port);
+bool ExchangeHere(int fd, int number);
+
 // Answers HTTP requests on any number of connections until the listener's process closes `until`.
 int ServeMany(int listener, int until);
 // One keep-alive connection, `requests` exchanges.

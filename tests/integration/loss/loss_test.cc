@@ -192,6 +192,31 @@ TEST_P(Loss, OfAProcessInTheMiddleOfARequestIsMarked) {
   ExpectNothingLost();
 }
 
+// As a store or broker would be: each observation that is sent to it would make two more.
+TEST_P(Loss, ByWatchingItsOwnConnectionsCannotCome) {
+  Bystanders store;
+  store.server.Go();
+  const int before = ConnectHere(store.listener.port);
+  ebpf::EbpfConfig config;
+  config.include_ports = {store.listener.port};
+  Trace(config, [&] {
+    const int after = ConnectHere(store.listener.port);
+    for (int i = 0; i < 100; i++) {
+      EXPECT_TRUE(ExchangeHere(before, i));
+      EXPECT_TRUE(ExchangeHere(after, i));
+    }
+    close(after);
+    store.client.Go();
+    EXPECT_EQ(store.client.Wait(), 0);
+    close(before);
+    store.EndServer();
+  });
+  // Who else talks to it is seen.
+  ExpectBothEnds(store.server.pid(), store.client.pid(), kExchanges);
+  EXPECT_TRUE(Rows(static_cast<uint32_t>(getpid()), WEFT_KIND_CLIENT).empty());
+  EXPECT_GE(Metric("kernel.filtered"), 800u);
+}
+
 // The ring holds a few dozen records, so many are lost. What is shown as whole is whole.
 TEST_P(Loss, InATinyRingIsCountedAndMarked) {
   Bystanders good(20'000);

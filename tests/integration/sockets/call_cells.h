@@ -38,6 +38,7 @@ enum class Outcome {
   kPrefix,     // less content than the limit, the rest right
   kNoContent,  // position and length, marked that the content could not be read
   kHole,       // no record: the next one shows how many bytes are missing
+  kUnseen,     // no record, and nothing shows it
   kWrong,
 };
 
@@ -79,6 +80,7 @@ class CallCells {
   void PeerWrites(uint32_t bytes);
   void Mark(actor_call call);
   CellResult Judge(bool receives);
+  bool NothingOfTheCalls(const std::vector<CapturedRecord>& records) const;
   void JudgeRecord(const CapturedRecord& record, const Moved& moved, bool last, CellResult* result);
   void Wrong(CellResult* result, const std::string& text) const;
 

@@ -49,6 +49,7 @@ const char* NameOf(Outcome outcome) {
     case Outcome::kPrefix: return "prefix";
     case Outcome::kNoContent: return "length";
     case Outcome::kHole: return "hole";
+    case Outcome::kUnseen: return "unseen";
     case Outcome::kWrong: return "WRONG";
   }
   return "?";

@@ -51,6 +51,7 @@ std::string CallTableTest::Head() {
       "seen: position, length and content   prefix: the content of the first four buffers\n"
       "length: position and length, and the record says that its content could not be read\n"
       "hole: no record; the next one of the stream shows how many bytes are missing\n"
+      "unseen: no record, and nothing shows it: Unix streams have no numbers of their own\n"
       "*: the descriptor's number is not known   -: the call cannot do this\n\n";
   std::vector<std::string> names;
   for (const Condition condition : kConditions) names.push_back(NameOf(condition));
@@ -74,7 +75,12 @@ std::string CallTableTest::Table(const SocketKind& kind) {
   const Actor::Listening listening = peer.Listen(kind, CallCells::kWindow);
   ebpf::EbpfConfig config;
   GetParam().choose(config);
-  config.include_ports = {listening.port};
+  // Unix sockets have no ports, so everything else on the host comes too.
+  if (kind.family == AF_UNIX) {
+    config.data_ring_bytes = 64u << 20;
+  } else {
+    config.include_ports = {listening.port};
+  }
   auto capture = Capture::Start(config);
   if (!capture.has_value()) {
     ADD_FAILURE() << capture.error().message;
@@ -116,6 +122,10 @@ TEST_P(CallTableTest, SeesEveryCallOrCountsTheGap) {
     EXPECT_EQ(first, table) << kind.name << " differs from " << kTcp[0].name;
   }
   ExpectTable(GetParam().file + "-tcp", Head() + first);
+}
+
+TEST_P(CallTableTest, SeesUnixStreamsOrCountsTheGap) {
+  ExpectTable(GetParam().file + "-unix", Head() + Table({"Unix", AF_UNIX}));
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, CallTableTest, testing::ValuesIn(HookFamilies()), FamilyName);

@@ -23,6 +23,10 @@ void SocketFixture::SetUp() {
 void SocketFixture::Trace(const SocketKind& kind, uint32_t window, uint32_t ring_bytes) {
   kind_ = kind;
   listening_ = server_.Listen(kind, window);
+  TraceListening(ring_bytes);
+}
+
+void SocketFixture::TraceListening(uint32_t ring_bytes) {
   ebpf::EbpfConfig config;
   GetParam().choose(config);
   config.include_ports = {listening_.port};

@@ -27,6 +27,8 @@ class SocketFixture : public testing::TestWithParam<HookFamily> {
   void SetUp() override;
   // Listens before the programs are loaded: only these ports are traced.
   void Trace(const SocketKind& kind = kIpv4, uint32_t window = 0, uint32_t ring_bytes = 16u << 20);
+  // The same, where listening_ is there already.
+  void TraceListening(uint32_t ring_bytes = 16u << 20);
   Link Connect(uint16_t local_port = 0);
 
   // The whole length by one plain call at each end, logged.

@@ -20,6 +20,10 @@ class SharedTokens {
   std::span<const uint32_t> Request(uint32_t row) const;
   std::span<const uint32_t> Response(uint32_t row) const;
 
+  // Bits of the tokens above: no common bit, nothing in common.
+  uint64_t RequestBits(uint32_t row) const { return rows_[row].request_bits; }
+  uint64_t ResponseBits(uint32_t row) const { return rows_[row].response_bits; }
+
   // Calls f(token) for each that is in both.
   template <class F>
   static void ForEachShared(std::span<const uint32_t> a, std::span<const uint32_t> b, F&& f) {
@@ -30,6 +34,7 @@ class SharedTokens {
 
  private:
   struct Row {
+    uint64_t request_bits = 0, response_bits = 0;
     uint32_t begin = 0, middle = 0, end = 0;
   };
   std::vector<uint32_t> tokens_;

@@ -99,8 +99,8 @@ class TokenCorrelator {
  private:
   // What one open request has in common with the call, by way.
   struct Match {
-    bool asked[kWays] = {};       // both sides have values that could be shared
-    float frequency[kWays] = {};  // of what is shared; 1 or more: nothing is
+    bool asked[kWays] = {};              // there are values that could be shared
+    float frequency[kWays] = {1, 1, 1};  // of the rarest shared value; 1: none is
     float log_odds = 0;
   };
   struct Answer {  // to an earlier call
@@ -115,6 +115,7 @@ class TokenCorrelator {
     const bool known = w.processes != nullptr && w.processes->n != 0;
     process_ = &processes_[known ? w.processes->process_id[w.process[0]] : 0];
     name_hash_.assign(w.n_strings, 0);
+    if (expected_.size() < w.n_strings) expected_.resize(w.n_strings);
     return true;
   }
 
@@ -177,44 +178,69 @@ class TokenCorrelator {
     first_answer_[request] = static_cast<uint32_t>(answers_.size() - 1);
   }
 
+  // What is known about calls of this kind from requests of an operation, for one call.
+  struct Expected {
+    uint64_t call = 0;  // serial number: whose it is
+    TokenReliability* of[kWays] = {};
+    float shares_none[kWays] = {};  // log
+  };
+  const Expected& ExpectedOf(const weft_spans& w, uint32_t server) {
+    Expected& e = expected_[w.operation[server]];
+    if (e.call == call_serial_) return e;
+    e.call = call_serial_;
+    const uint64_t operation = NameOf(w, w.operation, server);
+    for (uint32_t way = 0; way < kWays; ++way) {
+      e.of[way] = &process_->Reliability(operation, kind_, static_cast<Way>(way));
+      e.shares_none[way] = std::log(e.of[way]->SharesNone());
+    }
+    return e;
+  }
+
   void Weigh(const weft_spans& w, uint32_t call, const std::vector<uint32_t>& open) {
-    matches_.assign(open.size(), Match{});
+    ++call_serial_;
     kind_ = KindOf(w, call);
+    matches_.assign(open.size(), Match{});
     for (size_t i = 0; i < open.size(); ++i) {
       Match& m = matches_[i];
-      const uint32_t server = open[i];
-      const uint64_t operation = NameOf(w, w.operation, server);
-      const bool counted = sdk::RoleOf(w, server) == WEFT_ROLE_BEFORE;
-      const auto asked = tokens_.Request(server);
-      const auto see = [&](Way way, std::span<const uint32_t> a, std::span<const uint32_t> b,
-                           bool fresh) {
-        SharedTokens::ForEachShared(a, b, [&](uint32_t t) {
-          if (fresh && std::ranges::find(asked, t) != asked.end()) return;
-          m.frequency[way] =
-              std::min(m.frequency[way], process_->Frequency(operation, way, t, counted));
-        });
-      };
-      std::fill(std::begin(m.frequency), std::end(m.frequency), 1.0f);
-      m.asked[kRequest] = !tokens_.Request(call).empty();
-      see(kRequest, tokens_.Request(call), asked, false);
-      if (w.end_ns[server] != 0) {
-        m.asked[kResponse] = true;
-        see(kResponse, tokens_.Request(call), tokens_.Response(server), true);
-        see(kResponse, tokens_.Response(call), tokens_.Response(server), true);
-      }
-      for (uint32_t a = first_answer_[server]; a != WEFT_NONE; a = answers_[a].next) {
-        const uint32_t earlier = answers_[a].call;
-        if (earlier == call || w.end_ns[earlier] == 0 || w.end_ns[earlier] > w.start_ns[call])
-          continue;
-        m.asked[kEarlier] = true;
-        see(kEarlier, tokens_.Request(call), tokens_.Response(earlier), true);
-      }
+      Compare(w, call, open[i], m);
+      const Expected& expected = ExpectedOf(w, open[i]);
       for (uint32_t way = 0; way < kWays; ++way) {
         if (!m.asked[way]) continue;
-        const TokenReliability& r = process_->Reliability(operation, kind_, static_cast<Way>(way));
-        m.log_odds += std::log(m.frequency[way] < 1 ? r.Shares(m.frequency[way]) : r.SharesNone());
+        m.log_odds += m.frequency[way] < 1 ? std::log(expected.of[way]->Shares(m.frequency[way]))
+                                           : expected.shares_none[way];
       }
       m.log_odds = std::clamp(m.log_odds, -kLimit, kLimit);
+    }
+  }
+
+  void Compare(const weft_spans& w, uint32_t call, uint32_t server, Match& m) {
+    const auto asked = tokens_.Request(server);
+    const auto see = [&](Way way, std::span<const uint32_t> a, std::span<const uint32_t> b) {
+      SharedTokens::ForEachShared(a, b, [&](uint32_t t) {
+        // An id that was in the request comes back in many answers: it has spoken already.
+        if (way != kRequest && std::ranges::find(asked, t) != asked.end()) return;
+        const bool counted = sdk::RoleOf(w, server) == WEFT_ROLE_BEFORE;
+        m.frequency[way] = std::min(
+            m.frequency[way], process_->Frequency(NameOf(w, w.operation, server), way, t, counted));
+      });
+    };
+    const uint64_t asks = tokens_.RequestBits(call), answers = tokens_.ResponseBits(call);
+    m.asked[kRequest] = asks != 0;
+    if ((asks & tokens_.RequestBits(server)) != 0) see(kRequest, tokens_.Request(call), asked);
+    if (w.end_ns[server] != 0) {
+      const uint64_t response = tokens_.ResponseBits(server);
+      m.asked[kResponse] = true;
+      if ((asks & response) != 0) see(kResponse, tokens_.Request(call), tokens_.Response(server));
+      if ((answers & response) != 0)
+        see(kResponse, tokens_.Response(call), tokens_.Response(server));
+    }
+    for (uint32_t a = first_answer_[server]; a != WEFT_NONE; a = answers_[a].next) {
+      const uint32_t earlier = answers_[a].call;
+      if (earlier == call || w.end_ns[earlier] == 0 || w.end_ns[earlier] > w.start_ns[call])
+        continue;
+      m.asked[kEarlier] = true;
+      if ((asks & tokens_.ResponseBits(earlier)) != 0)
+        see(kEarlier, tokens_.Request(call), tokens_.Response(earlier));
     }
   }
 
@@ -240,12 +266,11 @@ class TokenCorrelator {
     for (size_t i = 0; i < open.size(); ++i) {
       const float weight = odds_[i] /= sum;
       if (weight < 1e-3f) continue;
-      const uint64_t operation = NameOf(w, w.operation, open[i]);
+      const Expected& expected = ExpectedOf(w, open[i]);
       for (uint32_t way = 0; way < kWays; ++way) {
         if (!matches_[i].asked[way]) continue;
-        TokenReliability& r = process_->Reliability(operation, kind_, static_cast<Way>(way));
         const float f = matches_[i].frequency[way];
-        r.Learn(weight, f < 1 ? r.Explained(f) : 0);
+        expected.of[way]->Learn(weight, f < 1 ? expected.of[way]->Explained(f) : 0);
       }
     }
   }
@@ -268,8 +293,9 @@ class TokenCorrelator {
   std::unordered_map<uint64_t, uint32_t> row_of_span_;
   std::vector<uint32_t> first_answer_;
   std::vector<Answer> answers_;
-  uint64_t kind_ = 0;           // of the call that is weighed
-  std::vector<Match> matches_;  // by place in `open`
+  uint64_t kind_ = 0, call_serial_ = 0;  // of the call that is weighed
+  std::vector<Expected> expected_;       // by string index of the operation
+  std::vector<Match> matches_;           // by place in `open`
   std::vector<float> odds_;
 };
 

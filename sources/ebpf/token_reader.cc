@@ -112,8 +112,10 @@ bool TokenReader::Http(MessageKind kind, std::string_view bytes, bool whole, Tok
   bool encoded = false;
   while ((item = fields.Next()) == http1::FieldCursor::Item::kField) {
     encoded |= EqualsNoCase(fields.name(), "content-encoding");
-    if (!IsIdle(fields.name()) && !text_.IsSecretHeader(fields.name()))
-      text_.Scan(fields.value(), false, out);
+    const bool idle = idle_.Of(fields.name(), [this](std::string_view name) {
+      return IsIdle(name) || text_.IsSecretHeader(name);
+    });
+    if (!idle) text_.Scan(fields.value(), false, out);
   }
   if (item != http1::FieldCursor::Item::kEnd || encoded) return false;
   if (fields.position() == bytes.size()) return !whole;

@@ -34,6 +34,7 @@ class TokenReader {
   void RedisReply(std::string_view bytes, TokenSet* out) const;
 
   TokenText text_;
+  mutable NameVerdicts idle_;  // headers that are not read
 };
 
 }  // namespace weft::ebpf

@@ -1,6 +1,7 @@
 #include "sources/ebpf/token_text.h"
 
-#include "engine/base/hash.h"
+#include <array>
+
 #include "sources/ebpf/protocols/ascii.h"
 
 namespace weft::ebpf {
@@ -110,13 +111,7 @@ TokenText::TokenText(std::string_view salt, const std::vector<std::string>& excl
     : secrets_(excluded), key_{SipHash({1, 2}, salt), SipHash({3, 4}, salt)} {}
 
 bool TokenText::IsSecret(std::string_view name) const {
-  const uint64_t hash = HashText(name) | 1;
-  std::atomic<uint64_t>& known = known_[hash >> 55];
-  const uint64_t seen = known.load(std::memory_order_relaxed);
-  if ((seen | 1) == hash) return (seen & 1) != 0;
-  const bool secret = secrets_.IsSecretName(name);
-  known.store(secret ? hash : hash & ~uint64_t{1}, std::memory_order_relaxed);
-  return secret;
+  return known_.Of(name, [this](std::string_view n) { return secrets_.IsSecretName(n); });
 }
 
 void TokenText::Add(std::string_view word, bool digit, TokenSet* out) const {

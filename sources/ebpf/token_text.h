@@ -6,12 +6,11 @@
 // nothing. Immutable but for a cache; any thread.
 #pragma once
 
-#include <array>
-#include <atomic>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "sources/ebpf/name_verdicts.h"
 #include "sources/ebpf/redact.h"
 #include "sources/ebpf/siphash.h"
 #include "sources/ebpf/token_set.h"
@@ -37,8 +36,7 @@ class TokenText {
 
   Redactor secrets_;
   SipKey key_;
-  // What names turned out to be: hash with its lowest bit replaced by the verdict; 0 is free.
-  mutable std::array<std::atomic<uint64_t>, 512> known_{};
+  mutable NameVerdicts known_;
 };
 
 }  // namespace weft::ebpf

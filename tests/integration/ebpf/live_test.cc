@@ -28,6 +28,7 @@ struct Seen {
   uint64_t wire_id = 0;
   uint32_t flags = 0;
   std::string operation;
+  std::multiset<uint32_t> tokens;
 };
 
 class EbpfLiveTest : public testing::TestWithParam<Hooks> {
@@ -69,8 +70,10 @@ class EbpfLiveTest : public testing::TestWithParam<Hooks> {
           if ((s.flags[i] & WEFT_FLAG_OPEN) != 0) continue;
           rows_++;
           EXPECT_LE(s.start_ns[i], s.end_ns[i]);
-          seen_[{s.processes->pid[s.process[i]], s.kind[i]}].push_back(
-              {s.wire_id[i], s.flags[i], std::string(batch->spans.Text(s.operation[i]))});
+          Seen row{s.wire_id[i], s.flags[i], std::string(batch->spans.Text(s.operation[i])), {}};
+          if (s.token_offset != nullptr)
+            row.tokens = {s.token + s.token_offset[i], s.token + s.token_offset[i + 1]};
+          seen_[{s.processes->pid[s.process[i]], s.kind[i]}].push_back(std::move(row));
         }
       }
       EXPECT_TRUE(expected == 1 || last) << "partition " << p;
@@ -96,6 +99,7 @@ class EbpfLiveTest : public testing::TestWithParam<Hooks> {
   void ExpectBothEnds(uint32_t server, uint32_t client, size_t exchanges,
                       size_t new_connections = 1) {
     std::set<uint64_t> ids[2];
+    std::map<uint64_t, std::multiset<uint32_t>> tokens[2];
     for (const auto& [end, pid, kind] :
          {std::tuple{0, server, WEFT_KIND_SERVER}, std::tuple{1, client, WEFT_KIND_CLIENT}}) {
       const auto& rows = seen_[{pid, static_cast<uint8_t>(kind)}];
@@ -103,6 +107,7 @@ class EbpfLiveTest : public testing::TestWithParam<Hooks> {
       size_t fresh = 0;
       for (const Seen& row : rows) {
         ids[end].insert(row.wire_id);
+        tokens[end][row.wire_id] = row.tokens;
         EXPECT_EQ(row.flags & (WEFT_FLAG_INCOMPLETE | WEFT_FLAG_PROVISIONAL), 0u);
         fresh += (row.flags & WEFT_FLAG_NEW_CONNECTION) != 0;
       }
@@ -110,6 +115,7 @@ class EbpfLiveTest : public testing::TestWithParam<Hooks> {
     }
     EXPECT_EQ(ids[0].size(), exchanges);
     EXPECT_EQ(ids[0], ids[1]);
+    EXPECT_EQ(tokens[0], tokens[1]);
   }
 
   SystemClock clock_;

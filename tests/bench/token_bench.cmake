@@ -1,0 +1,6 @@
+if(TARGET weft_ebpf AND TARGET weft_accuracy_replay AND TARGET weft_replay)
+  add_executable(token_bench ${CMAKE_CURRENT_LIST_DIR}/token_bench.cc)
+  target_link_libraries(token_bench PRIVATE weft_options weft_ebpf weft_accuracy_replay weft_replay)
+  target_compile_definitions(token_bench PRIVATE WEFT_PLUGIN_DIR="${CMAKE_BINARY_DIR}/plugins")
+  add_dependencies(token_bench weft-correlator-token)
+endif()

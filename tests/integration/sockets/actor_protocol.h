@@ -17,7 +17,7 @@ enum actor_operation {
   ACTOR_END,      // the lane ends; lane 0: the process
   ACTOR_THREAD,   // a new thread serves lane `other`
   ACTOR_FORK,     // a child serves lane `other`; result: its pid
-  ACTOR_NETWORK,  // a new network namespace with loopback and fast open
+  ACTOR_NETWORK,  // a new network namespace with loopback and fast open; text: its optmem_max
   ACTOR_LISTEN,   // result: fd; port or name; text: a Unix name to use, else one is made up
   ACTOR_SOCKET,   // result: fd
   ACTOR_CONNECT,  // fd to port or name (text); other: local port of IPv4, or 0

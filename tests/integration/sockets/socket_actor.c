@@ -47,7 +47,14 @@ static int64_t start_child(int lane) {
   return pid;
 }
 
-static int64_t new_network(void) {
+static int write_setting(const char* path, const char* value) {
+  const int fd = open(path, O_WRONLY);
+  const ssize_t n = write(fd, value, strlen(value));
+  close(fd);
+  return n > 0;
+}
+
+static int64_t new_network(const struct actor_command* c) {
   if (unshare(CLONE_NEWNET) != 0) return -1;
   const int fd = socket(AF_INET, SOCK_DGRAM, 0);
   struct ifreq lo = {.ifr_flags = IFF_UP};
@@ -55,10 +62,9 @@ static int64_t new_network(void) {
   const int up = ioctl(fd, SIOCSIFFLAGS, &lo);
   close(fd);
   // Fast open at both ends, and without a cookie from an earlier connection.
-  const int sysctl = open("/proc/sys/net/ipv4/tcp_fastopen", O_WRONLY);
-  const ssize_t wrote = write(sysctl, "519", 3);
-  close(sysctl);
-  return up == 0 && wrote == 3 ? 0 : -1;
+  const int opens = write_setting("/proc/sys/net/ipv4/tcp_fastopen", "519");
+  const int limited = c->text_bytes == 0 || write_setting("/proc/sys/net/core/optmem_max", c->text);
+  return up == 0 && opens && limited ? 0 : -1;
 }
 
 static int64_t listen_on(const struct actor_command* c, struct actor_reply* reply) {
@@ -191,7 +197,7 @@ static int64_t perform(struct actor_command* c, struct actor_reply* reply) {
     case ACTOR_END: return 0;
     case ACTOR_THREAD: return start_thread(c->other);
     case ACTOR_FORK: return start_child(c->other);
-    case ACTOR_NETWORK: return new_network();
+    case ACTOR_NETWORK: return new_network(c);
     case ACTOR_LISTEN: return listen_on(c, reply);
     case ACTOR_SOCKET: return socket((int)c->family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     case ACTOR_CONNECT: return connect_to(c, reply);

@@ -1,6 +1,8 @@
 // How streams begin and end: data in the SYN, data with the FIN, and what looks like data of the
 // stream and is not.
 
+#include <string_view>
+
 #include <gtest/gtest.h>
 #include <linux/net_tstamp.h>
 #include <netinet/in.h>
@@ -110,6 +112,33 @@ TEST_P(StreamEnds, BeginInTheSynWithFastOpen) {
   link.server_port = listening_.port;
   ExpectAsLogged(link);
   ExpectLedger();
+}
+
+// The kernel gives no memory for the connection's state.
+TEST_P(StreamEnds, WithoutMemoryForTheirStateAreCounted) {
+  if (GetParam().name != "SocketLayer") GTEST_SKIP() << "its table has room for 262144 sockets";
+  actor_command network = Move(CALL_WRITE, -1, 0, 0, 0);
+  network.operation = ACTOR_NETWORK;
+  network.text_bytes = static_cast<uint32_t>(std::string_view("64").copy(network.text, 8));
+  if (client_.Do(network).result != 0) GTEST_SKIP() << "optmem_max is not a namespace's here";
+  listening_ = client_.Listen(kIpv4);
+  client_.Fork(1);
+  TraceListening();
+  const auto before = capture_->Counts();
+  Link link;
+  link.client_fd = client_.Socket(kIpv4);
+  client_.Connect(link.client_fd, kIpv4, listening_);
+  link.server_fd = client_.Accept(listening_.fd, 1);
+  constexpr uint64_t kCalls = 20;
+  for (uint64_t i = 0; i < kCalls; i++) {
+    Send(link, 100);
+    EXPECT_EQ(client_.Must(Move(CALL_READ, link.server_fd, 4096, 1, i * 100), 1), 100);
+  }
+  EXPECT_TRUE(Captured().empty());
+  ExpectLedger();
+  const auto after = capture_->Counts();
+  ASSERT_TRUE(before.has_value() && after.has_value());
+  EXPECT_EQ(after->stats.map_full - before->stats.map_full, 2 * kCalls);
 }
 
 INSTANTIATE_TEST_SUITE_P(Families, StreamEnds, testing::ValuesIn(HookFamilies()), FamilyName);

@@ -228,8 +228,16 @@ static __always_inline void weft_reserve(struct bpf_sock_ops *ctx, struct weft_o
 	if (!sk)
 		return;
 	state = bpf_sk_storage_get(&writing, sk, 0, 0);
-	if (!state)	/* the flag is another program's */
-		return;
+	if (!state) {
+		/* The flag is another program's. Or that of the agent before this one, which the
+		 * connection outlived: it takes part if it has sent nothing but its SYN so far. */
+		if (ctx->bytes_acked != 1)
+			return;
+		weft_connected(ctx, st);
+		state = bpf_sk_storage_get(&writing, sk, 0, 0);
+		if (!state)
+			return;
+	}
 	if (state->carried && (__s32)(ctx->snd_una - state->first_seq) > 0) {
 		peer = weft_remote_of(ctx);
 		bpf_map_delete_elem(&refusing, &peer);

@@ -95,6 +95,7 @@ Joined WireTest::Trace(ebpf::TcpOptionPeers peers) {
   auto source = ebpf::EbpfSource::Start(Config(peers), *transport_, clock_, *metrics_, *logger_);
   EXPECT_TRUE(source.has_value()) << source.error().message;
   if (!source.has_value()) return joined;
+  if (before_requests_) before_requests_();
   for (const auto& program : programs_) program->Go();
   if (!programs_.empty()) {
     EXPECT_EQ(programs_.back()->Wait(), 0);

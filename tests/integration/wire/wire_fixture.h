@@ -5,6 +5,7 @@
 // one; what it published goes through stage 1. For the tests in this folder only.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -50,6 +51,8 @@ class WireTest : public testing::Test {
   void AddProgram(const Namespace& in, const std::vector<std::string>& command);
   // The connections are made, and the first half of the requests, before the agent starts.
   void ConnectBefore() { connect_before_ = true; }
+  // Runs when the agent has started, before any further request.
+  void BeforeRequests(std::function<void()> action) { before_requests_ = std::move(action); }
   // By default as the agent chooses.
   void HookInto(ebpf::Hooks hooks) { hooks_ = hooks; }
   Joined Trace(ebpf::TcpOptionPeers peers);
@@ -80,6 +83,7 @@ class WireTest : public testing::Test {
   TestCgroup cgroup_;
   std::vector<Talk> talks_;
   std::vector<std::unique_ptr<TracedProcess>> programs_;
+  std::function<void()> before_requests_;
   bool connect_before_ = false;
   ebpf::Hooks hooks_ = ebpf::Hooks::kAuto;
 };

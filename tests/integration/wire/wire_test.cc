@@ -145,6 +145,24 @@ TEST_F(CableTest, TwoAgentsOnOneHostDoNotDisturbEachOther) {
   }
 }
 
+// As those of a pool that waits for work.
+TEST_F(CableTest, ConnectionsThatSaidNothingYetKeepTheOptionWhenTheAgentIsReplaced) {
+  const SystemClock clock;
+  Metrics metrics;
+  const auto logger = StderrLogger(LogLevel::kWarn);
+  transport::MemoryTransport transport({.partitions = 1}, clock, metrics);
+  ConnectBefore();
+  AddTalk(a_, b_, {.address = "10.77.1.2", .connections = 10, .requests = 1});
+  auto first =
+      ebpf::EbpfSource::Start(Config(TcpOptionPeers::kAll), transport, clock, metrics, *logger);
+  ASSERT_TRUE(first.has_value()) << first.error().message;
+  BeforeRequests([&] { EXPECT_TRUE((*first)->Stop().has_value()); });
+  const Joined joined = Trace(TcpOptionPeers::kAll);
+  ExpectJoined(joined, 10);
+  EXPECT_EQ(joined.with_option, 10u);
+  EXPECT_EQ(metrics.Get("kernel.option_told").Get(), 0u);
+}
+
 TEST_F(CableTest, ThePathOfNetemLosesAndReorders) {
   const std::string refused =
       Shell("ip netns exec " + a_.name() +

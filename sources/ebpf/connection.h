@@ -81,8 +81,10 @@ class Connection final : private ExchangeSink {
 
   // 0: not known before the response comes (the request was pipelined).
   uint64_t WireIdOf(const Exchange& exchange) const;
-  // The request's id after the connection's TCP option; 0: none.
+  // The request's id after the connection's TCP option; 0: none. Several slices of what is not
+  // understood may begin at one position of the requests: they have their wire ids only.
   uint64_t OptionIdOf(const Exchange& exchange) const {
+    if (exchange.wire_id != 0) return 0;
     return option_.IdOf(exchange.request_direction, exchange.request.begin);
   }
   void SetOption(const ConnectionOption& option) { option_ = option; }

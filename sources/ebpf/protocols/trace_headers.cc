@@ -1,19 +1,31 @@
 #include "sources/ebpf/protocols/trace_headers.h"
 
+#include <array>
+
 #include "sources/ebpf/protocols/ascii.h"
 
 namespace weft::ebpf {
 namespace {
 
+constexpr uint8_t kNoDigit = 16;
+constexpr std::array<uint8_t, 256> kDigits = [] {
+  std::array<uint8_t, 256> values{};
+  values.fill(kNoDigit);
+  for (uint8_t i = 0; i < 16; ++i) values[static_cast<uint8_t>("0123456789abcdef"[i])] = i;
+  return values;
+}();
+
 // Both specifications allow lower-case hex digits only.
 bool ParseHex(std::string_view digits, uint64_t* out) {
   uint64_t value = 0;
-  for (char c : digits) {
-    if (!IsDigit(c) && !(c >= 'a' && c <= 'f')) return false;
-    value = value << 4 | static_cast<uint64_t>(HexValue(c));
+  uint8_t all = 0;
+  for (const char c : digits) {
+    const uint8_t digit = kDigits[static_cast<uint8_t>(c)];
+    all = static_cast<uint8_t>(all | digit);
+    value = value << 4 | (digit & 15u);
   }
   *out = value;
-  return true;
+  return (all & kNoDigit) == 0;
 }
 
 bool ParseTraceId(std::string_view digits, TraceContext* out) {

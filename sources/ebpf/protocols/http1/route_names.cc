@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "engine/api/plugin_abi.h"
 #include "engine/base/hash.h"
@@ -31,11 +32,19 @@ std::string_view RouteNames::NameOf(uint32_t pid, std::string_view method, std::
     Make(pid, method, path, &other_);
     return other_;
   }
-  Slot& slot = slots_[QuickHash(path, pid + method.size() * 0x10000) % kSlots];
-  const std::string_view key = slot.key;
-  if (slot.pid == pid && key.size() == method.size() + 1 + path.size() && key.starts_with(method) &&
-      key.ends_with(path) && !slot.name.empty())
-    return slot.name;
+  // Two places for each path; what is found moves to the first, what is new takes the second.
+  Slot* const pair = &slots_[QuickHash(path, pid + method.size() * 0x10000) % (kSlots / 2) * 2];
+  const auto is = [&](const Slot& slot) {
+    const std::string_view key = slot.key;
+    return slot.pid == pid && key.size() == method.size() + 1 + path.size() &&
+           key.starts_with(method) && key.ends_with(path);
+  };
+  if (is(pair[0])) return pair[0].name;
+  if (is(pair[1])) {
+    std::swap(pair[0], pair[1]);
+    return pair[0].name;
+  }
+  Slot& slot = pair[1];
   slot.pid = pid;
   slot.key.assign(method).append(" ").append(path);
   Make(pid, method, path, &slot.name);

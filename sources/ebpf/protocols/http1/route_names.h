@@ -23,7 +23,7 @@ class RouteNames {
   std::string_view NameOf(uint32_t pid, std::string_view method, std::string_view path);
 
  private:
-  static constexpr size_t kSlots = 1024;
+  static constexpr size_t kSlots = 2048;
   static constexpr size_t kMaxPath = 128;  // longer ones are not remembered
   struct Slot {
     uint32_t pid = 0;

@@ -17,6 +17,14 @@ uint32_t QueueOrder::KeyOf(Outcome outcome, Label a, Label b) {
 }
 
 float QueueOrder::OvertakeFactor(Outcome outcome, Label a, Label b) const {
+  const uint32_t key = KeyOf(outcome, a, b);
+  Known& known = known_[Mix(key) % known_.size()];
+  if (known.key != key || known.change != change_)
+    known = {key, change_, FindFactor(outcome, a, b)};
+  return known.factor;
+}
+
+float QueueOrder::FindFactor(Outcome outcome, Label a, Label b) const {
   if (a == b) return FactorOf(KeyOf(outcome, a, a), kStart);
   const float within = std::max(FactorOf(KeyOf(outcome, a, a), kStartBetween),
                                 FactorOf(KeyOf(outcome, b, b), kStartBetween));
@@ -36,6 +44,7 @@ void QueueOrder::Add(Outcome outcome, Label a, Label b, bool overtook, float exp
   const uint32_t key = KeyOf(outcome, a, b);
   if (seen.size() >= kMaxPairs && !seen.contains(key)) return;
   Seen& s = seen[key];
+  ++change_;
   (overtook ? s.overtook : s.in_order) += 1;
   s.expected_overtook += expected_overtook;
   s.expected_in_order += 1 - expected_overtook;
@@ -45,6 +54,7 @@ void QueueOrder::Add(Outcome outcome, Label a, Label b, bool overtook, float exp
 
 void QueueOrder::Fade(float factor) {
   continuity.Scale(factor);
+  ++change_;
   for (auto& [key, s] : seen)
     for (float* f : {&s.overtook, &s.in_order, &s.expected_overtook, &s.expected_in_order})
       *f *= factor;

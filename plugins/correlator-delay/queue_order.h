@@ -8,6 +8,7 @@
 // where nothing but the hazards told them apart, decisions teach nothing but the hazards.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <unordered_map>
 
@@ -34,7 +35,17 @@ struct QueueOrder {
   static constexpr size_t kMaxPairs = 2048;
 
  private:
+  // Every hypothesis about one event asks for the same few factors.
+  struct Known {
+    uint32_t key = UINT32_MAX, change = 0;
+    float factor = 1;
+  };
+
   float FactorOf(uint32_t key, float start) const;
+  float FindFactor(Outcome outcome, Label a, Label b) const;
+
+  uint32_t change_ = 0;  // how often `seen` has changed
+  mutable std::array<Known, 256> known_{};
 };
 
 }  // namespace weft::plugins::delay

@@ -96,6 +96,9 @@ def judge_run(verdict, folder):
     sums = reconcile(ledger)
     verdict.ledger = "holds" if sums["unexplained"] == 0 and sums["lost"] == 0 else str(sums)
     verdict.expect(verdict.ledger == "holds", f"the ledger does not hold: {sums}")
+    given, received = (ledger.get(f"kernel.option_{name}", 0) for name in ("acknowledged", "received"))
+    verdict.expect(0 < given <= received,
+                   f"of the connections {given} were given the TCP option and {received} have it")
     for problem in check_store(database):
         verdict.expect(False, f"store: {problem}")
     with sqlite3.connect(database) as connection:
@@ -134,6 +137,7 @@ def judge_doctor(verdict, folder, machine):
     lockdown = checks["lockdown"]["detail"]
     if machine == "lockdown":
         verdict.expect(lockdown.startswith("integrity"), f"doctor does not see the lockdown: {lockdown}")
+    verdict.expect(checks["TCP option"]["state"] == "ok", f"TCP option: {checks['TCP option']['detail']}")
     mounted = "not mounted" not in checks["cgroup2"]["detail"]
     verdict.expect(mounted == (phase != "bare"), f"doctor on cgroup2: {checks['cgroup2']['detail']}")
 

@@ -175,8 +175,9 @@ static __always_inline bool weft_emit_data(struct weft_stats *st, struct weft_so
 	return true;
 }
 
-static __always_inline void weft_emit_control(struct weft_stats *st, __u8 type, __u32 pid,
-					      __u64 cookie)
+/* NULL, and counted, when the ring is full. */
+static __always_inline struct weft_control *weft_control_of(struct weft_stats *st, __u8 type,
+							    __u32 pid, __u64 cookie)
 {
 	struct weft_control *c;
 
@@ -184,14 +185,23 @@ static __always_inline void weft_emit_control(struct weft_stats *st, __u8 type, 
 	c = bpf_ringbuf_reserve(&control_ring, sizeof(*c), 0);
 	if (!c) {
 		st->control_ring_full++;
-		return;
+		return 0;
 	}
+	__builtin_memset(c, 0, sizeof(*c));
 	c->time_ns = bpf_ktime_get_ns();
 	c->cookie = cookie;
 	c->pid = pid;
 	c->type = type;
-	__builtin_memset(c->pad, 0, sizeof(c->pad));
-	__builtin_memset(c->comm, 0, sizeof(c->comm));
+	return c;
+}
+
+static __always_inline void weft_emit_control(struct weft_stats *st, __u8 type, __u32 pid,
+					      __u64 cookie)
+{
+	struct weft_control *c = weft_control_of(st, type, pid, cookie);
+
+	if (!c)
+		return;
 	/* A short-lived program is gone before its /proc can be read. */
 	if (type == WEFT_RECORD_EXEC)
 		bpf_get_current_comm(c->comm, sizeof(c->comm));

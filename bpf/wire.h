@@ -100,8 +100,15 @@ struct weft_control {
 	__weft_u64 cookie;	/* close */
 	__weft_u32 pid;		/* exec, exit; of a close: whoever ran */
 	__weft_u8 type;		/* weft_record_type */
-	__weft_u8 pad[3];
-	char comm[16];		/* exec: the new name, zero terminated */
+	__weft_u8 ends_known;	/* close: sent and received are filled in */
+	__weft_u8 pad[2];
+	union {
+		char comm[16];	/* exec: the new name, zero terminated */
+		struct {
+			__weft_u32 sent;	/* close: where the two streams end */
+			__weft_u32 received;
+		};
+	};
 };
 
 /* The two ends of a connection of the agent's own process; key of `own_connections`, which both sides

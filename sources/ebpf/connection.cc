@@ -114,6 +114,22 @@ void Connection::OnClose(int64_t time_ns) {
   if (activity_ && activity_->open()) TakeActivity();
 }
 
+void Connection::SetEnds(uint32_t sent, uint32_t received) {
+  ends_[Index(Direction::kSent)] = sent;
+  ends_[Index(Direction::kReceived)] = received;
+  ends_known_ = true;
+}
+
+uint64_t Connection::TailGap() const {
+  uint64_t gap = 0;
+  for (size_t i = 0; ends_known_ && i < 2; i++) {
+    if (!streams_[i].started()) continue;
+    const auto left = static_cast<int32_t>(ends_[i] - static_cast<uint32_t>(streams_[i].next()));
+    if (left > 0) gap += static_cast<uint64_t>(left);
+  }
+  return gap;
+}
+
 uint64_t Connection::WireIdOf(const Exchange& exchange) const {
   if (exchange.wire_id != 0) return exchange.wire_id;
   const auto request = static_cast<uint32_t>(exchange.request.begin);

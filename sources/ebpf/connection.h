@@ -49,6 +49,10 @@ class Connection final : private ExchangeSink {
   };
   Fed OnData(const weft_data& record, std::string_view payload);
   void OnClose(int64_t time_ns);
+  // Where the streams ended: sequence numbers.
+  void SetEnds(uint32_t sent, uint32_t received);
+  // Bytes at the ends of both streams that no record has carried so far; 0 without SetEnds.
+  uint64_t TailGap() const;
 
   // The socket cookie mixed with the boot id.
   uint64_t id() const { return id_; }
@@ -125,6 +129,8 @@ class Connection final : private ExchangeSink {
   weft_connection wire_;
   std::string local_address_, remote_address_, remote_endpoint_;
   Stream streams_[2];  // by Direction
+  uint32_t ends_[2] = {};
+  bool ends_known_ = false;
   Expectation expected_[2][kExpectations];
   ConnectionOption option_;
   std::unique_ptr<Conversation> conversation_;

@@ -151,10 +151,11 @@ void ExchangeTracker::Announce(Connection& connection, int64_t now_ns) {
 }
 
 void ExchangeTracker::Sweep(int64_t now_ns) {
-  for (const Closing& closing : closing_) {
+  for (const weft_control& closing : closing_) {
     const auto it = connections_.find(closing.cookie);
     if (it == connections_.end()) continue;
     it->second->OnClose(static_cast<int64_t>(closing.time_ns));
+    if (closing.ends_known != 0) it->second->SetEnds(closing.sent, closing.received);
     closed_.push_back(closing.cookie);
   }
   closing_.clear();
@@ -188,6 +189,7 @@ void ExchangeTracker::ForgetIdle(int64_t now_ns) {
     const auto it = connections_.find(cookie);
     if (it == connections_.end()) return true;
     if (!forgettable(*it->second, kKeepClosedNs)) return false;
+    gap_bytes_.Add(it->second->TailGap());
     connections_.erase(it);
     return true;
   });
@@ -228,6 +230,7 @@ void ExchangeTracker::Finish(int64_t now_ns) {
   for (Connection* connection : active_) connection->OnClose(now_ns);
   finish_ns_ = 0;
   active_.clear();
+  for (const auto& [cookie, connection] : connections_) gap_bytes_.Add(connection->TailGap());
 }
 
 }  // namespace weft::ebpf

@@ -51,7 +51,7 @@ class ExchangeTracker final : private ConnectionSink {
   void OnOption(const weft_option& record);
   // A close is applied by the next Sweep: data records that were written before it may still be in
   // the other ring.
-  void OnClose(const weft_control& record) { closing_.push_back({record.cookie, record.time_ns}); }
+  void OnClose(const weft_control& record) { closing_.push_back(record); }
 
   // Requires: every record from before the OnClose calls so far has been given to OnData.
   void Sweep(int64_t now_ns);
@@ -65,9 +65,6 @@ class ExchangeTracker final : private ConnectionSink {
   size_t connections() const { return connections_.size(); }
 
  private:
-  struct Closing {
-    uint64_t cookie, time_ns;
-  };
   void OnClosed(Connection& connection, const Exchange& exchange) override;
   void OnActivity(Connection& connection, const Exchange& slice) override;
   // False where the second's rows are used up.
@@ -87,7 +84,7 @@ class ExchangeTracker final : private ConnectionSink {
   Metrics& metrics_;
   std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections_;  // by cookie
   std::vector<Connection*> active_;  // with something not handed out yet
-  std::vector<Closing> closing_;
+  std::vector<weft_control> closing_;
   WaitingOptions waiting_options_;
   std::vector<uint64_t> closed_;  // cookies, oldest first; kept for late records of theirs
   int64_t next_forget_ns_ = 0;

@@ -135,7 +135,12 @@ uint16_t Actor::Connect(int fd, const SocketKind& kind, const Listening& to, uin
   command.other = local_port;
   command.text_bytes = static_cast<uint32_t>(to.name.size());
   memcpy(command.text, to.name.data(), to.name.size());
-  const actor_reply reply = Do(command);
+  actor_reply reply = Do(command);
+  if (reply.result < 0 && reply.error == EADDRINUSE && local_port != 0) {
+    // Another program has taken the port meanwhile.
+    command.other = 0;
+    reply = Do(command);
+  }
   EXPECT_EQ(reply.result, 0) << "connect: " << strerror(reply.error);
   return static_cast<uint16_t>(reply.port);
 }

@@ -40,7 +40,7 @@ class Actor {
   // `window` != 0: receive buffer of the connections.
   Listening Listen(const SocketKind& kind, uint32_t window = 0, bool fast_open = false);
   int Socket(const SocketKind& kind);
-  // From `local_port`, where it is not 0. Returns the local port.
+  // From `local_port`, where it is not 0 and still free. Returns the local port.
   uint16_t Connect(int fd, const SocketKind& kind, const Listening& to, uint16_t local_port = 0);
   int Accept(int listener, int lane = 0);
   void Close(int fd, int lane = 0);

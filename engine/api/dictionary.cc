@@ -27,15 +27,19 @@ uint32_t HashBytes(std::string_view text) {
     h ^= h >> 29;
   }
   uint64_t word = 0;
-  for (size_t i = 0; i < left; ++i)
-    word |= static_cast<uint64_t>(static_cast<unsigned char>(at[i])) << (8 * i);
+  if (left != 0 && text.size() >= 8) {  // the last eight bytes: some of them once more
+    std::memcpy(&word, text.data() + text.size() - 8, 8);
+  } else {
+    for (size_t i = 0; i < left; ++i)
+      word |= static_cast<uint64_t>(static_cast<unsigned char>(at[i])) << (8 * i);
+  }
   return static_cast<uint32_t>(Mix64(h ^ word) >> 32);
 }
 
 // Empties the slots for a batch that will be about as large as the last one.
 void ClearSlots(std::vector<DictionarySlot>& slots, size_t entries) {
   size_t wanted = slots.size();
-  while (wanted > kFirstSlots && wanted > entries * 8) wanted /= 2;
+  while (wanted > kFirstSlots && wanted > entries * 64) wanted /= 2;
   slots.assign(std::max(wanted, kFirstSlots), {});
 }
 
@@ -54,10 +58,16 @@ void GrowSlots(std::vector<DictionarySlot>& slots) {
 }  // namespace
 
 void Dictionary::Clear() {
-  const size_t entries = offset_.empty() ? 0 : size();
   bytes_.clear();
   offset_.assign({0, 0});  // entry 0: ""
-  ClearSlots(slots_, entries);
+  ClearSlots(slots_, interned_);
+  interned_ = 0;
+}
+
+uint32_t Dictionary::Append(std::string_view text) {
+  bytes_.append(text);
+  offset_.push_back(static_cast<uint32_t>(bytes_.size()));
+  return size() - 1;
 }
 
 uint32_t Dictionary::Intern(std::string_view text) {
@@ -68,11 +78,9 @@ uint32_t Dictionary::Intern(std::string_view text) {
   for (; slots_[slot].entry != 0; slot = (slot + 1) & mask)
     if (slots_[slot].hash == hash && Text(slots_[slot].entry - 1) == text)
       return slots_[slot].entry - 1;
-  const uint32_t index = size();
-  bytes_.append(text);
-  offset_.push_back(static_cast<uint32_t>(bytes_.size()));
+  const uint32_t index = Append(text);
   slots_[slot] = {hash, index + 1};
-  if (size() * 2 > slots_.size()) Grow();
+  if (++interned_ * 2 > slots_.size()) Grow();
   return index;
 }
 
@@ -84,14 +92,22 @@ size_t Dictionary::MemoryBytes() const {
 }
 
 void PairTable::Clear() {
-  ClearSlots(slots_, size());
+  ClearSlots(slots_, interned_);
+  interned_ = 0;
   key.clear();
   type.clear();
   value.clear();
 }
 
+uint32_t PairTable::Append(uint32_t k, uint8_t t, uint64_t v) {
+  key.push_back(k);
+  type.push_back(t);
+  value.push_back(v);
+  return size() - 1;
+}
+
 uint32_t PairTable::Intern(uint32_t k, uint8_t t, uint64_t v) {
-  if (size() * 2 >= slots_.size()) Grow();
+  if (interned_ * 2 >= slots_.size()) Grow();
   const size_t mask = slots_.size() - 1;
   const uint32_t hash = HashPair(k, t, v);
   size_t slot = hash & mask;
@@ -99,11 +115,10 @@ uint32_t PairTable::Intern(uint32_t k, uint8_t t, uint64_t v) {
     const uint32_t i = slots_[slot].entry - 1;
     if (slots_[slot].hash == hash && key[i] == k && value[i] == v && type[i] == t) return i;
   }
-  key.push_back(k);
-  type.push_back(t);
-  value.push_back(v);
-  slots_[slot] = {hash, size()};
-  return size() - 1;
+  const uint32_t index = Append(k, t, v);
+  slots_[slot] = {hash, index + 1};
+  ++interned_;
+  return index;
 }
 
 void PairTable::Grow() { GrowSlots(slots_); }

@@ -26,6 +26,9 @@ class Dictionary {
   // The index of `text`, added if new. At most 4 GiB of text and 2^32 - 2 entries.
   uint32_t Intern(std::string_view text);
 
+  // A new entry, without a look whether the text is there already; Intern will not find it.
+  uint32_t Append(std::string_view text);
+
   std::string_view Text(uint32_t index) const {
     return {bytes_.data() + offset_[index], offset_[index + 1] - offset_[index]};
   }
@@ -43,12 +46,14 @@ class Dictionary {
   std::string bytes_;
   std::vector<uint32_t> offset_;
   std::vector<DictionarySlot> slots_;
+  size_t interned_ = 0;
 };
 
 // The same for attribute pairs (key, type, value); no reserved entry.
 class PairTable {
  public:
   uint32_t Intern(uint32_t key, uint8_t type, uint64_t value);
+  uint32_t Append(uint32_t key, uint8_t type, uint64_t value);
   void Clear();
   uint32_t size() const { return static_cast<uint32_t>(key.size()); }
 
@@ -59,6 +64,7 @@ class PairTable {
  private:
   void Grow();
   std::vector<DictionarySlot> slots_;
+  size_t interned_ = 0;
 };
 
 inline std::string_view View(weft_str s) { return {s.data, s.size}; }

@@ -82,6 +82,14 @@ class Voices {
     io_->evidence[io_->n++] = evidence;
   }
 
+  // The list with room for n more, for those who write many at once: fill the four arrays from
+  // list.n on, then set list.n.
+  weft_candidates& Room(size_t n) {
+    if (io_->capacity - io_->n < n && io_->grow(io_, io_->n + static_cast<uint32_t>(n)) != WEFT_OK)
+      throw std::bad_alloc();
+    return *io_;
+  }
+
   // What earlier correlators of the chain said: entries [0, earlier()) of list().
   uint32_t earlier() const { return begin_; }
   const weft_candidates& list() const { return *io_; }

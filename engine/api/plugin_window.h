@@ -39,32 +39,48 @@ class OpenRequests {
   template <class F>
   void ForEachCall(const weft_spans& w, F&& f) {
     open_.clear();
+    end_.clear();
+    next_end_ = INT64_MAX;
     for (uint32_t row = 0; row < w.n;) {
       // Requests that begin in the same nanosecond as a call count as open whatever the row order.
       uint32_t end = row;
-      while (end < w.n && w.start_ns[end] == w.start_ns[row]) {
-        if (IsServer(w, end)) open_.push_back(end);
-        ++end;
-      }
-      bool swept = false;
+      for (; end < w.n && w.start_ns[end] == w.start_ns[row]; ++end)
+        if (IsServer(w, end)) Open(w, end);
       for (; row < end; ++row) {
         if (!IsClient(w, row)) continue;
-        if (!swept) Sweep(w, w.start_ns[row]);
-        swept = true;
-        f(row, open_);
+        if (next_end_ < w.start_ns[row]) Sweep(w.start_ns[row]);
+        f(row, static_cast<const std::vector<uint32_t>&>(open_));
       }
     }
   }
 
  private:
-  void Sweep(const weft_spans& w, int64_t now) {
+  void Open(const weft_spans& w, uint32_t row) {
+    const int64_t end = w.end_ns[row] == 0 ? INT64_MAX : w.end_ns[row];
+    open_.push_back(row);
+    end_.push_back(end);
+    if (end < next_end_) next_end_ = end;
+  }
+  // Without a branch on what the data say: which of them has ended cannot be foreseen.
+  void Sweep(int64_t now) {
     size_t kept = 0;
-    for (const uint32_t row : open_)
-      if (w.end_ns[row] == 0 || w.end_ns[row] >= now) open_[kept++] = row;
+    int64_t next = INT64_MAX;
+    for (size_t i = 0; i < open_.size(); ++i) {
+      const int64_t end = end_[i];
+      open_[kept] = open_[i];
+      end_[kept] = end;
+      kept += end >= now;
+      const int64_t candidate = end >= now ? end : INT64_MAX;
+      next = candidate < next ? candidate : next;
+    }
     open_.resize(kept);
+    end_.resize(kept);
+    next_end_ = next;
   }
 
   std::vector<uint32_t> open_;
+  std::vector<int64_t> end_;  // of each of them; INT64_MAX while open
+  int64_t next_end_ = INT64_MAX;
 };
 
 }  // namespace weft::sdk

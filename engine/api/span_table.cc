@@ -198,31 +198,35 @@ SpanView SpanTable::View() const {
   return view;
 }
 
-RowCopier::RowCopier(const weft_spans& from, SpanTable& to)
+RowCopier::RowCopier(const weft_spans& from, SpanTable& to, Repeats repeats)
     : from_(from),
       to_(to),
+      repeats_(repeats),
       string_map_(from.n_strings, WEFT_NONE),
       pair_map_(from.pairs ? from.pairs->n : 0, WEFT_NONE),
-      process_map_(from.processes ? from.processes->n : 0, WEFT_NONE) {}
-
-uint32_t RowCopier::MapString(uint32_t index) {
-  if (index == 0) return 0;
-  uint32_t& mapped = string_map_[index];
-  if (mapped == WEFT_NONE)
-    mapped = to_.strings.Intern(view_ != nullptr ? view_->Text(index) : View(from_.strings[index]));
-  return mapped;
+      process_map_(from.processes ? from.processes->n : 0, WEFT_NONE) {
+  if (!string_map_.empty()) string_map_[0] = 0;
 }
 
-uint32_t RowCopier::MapPair(uint32_t index) {
-  uint32_t& mapped = pair_map_[index];
-  if (mapped == WEFT_NONE) {
-    const weft_pairs& p = *from_.pairs;
-    const uint64_t value = p.type[index] == WEFT_ATTR_STRING
-                               ? MapString(static_cast<uint32_t>(p.value[index]))
-                               : p.value[index];
-    mapped = to_.pairs.Intern(MapString(p.key[index]), p.type[index], value);
+uint32_t RowCopier::NewString(uint32_t index) {
+  return string_map_[index] = to_.strings.Intern(TextOf(index));
+}
+
+uint32_t RowCopier::NewPair(uint32_t index) {
+  const weft_pairs& p = *from_.pairs;
+  const uint32_t key = MapString(p.key[index]);
+  const uint8_t type = p.type[index];
+  uint64_t value = p.value[index];
+  if (repeats_ == Repeats::kOnce) {
+    if (type == WEFT_ATTR_STRING) value = MapString(static_cast<uint32_t>(value));
+    return pair_map_[index] = to_.pairs.Intern(key, type, value);
   }
-  return mapped;
+  if (type == WEFT_ATTR_STRING) {
+    uint32_t& text = string_map_[value];
+    if (text == WEFT_NONE) text = to_.strings.Append(TextOf(static_cast<uint32_t>(value)));
+    value = text;
+  }
+  return pair_map_[index] = to_.pairs.Append(key, type, value);
 }
 
 uint32_t RowCopier::MapProcess(uint32_t index) {
@@ -286,9 +290,13 @@ uint32_t RowCopier::AppendColumns(const uint32_t* rows, size_t n) {
 }
 
 void RowCopier::AppendLists(uint32_t row) {
-  if (from_.attr_offset)
-    for (uint32_t a = from_.attr_offset[row]; a < from_.attr_offset[row + 1]; ++a)
-      to_.attr.push_back(MapPair(from_.attr[a]));
+  if (from_.attr_offset) {
+    const uint32_t* const first = from_.attr + from_.attr_offset[row];
+    const size_t n = from_.attr_offset[row + 1] - from_.attr_offset[row];
+    const size_t at = to_.attr.size();
+    to_.attr.resize(at + n);
+    for (size_t i = 0; i < n; ++i) to_.attr[at + i] = MapPair(first[i]);
+  }
   to_.attr_offset.push_back(static_cast<uint32_t>(to_.attr.size()));
   if (from_.candidate_offset)
     for (uint32_t c = from_.candidate_offset[row]; c < from_.candidate_offset[row + 1]; ++c) {

@@ -128,13 +128,21 @@ class SpanTable {
   KnownKey keys_[kKeys];
 };
 
+// What a copier does with an attribute that the receiving table may have from another source.
+// kOnce: it is looked for, which costs a hash. kPerSource: it is stored once per source; for
+// copiers that move many rows of each.
+enum class Repeats : uint8_t { kOnce, kPerSource };
+
 // Copies rows from one view into a table, translating dictionary indices with a cache per source,
 // so that a row costs no hashing once its strings are known. Both must outlive the copier.
 class RowCopier {
  public:
-  RowCopier(const weft_spans& from, SpanTable& to);
+  RowCopier(const weft_spans& from, SpanTable& to, Repeats repeats = Repeats::kOnce);
   // The strings of `from` may have been released.
-  RowCopier(const SpanView& from, SpanTable& to) : RowCopier(from.spans(), to) { view_ = &from; }
+  RowCopier(const SpanView& from, SpanTable& to, Repeats repeats = Repeats::kOnce)
+      : RowCopier(from.spans(), to, repeats) {
+    view_ = &from;
+  }
   // Appends row `row` with all columns, attributes, candidates, truth and tokens; returns the new
   // row.
   uint32_t Copy(uint32_t row);
@@ -142,14 +150,27 @@ class RowCopier {
   // first new row; then AppendLists for each of them in order (attributes, candidates; no tokens).
   uint32_t AppendColumns(const uint32_t* rows, size_t n);
   void AppendLists(uint32_t row);
-  uint32_t MapString(uint32_t index);
-  uint32_t MapPair(uint32_t index);
+  uint32_t MapString(uint32_t index) {
+    const uint32_t mapped = string_map_[index];
+    return mapped != WEFT_NONE ? mapped : NewString(index);
+  }
+  uint32_t MapPair(uint32_t index) {
+    const uint32_t mapped = pair_map_[index];
+    return mapped != WEFT_NONE ? mapped : NewPair(index);
+  }
   uint32_t MapProcess(uint32_t index);
 
  private:
+  std::string_view TextOf(uint32_t index) const {
+    return view_ != nullptr ? view_->Text(index) : View(from_.strings[index]);
+  }
+  uint32_t NewString(uint32_t index);
+  uint32_t NewPair(uint32_t index);
+
   const weft_spans& from_;
   const SpanView* view_ = nullptr;
   SpanTable& to_;
+  const Repeats repeats_;
   std::vector<uint32_t> string_map_, pair_map_, process_map_;
 };
 

@@ -16,7 +16,8 @@
 namespace weft::stitch {
 
 struct OpenRow {
-  uint32_t row, age;
+  uint32_t row;
+  uint16_t age;
 };
 
 struct Agent {

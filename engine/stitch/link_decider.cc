@@ -1,144 +1,199 @@
 #include "engine/stitch/link_decider.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <limits>
 
 namespace weft::stitch {
 namespace {
+
+constexpr uint32_t kVoiced = 1u << 31;
+constexpr size_t kNowhere = SIZE_MAX;
 
 bool IsServer(const weft_spans& v, uint32_t row) {
   return v.kind[row] == WEFT_KIND_SERVER || v.kind[row] == WEFT_KIND_CONSUMER;
 }
 
-// Rows are ordered by (start, exchange), so an earlier row began no later.
-bool CouldCause(const weft_spans& v, uint32_t row, uint32_t child) {
-  return row < v.n && IsServer(v, row) && v.start_ns[row] <= v.start_ns[child] &&
-         (v.end_ns[row] == 0 || v.end_ns[row] >= v.start_ns[child]);
+bool IsFinite(float x) { return (std::bit_cast<uint32_t>(x) & 0x7f800000u) != 0x7f800000u; }
+
+bool Better(const WeighedCandidate& a, const WeighedCandidate& b) {
+  const bool fixed_a = a.evidence & WEFT_EVIDENCE_CONTEXT;
+  const bool fixed_b = b.evidence & WEFT_EVIDENCE_CONTEXT;
+  if (fixed_a != fixed_b) return fixed_a;
+  if (a.log_odds != b.log_odds) return a.log_odds > b.log_odds;
+  return a.row > b.row;
 }
+
+// The few best, in order.
+struct Leading {
+  WeighedCandidate at[LinkDecider::kMaxWeighed];
+  size_t n = 0;
+  void Add(const WeighedCandidate& c) {
+    size_t i = n < LinkDecider::kMaxWeighed ? n++ : n - 1;
+    for (; i > 0 && Better(c, at[i - 1]); --i) at[i] = at[i - 1];
+    at[i] = c;
+  }
+};
 
 }  // namespace
 
-void LinkDecider::SortVoices(const weft_spans& view, const weft_candidates& voices) {
-  first_voice_.assign(view.n, WEFT_NONE);
-  if (next_voice_.size() < voices.n) next_voice_.resize(voices.n);
-  for (uint32_t i = voices.n; i-- > 0;) {
+void LinkDecider::GroupVoices(const weft_spans& view, const weft_candidates& voices) {
+  first_run_.assign(view.n, WEFT_NONE);
+  runs_.clear();
+  for (uint32_t i = 0; i < voices.n;) {
     const uint32_t child = voices.child[i];
+    const uint32_t begin = i;
+    while (i < voices.n && voices.child[i] == child) ++i;
     if (child >= view.n || view.role[child] != WEFT_ROLE_DECIDE || IsServer(view, child)) {
-      ++ignored_;
-      continue;
+      ignored_ += i - begin;
+    } else {
+      runs_.push_back({begin, i, WEFT_NONE});
     }
-    next_voice_[i] = first_voice_[child];
-    first_voice_[child] = i;
   }
-  servers_.clear();
-  ends_.clear();
-  for (uint32_t row = 0; row < view.n; ++row) {
-    if (!IsServer(view, row)) continue;
-    servers_.push_back(row);
-    if (view.end_ns[row] != 0) ends_.push_back(view.end_ns[row]);
+  for (uint32_t r = static_cast<uint32_t>(runs_.size()); r-- > 0;) {
+    uint32_t& first = first_run_[voices.child[runs_[r].begin]];
+    runs_[r].next = first;
+    first = r;
   }
-  std::sort(ends_.begin(), ends_.end());
-  started_ = ended_ = 0;
-  if (slot_.size() < view.n) slot_.resize(view.n, 0);
+}
+
+void LinkDecider::Open(const weft_spans& view, uint32_t server) {
+  const int64_t end = view.end_ns[server] == 0 ? INT64_MAX : view.end_ns[server];
+  open_row_.push_back(server);
+  open_end_.push_back(end);
+  next_end_ = std::min(next_end_, end);
+  place_[server] = static_cast<uint32_t>(open_row_.size());
+}
+
+// Requests that had ended before `now` are no candidates any more.
+void LinkDecider::CloseBefore(int64_t now) {
+  if (next_end_ >= now) return;
+  size_t kept = 0;
+  next_end_ = INT64_MAX;
+  for (size_t k = 0; k < open_row_.size(); ++k) {
+    const uint32_t row = open_row_[k];
+    const int64_t end = open_end_[k];
+    const bool open = end >= now;
+    open_row_[kept] = row;
+    open_end_[kept] = end;
+    kept += open;
+    place_[row] = open ? static_cast<uint32_t>(kept) : 0;
+    next_end_ = open ? std::min(next_end_, end) : next_end_;
+  }
+  open_row_.resize(kept);
+  open_end_.resize(kept);
 }
 
 void LinkDecider::Decide(const weft_spans& view, const weft_candidates& voices) {
   decisions_.clear();
   weighed_.clear();
   ignored_ = 0;
-  SortVoices(view, voices);
-  for (uint32_t row = 0; row < view.n; ++row)
-    if (view.role[row] == WEFT_ROLE_DECIDE && !IsServer(view, row))
-      decisions_.push_back(DecideOne(view, voices, row));
+  GroupVoices(view, voices);
+  open_row_.clear();
+  open_end_.clear();
+  place_.assign(view.n, 0);
+  next_end_ = INT64_MAX;
+  for (uint32_t row = 0; row < view.n;) {
+    // A request that begins in the same nanosecond counts as open whatever the row order.
+    const int64_t now = view.start_ns[row];
+    uint32_t end = row;
+    for (; end < view.n && view.start_ns[end] == now; ++end)
+      if (IsServer(view, end)) Open(view, end);
+    for (; row < end; ++row) {
+      if (view.role[row] != WEFT_ROLE_DECIDE || IsServer(view, row)) continue;
+      CloseBefore(now);
+      decisions_.push_back(DecideOne(voices, row));
+    }
+  }
 }
 
-// How many servers had started, and how many had ended, when the child began.
-void LinkDecider::AdvanceTo(const weft_spans& view, uint32_t child) {
-  const int64_t t = view.start_ns[child];
-  while (started_ < servers_.size() && view.start_ns[servers_[started_]] <= t) ++started_;
-  while (ended_ < ends_.size() && ends_[ended_] < t) ++ended_;
+double LinkDecider::AddUp(const weft_candidates& voices, uint32_t child) {
+  total_.assign(open_row_.size(), 0);
+  said_.assign(open_row_.size(), 0);
+  double none = none_log_odds_;
+  uint32_t bits = 0;
+  for (uint32_t r = first_run_[child]; r != WEFT_NONE; r = runs_[r].next) {
+    for (uint32_t i = runs_[r].begin; i < runs_[r].end; ++i) {
+      const uint32_t row = voices.candidate[i];
+      const float says = voices.log_odds[i];
+      if (row == WEFT_NONE) {
+        none += says;
+        continue;
+      }
+      const uint32_t place = row < place_.size() ? place_[row] : 0;
+      if (place == 0 || !IsFinite(says)) {
+        ++ignored_;
+        continue;
+      }
+      total_[place - 1] += says;
+      said_[place - 1] |= voices.evidence[i] | kVoiced;
+      bits |= voices.evidence[i];
+    }
+  }
+  any_fixed_ = (bits & WEFT_EVIDENCE_CONTEXT) != 0;
+  return none;
 }
 
-// The latest started candidate that no voice has named: it has the total 0.
-uint32_t LinkDecider::LatestSilent(const weft_spans& view, uint32_t child) const {
-  for (size_t i = started_; i-- > 0;)
-    if (slot_[servers_[i]] == 0 && CouldCause(view, servers_[i], child)) return servers_[i];
-  return WEFT_NONE;
+// Of e^(log-odds - top) over all open requests and "none".
+double LinkDecider::Sum(double none, double top) const {
+  double sum = std::exp(none - top);
+  // Correlators give most candidates one of few values.
+  float last = 0;
+  size_t times = 0;
+  for (const float total : total_) {
+    if (total == last) {
+      ++times;
+      continue;
+    }
+    if (times != 0) sum += static_cast<double>(times) * std::exp(last - top);
+    last = total;
+    times = 1;
+  }
+  return sum + static_cast<double>(times) * std::exp(last - top);
 }
 
-LinkDecision LinkDecider::DecideOne(const weft_spans& view, const weft_candidates& voices,
-                                    uint32_t child) {
-  AdvanceTo(view, child);
+LinkDecision LinkDecider::DecideOne(const weft_candidates& voices, uint32_t child) {
   LinkDecision d;
   d.child = child;
   d.first_weighed = static_cast<uint32_t>(weighed_.size());
-  // A span that ended before it began would count as ended but not as started.
-  d.n_candidates = static_cast<uint32_t>(started_ > ended_ ? started_ - ended_ : 0);
-  touched_.clear();
-  double none = none_log_odds_;
-  for (uint32_t i = first_voice_[child]; i != WEFT_NONE; i = next_voice_[i]) {
-    const uint32_t row = voices.candidate[i];
-    if (row == WEFT_NONE) {
-      none += voices.log_odds[i];
-    } else if (!CouldCause(view, row, child) || !std::isfinite(voices.log_odds[i])) {
-      ++ignored_;
-    } else {
-      if (slot_[row] == 0) {
-        touched_.push_back({row, 0, 0});
-        slot_[row] = static_cast<uint32_t>(touched_.size());
-      }
-      touched_[slot_[row] - 1].log_odds += voices.log_odds[i];
-      touched_[slot_[row] - 1].evidence |= voices.evidence[i];
-    }
-  }
-  const uint32_t n_voiced = static_cast<uint32_t>(touched_.size());
-  const uint32_t n_silent = d.n_candidates > n_voiced ? d.n_candidates - n_voiced : 0;
-  const uint32_t silent = n_silent == 0 ? WEFT_NONE : LatestSilent(view, child);
-  for (const WeighedCandidate& c : touched_) slot_[c.row] = 0;
-  if (silent != WEFT_NONE) touched_.push_back({silent, 0, 0});
-  if (touched_.empty()) return d;
+  d.n_candidates = static_cast<uint32_t>(open_row_.size());
+  const double none = AddUp(voices, child);
+  if (open_row_.empty()) return d;
 
-  const auto better = [](const WeighedCandidate& a, const WeighedCandidate& b) {
-    const bool fixed_a = a.evidence & WEFT_EVIDENCE_CONTEXT;
-    const bool fixed_b = b.evidence & WEFT_EVIDENCE_CONTEXT;
-    if (fixed_a != fixed_b) return fixed_a;
-    if (a.log_odds != b.log_odds) return a.log_odds > b.log_odds;
-    return a.row > b.row;
-  };
-  // The few best, in order. From the back, because of equal ones the latest is the best: most of
-  // the others are then turned away by one comparison.
-  WeighedCandidate leading[kMaxWeighed];
-  size_t shown = 0;
-  for (size_t i = touched_.size(); i-- > 0;) {
-    if (shown == kMaxWeighed && !better(touched_[i], leading[shown - 1])) continue;
-    size_t at = shown < kMaxWeighed ? shown++ : shown - 1;
-    for (; at > 0 && better(touched_[i], leading[at - 1]); --at) leading[at] = leading[at - 1];
-    leading[at] = touched_[i];
+  // Of those that no voice has named only the latest counts, with a total of 0. From the back,
+  // because of equal ones the latest is the best: most others are turned away by one comparison.
+  Leading leading;
+  float worst = -std::numeric_limits<float>::infinity();
+  size_t silent = kNowhere;
+  size_t touched = 0;
+  for (size_t k = open_row_.size(); k-- > 0;) {
+    if ((said_[k] & kVoiced) == 0) {
+      if (silent != kNowhere) continue;
+      silent = k;
+    }
+    ++touched;
+    if (leading.n == kMaxWeighed && total_[k] <= worst && !any_fixed_) continue;
+    const WeighedCandidate c{open_row_[k], total_[k], said_[k] & ~kVoiced};
+    if (leading.n == kMaxWeighed && !Better(c, leading.at[kMaxWeighed - 1])) continue;
+    leading.Add(c);
+    worst = leading.at[leading.n - 1].log_odds;
   }
-  const WeighedCandidate& best = leading[0];
+  const WeighedCandidate& best = leading.at[0];
   const bool fixed = best.evidence & WEFT_EVIDENCE_CONTEXT;
   if (fixed) {
     d.confidence = 1;
   } else {
     const double top = std::max<double>(best.log_odds, none);
-    double sum = std::exp(none - top);
-    // Correlators give most candidates one of few values.
-    float last = best.log_odds;
-    double weight = std::exp(last - top);
-    for (const WeighedCandidate& c : touched_) {
-      if (c.log_odds != last) weight = std::exp((last = c.log_odds) - top);
-      sum += weight;
-    }
-    if (n_silent > 1) sum += (n_silent - 1) * std::exp(-top);
-    d.confidence = static_cast<float>(std::exp(best.log_odds - top) / sum);
+    d.confidence = static_cast<float>(std::exp(best.log_odds - top) / Sum(none, top));
   }
   d.evidence = best.evidence;
   if (d.n_candidates == 1) d.evidence |= WEFT_EVIDENCE_ONLY;
   if (fixed || (best.log_odds >= none && d.confidence >= min_confidence_)) d.parent = best.row;
   if (d.parent == WEFT_NONE) d.evidence = 0;
-  if (touched_.size() > 1 || d.parent == WEFT_NONE) {
-    weighed_.insert(weighed_.end(), leading, leading + shown);
-    d.n_weighed = static_cast<uint32_t>(shown);
+  if (touched > 1 || d.parent == WEFT_NONE) {
+    weighed_.insert(weighed_.end(), leading.at, leading.at + leading.n);
+    d.n_weighed = static_cast<uint32_t>(leading.n);
   }
   return d;
 }

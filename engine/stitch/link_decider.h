@@ -45,21 +45,33 @@ class LinkDecider {
   uint64_t ignored() const { return ignored_; }
 
  private:
-  void SortVoices(const weft_spans& view, const weft_candidates& voices);
-  void AdvanceTo(const weft_spans& view, uint32_t child);
-  LinkDecision DecideOne(const weft_spans& view, const weft_candidates& voices, uint32_t child);
-  uint32_t LatestSilent(const weft_spans& view, uint32_t child) const;
+  // Voices of one child that stand together in the list.
+  struct Run {
+    uint32_t begin, end, next;
+  };
+  void GroupVoices(const weft_spans& view, const weft_candidates& voices);
+  void Open(const weft_spans& view, uint32_t server);
+  void CloseBefore(int64_t now);
+  // What the voices say of each open request, and of none.
+  double AddUp(const weft_candidates& voices, uint32_t child);
+  LinkDecision DecideOne(const weft_candidates& voices, uint32_t child);
+  double Sum(double none, double top) const;
 
   const double min_confidence_;
   const double none_log_odds_;
   uint64_t ignored_ = 0;
   std::vector<LinkDecision> decisions_;
-  std::vector<WeighedCandidate> weighed_, touched_;
-  std::vector<uint32_t> first_voice_, next_voice_;  // voices of a child, in the order they came
-  std::vector<uint32_t> servers_;                   // rows, by start
-  std::vector<int64_t> ends_;                       // of ended servers, ascending
-  size_t started_ = 0, ended_ = 0;                  // at the child in hand
-  std::vector<uint32_t> slot_;                      // row -> place in touched_, + 1
+  std::vector<WeighedCandidate> weighed_;
+  std::vector<Run> runs_;
+  std::vector<uint32_t> first_run_;  // by child
+  // The requests that are open at the child in hand, in row order; parallel.
+  std::vector<uint32_t> open_row_;
+  std::vector<int64_t> open_end_;
+  std::vector<float> total_;
+  std::vector<uint32_t> said_;   // evidence, and kVoiced
+  std::vector<uint32_t> place_;  // row -> place among the open + 1; 0: not open
+  int64_t next_end_ = 0;         // the earliest of open_end_
+  bool any_fixed_ = false;
 };
 
 }  // namespace weft::stitch

@@ -11,11 +11,16 @@ using transport::Stream;
 
 namespace {
 
-// Far below what the codec accepts (kMaxRowsPerRecord, kMaxRecordBytes), well above the usual.
-constexpr size_t kMaxLogRows = 200'000;
+// As kMaxLogRows; of kMaxRecordBytes, too.
 constexpr size_t kMaxSpanRows = 20'000;
 constexpr size_t kMaxAttributes = 1'000'000;
 constexpr size_t kMaxText = 16 << 20;
+
+template <typename Row, typename From, typename To>
+void Column(const std::vector<Row>& rows, From Row::*from, std::vector<To>* to) {
+  to->resize(rows.size());
+  for (size_t i = 0; i < rows.size(); ++i) (*to)[i] = static_cast<To>(rows[i].*from);
+}
 
 }  // namespace
 
@@ -24,15 +29,8 @@ Outbox::Outbox(uint32_t partition, uint32_t partitions)
 
 void Outbox::AddLink(uint32_t to, api::LinkWhat what, uint64_t wire_id, uint64_t span_id,
                      uint64_t hi, uint64_t lo, uint32_t flags) {
-  api::LinkBatch& b = links_[to];
-  b.what.push_back(static_cast<uint8_t>(what));
-  b.wire_id.push_back(wire_id);
-  b.span_id.push_back(span_id);
-  b.trace_hi.push_back(hi);
-  b.trace_lo.push_back(lo);
-  b.partition.push_back(partition_);
-  b.flags.push_back(flags);
-  if (b.size() >= kMaxLogRows) SealLinks(to, INT64_MIN);
+  links_[to].push_back({wire_id, span_id, hi, lo, flags, what});
+  if (links_[to].size() >= kMaxLogRows) SealLinks(to, INT64_MIN);
 }
 
 void Outbox::Exists(uint64_t wire_id, uint64_t span_id, uint64_t trace_hi, uint64_t trace_lo) {
@@ -64,7 +62,7 @@ void Outbox::State(const api::CorrelatorState& state) {
 
 bool Outbox::empty() const {
   const auto full = [](const auto& b) { return b.size() != 0; };
-  return !send_watermarks_ && raw_.empty() && labels_.empty() &&
+  return !send_watermarks_ && raw_.empty() && labels_.empty() && decided_.empty() &&
          std::none_of(links_.begin(), links_.end(), full) &&
          std::all_of(spans_.begin(), spans_.end(), [](const auto& t) { return t.empty(); });
 }
@@ -76,16 +74,38 @@ void Outbox::SealSpans(uint32_t p, int64_t watermark_ns) {
 }
 
 void Outbox::SealLinks(uint32_t p, int64_t watermark_ns) {
-  links_[p].from_partition = partition_;
-  links_[p].watermark_ns = watermark_ns;
-  raw_.push_back({Stream::kLinks, p, RecordType::kLinkBatch, 0, api::EncodeLinks(links_[p])});
-  links_[p] = api::LinkBatch{};
+  api::LinkBatch& b = link_batch_;
+  Column(links_[p], &Link::what, &b.what);
+  Column(links_[p], &Link::wire_id, &b.wire_id);
+  Column(links_[p], &Link::span_id, &b.span_id);
+  Column(links_[p], &Link::trace_hi, &b.trace_hi);
+  Column(links_[p], &Link::trace_lo, &b.trace_lo);
+  Column(links_[p], &Link::flags, &b.flags);
+  b.partition.assign(links_[p].size(), partition_);
+  b.from_partition = partition_;
+  b.watermark_ns = watermark_ns;
+  raw_.push_back({Stream::kLinks, p, RecordType::kLinkBatch, 0, api::EncodeLinks(b)});
+  links_[p].clear();
 }
 
 void Outbox::SealLabels() {
-  raw_.push_back(
-      {Stream::kLabels, partition_, RecordType::kLabelBatch, 0, api::EncodeLabels(labels_)});
-  labels_ = api::LabelBatch{};
+  api::LabelBatch& b = label_batch_;
+  Column(labels_, &Label::what, &b.what);
+  Column(labels_, &Label::exchange, &b.exchange);
+  Column(labels_, &Label::span_id, &b.span_id);
+  Column(labels_, &Label::parent_id, &b.parent_id);
+  Column(labels_, &Label::parent_exchange, &b.parent_exchange);
+  Column(labels_, &Label::trace_hi, &b.trace_hi);
+  Column(labels_, &Label::trace_lo, &b.trace_lo);
+  Column(labels_, &Label::confidence, &b.confidence);
+  Column(labels_, &Label::evidence, &b.evidence);
+  Column(labels_, &Label::flags, &b.flags);
+  using Decided = std::pair<uint64_t, int64_t>;
+  Column(decided_, &Decided::first, &b.process_id);
+  Column(decided_, &Decided::second, &b.decided_ns);
+  raw_.push_back({Stream::kLabels, partition_, RecordType::kLabelBatch, 0, api::EncodeLabels(b)});
+  labels_.clear();
+  decided_.clear();
 }
 
 void Outbox::SealSpansIfLarge(uint32_t p) {
@@ -95,12 +115,8 @@ void Outbox::SealSpansIfLarge(uint32_t p) {
     SealSpans(p, INT64_MIN);
 }
 
-void Outbox::SealLabelsIfLarge() {
-  if (labels_.size() >= kMaxLogRows) SealLabels();
-}
-
 void Outbox::Take(transport::Transaction* tx) {
-  if (!labels_.empty()) SealLabels();
+  if (!labels_.empty() || !decided_.empty()) SealLabels();
   for (uint32_t p = 0; p < links_.size(); ++p)
     if (links_[p].size() != 0 || send_watermarks_) SealLinks(p, links_watermark_);
   for (uint32_t p = 0; p < spans_.size(); ++p)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "engine/api/codec.h"
@@ -10,6 +11,15 @@
 #include "engine/transport/transport.h"
 
 namespace weft::stitch {
+
+// One line of weft.labels.
+struct Label {
+  uint64_t exchange = 0, span_id = 0, parent_id = 0, parent_exchange = 0;
+  uint64_t trace_hi = 0, trace_lo = 0;
+  float confidence = 0;
+  uint32_t evidence = 0, flags = 0;
+  uint8_t what = 0;  // api::LabelWhat
+};
 
 class Outbox {
  public:
@@ -21,11 +31,17 @@ class Outbox {
               uint64_t trace_lo, uint32_t flags);
   // Goes out with the next records to every partition, empty ones where there is nothing else.
   void Watermarks(int64_t links_ns, int64_t spans_ns);
-  api::LabelBatch& labels() { return labels_; }
+  void Add(const Label& label) {
+    labels_.push_back(label);
+    if (labels_.size() >= kMaxLogRows) SealLabels();
+  }
+  // Every window of the process that ends by then has been decided.
+  void Decided(uint64_t process_id, int64_t decided_ns) {
+    decided_.emplace_back(process_id, decided_ns);
+  }
   api::SpanTable& spans(uint32_t partition) { return spans_[partition]; }
   // Closes the open batch where a reader would refuse a larger one. Indices into it are void.
   void SealSpansIfLarge(uint32_t partition);
-  void SealLabelsIfLarge();
   void State(const api::CorrelatorState& state);
   void Raw(transport::OutRecord record) { raw_.push_back(std::move(record)); }
 
@@ -33,6 +49,14 @@ class Outbox {
   void Take(transport::Transaction* tx);
 
  private:
+  // Far below what the codec accepts (kMaxRowsPerRecord), well above the usual.
+  static constexpr size_t kMaxLogRows = 200'000;
+  // Rows until a batch is closed, and columns then: one place to write to for each message.
+  struct Link {
+    uint64_t wire_id, span_id, trace_hi, trace_lo;
+    uint32_t flags;
+    api::LinkWhat what;
+  };
   // `watermark` speaks for what is in this record and those before it: a batch that is closed early
   // has none, the rest may still come.
   void SealSpans(uint32_t partition, int64_t watermark_ns);
@@ -42,9 +66,12 @@ class Outbox {
                uint64_t lo, uint32_t flags);
 
   const uint32_t partition_;
-  std::vector<api::LinkBatch> links_;  // by receiving partition
+  std::vector<std::vector<Link>> links_;  // by receiving partition
   std::vector<api::SpanTable> spans_;
-  api::LabelBatch labels_;
+  std::vector<Label> labels_;
+  std::vector<std::pair<uint64_t, int64_t>> decided_;
+  api::LinkBatch link_batch_;  // reused
+  api::LabelBatch label_batch_;
   std::vector<transport::OutRecord> raw_;  // closed records
   int64_t links_watermark_ = INT64_MIN;
   int64_t spans_watermark_ = INT64_MIN;

@@ -1,6 +1,7 @@
 #include "engine/stitch/row_store.h"
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #include "engine/base/check.h"
@@ -20,6 +21,7 @@ uint32_t RowStore::AddBatch(HeldBatch batch) {
     return number;
   }
   batches_.push_back(std::move(batch));
+  columns_.push_back(&batches_.back().spans());
   return static_cast<uint32_t>(batches_.size() - 1);
 }
 
@@ -35,10 +37,9 @@ void RowStore::Release(uint32_t number) {
 uint32_t RowStore::Find(uint64_t exchange) const {
   if (index_.empty()) return kNone;
   const size_t mask = index_.size() - 1;
-  const uint64_t hash = Mix64(exchange);
-  const auto tag = static_cast<uint32_t>(hash >> 32);
-  for (size_t i = hash & mask; index_[i].row != 0; i = (i + 1) & mask)
-    if (index_[i].tag == tag && rows_[index_[i].row - 1].exchange == exchange)
+  const auto tag = static_cast<uint32_t>(Mix64(exchange));
+  for (size_t i = tag & mask; index_[i].row != 0; i = (i + 1) & mask)
+    if (index_[i].tag == tag && (*this)[index_[i].row - 1].exchange == exchange)
       return index_[i].row - 1;
   return kNone;
 }
@@ -47,16 +48,33 @@ void RowStore::PrefetchIndex(uint64_t exchange) const {
   if (!index_.empty()) __builtin_prefetch(&index_[Mix64(exchange) & (index_.size() - 1)]);
 }
 
-uint32_t RowStore::Add(uint64_t exchange, uint32_t batch, uint32_t row) {
-  uint32_t number = 0;
-  if (free_.empty()) {
-    number = static_cast<uint32_t>(rows_.size());
-    rows_.emplace_back();
-  } else {
-    number = free_.back();
-    free_.pop_back();
+uint32_t RowStore::Allocate() {
+  if (filling_ == kNone || free_rows_[filling_] == 0) {
+    if (ready_.empty()) {
+      const auto first = static_cast<uint32_t>(blocks_.size()) * (kBlock / kChunk);
+      blocks_.push_back(std::make_unique<Row[]>(kBlock));
+      free_rows_.resize(first + kBlock / kChunk, UINT64_MAX);
+      for (uint32_t chunk = first + kBlock / kChunk; chunk-- > first;) ready_.push_back(chunk);
+    }
+    filling_ = ready_.back();
+    ready_.pop_back();
   }
-  Row& r = rows_[number];
+  uint64_t& free = free_rows_[filling_];
+  const auto at = static_cast<uint32_t>(std::countr_zero(free));
+  free &= free - 1;
+  return filling_ * kChunk + at;
+}
+
+void RowStore::GiveBack(uint32_t number) {
+  const uint32_t chunk = number / kChunk;
+  free_rows_[chunk] |= uint64_t{1} << number % kChunk;
+  // Each chunk passes this count once on its way from full to empty, unless it is being filled.
+  if (std::popcount(free_rows_[chunk]) == kReusable && chunk != filling_) ready_.push_back(chunk);
+}
+
+uint32_t RowStore::Add(uint64_t exchange, uint32_t batch, uint32_t row) {
+  const uint32_t number = Allocate();
+  Row& r = (*this)[number];
   r.exchange = exchange;
   r.batch = batch;
   r.row = row;
@@ -68,8 +86,22 @@ uint32_t RowStore::Add(uint64_t exchange, uint32_t batch, uint32_t row) {
   return number;
 }
 
+int64_t RowStore::EndOf(uint32_t number) const {
+  const Row& r = (*this)[number];
+  if (r.open()) return 0;
+  if ((r.flags & (WEFT_FLAG_AGENT_LOST | WEFT_FLAG_OPEN_AT_EXIT)) != 0)
+    if (const int64_t* end = forced_ends_.Find(number)) return *end;
+  return std::max(Columns(r).end_ns[r.row], r.start_ns);
+}
+
+void RowStore::ForceEnd(uint32_t number, int64_t end_ns) {
+  forced_ends_[number] = end_ns;
+  Row& r = (*this)[number];
+  r.flags &= static_cast<uint16_t>(~WEFT_FLAG_OPEN);
+}
+
 void RowStore::Move(uint32_t number, uint32_t batch, uint32_t row) {
-  Row& r = rows_[number];
+  Row& r = (*this)[number];
   const uint32_t old = r.batch;
   const bool pending = r.pending();
   ++batches_[batch].rows;
@@ -81,7 +113,7 @@ void RowStore::Move(uint32_t number, uint32_t batch, uint32_t row) {
 }
 
 void RowStore::MarkEmitted(uint32_t number, RowState bit) {
-  Row& r = rows_[number];
+  Row& r = (*this)[number];
   const bool counted = r.pending();
   r.state |= bit;
   if (!counted) return;
@@ -90,7 +122,7 @@ void RowStore::MarkEmitted(uint32_t number, RowState bit) {
 }
 
 void RowStore::Free(uint32_t number) {
-  Row& r = rows_[number];
+  Row& r = (*this)[number];
   WEFT_CHECK(r.batch != kNone);
   IndexErase(number);
   const uint32_t batch = r.batch;
@@ -98,31 +130,31 @@ void RowStore::Free(uint32_t number) {
     --batches_[batch].pending;
     --pending_;
   }
-  const uint32_t age = r.age + 1;
+  if (!forced_ends_.empty()) forced_ends_.Erase(number);
+  const auto age = static_cast<uint16_t>(r.age + 1);
   r = Row{};
-  r.age = age;
+  r.age = age & 0xfff;
   --used_;
-  free_.push_back(number);
+  GiveBack(number);
   if (--batches_[batch].rows == 0) Release(batch);
 }
 
 void RowStore::IndexInsert(uint32_t number) {
   if (used_ * 4 > index_.size() * 3) IndexGrow();
   const size_t mask = index_.size() - 1;
-  const uint64_t hash = Mix64(rows_[number].exchange);
-  size_t i = hash & mask;
+  const auto tag = static_cast<uint32_t>(Mix64((*this)[number].exchange));
+  size_t i = tag & mask;
   while (index_[i].row != 0) i = (i + 1) & mask;
-  index_[i] = {static_cast<uint32_t>(hash >> 32), number + 1};
+  index_[i] = {tag, number + 1};
 }
 
-// The home of a slot is the low bits of its hash, which the tag does not have: rows are looked at.
 void RowStore::IndexGrow() {
   std::vector<IndexSlot> old = std::move(index_);
   index_.assign(std::max<size_t>(old.size() * 2, 1024), {});
   const size_t mask = index_.size() - 1;
   for (const IndexSlot& s : old) {
     if (s.row == 0) continue;
-    size_t i = Mix64(rows_[s.row - 1].exchange) & mask;
+    size_t i = s.tag & mask;
     while (index_[i].row != 0) i = (i + 1) & mask;
     index_[i] = s;
   }
@@ -130,10 +162,10 @@ void RowStore::IndexGrow() {
 
 void RowStore::IndexErase(uint32_t number) {
   const size_t mask = index_.size() - 1;
-  size_t i = Mix64(rows_[number].exchange) & mask;
+  size_t i = Mix64((*this)[number].exchange) & mask;
   while (index_[i].row != number + 1) i = (i + 1) & mask;
   for (size_t j = (i + 1) & mask; index_[j].row != 0; j = (j + 1) & mask) {
-    const size_t home = Mix64(rows_[index_[j].row - 1].exchange) & mask;
+    const size_t home = index_[j].tag & mask;
     if (((j - home) & mask) < ((j - i) & mask)) continue;
     index_[i] = index_[j];
     i = j;
@@ -163,8 +195,8 @@ int64_t RowStore::OldestPendingStart(int64_t none) const {
 }
 
 size_t RowStore::MemoryBytes() const {
-  size_t sum =
-      rows_.capacity() * sizeof(Row) + free_.capacity() * 4 + index_.capacity() * sizeof(IndexSlot);
+  size_t sum = blocks_.size() * kBlock * sizeof(Row) + index_.capacity() * sizeof(IndexSlot) +
+               forced_ends_.MemoryBytes();
   for (const HeldBatch& b : batches_)
     if (b.rows != 0) sum += sizeof(HeldBatch) + b.events.payload->bytes().size();
   return sum;

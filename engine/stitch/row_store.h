@@ -7,9 +7,11 @@
 
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <vector>
 
 #include "engine/api/codec.h"
+#include "engine/base/flat_map.h"
 
 namespace weft::stitch {
 
@@ -34,27 +36,28 @@ enum RowState : uint16_t {
   kFreeQueued = 1 << 15,      // goes when the transaction is taken
 };
 
+// Kept small: there is one for every span that is held.
 struct Row {
   uint64_t exchange = 0, span_id = 0, parent_id = 0, trace_hi = 0, trace_lo = 0;
-  int64_t start_ns = 0, end_ns = 0;  // host's monotonic clock; end 0 while open
+  int64_t start_ns = 0;  // host's monotonic clock
   uint32_t batch = kNone, row = 0;
-  uint32_t process = kNone;
-  uint32_t parent = kNone;                               // row of the parent, while that is held
-  uint32_t first_waiting = kNone, next_waiting = kNone;  // children without a trace id
+  uint32_t parent = kNone;   // row of the parent, while that is held
+  uint32_t waiting = kNone;  // the first child without a trace id; in a child the next one
   uint32_t candidates = kNone;
-  uint32_t flags = 0;
   float confidence = 0;
   uint16_t evidence = 0;
   uint16_t state = 0;
-  uint8_t kind = 0;
-  bool no_wire = false;  // its wire id stayed provisional
-  uint32_t age = 0;      // grows with reuse of the row's number
+  uint16_t flags = 0;  // weft_flag; the record's further bits stay there
+  uint16_t kind : 3 = 0;
+  uint16_t no_wire : 1 = 0;  // its wire id stayed provisional
+  uint16_t age : 12 = 0;     // grows with reuse of the row's number
 
   bool is(uint16_t bits) const { return (state & bits) == bits; }
   bool server() const { return kind == WEFT_KIND_SERVER || kind == WEFT_KIND_CONSUMER; }
-  bool open() const { return end_ns == 0; }
+  bool open() const { return (flags & WEFT_FLAG_OPEN) != 0; }
   bool pending() const { return (state & (kEmitted | kEmittedOpen)) == 0; }
 };
+static_assert(sizeof(Row) == 80);
 
 // A record of weft.events whose rows are held.
 struct HeldBatch {
@@ -85,8 +88,9 @@ class RowStore {
   // For loops that know what comes next: most of what they touch is not in the cache.
   void PrefetchIndex(uint64_t exchange) const;
   void PrefetchRow(uint32_t number) const {
-    __builtin_prefetch(&rows_[number]);
-    __builtin_prefetch(reinterpret_cast<const char*>(&rows_[number]) + 64);
+    const char* row = reinterpret_cast<const char*>(&(*this)[number]);
+    __builtin_prefetch(row);
+    __builtin_prefetch(row + sizeof(Row) - 1);
   }
   // A new row that refers to (batch, row).
   uint32_t Add(uint64_t exchange, uint32_t batch, uint32_t row);
@@ -96,9 +100,13 @@ class RowStore {
   void MarkEmitted(uint32_t number, RowState bit);
   void Free(uint32_t number);
 
-  Row& operator[](uint32_t number) { return rows_[number]; }
-  const Row& operator[](uint32_t number) const { return rows_[number]; }
-  const weft_spans& Columns(const Row& row) const { return batches_[row.batch].spans(); }
+  Row& operator[](uint32_t number) { return blocks_[number / kBlock][number % kBlock]; }
+  const Row& operator[](uint32_t number) const { return blocks_[number / kBlock][number % kBlock]; }
+  const weft_spans& Columns(const Row& row) const { return *columns_[row.batch]; }
+  // Host's monotonic clock; 0 while open.
+  int64_t EndOf(uint32_t number) const;
+  // The record of an open row will have no end: this is it.
+  void ForceEnd(uint32_t number, int64_t end_ns);
 
   // The lowest offset of a held record that has pending spans or was appended at or after
   // `not_before`, else `next`.
@@ -111,11 +119,6 @@ class RowStore {
   size_t size() const { return used_; }
   size_t pending() const { return pending_; }
   size_t MemoryBytes() const;
-  template <typename Visit>
-  void ForEach(Visit&& visit) {
-    for (uint32_t i = 0; i < rows_.size(); ++i)
-      if (rows_[i].batch != kNone) visit(i, rows_[i]);
-  }
 
  private:
   void Release(uint32_t batch);
@@ -123,15 +126,29 @@ class RowStore {
   void IndexErase(uint32_t number);
   void IndexGrow();
 
-  std::vector<Row> rows_;
-  std::vector<uint32_t> free_;
-  // Open addressing. The tag spares a look at the row, which is a cache miss, in most probes.
+  uint32_t Allocate();
+  void GiveBack(uint32_t number);
+
+  // Rows that come together lie together: they are given out in chunks, one after the other, and a
+  // chunk is taken again when hardly any of it is left in use.
+  static constexpr uint32_t kBlock = 4096;
+  static constexpr uint32_t kChunk = 64;
+  static constexpr int kReusable = 56;  // free rows
+  std::vector<std::unique_ptr<Row[]>> blocks_;
+  std::vector<uint64_t> free_rows_;  // by chunk: a bit per row
+  std::vector<uint32_t> ready_;      // reusable chunks
+  uint32_t filling_ = kNone;         // the chunk in use
+
+  // Open addressing; the tag is the low half of the key's hash, which says where the home is.
+  // Neither growth nor most probes have to look at the rows, which would be a cache miss each.
   struct IndexSlot {
     uint32_t tag = 0;
     uint32_t row = 0;  // number + 1; 0 is free
   };
   std::vector<IndexSlot> index_;
+  FlatMap<int64_t> forced_ends_;  // by row
   std::deque<HeldBatch> batches_;
+  std::vector<const weft_spans*> columns_;  // of batches_
   std::vector<uint32_t> free_batches_;
   uint64_t next_serial_ = 1;
   size_t used_ = 0;

@@ -1,56 +1,70 @@
 #include "engine/stitch/span_emitter.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstdio>
 
 #include "engine/api/ids.h"
 
 namespace weft::stitch {
+namespace {
+
+// From here on a record's attributes repeat within the group more often than between groups, so
+// that it costs less to store them once per group than to look for them.
+constexpr size_t kManyRows = 256;
+
+}  // namespace
 
 void SpanEmitter::Flush() {
   keys_.clear();
-  for (size_t i = 0; i < queue_.size(); ++i) {
-    if (i + 8 < queue_.size()) rows_.PrefetchRow(queue_[i + 8]);
-    const uint32_t number = queue_[i];
+  uint32_t rows = 0;
+  for (const uint32_t number : queue_) rows = std::max(rows, rows_[number].row);
+  const int row_bits = static_cast<int>(std::bit_width(rows));
+  for (const uint32_t number : queue_) {
     const Row& r = rows_[number];
     const uint64_t to = PartitionOf(api::TraceKey({r.trace_hi, r.trace_lo}), partitions_);
-    keys_.push_back({uint64_t{r.batch} << 44 | to << 32 | r.row, number});
+    keys_.push_back({(uint64_t{r.batch} * partitions_ + to) << row_bits | r.row, number});
   }
-  std::sort(keys_.begin(), keys_.end(),
-            [](const Key& a, const Key& b) { return a.place < b.place; });
+  RadixSort(keys_, scratch_);
   for (size_t first = 0; first < keys_.size();) {
     size_t last = first + 1;
-    while (last < keys_.size() && keys_[last].place >> 32 == keys_[first].place >> 32) ++last;
-    EmitGroup(first, last);
+    while (last < keys_.size() && keys_[last].key >> row_bits == keys_[first].key >> row_bits)
+      ++last;
+    EmitGroup(first, last, row_bits);
     first = last;
   }
 }
 
-void SpanEmitter::EmitGroup(size_t first, size_t last) {
-  const auto to = static_cast<uint32_t>(keys_[first].place >> 32 & 0xfff);
-  const HeldBatch& batch = rows_.batch(static_cast<uint32_t>(keys_[first].place >> 44));
+void SpanEmitter::EmitGroup(size_t first, size_t last, int row_bits) {
+  const uint64_t place = keys_[first].key >> row_bits;
+  const auto to = static_cast<uint32_t>(place % partitions_);
+  const HeldBatch& batch = rows_.batch(static_cast<uint32_t>(place / partitions_));
+  const uint64_t row_mask = (uint64_t{1} << row_bits) - 1;
   api::SpanTable& table = outbox_.spans(to);
   group_.clear();
-  for (size_t i = first; i < last; ++i) group_.push_back(static_cast<uint32_t>(keys_[i].place));
-  api::RowCopier copier(batch.events.spans, table);
+  for (size_t i = first; i < last; ++i)
+    group_.push_back(static_cast<uint32_t>(keys_[i].key & row_mask));
+  api::RowCopier copier(batch.events.spans, table,
+                        group_.size() < kManyRows ? api::Repeats::kOnce : api::Repeats::kPerSource);
   const uint32_t at = copier.AppendColumns(group_.data(), group_.size());
   for (size_t i = 0; i < group_.size(); ++i) {
-    if (first + i + 8 < last) rows_.PrefetchRow(keys_[first + i + 8].number);
+    if (first + i + 8 < last) rows_.PrefetchRow(keys_[first + i + 8].value);
     copier.AppendLists(group_[i]);
-    Finish(rows_[keys_[first + i].number], table, at + static_cast<uint32_t>(i),
+    Finish(keys_[first + i].value, table, at + static_cast<uint32_t>(i),
            batch.events.header.unix_offset_ns);
   }
   outbox_.SealSpansIfLarge(to);
 }
 
-void SpanEmitter::Finish(const Row& r, api::SpanTable& t, uint32_t at, int64_t unix_offset_ns) {
+void SpanEmitter::Finish(uint32_t number, api::SpanTable& t, uint32_t at, int64_t unix_offset_ns) {
+  const Row& r = rows_[number];
   t.span_id[at] = r.span_id;
   t.parent_id[at] = r.parent_id;
   t.trace_hi[at] = r.trace_hi;
   t.trace_lo[at] = r.trace_lo;
   t.start_ns[at] = r.start_ns + unix_offset_ns;
-  t.end_ns[at] = r.open() ? 0 : r.end_ns + unix_offset_ns;
-  t.flags[at] = r.open() ? r.flags | WEFT_FLAG_OPEN : r.flags & ~uint32_t{WEFT_FLAG_OPEN};
+  t.end_ns[at] = r.open() ? 0 : rows_.EndOf(number) + unix_offset_ns;
+  t.flags[at] = (t.flags[at] & ~uint32_t{UINT16_MAX}) | r.flags;
   t.confidence[at] = r.confidence;
   t.evidence[at] = r.evidence;
   if (r.candidates != kNone) {

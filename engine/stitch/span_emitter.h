@@ -1,7 +1,8 @@
 // SpanEmitter: copies finished rows out of their records into the span batches of the outbox.
 //
 // Works through a list at once, grouped by record, so that a dictionary entry is translated once
-// per record and receiving partition. Also keeps the weighed candidates and the late links of rows
+// per record and receiving partition; attributes of large groups are not compared with those of
+// other records. Also keeps the weighed candidates and the late links of rows
 // until they are emitted. One thread.
 #pragma once
 
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "engine/base/flat_map.h"
+#include "engine/base/radix_sort.h"
 #include "engine/stitch/link_decider.h"
 #include "engine/stitch/outbox.h"
 #include "engine/stitch/row_store.h"
@@ -48,20 +50,16 @@ class SpanEmitter {
   struct LateLink {
     uint64_t trace_hi = 0, trace_lo = 0, span_id = 0;
   };
-  void EmitGroup(size_t first, size_t last);
-  void Finish(const Row& row, api::SpanTable& to, uint32_t at, int64_t unix_offset_ns);
+  void EmitGroup(size_t first, size_t last, int row_bits);
+  void Finish(uint32_t number, api::SpanTable& to, uint32_t at, int64_t unix_offset_ns);
   void Link(api::SpanTable& to, uint64_t trace_hi, uint64_t trace_lo, uint64_t span_id);
 
   RowStore& rows_;
   Outbox& outbox_;
   const uint32_t partitions_;
   std::vector<uint32_t> queue_;
-  struct Key {
-    uint64_t place;  // batch, receiving partition, row
-    uint32_t number;
-  };
-  std::vector<Key> keys_;
-  std::vector<uint32_t> group_;  // rows of one batch for one partition
+  std::vector<SortItem> keys_, scratch_;  // (batch, receiving partition, row) and row's number
+  std::vector<uint32_t> group_;           // rows of one batch for one partition
   std::vector<Notes> notes_;
   std::vector<uint32_t> free_notes_;
   FlatMap<LateLink> links_;

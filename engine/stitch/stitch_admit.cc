@@ -40,7 +40,11 @@ void StitchPartition::Impl::ConsumeLinks(const transport::Record& record) {
   auto links = api::DecodeLinks(record.payload);
   if (!links) return Dead(record, links.error());
   for (size_t i = 0; i < links->size(); ++i) {
-    if (i + kPrefetch < links->size()) asking_.Prefetch(links->wire_id[i + kPrefetch]);
+    if (i + 2 * kPrefetch < links->size()) asking_.Prefetch(links->wire_id[i + 2 * kPrefetch]);
+    if (i + kPrefetch < links->size())
+      if (const uint32_t* row = asking_.Find(links->wire_id[i + kPrefetch]);
+          row != nullptr && *row != kNone)
+        rows_.PrefetchRow(*row);
     if (static_cast<api::LinkWhat>(links->what[i]) == api::LinkWhat::kAnswer)
       OnAnswer(links->wire_id[i], links->span_id[i], {links->trace_hi[i], links->trace_lo[i]},
                links->flags[i]);
@@ -74,6 +78,7 @@ void StitchPartition::Impl::ConsumeEvents(const transport::Record& record) {
   }
   Agent& agent = agents_[agent_number];
   agents_.NoteBatch(agent, header, record.append_ns, config_.grace_ns);
+  peers_of_ = 0;  // there may be new addresses
   if (header.last) EndOpenRows(agent_number, WEFT_FLAG_OPEN_AT_EXIT);
   Advance(agent);
   for (const uint32_t process : dirty_processes_) DecideLate(process);
@@ -104,12 +109,12 @@ void StitchPartition::Impl::EndOpenRows(uint32_t agent_number, uint32_t flag) {
   for (const OpenRow& o : open) {
     Row& r = rows_[o.row];
     if (r.age != o.age || !r.open() || rows_.batch(r.batch).agent != agent_number) continue;
-    r.end_ns = std::max(agent.now_ns, r.start_ns);
+    rows_.ForceEnd(o.row, std::max(agent.now_ns, r.start_ns));
     if (!r.is(kFinalId)) {
-      r.no_wire = true;
+      r.no_wire = 1;
       r.span_id = api::SpanId(r.exchange, r.server() ? api::Side::kServer : api::Side::kClient);
     }
-    r.flags = (r.flags & ~uint32_t{WEFT_FLAG_OPEN | WEFT_FLAG_PROVISIONAL}) | flag;
+    r.flags = static_cast<uint16_t>((r.flags & ~uint32_t{WEFT_FLAG_PROVISIONAL}) | flag);
     count_.ended_by_engine.Add();
     count_.pending.Add();
     NoteEnd(o.row);
@@ -156,15 +161,14 @@ void StitchPartition::Impl::AdmitRows(uint32_t batch, uint32_t agent) {
 
 void StitchPartition::Impl::ReadColumns(Row& r, const weft_spans& s, uint32_t at) {
   const uint32_t kept = r.flags & (WEFT_FLAG_LATE | WEFT_FLAG_LOCAL_ROOT | WEFT_FLAG_DEADLINE);
-  r.flags = (s.flags[at] & ~uint32_t{WEFT_FLAG_LOCAL_ROOT}) | kept;
-  r.end_ns = (r.flags & WEFT_FLAG_OPEN) != 0 ? 0 : std::max(s.end_ns[at], s.start_ns[at]);
-  if (r.end_ns != 0) r.flags &= ~uint32_t{WEFT_FLAG_PROVISIONAL};
-  if (r.end_ns == 0) r.flags |= WEFT_FLAG_OPEN;
+  r.flags = static_cast<uint16_t>((s.flags[at] & ~uint32_t{WEFT_FLAG_LOCAL_ROOT}) | kept);
+  if (std::max(s.end_ns[at], s.start_ns[at]) == 0) r.flags |= WEFT_FLAG_OPEN;
+  if (!r.open()) r.flags &= static_cast<uint16_t>(~WEFT_FLAG_PROVISIONAL);
   const bool outside = r.server() && (r.flags & WEFT_FLAG_CONTEXT) != 0 &&
                        s.remote_address != nullptr &&
-                       !networks_.Contains(rows_.batch(r.batch).Text(s.remote_address[at]));
+                       (PeerOf(rows_.batch(r.batch), s.remote_address[at]) & kPeerInside) == 0;
   if (outside) {
-    r.flags &= ~uint32_t{WEFT_FLAG_CONTEXT};
+    r.flags &= static_cast<uint16_t>(~WEFT_FLAG_CONTEXT);
     r.state |= kUntrusted;
   }
   if (r.is(kFinalId)) return;
@@ -180,11 +184,11 @@ void StitchPartition::Impl::AdmitNew(uint32_t batch, uint32_t at, uint32_t agent
   const uint32_t number = rows_.Add(rows_.batch(batch).spans().exchange[at], batch, at);
   const weft_spans& s = rows_.batch(batch).spans();
   Row& r = rows_[number];
-  r.kind = s.kind[at];
+  r.kind = s.kind[at] & 7;
   r.start_ns = s.start_ns[at];
   ReadColumns(r, s, at);
   if (r.is(kUntrusted)) count_.untrusted_context.Add();
-  r.process = ProcessOf(batch, s.process[at], agent);
+  const uint32_t process = ProcessOf(batch, s.process[at], agent);
   bool emitted = false;
   const bool logged = !logged_.empty() && ApplyLogged(number, &emitted);
   if (!r.open() && !emitted) {
@@ -193,7 +197,7 @@ void StitchPartition::Impl::AdmitNew(uint32_t batch, uint32_t at, uint32_t agent
   }
   if (r.open()) agents_[agent].open_rows.push_back({number, r.age});
   const bool ahead = r.start_ns > rows_.batch(batch).events.header.now_ns + kClockSlack;
-  Place(number, ahead);
+  Place(number, process, ahead);
   // A logged trace may have come from context: the parent is still to be asked for.
   if (!logged || !r.is(kResolved | kDecided)) Announce(number);
   if (!r.is(kFinalId) && !r.server()) provisional_calls_.push_back({number, r.age});
@@ -201,9 +205,9 @@ void StitchPartition::Impl::AdmitNew(uint32_t batch, uint32_t at, uint32_t agent
 }
 
 // A new row goes to its window, or to the late calls, or to what later windows need.
-void StitchPartition::Impl::Place(uint32_t number, bool too_late_for_windows) {
+void StitchPartition::Impl::Place(uint32_t number, uint32_t process, bool too_late_for_windows) {
   Row& r = rows_[number];
-  Process& p = processes_[r.process];
+  Process& p = processes_[process];
   const bool late = too_late_for_windows || r.start_ns < p.decided_ns;
   if (!late) {
     r.state |= kUndecidedWindow;
@@ -221,7 +225,7 @@ void StitchPartition::Impl::Place(uint32_t number, bool too_late_for_windows) {
   if (r.server()) {
     Retain(p, number, p.decided_ns);
   } else {
-    if (p.late.empty()) dirty_processes_.push_back(r.process);
+    if (p.late.empty()) dirty_processes_.push_back(process);
     p.late.push_back(number);
   }
 }
@@ -294,7 +298,8 @@ bool StitchPartition::Impl::ApplyLogged(uint32_t number, bool* emitted) {
   if (l == nullptr) return false;
   count_.restored.Add();
   Row& r = rows_[number];
-  r.flags |= l->flags & (WEFT_FLAG_LATE | WEFT_FLAG_LOCAL_ROOT | WEFT_FLAG_DEADLINE);
+  r.flags |= static_cast<uint16_t>(l->flags &
+                                   (WEFT_FLAG_LATE | WEFT_FLAG_LOCAL_ROOT | WEFT_FLAG_DEADLINE));
   if ((l->what & api::kLabelTrace) != 0) {
     r.span_id = l->span_id;
     r.state |= kFinalId;

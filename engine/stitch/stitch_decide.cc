@@ -22,15 +22,34 @@ bool Before(const Row& a, const Row& b) {
   return a.start_ns != b.start_ns ? a.start_ns < b.start_ns : a.exchange < b.exchange;
 }
 
-void SortRows(const RowStore& rows, std::vector<uint32_t>& numbers) {
-  std::vector<Key> keys;
-  keys.reserve(numbers.size());
-  for (const uint32_t n : numbers) keys.push_back({rows[n].start_ns, rows[n].exchange, n, 0});
-  std::sort(keys.begin(), keys.end());
-  for (size_t i = 0; i < keys.size(); ++i) numbers[i] = keys[i].row;
-}
-
 }  // namespace
+
+// By (start, exchange).
+void StitchPartition::Impl::SortByStart(std::vector<uint32_t>& numbers) {
+  if (numbers.size() < 2) return;
+  const auto before = [this](uint32_t a, uint32_t b) { return Before(rows_[a], rows_[b]); };
+  int64_t first = INT64_MAX;
+  bool sorted = true;
+  for (size_t i = 0; i < numbers.size(); ++i) {
+    if (i + kPrefetch < numbers.size()) rows_.PrefetchRow(numbers[i + kPrefetch]);
+    first = std::min(first, rows_[numbers[i]].start_ns);
+    sorted = sorted && (i == 0 || before(numbers[i - 1], numbers[i]));
+  }
+  if (sorted) return;
+  sort_items_.clear();
+  for (const uint32_t n : numbers)
+    sort_items_.push_back({static_cast<uint64_t>(rows_[n].start_ns - first), n});
+  RadixSort(sort_items_, sort_scratch_);
+  for (size_t i = 0; i < numbers.size(); ++i) numbers[i] = sort_items_[i].value;
+  for (size_t i = 0; i < numbers.size();) {
+    size_t end = i + 1;
+    while (end < numbers.size() && sort_items_[end].key == sort_items_[i].key) ++end;
+    if (end - i > 1)
+      std::sort(numbers.begin() + static_cast<ptrdiff_t>(i),
+                numbers.begin() + static_cast<ptrdiff_t>(end), before);
+    i = end;
+  }
+}
 
 int64_t StitchPartition::Impl::WatermarkOf(const Process& process) const {
   int64_t lowest = INT64_MAX;
@@ -72,7 +91,7 @@ void StitchPartition::Impl::DecideWindow(uint32_t number, int64_t window,
   const int64_t end = begin + config_.window_ns;
   const int64_t horizon = end + config_.lookahead_ns;
   if (!p.before.empty()) PruneBefore(p, begin);
-  SortRows(rows_, bucket);
+  SortByStart(bucket);
   size_t calls = 0;
   for (const uint32_t n : bucket) calls += !rows_[n].server() && !rows_[n].is(kDecided);
   const bool servers = !p.before.empty() || calls != bucket.size();
@@ -89,7 +108,7 @@ void StitchPartition::Impl::DecideWindow(uint32_t number, int64_t window,
     for (const uint32_t n : bucket) members_.push_back({n, WEFT_ROLE_DECIDE});
     for (auto& [later, rows] : p.buckets) {
       if (later * config_.window_ns >= horizon) break;
-      SortRows(rows_, rows);
+      SortByStart(rows);
       for (const uint32_t n : rows)
         if (rows_[n].start_ns < horizon) members_.push_back({n, WEFT_ROLE_AHEAD});
     }
@@ -99,12 +118,11 @@ void StitchPartition::Impl::DecideWindow(uint32_t number, int64_t window,
   for (const uint32_t n : bucket) {
     Row& r = rows_[n];
     r.state &= static_cast<uint16_t>(~kUndecidedWindow);
-    if (r.server() && (r.open() || r.end_ns >= end)) r.state |= kRetained;
+    if (r.server() && (r.open() || rows_.EndOf(n) >= end)) r.state |= kRetained;
   }
   for (const uint32_t n : bucket) Retain(p, n, end);
   if (calls == 0) return;
-  outbox_.labels().process_id.push_back(p.id);
-  outbox_.labels().decided_ns.push_back(p.decided_ns);
+  outbox_.Decided(p.id, p.decided_ns);
   if (chain_learns_ && servers) SaveState(p);
 }
 
@@ -167,8 +185,8 @@ void StitchPartition::Impl::LinkTo(uint32_t child, uint32_t parent) {
   c.parent_id = p.span_id;
   QueueLabel(child);
   if (p.is(kResolved)) return SetTrace(child, {p.trace_hi, p.trace_lo});
-  c.next_waiting = p.first_waiting;
-  p.first_waiting = child;
+  c.waiting = p.waiting;
+  p.waiting = child;
 }
 
 // Calls that came after their window was decided: against what is still held.
@@ -200,7 +218,7 @@ void StitchPartition::Impl::Retain(Process& p, uint32_t number, int64_t from_ns)
   Row& r = rows_[number];
   bool needed = false;
   if (r.server()) {
-    needed = r.open() || r.end_ns >= from_ns;
+    needed = r.open() || rows_.EndOf(number) >= from_ns;
   } else {
     const bool held = r.is(kAwaitsParent) || (r.parent != kNone && rows_[r.parent].is(kRetained));
     needed = held && r.start_ns >= from_ns - config_.before_ns;
@@ -220,7 +238,8 @@ void StitchPartition::Impl::Retain(Process& p, uint32_t number, int64_t from_ns)
 void StitchPartition::Impl::PruneBefore(Process& p, int64_t from_ns) {
   for (const uint32_t n : p.before) {
     Row& r = rows_[n];
-    if (r.server() && !r.open() && r.end_ns < from_ns) r.state &= static_cast<uint16_t>(~kRetained);
+    if (r.server() && !r.open() && rows_.EndOf(n) < from_ns)
+      r.state &= static_cast<uint16_t>(~kRetained);
   }
   for (const uint32_t n : p.before) {
     Row& r = rows_[n];

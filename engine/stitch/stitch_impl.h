@@ -89,7 +89,7 @@ class StitchPartition::Impl {
   void AdmitRows(uint32_t batch, uint32_t agent);
   void AdmitNew(uint32_t batch, uint32_t at, uint32_t agent);
   void AdmitAgain(uint32_t number, uint32_t batch, uint32_t at, uint32_t agent);
-  void Place(uint32_t number, bool too_late_for_windows);
+  void Place(uint32_t number, uint32_t process, bool too_late_for_windows);
   void ReadColumns(Row& row, const weft_spans& spans, uint32_t at);
   void NoteEnd(uint32_t number);
   uint32_t ProcessOf(uint32_t batch, uint32_t process, uint32_t agent);
@@ -102,6 +102,7 @@ class StitchPartition::Impl {
   void Advance(Agent& agent);
   void DecideUpTo(uint32_t process, int64_t watermark);
   void DecideWindow(uint32_t process, int64_t window, std::vector<uint32_t> bucket);
+  void SortByStart(std::vector<uint32_t>& numbers);
   void DecideLate(uint32_t process);
   void DecideMembers(int64_t horizon_ns);
   void NoteContexts();
@@ -113,6 +114,7 @@ class StitchPartition::Impl {
   void SaveState(Process& process);
 
   // stitch_resolve.cc: ids and traces.
+  uint8_t PeerOf(const HeldBatch& batch, uint32_t address);
   void Announce(uint32_t number);
   void AnnounceServer(uint32_t number);
   void Offer(const Row& row, uint64_t trace_hi, uint64_t trace_lo);
@@ -168,7 +170,11 @@ class StitchPartition::Impl {
   FlatMap<uint32_t> asking_;           // wire or option id -> server row that waits for an answer
   std::vector<SeenContext> contexts_;  // of the view that is being decided, sorted
   std::vector<OpenRow> provisional_calls_;  // calls whose wire id is not known yet
+  static constexpr uint8_t kPeerKnown = 1, kPeerInside = 2, kPeerCovered = 4;
+  std::vector<uint8_t> peers_;  // of the strings of the batch with this serial
+  uint64_t peers_of_ = 0;
   std::vector<Member> members_;
+  std::vector<SortItem> sort_items_, sort_scratch_;
   std::vector<uint32_t> dirty_processes_;  // with late calls
   std::vector<uint32_t> label_queue_, free_queue_;
   std::vector<LinkAnswer> answers_;

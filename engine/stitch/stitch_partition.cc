@@ -164,7 +164,10 @@ bool StitchPartition::Impl::Idle() const {
 
 void StitchPartition::Impl::FlushEmitted() {
   emitter_.Flush();
-  for (const uint32_t number : emitter_.emitted()) {
+  const std::vector<uint32_t>& emitted = emitter_.emitted();
+  for (size_t i = 0; i < emitted.size(); ++i) {
+    if (i + kPrefetch < emitted.size()) rows_.PrefetchRow(emitted[i + kPrefetch]);
+    const uint32_t number = emitted[i];
     Row& r = rows_[number];
     r.state &= static_cast<uint16_t>(~kEmitQueued);
     QueueLabel(number);
@@ -182,9 +185,10 @@ void StitchPartition::Impl::FlushEmitted() {
 }
 
 void StitchPartition::Impl::FlushLabels() {
-  api::LabelBatch& l = outbox_.labels();
-  for (const uint32_t number : label_queue_) {
-    Row& r = rows_[number];
+  const size_t n = label_queue_.size();
+  for (size_t i = 0; i < n; ++i) {
+    if (i + kPrefetch < n) rows_.PrefetchRow(label_queue_[i + kPrefetch]);
+    Row& r = rows_[label_queue_[i]];
     r.state &= static_cast<uint16_t>(~kLogQueued);
     uint8_t what = 0;
     if (r.is(kDecided) && (!r.is(kLogParent) || (r.is(kTraced) && !r.is(kResolved))))
@@ -194,19 +198,10 @@ void StitchPartition::Impl::FlushLabels() {
     if (r.is(kEmittedOpen)) what |= api::kLabelEmittedOpen;
     if (what == 0) continue;
     const bool local = (what & api::kLabelParent) != 0 && !r.server() && r.parent != kNone;
-    l.what.push_back(what);
-    l.exchange.push_back(r.exchange);
-    l.span_id.push_back(r.span_id);
-    l.parent_id.push_back(r.parent_id);
-    l.parent_exchange.push_back(local ? rows_[r.parent].exchange : 0);
-    l.trace_hi.push_back(r.trace_hi);
-    l.trace_lo.push_back(r.trace_lo);
-    l.confidence.push_back(r.confidence);
-    l.evidence.push_back(r.evidence);
-    l.flags.push_back(r.flags);
+    outbox_.Add({r.exchange, r.span_id, r.parent_id, local ? rows_[r.parent].exchange : 0,
+                 r.trace_hi, r.trace_lo, r.confidence, r.evidence, r.flags, what});
     if (r.is(kDecided)) r.state |= kLogParent;
     if (r.is(kResolved)) r.state |= kLogTrace;
-    outbox_.SealLabelsIfLarge();
   }
   label_queue_.clear();
 }

@@ -6,6 +6,23 @@
 
 namespace weft::stitch {
 
+// Where a peer is, looked up once per address and record.
+uint8_t StitchPartition::Impl::PeerOf(const HeldBatch& batch, uint32_t address) {
+  if (peers_of_ != batch.serial) {
+    peers_of_ = batch.serial;
+    peers_.assign(batch.spans().n_strings, 0);
+  }
+  uint8_t& peer = peers_[address];
+  if (peer == 0) {
+    const std::string_view text = batch.Text(address);
+    const bool inside = networks_.Contains(text);
+    peer = kPeerKnown;
+    if (inside) peer |= kPeerInside;
+    if (inside || agents_.HasAddress(text)) peer |= kPeerCovered;
+  }
+  return peer;
+}
+
 // The row's id is final, or became so just now: the other side of the exchange may hear of it.
 void StitchPartition::Impl::Announce(uint32_t number) {
   Row& r = rows_[number];
@@ -47,10 +64,8 @@ void StitchPartition::Impl::AskByWire(uint32_t number) {
   const weft_spans& s = rows_.Columns(r);
   const uint64_t wire = WireOf(r);
   if (wire == 0) return AnswerServer(number, 0, {});
-  const std::string_view peer = s.remote_address == nullptr
-                                    ? std::string_view{}
-                                    : rows_.batch(r.batch).Text(s.remote_address[r.row]);
-  const bool covered = networks_.Contains(peer) || agents_.HasAddress(peer);
+  const uint32_t peer = s.remote_address == nullptr ? 0 : s.remote_address[r.row];
+  const bool covered = (PeerOf(rows_.batch(r.batch), peer) & kPeerCovered) != 0;
   Ask(number, wire, covered ? 0 : api::kLinkUncovered);
 }
 
@@ -74,17 +89,13 @@ void StitchPartition::Impl::OnAnswer(uint64_t wire_id, uint64_t span_id, api::Tr
   count_.late_answers.Add();
   if ((flags & api::kLinkOption) != 0) return;  // only the wire id tells the server span's id
   const uint64_t server = api::SpanId(wire_id, api::Side::kServer);
-  api::LabelBatch& l = outbox_.labels();
-  l.what.push_back(api::kLabelAlias);
-  l.exchange.push_back(0);
-  l.span_id.push_back(server);
-  l.parent_id.push_back(span_id);
-  l.parent_exchange.push_back(0);
-  l.trace_hi.push_back(trace.hi);
-  l.trace_lo.push_back(trace.lo);
-  l.confidence.push_back(1);
-  l.evidence.push_back(WEFT_EVIDENCE_WIRE);
-  l.flags.push_back(0);
+  outbox_.Add({.span_id = server,
+               .parent_id = span_id,
+               .trace_hi = trace.hi,
+               .trace_lo = trace.lo,
+               .confidence = 1,
+               .evidence = WEFT_EVIDENCE_WIRE,
+               .what = api::kLabelAlias});
 }
 
 // The wire has spoken: span_id 0 means that nobody weft watches made this call.
@@ -155,10 +166,10 @@ void StitchPartition::Impl::TryResolve(uint32_t number) {
   r.state |= kResolved;
   QueueLabel(number);
   if (!r.server() && !r.is(kEmitted)) Offer(r, r.trace_hi, r.trace_lo);
-  for (uint32_t child = r.first_waiting; child != kNone;) {
+  for (uint32_t child = r.waiting; child != kNone;) {
     Row& c = rows_[child];
-    const uint32_t next = c.next_waiting;
-    c.next_waiting = kNone;
+    const uint32_t next = c.waiting;
+    c.waiting = kNone;
     c.parent_id = r.span_id;
     c.trace_hi = r.trace_hi;
     c.trace_lo = r.trace_lo;
@@ -166,7 +177,7 @@ void StitchPartition::Impl::TryResolve(uint32_t number) {
     TryResolve(child);
     child = next;
   }
-  r.first_waiting = kNone;
+  r.waiting = kNone;
   MaybeEmit(number);
 }
 

@@ -60,17 +60,96 @@ uint32_t StringPool::Intern(std::string_view text) {
   return size() - 1;
 }
 
-uint32_t WindowColumns::MapString(const HeldBatch& batch, uint32_t number, uint32_t index) {
-  if (index == 0) return 0;
+// The pool's numbers of a batch's strings; 0: not looked up yet.
+uint32_t* WindowColumns::MapOf(const HeldBatch& batch, uint32_t number) {
   StringMap& map = maps_[number];
   if (map.serial != batch.serial || map.epoch != epoch_) {
     map.serial = batch.serial;
     map.epoch = epoch_;
     map.to_pool.assign(batch.spans().n_strings, 0);
   }
-  uint32_t& mapped = map.to_pool[index];
+  return map.to_pool.data();
+}
+
+uint32_t WindowColumns::MapString(const HeldBatch& batch, uint32_t number, uint32_t index) {
+  if (index == 0) return 0;
+  uint32_t& mapped = MapOf(batch, number)[index];
   if (mapped == 0) mapped = pool_.Intern(batch.Text(index));
   return mapped;
+}
+
+// What a row knows itself.
+void WindowColumns::GatherRows(const RowStore& rows, const std::vector<Member>& members,
+                               int64_t horizon_ns) {
+  uint32_t last_batch = kNone;
+  uint32_t* last_map = nullptr;
+  for (size_t i = 0; i < members.size(); ++i) {
+    if (i + 8 < members.size()) rows.PrefetchRow(members[i + 8].row);
+    const Row& r = rows[members[i].row];
+    const int64_t end_ns = rows.EndOf(members[i].row);
+    const bool masked = end_ns == 0 || end_ns > horizon_ns;
+    const bool before = members[i].role == WEFT_ROLE_BEFORE;
+    if (r.batch != last_batch) last_map = MapOf(rows.batch(last_batch = r.batch), r.batch);
+    from_[i] = {&rows.Columns(r), last_map, r.row, masked};
+    role_[i] = members[i].role;
+    span_id_[i] = r.span_id;
+    parent_id_[i] = before ? r.parent_id : 0;
+    exchange_[i] = r.exchange;
+    start_ns_[i] = r.start_ns;
+    end_ns_[i] = masked ? 0 : end_ns;
+    kind_[i] = static_cast<uint8_t>(r.kind);
+    flags_[i] = r.flags | (masked ? uint32_t{WEFT_FLAG_OPEN} : 0);
+    process_[i] = 0;
+    confidence_[i] = before ? r.confidence : 0;
+    evidence_[i] = before ? r.evidence : 0;
+  }
+}
+
+// Column by column: the members lie in a few dozen records, in each nearly in order.
+void WindowColumns::GatherColumns(const RowStore& rows, const std::vector<Member>& members) {
+  const size_t n = members.size();
+  const auto copy = [&](auto column, auto& out) {
+    for (size_t i = 0; i < n; ++i) {
+      const auto* from = from_[i].spans->*column;
+      out[i] = from == nullptr ? 0 : from[from_[i].row];
+    }
+  };
+  // What the response said, which the horizon may hide.
+  const auto copy_response = [&](auto column, auto& out) {
+    for (size_t i = 0; i < n; ++i) {
+      const auto* from = from_[i].spans->*column;
+      out[i] = from == nullptr || from_[i].masked ? 0 : from[from_[i].row];
+    }
+  };
+  const auto copy_text = [&](auto column, auto& out) {
+    for (size_t i = 0; i < n; ++i) {
+      const uint32_t* from = from_[i].spans->*column;
+      const uint32_t index = from == nullptr ? 0 : from[from_[i].row];
+      uint32_t mapped = from_[i].to_pool[index];
+      if (mapped == 0 && index != 0) {
+        const uint32_t batch = rows[members[i].row].batch;
+        mapped = MapString(rows.batch(batch), batch, index);
+      }
+      out[i] = mapped;
+    }
+  };
+  copy(&weft_spans::connection, connection_);
+  copy(&weft_spans::wire_id, wire_id_);
+  copy(&weft_spans::protocol, protocol_);
+  copy(&weft_spans::local_port, local_port_);
+  copy(&weft_spans::remote_port, remote_port_);
+  copy(&weft_spans::fd, fd_);
+  copy(&weft_spans::request_tid, request_tid_);
+  copy(&weft_spans::request_bytes, request_bytes_);
+  copy(&weft_spans::context_trace_hi, context_trace_hi_);
+  copy(&weft_spans::context_trace_lo, context_trace_lo_);
+  copy(&weft_spans::context_span_id, context_span_id_);
+  copy_response(&weft_spans::status, status_);
+  copy_response(&weft_spans::response_tid, response_tid_);
+  copy_response(&weft_spans::response_bytes, response_bytes_);
+#define WEFT_COLUMN(type, name, unused) copy_text(&weft_spans::name, name##_);
+  WEFT_STRING_COLUMNS(WEFT_COLUMN)
+#undef WEFT_COLUMN
 }
 
 const weft_spans& WindowColumns::Gather(const RowStore& rows, const std::vector<Member>& members,
@@ -92,45 +171,9 @@ const weft_spans& WindowColumns::Gather(const RowStore& rows, const std::vector<
   WEFT_STRING_COLUMNS(WEFT_COLUMN)
 #undef WEFT_COLUMN
   Resize(role_, n);
-  for (size_t i = 0; i < n; ++i) {
-    if (i + 8 < n) rows.PrefetchRow(members[i + 8].row);
-    const Row& r = rows[members[i].row];
-    const HeldBatch& batch = rows.batch(r.batch);
-    const weft_spans& from = batch.spans();
-    const uint32_t at = r.row;
-    const auto get = [at](const auto* column) {
-      return column == nullptr ? std::decay_t<decltype(*column)>{} : column[at];
-    };
-    const bool masked = r.open() || r.end_ns > horizon_ns;
-    role_[i] = members[i].role;
-    span_id_[i] = r.span_id;
-    parent_id_[i] = members[i].role == WEFT_ROLE_BEFORE ? r.parent_id : 0;
-    exchange_[i] = r.exchange;
-    connection_[i] = get(from.connection);
-    wire_id_[i] = get(from.wire_id);
-    start_ns_[i] = r.start_ns;
-    end_ns_[i] = masked ? 0 : r.end_ns;
-    kind_[i] = r.kind;
-    status_[i] = masked ? uint8_t{0} : get(from.status);
-    protocol_[i] = get(from.protocol);
-    flags_[i] = masked ? r.flags | WEFT_FLAG_OPEN : r.flags;
-    process_[i] = 0;
-    local_port_[i] = get(from.local_port);
-    remote_port_[i] = get(from.remote_port);
-    fd_[i] = get(from.fd);
-    request_tid_[i] = get(from.request_tid);
-    response_tid_[i] = masked ? 0 : get(from.response_tid);
-    request_bytes_[i] = get(from.request_bytes);
-    response_bytes_[i] = masked ? 0 : get(from.response_bytes);
-    context_trace_hi_[i] = get(from.context_trace_hi);
-    context_trace_lo_[i] = get(from.context_trace_lo);
-    context_span_id_[i] = get(from.context_span_id);
-    confidence_[i] = members[i].role == WEFT_ROLE_BEFORE ? r.confidence : 0;
-    evidence_[i] = members[i].role == WEFT_ROLE_BEFORE ? r.evidence : 0;
-#define WEFT_COLUMN(type, name, unused) name##_[i] = MapString(batch, r.batch, get(from.name));
-    WEFT_STRING_COLUMNS(WEFT_COLUMN)
-#undef WEFT_COLUMN
-  }
+  Resize(from_, n);
+  GatherRows(rows, members, horizon_ns);
+  GatherColumns(rows, members);
   GatherProcess(rows.batch(rows[members[0].row].batch), rows[members[0].row].row);
   view_ = weft_spans{};
   view_.struct_size = sizeof(weft_spans);

@@ -43,7 +43,10 @@ class WindowColumns {
                            int64_t horizon_ns, bool attributes);
 
  private:
+  uint32_t* MapOf(const HeldBatch& batch, uint32_t number);
   uint32_t MapString(const HeldBatch& batch, uint32_t number, uint32_t index);
+  void GatherRows(const RowStore& rows, const std::vector<Member>& members, int64_t horizon_ns);
+  void GatherColumns(const RowStore& rows, const std::vector<Member>& members);
   void GatherProcess(const HeldBatch& batch, uint32_t row);
   void GatherAttributes(const RowStore& rows, const std::vector<Member>& members);
   void GatherTokens(const RowStore& rows, const std::vector<Member>& members);
@@ -53,6 +56,13 @@ class WindowColumns {
   WEFT_STRING_COLUMNS(WEFT_COLUMN)
 #undef WEFT_COLUMN
   std::vector<uint8_t> role_;
+  struct Source {
+    const weft_spans* spans;
+    const uint32_t* to_pool;
+    uint32_t row;
+    bool masked;
+  };
+  std::vector<Source> from_;  // where the columns of each member lie
   std::vector<uint32_t> attr_offset_, attr_, token_offset_, token_;
   api::PairTable pair_table_;
   StringPool pool_;

@@ -44,8 +44,7 @@ class ThreadCorrelator {
 
   void Correlate(const weft_spans& w, sdk::Voices& voices) {
     if (w.request_tid == nullptr || w.n == 0) return;
-    Callees& callees = processes_[ProcessId(w)];
-    callee_hash_.assign(w.n_strings, 0);
+    Callees& callees = BeginWindow(w);
     uint64_t crowded = 0;
     open_.ForEachCall(w, [&](uint32_t call, const std::vector<uint32_t>& open) {
       if (!WantsParent(w, call) || w.request_tid[call] == 0 || open.empty()) return;
@@ -53,23 +52,14 @@ class ThreadCorrelator {
         ++crowded;
         return;
       }
-      const auto weights = Entry(callees, CalleeOf(w, call)).Weigh();
-      const uint32_t latest = LatestOnThread(w, open, w.request_tid[call]);
-      for (const uint32_t server : open) {
-        if (w.request_tid[server] == 0) continue;
-        const float says = w.request_tid[server] != w.request_tid[call] ? weights.mismatch
-                           : server == latest                           ? weights.match
-                                                                        : weights.superseded;
-        if (std::abs(says) > 0.01f) voices.Say(call, server, says, WEFT_EVIDENCE_THREAD);
-      }
+      Speak(w, call, open, CalleeOf(w, callees, call).weights, voices);
     });
     if (crowded > 0) host_.Count("crowded_calls", crowded);
   }
 
   void Learn(const weft_spans& w, const weft_links& links) {
     if (w.request_tid == nullptr || w.n == 0) return;
-    Callees& callees = processes_[ProcessId(w)];
-    callee_hash_.assign(w.n_strings, 0);
+    Callees& callees = BeginWindow(w);
     link_of_.assign(w.n, WEFT_NONE);
     for (uint32_t i = 0; i < links.n; ++i) link_of_[links.child[i]] = i;
     open_.ForEachCall(w, [&](uint32_t call, const std::vector<uint32_t>& open) {
@@ -78,12 +68,13 @@ class ThreadCorrelator {
       if (open.size() > kMaxOpen) return;
       const uint32_t parent = links.parent[link];
       if (w.request_tid[parent] == 0) return;
-      ThreadReliability& entry = Entry(callees, CalleeOf(w, call));
+      const Callee& callee = CalleeOf(w, callees, call);
       const bool certain = open.size() == 1 || (links.evidence[link] & WEFT_EVIDENCE_CONTEXT) != 0;
-      if (!certain && !CertainWithoutUs(w, open, call, parent, links.confidence[link], entry))
+      if (!certain &&
+          !CertainWithoutUs(w, open, call, parent, links.confidence[link], callee.weights))
         return;
-      entry.Parent(w.request_tid[parent] == w.request_tid[call], 1.0f);
-      LearnOthers(w, open, call, parent, entry);
+      callee.entry->Parent(w.request_tid[parent] == w.request_tid[call], 1.0f);
+      LearnOthers(w, open, call, parent, *callee.entry);
     });
   }
 
@@ -136,31 +127,61 @@ class ThreadCorrelator {
     return callees[callees.size() < kMaxCallees ? callee : 0];
   }
 
-  // Hash of the callee's name, once per name and window.
-  uint64_t CalleeOf(const weft_spans& w, uint32_t call) {
-    const uint32_t* column = w.peer != nullptr && w.peer[call] != 0 ? w.peer : w.operation;
-    uint64_t& hash = callee_hash_[column[call]];
-    if (hash == 0) hash = HashOf(sdk::StringOf(w, column, call)) | 1;
-    return hash;
+  // What is known of a callee in the window in hand; by index of its name.
+  struct Callee {
+    uint64_t window = 0;
+    ThreadReliability* entry = nullptr;
+    ThreadReliability::Voices weights{};  // as the window found them
+  };
+
+  Callees& BeginWindow(const weft_spans& w) {
+    ++window_;
+    if (callees_.size() < w.n_strings) callees_.resize(w.n_strings);
+    return processes_[ProcessId(w)];
   }
 
-  static uint32_t LatestOnThread(const weft_spans& w, const std::vector<uint32_t>& open,
-                                 uint32_t tid) {
-    for (auto it = open.rbegin(); it != open.rend(); ++it)
-      if (w.request_tid[*it] == tid) return *it;
-    return WEFT_NONE;
+  const Callee& CalleeOf(const weft_spans& w, Callees& callees, uint32_t call) {
+    const uint32_t* column = w.peer != nullptr && w.peer[call] != 0 ? w.peer : w.operation;
+    Callee& callee = callees_[column[call]];
+    if (callee.window != window_) {
+      callee.window = window_;
+      callee.entry = &Entry(callees, HashOf(sdk::StringOf(w, column, call)) | 1);
+      callee.weights = callee.entry->Weigh();
+    }
+    return callee;
+  }
+
+  static void Speak(const weft_spans& w, uint32_t call, const std::vector<uint32_t>& open,
+                    const ThreadReliability::Voices& weights, sdk::Voices& voices) {
+    const uint32_t tid = w.request_tid[call];
+    size_t latest = open.size();  // on the call's thread; its place + 1
+    while (latest > 0 && w.request_tid[open[latest - 1]] != tid) --latest;
+    weft_candidates& list = voices.Room(open.size());
+    uint32_t n = list.n;
+    for (size_t i = 0; i < open.size(); ++i) {
+      const uint32_t theirs = w.request_tid[open[i]];
+      const float says = theirs != tid     ? weights.mismatch
+                         : i + 1 == latest ? weights.match
+                                           : weights.superseded;
+      list.child[n] = call;
+      list.candidate[n] = open[i];
+      list.log_odds[n] = says;
+      list.evidence[n] = WEFT_EVIDENCE_THREAD;
+      n += theirs != 0 && std::abs(says) > 0.01f;
+    }
+    list.n = n;
   }
 
   // Confidence with our own voice taken out: what the other correlators alone would have said.
   static bool CertainWithoutUs(const weft_spans& w, const std::vector<uint32_t>& open,
                                uint32_t call, uint32_t parent, float confidence,
-                               const ThreadReliability& entry) {
-    const auto weights = entry.Weigh();
+                               const ThreadReliability::Voices& weights) {
+    const uint32_t tid = w.request_tid[call];
     const float span = weights.match - weights.mismatch;
-    bool other_matches = false;
-    for (const uint32_t server : open)
-      other_matches |= server != parent && w.request_tid[server] == w.request_tid[call];
-    const bool parent_matches = w.request_tid[parent] == w.request_tid[call];
+    uint32_t matches = 0;
+    for (const uint32_t server : open) matches += w.request_tid[server] == tid;
+    const bool parent_matches = w.request_tid[parent] == tid;
+    const bool other_matches = matches > (parent_matches ? 1u : 0u);
     const float c = std::clamp(confidence, 1e-4f, 1.0f - 1e-4f);
     float others = std::log(c / (1.0f - c));
     if (parent_matches && !other_matches) others -= span;
@@ -173,9 +194,13 @@ class ThreadCorrelator {
   static void LearnOthers(const weft_spans& w, const std::vector<uint32_t>& open, uint32_t call,
                           uint32_t parent, ThreadReliability& entry) {
     const uint32_t tid = w.request_tid[call];
-    for (const uint32_t server : open)
-      if (server != parent && w.request_tid[server] != 0)
-        entry.Other(w.request_tid[server] == tid, 1.0f);
+    uint32_t matches = 0, seen = 0;
+    for (const uint32_t server : open) {
+      const uint32_t theirs = server == parent ? 0 : w.request_tid[server];
+      seen += theirs != 0;
+      matches += theirs != 0 && theirs == tid;
+    }
+    if (seen != 0) entry.Others(static_cast<float>(matches), static_cast<float>(seen));
     if (open.size() > 1 || w.connection == nullptr) return;
     uint32_t taken = 0;
     for (uint32_t row = parent; row > 0 && taken < 2 && parent - row < 64;) {
@@ -183,7 +208,7 @@ class ThreadCorrelator {
       if (!sdk::IsServer(w, row) || w.request_tid[row] == 0 ||
           w.connection[row] == w.connection[parent])
         continue;
-      entry.Other(w.request_tid[row] == tid, kRecentWeight);
+      entry.Others(w.request_tid[row] == tid ? kRecentWeight : 0, kRecentWeight);
       ++taken;
     }
   }
@@ -203,8 +228,9 @@ class ThreadCorrelator {
   sdk::Host host_;
   std::unordered_map<uint64_t, Callees> processes_;
   sdk::OpenRequests open_;
-  std::vector<uint64_t> callee_hash_;  // by string index of the window
-  std::vector<uint32_t> link_of_;      // by row of the window
+  std::vector<Callee> callees_;    // by string index of the window
+  std::vector<uint32_t> link_of_;  // by row of the window
+  uint64_t window_ = 0;
 };
 
 }  // namespace

@@ -35,9 +35,9 @@ void ThreadReliability::Parent(bool match, float weight) {
   Fade();
 }
 
-void ThreadReliability::Other(bool match, float weight) {
-  other_seen += weight;
-  if (match) other_match += weight;
+void ThreadReliability::Others(float matches, float seen) {
+  other_seen += seen;
+  other_match += matches;
   Fade();
 }
 

@@ -13,7 +13,7 @@ struct ThreadReliability {
   float other_match = 0, other_seen = 0;  // the same for requests that were not the parent
 
   void Parent(bool match, float weight);
-  void Other(bool match, float weight);
+  void Others(float matches, float seen);  // as weights
 
   // Log-odds for a candidate on the call's thread that no later request has taken, for one on
   // another thread, and for one on the call's thread that has begun a later request since.

@@ -106,13 +106,18 @@ bool Engine::Impl::DrainStitch(int64_t deadline_ns) {
   const bool drained = WaitFor(deadline_ns, [&] {
     return std::ranges::all_of(stitch, [](auto& s) { return s->Drained(); });
   });
-  for (auto& shard : stitch) shard->End();
+  uint32_t behind = 0;
+  for (auto& shard : stitch) {
+    behind += !shard->Drained();
+    drained ? shard->End() : shard->Abandon();
+  }
   stitch_loop->Join();
   if (drained) return true;
-  uint64_t left = 0;
-  for (auto& shard : stitch) left += shard->BufferedSpans();
+  const uint64_t left = metrics.Get("stitch.pending").Get();
   metrics.Get("stitch.lost_at_stop").Add(left);
-  if (left > 0) log.Error(fmt::format("stop: {} observations were not decided in time", left));
+  log.Error(fmt::format(
+      "stop: {} of {} partitions were behind; {} observations were read but not decided in time",
+      behind, stitch.size(), left));
   return false;
 }
 

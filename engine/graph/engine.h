@@ -73,7 +73,8 @@ class Engine {
   ~Engine();
 
   // Drains and ends, by deadline_ns of the clock; what was left then is counted as dropped and the
-  // result is kCancelled. Further calls do nothing.
+  // result is kCancelled. The call of a plugin that is in progress at the deadline is waited for.
+  // Further calls do nothing.
   Result<void> Stop(int64_t deadline_ns);
 
   EngineStats Stats() const;

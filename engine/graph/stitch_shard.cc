@@ -26,8 +26,11 @@ Result<std::unique_ptr<StitchShard>> StitchShard::TakeOver(transport::Transport&
 
 transport::Transaction StitchShard::Step(const std::vector<Record>& records, int64_t now_ns,
                                          bool caught_up) {
-  for (const Record& record : records) partition_->Consume(record);
-  if (caught_up) {
+  for (const Record& record : records) {
+    if (abandoned_) break;
+    partition_->Consume(record);
+  }
+  if (caught_up && !abandoned_) {
     if (input_ended() && !finished_) {
       finished_ = true;
       partition_->Finish(now_ns);
@@ -37,6 +40,12 @@ transport::Transaction StitchShard::Step(const std::vector<Record>& records, int
   idle_ = finished_ && partition_->Idle();
   buffered_ = partition_->BufferedSpans();
   return partition_->TakeTransaction();
+}
+
+void StitchShard::Abandon() {
+  abandoned_ = true;
+  partition_->Cancel();
+  End();
 }
 
 void StitchShard::Committed() { drained_ = idle_; }

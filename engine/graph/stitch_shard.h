@@ -23,6 +23,9 @@ class StitchShard final : public Shard {
   // Finished, and nothing is left here. The shard must still turn until all of its stage are
   // drained: the others may want answers from its links.
   bool Drained() const { return drained_; }
+  // Ends the shard soon: a step in progress ends after the window in hand, and what it has decided
+  // is committed.
+  void Abandon();
   uint64_t BufferedSpans() const { return buffered_; }
 
  private:
@@ -38,6 +41,7 @@ class StitchShard final : public Shard {
   bool finished_ = false;
   bool idle_ = false;
   std::atomic<bool> drained_ = false;
+  std::atomic<bool> abandoned_ = false;
   std::atomic<uint64_t> buffered_ = 0;
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 namespace weft::stitch {
@@ -108,12 +109,36 @@ void LinkDecider::Decide(const weft_spans& view, const weft_candidates& voices) 
   }
 }
 
+// A correlator that says something of every open request, in their order: nothing to look up.
+bool LinkDecider::AddWholeRun(const weft_candidates& voices, const Run& run, uint32_t* bits) {
+  const size_t n = run.end - run.begin;
+  if (n != open_row_.size() ||
+      std::memcmp(voices.candidate + run.begin, open_row_.data(), n * sizeof(uint32_t)) != 0)
+    return false;
+  const float* const says = voices.log_odds + run.begin;
+  const uint32_t* const evidence = voices.evidence + run.begin;
+  bool finite = true;
+  for (size_t k = 0; k < n; ++k) finite &= IsFinite(says[k]);
+  if (!finite) return false;
+  float* const total = total_.data();
+  uint32_t* const said = said_.data();
+  uint32_t all = 0;
+  for (size_t k = 0; k < n; ++k) total[k] += says[k];
+  for (size_t k = 0; k < n; ++k) {
+    said[k] |= evidence[k] | kVoiced;
+    all |= evidence[k];
+  }
+  *bits |= all;
+  return true;
+}
+
 double LinkDecider::AddUp(const weft_candidates& voices, uint32_t child) {
   total_.assign(open_row_.size(), 0);
   said_.assign(open_row_.size(), 0);
   double none = none_log_odds_;
   uint32_t bits = 0;
   for (uint32_t r = first_run_[child]; r != WEFT_NONE; r = runs_[r].next) {
+    if (AddWholeRun(voices, runs_[r], &bits)) continue;
     for (uint32_t i = runs_[r].begin; i < runs_[r].end; ++i) {
       const uint32_t row = voices.candidate[i];
       const float says = voices.log_odds[i];

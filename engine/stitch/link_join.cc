@@ -4,12 +4,15 @@
 
 #include "engine/api/ids.h"
 #include "engine/base/check.h"
+#include "engine/base/clock.h"
 
 namespace weft::stitch {
 namespace {
 
 constexpr int kTickBits = 27;  // 134 ms
-constexpr int64_t kSweepsPerHorizon = 8;
+// For a second asker, whose agent is slower. A first one may come for as long as the horizon.
+constexpr int64_t kKeepAnswered = 5 * kSecond;
+constexpr int64_t kSweepEvery = kSecond;
 constexpr int64_t kStepsPerSweep = 64;  // so that no transaction has to look at all entries
 
 // Wraps after 18 years; ages are differences.
@@ -95,6 +98,7 @@ void LinkJoin::Want(const api::LinkBatch& b, size_t i, int64_t append_ns,
 void LinkJoin::Answer(uint64_t wire_id, Entry& e, std::vector<LinkAnswer>* out) {
   if (e.waits) --waiting_;
   e.waits = false;
+  e.answered |= e.known();
   uint64_t span_id = 0;
   if (e.known()) span_id = e.own_id ? own_ids_[wire_id] : api::SpanId(wire_id, api::Side::kClient);
   const uint32_t flags =
@@ -121,13 +125,14 @@ void LinkJoin::Settle(int64_t log_now, std::vector<LinkAnswer>* out) {
 
 void LinkJoin::Expire(int64_t log_now) {
   if (entries_.empty() || log_now < next_sweep_ns_) return;
-  const int64_t step = horizon_ns_ / (kSweepsPerHorizon * kStepsPerSweep) + 1;
+  const int64_t step = kSweepEvery / kStepsPerSweep;
   int64_t steps = kStepsPerSweep;
   if (next_sweep_ns_ != INT64_MIN) steps = std::min(steps, (log_now - next_sweep_ns_) / step + 1);
   next_sweep_ns_ = log_now + step;
   const auto too_old = [&](uint64_t wire_id, const Entry& e) {
     const auto age = static_cast<int32_t>(Tick(log_now) - e.seen);
-    if (age <= horizon_ns_ >> kTickBits) return false;
+    const int64_t keep = e.answered ? std::min(kKeepAnswered, horizon_ns_) : horizon_ns_;
+    if (age <= keep >> kTickBits) return false;
     if (e.more) std::erase_if(more_, [&](const Asker& a) { return a.wire_id == wire_id; });
     if (e.own_id) own_ids_.Erase(wire_id);
     if (e.waits) --waiting_;

@@ -3,7 +3,8 @@
 // Rules (ARCHITECTURE.md, "weft.links"): a known trace id is answered at once; a want whose parent
 // exists waits for it; one without becomes a root when the links watermark of every stage 1
 // partition has passed the want's append time. Everything may come twice and in any order: the join
-// is idempotent. Memory is bounded by the horizon and an eighth of it. One thread.
+// is idempotent. What is older than the horizon is forgotten, and what has been answered with a
+// trace soon after: who asked keeps the answer. One thread.
 #pragma once
 
 #include <cstdint>
@@ -35,6 +36,7 @@ class LinkJoin {
   // Wants that have no answer yet.
   size_t waiting() const { return waiting_; }
   size_t size() const { return entries_.size(); }
+  size_t MemoryBytes() const { return entries_.MemoryBytes() + own_ids_.MemoryBytes(); }
 
  private:
   // There is one for every exchange of the last minute, many times what is buffered: kept small.
@@ -43,8 +45,9 @@ class LinkJoin {
     uint32_t seen = 0;         // append time in ticks
     uint16_t asker = kNobody;  // the partition that wants it; several: in more_
     bool exists : 1 = false, waits : 1 = false, root : 1 = false, more : 1 = false;
-    bool own_id : 1 = false;  // the call has an id that does not follow from the key
-    bool option : 1 = false;  // the key is an option id
+    bool own_id : 1 = false;    // the call has an id that does not follow from the key
+    bool option : 1 = false;    // the key is an option id
+    bool answered : 1 = false;  // with a trace
     bool known() const { return (trace_hi | trace_lo) != 0; }
   };
   static constexpr uint16_t kNobody = UINT16_MAX;

@@ -8,6 +8,12 @@
 #include "engine/base/hash.h"
 
 namespace weft::stitch {
+namespace {
+
+constexpr size_t kWorthCompacting = 16 << 10;  // bytes of one record
+constexpr size_t kWorthLooking = 1 << 20;      // of all such
+
+}  // namespace
 
 uint32_t RowStore::AddBatch(HeldBatch batch) {
   const weft_spans& s = batch.spans();
@@ -171,6 +177,56 @@ void RowStore::IndexErase(uint32_t number) {
     i = j;
   }
   index_[i] = {};
+}
+
+bool RowStore::Sparse(const HeldBatch& b, int64_t append_ns) const {
+  return b.rows != 0 && b.append_ns < append_ns && b.rows < b.spans().n / 8 &&
+         b.events.payload->bytes().size() >= kWorthCompacting;
+}
+
+size_t RowStore::Compact(int64_t append_ns) {
+  size_t before = 0;
+  for (const HeldBatch& b : batches_)
+    if (Sparse(b, append_ns)) before += b.events.payload->bytes().size();
+  if (before < kWorthLooking) return 0;  // the rows of a record are found by looking at all
+  std::vector<SortItem> left, scratch;
+  std::vector<bool> sparse(batches_.size());
+  for (size_t i = 0; i < sparse.size(); ++i) sparse[i] = Sparse(batches_[i], append_ns);
+  for (uint32_t number = 0; number < blocks_.size() * kBlock; ++number) {
+    const Row& r = (*this)[number];
+    if (r.batch != kNone && sparse[r.batch])
+      left.push_back({uint64_t{r.batch} << 32 | r.row, number});
+  }
+  std::sort(left.begin(), left.end(),
+            [](const SortItem& a, const SortItem& b) { return a.key < b.key; });
+  size_t after = 0;
+  for (size_t first = 0; first < left.size();) {
+    const auto batch = static_cast<uint32_t>(left[first].key >> 32);
+    size_t last = first + 1;
+    while (last < left.size() && left[last].key >> 32 == batch) ++last;
+    Shrink(batch, &left[first], last - first);
+    after += batches_[batch].events.payload->bytes().size();
+    first = last;
+  }
+  return before - after;
+}
+
+void RowStore::Shrink(uint32_t number, const SortItem* rows, size_t n) {
+  HeldBatch& b = batches_[number];
+  WEFT_CHECK(b.rows == n);
+  api::SpanTable table;
+  api::RowCopier copier(b.events.spans, table);
+  for (size_t i = 0; i < n; ++i) copier.Copy(static_cast<uint32_t>(rows[i].key));
+  auto smaller = api::DecodeEvents(api::EncodeEvents(b.events.header, table));
+  if (!smaller) return;  // it is as good as it was
+  b.events = std::move(*smaller);
+  b.events.spans.ReleaseStrings();
+  b.serial = next_serial_++;
+  b.first_start_ns = INT64_MAX;
+  for (size_t i = 0; i < n; ++i) {
+    (*this)[rows[i].value].row = static_cast<uint32_t>(i);
+    b.first_start_ns = std::min(b.first_start_ns, b.spans().start_ns[i]);
+  }
 }
 
 uint64_t RowStore::OldestOffset(int64_t not_before, uint64_t next) const {

@@ -12,6 +12,7 @@
 
 #include "engine/api/codec.h"
 #include "engine/base/flat_map.h"
+#include "engine/base/radix_sort.h"
 
 namespace weft::stitch {
 
@@ -108,6 +109,11 @@ class RowStore {
   // The record of an open row will have no end: this is it.
   void ForceEnd(uint32_t number, int64_t end_ns);
 
+  // Copies the rows that are left of old records, of which hardly any are, into records of their
+  // own size: one request that stays open for hours does not hold a thousand others. Records
+  // appended before `append_ns` only. Returns the bytes let go.
+  size_t Compact(int64_t append_ns);
+
   // The lowest offset of a held record that has pending spans or was appended at or after
   // `not_before`, else `next`.
   uint64_t OldestOffset(int64_t not_before, uint64_t next) const;
@@ -122,6 +128,8 @@ class RowStore {
 
  private:
   void Release(uint32_t batch);
+  bool Sparse(const HeldBatch& batch, int64_t append_ns) const;
+  void Shrink(uint32_t batch, const SortItem* rows, size_t n);
   void IndexInsert(uint32_t number);
   void IndexErase(uint32_t number);
   void IndexGrow();

@@ -76,6 +76,7 @@ void StitchPartition::Impl::DecideUpTo(uint32_t number, int64_t watermark) {
     const auto first = p.buckets.begin();
     const int64_t window = first->first;
     if (!all && (window + 1) * width > target) break;
+    if (cancelled_) return;
     std::vector<uint32_t> bucket = std::move(first->second);
     p.buckets.erase(first);
     DecideWindow(number, window, std::move(bucket));

@@ -7,10 +7,13 @@
 // in whatever order the facts come in; each step is taken once. One thread.
 #pragma once
 
+#include <atomic>
 #include <compare>
+#include <deque>
 #include <map>
 #include <memory>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "engine/api/ids.h"
@@ -34,7 +37,7 @@ struct StitchCounters {
   Counter &spans, &ended_by_engine, &emitted, &emitted_open, &pending, &duplicates;
   Counter &late, &windows, &calls, &unlinked, &roots, &answers, &late_answers;
   Counter &answer_deadline, &context_conflicts, &untrusted_context, &agents_lost, &sdk_spans;
-  Counter& restored;
+  Counter &restored, &compacted_bytes;
 };
 
 struct Process {
@@ -75,6 +78,7 @@ class StitchPartition::Impl {
   void Consume(const transport::Record& record);
   void Tick(int64_t log_now);
   void Finish(int64_t log_now);
+  void Cancel() { cancelled_ = true; }
   bool Idle() const;
   transport::Transaction TakeTransaction();
   size_t BufferedSpans() const { return rows_.size(); }
@@ -123,6 +127,8 @@ class StitchPartition::Impl {
   void SettleRoot(uint32_t number);
   void OnAnswer(uint64_t wire_id, uint64_t span_id, api::TraceId trace, uint32_t flags);
   void AnswerServer(uint32_t number, uint64_t span_id, api::TraceId trace);
+  void KeepAnswer(uint64_t key, uint64_t span_id, api::TraceId trace, uint32_t flags);
+  void ForgetAnswers();
   void SetTrace(uint32_t number, api::TraceId trace);
   void TryResolve(uint32_t number);
   void MaybeEmit(uint32_t number);
@@ -167,8 +173,17 @@ class StitchPartition::Impl {
 
   std::vector<Process> processes_;
   FlatMap<uint32_t> process_by_id_;
-  FlatMap<uint32_t> asking_;           // wire or option id -> server row that waits for an answer
-  std::vector<SeenContext> contexts_;  // of the view that is being decided, sorted
+  FlatMap<uint32_t> asking_;  // wire or option id -> server row that waits for an answer
+  // Answers that nobody here has asked for yet: after a take-over the links are read again, maybe
+  // before the request that will ask, and their partition may have forgotten them by then.
+  struct KeptAnswer {
+    uint64_t span_id = 0;
+    api::TraceId trace;
+    uint32_t flags = 0;
+  };
+  FlatMap<KeptAnswer> kept_answers_;
+  std::deque<std::pair<int64_t, uint64_t>> answer_ages_;  // log time, key: when they may go
+  std::vector<SeenContext> contexts_;       // of the view that is being decided, sorted
   std::vector<OpenRow> provisional_calls_;  // calls whose wire id is not known yet
   static constexpr uint8_t kPeerKnown = 1, kPeerInside = 2, kPeerCovered = 4;
   std::vector<uint8_t> peers_;  // of the strings of the batch with this serial
@@ -190,6 +205,7 @@ class StitchPartition::Impl {
   uint64_t next_offset_ = 0;
   uint64_t committed_ = 0;
   bool finished_ = false;
+  std::atomic<bool> cancelled_ = false;
 };
 
 }  // namespace weft::stitch

@@ -14,6 +14,7 @@ using transport::Stream;
 namespace {
 
 constexpr int64_t kCheckEvery = kSecond;
+constexpr int64_t kCompactAge = 4 * kSecond;  // of records: most spans are through by then
 // Where no agent speaks, one may be about to begin: its first batch reaches this far back.
 constexpr int64_t kNewAgentLag = kSecond;
 
@@ -48,7 +49,8 @@ StitchCounters::StitchCounters(Metrics& m)
       untrusted_context(m.Get("stitch.untrusted_context")),
       agents_lost(m.Get("stitch.agents_lost")),
       sdk_spans(m.Get("stitch.sdk_spans")),
-      restored(m.Get("stitch.restored")) {}
+      restored(m.Get("stitch.restored")),
+      compacted_bytes(m.Get("stitch.compacted_bytes")) {}
 
 StitchPartition::Impl::Impl(const StitchConfig& config, uint32_t partition,
                             std::vector<ChainLink> chain, Metrics& metrics, Logger& logger)
@@ -70,6 +72,8 @@ void StitchPartition::Impl::Tick(int64_t log_now) {
     next_check_ns_ = log_now_ + kCheckEvery;
     CheckSilence();
     CheckDeadlines();
+    ForgetAnswers();
+    count_.compacted_bytes.Add(rows_.Compact(log_now_ - kCompactAge));
     ForgetIdleProcesses();
   }
   SettleLinks();
@@ -100,6 +104,7 @@ void StitchPartition::Impl::CheckDeadlines() {
   });
   for (const uint64_t wire : overdue) {
     const uint32_t number = std::exchange(asking_[wire], kNone);
+    answer_ages_.emplace_back(log_now_, wire);
     count_.answer_deadline.Add();
     rows_[number].flags |= WEFT_FLAG_DEADLINE;
     AnswerServer(number, 0, {});
@@ -129,6 +134,7 @@ void StitchPartition::Impl::SettleLinks() {
 }
 
 void StitchPartition::Impl::ComputeWatermarks() {
+  if (cancelled_) return;  // there are windows that should have been decided by now
   const int64_t base =
       finished_ ? INT64_MAX : agents_.LogWatermark(log_now_ - config_.grace_ns - kNewAgentLag);
   int64_t links = base;
@@ -239,7 +245,8 @@ transport::Transaction StitchPartition::Impl::TakeTransaction() {
 }
 
 size_t StitchPartition::Impl::BufferedBytes() const {
-  return rows_.MemoryBytes() + emitter_.MemoryBytes() + asking_.MemoryBytes();
+  return rows_.MemoryBytes() + emitter_.MemoryBytes() + asking_.MemoryBytes() +
+         kept_answers_.MemoryBytes() + join_.MemoryBytes();
 }
 
 StitchPartition::StitchPartition(const StitchConfig& config, uint32_t partition,
@@ -250,6 +257,7 @@ void StitchPartition::Restore(const transport::Record& record) { impl_->Restore(
 void StitchPartition::Consume(const transport::Record& record) { impl_->Consume(record); }
 void StitchPartition::Tick(int64_t log_now) { impl_->Tick(log_now); }
 void StitchPartition::Finish(int64_t log_now) { impl_->Finish(log_now); }
+void StitchPartition::Cancel() { impl_->Cancel(); }
 bool StitchPartition::Idle() const { return impl_->Idle(); }
 transport::Transaction StitchPartition::TakeTransaction() { return impl_->TakeTransaction(); }
 size_t StitchPartition::BufferedSpans() const { return impl_->BufferedSpans(); }

@@ -44,6 +44,10 @@ class StitchPartition {
   void Finish(int64_t log_now);
   bool Idle() const;
 
+  // From any thread: no further window is decided, so that the call in progress returns after the
+  // window in hand. What is decided stays so and may be committed; the rest is for the next owner.
+  void Cancel();
+
   // What happened since the last call, with the offset below which nothing is needed any more.
   transport::Transaction TakeTransaction();
 

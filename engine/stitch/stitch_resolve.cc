@@ -56,6 +56,11 @@ void StitchPartition::Impl::Offer(const Row& r, uint64_t trace_hi, uint64_t trac
 void StitchPartition::Impl::Ask(uint32_t number, uint64_t key, uint32_t flags) {
   rows_[number].state |= kAsked;
   asking_[key] = number;
+  if (const KeptAnswer* kept = kept_answers_.Find(key)) {
+    const KeptAnswer answer = *kept;
+    kept_answers_.Erase(key);
+    return OnAnswer(key, answer.span_id, answer.trace, answer.flags);
+  }
   outbox_.Want(key, rows_[number].span_id, flags);
 }
 
@@ -83,7 +88,9 @@ void StitchPartition::Impl::OnAnswer(uint64_t wire_id, uint64_t span_id, api::Tr
     }
     if (span_id == 0) return;  // the deadline had said the same
   } else if ((flags & api::kLinkLate) == 0) {
-    return;  // a repetition
+    return KeepAnswer(wire_id, span_id, trace, flags);  // a repetition, or read again
+  } else {
+    KeepAnswer(wire_id, span_id, trace, flags);
   }
   // Ids in weft.spans are immutable: the root stays one, and the log keeps where it belongs.
   count_.late_answers.Add();
@@ -96,6 +103,26 @@ void StitchPartition::Impl::OnAnswer(uint64_t wire_id, uint64_t span_id, api::Tr
                .confidence = 1,
                .evidence = WEFT_EVIDENCE_WIRE,
                .what = api::kLabelAlias});
+}
+
+// "A root" is not kept: that the links' partition remembers, and it may know better by now.
+void StitchPartition::Impl::KeepAnswer(uint64_t key, uint64_t span_id, api::TraceId trace,
+                                       uint32_t flags) {
+  if (span_id == 0) return;
+  kept_answers_[key] = {span_id, trace, flags};
+  answer_ages_.emplace_back(log_now_, key);
+}
+
+void StitchPartition::Impl::ForgetAnswers() {
+  while (!answer_ages_.empty() &&
+         answer_ages_.front().first <= log_now_ - config_.links_horizon_ns) {
+    const uint64_t key = answer_ages_.front().second;
+    answer_ages_.pop_front();
+    kept_answers_.Erase(key);
+    // The deadline answered it and nobody else ever did.
+    if (const uint32_t* row = asking_.Find(key); row != nullptr && *row == kNone)
+      asking_.Erase(key);
+  }
 }
 
 // The wire has spoken: span_id 0 means that nobody weft watches made this call.

@@ -1,7 +1,10 @@
 #include "engine/graph/engine.h"
 
+#include <atomic>
+#include <chrono>
 #include <map>
 #include <mutex>
+#include <thread>
 
 #include <time.h>
 
@@ -129,6 +132,47 @@ TEST_F(EngineTest, StopEndsByItsDeadlineWhenAnExporterNeverTakesAnything) {
   EXPECT_EQ(stores_[0].rows, 3u);
   EXPECT_EQ(Count("sink.dropped{sink=two}"), 3u);
   EXPECT_EQ(engine->Stats().lost, 3u);
+}
+
+// A chain that is far too slow for what it gets: each window takes it a while.
+int32_t Dawdle(void* windows, const weft_spans*, weft_candidates*, weft_error*) {
+  ++*static_cast<std::atomic<uint64_t>*>(windows);
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  return WEFT_OK;
+}
+
+TEST_F(EngineTest, StopEndsByItsDeadlineWhenTheCorrelatorsAreTooSlow) {
+  std::atomic<uint64_t> windows = 0;
+  const weft_correlator slow{sizeof(weft_correlator), Dawdle, nullptr, nullptr, nullptr, nullptr};
+  EnginePlugins plugins;
+  plugins.shards.resize(kPartitions);
+  for (ShardPlugins& shard : plugins.shards) shard.correlators = {{"slow", &slow, &windows}};
+  plugins.exporters = {{"one", &kStore, &stores_[0]}};
+  auto engine = Engine::Start({}, std::move(plugins), transport_, clock_, metrics_, *log_);
+  ASSERT_TRUE(engine);
+  sources::Publisher agent = Agent(1);
+  constexpr uint64_t kWindows = 1000;  // 50 s, all in the step that ends the input
+  const int64_t now = clock_.MonotonicNs();
+  for (uint64_t n = 0; n < kWindows; ++n) {
+    AddTrace(agent, n + 1);
+    for (int row = 0; row < 2; ++row) {
+      api::SpanTable& t = agent.AddRow({1, 1, "svc"});
+      const api::Side side = row == 0 ? api::Side::kServer : api::Side::kClient;
+      t.exchange.back() = api::ExchangeKey(1'000'000 + n, 0, side);
+      t.kind.back() = row == 0 ? uint8_t{WEFT_KIND_SERVER} : uint8_t{WEFT_KIND_CLIENT};
+      t.start_ns.back() = now - static_cast<int64_t>(n) * kSecond + row;
+      t.end_ns.back() = t.start_ns.back() + 10 - 2 * row;
+    }
+  }
+  ASSERT_TRUE(agent.Finish());
+  const int64_t begin = clock_.MonotonicNs();
+  const auto stopped = (*engine)->Stop(begin + kSecond);
+  EXPECT_LT(clock_.MonotonicNs() - begin, 20 * kSecond);
+  ASSERT_FALSE(stopped);
+  EXPECT_EQ(stopped.error().code, Code::kCancelled);
+  EXPECT_LT(windows, kWindows);
+  EXPECT_EQ(Count("stitch.lost_at_stop"), Count("stitch.pending"));
+  EXPECT_EQ(Count("stitch.spans"), Count("stitch.emitted") + Count("stitch.pending"));
 }
 
 TEST_F(EngineTest, RefusesPluginsForAnotherNumberOfShards) {

@@ -72,6 +72,20 @@ TEST_F(LinkJoinTest, ForgetsWhatIsOlderThanTheHorizon) {
   EXPECT_EQ(join.waiting(), 0u);
 }
 
+TEST_F(LinkJoinTest, ForgetsWhatHasBeenAnsweredSoonerThanWhatNobodyAskedFor) {
+  for (uint64_t wire = 0; wire < 1000; ++wire) {
+    Exists(wire, 4711, 5);
+    if (wire % 10 != 0) Want(wire);
+  }
+  SettleUntil(kStart, kStart + 3 * kSecond);
+  EXPECT_EQ(join.size(), 1000u);
+  Want(11, kStart + 3 * kSecond);
+  ASSERT_EQ(answers.size(), 1u);
+  EXPECT_EQ(answers[0].span_id, 4711u);
+  SettleUntil(kStart + 3 * kSecond, kStart + 12 * kSecond);
+  EXPECT_EQ(join.size(), 100u);
+}
+
 TEST_F(LinkJoinTest, KeepsWhatWasUsedSince) {
   Exists(7, 4711, 5);
   Exists(7, 4711, 5, kStart + kHorizon / 2);

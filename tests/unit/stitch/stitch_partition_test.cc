@@ -465,6 +465,38 @@ TEST(StitchPartition, CommitsTheOldestRecordThatIsStillNeeded) {
   EXPECT_EQ(h.transport->CommittedOffset(transport::Stage::kStitch, 0), 1u);
 }
 
+TEST(StitchPartition, HoldsOfAnOldRecordOnlyTheRequestThatIsStillOpen) {
+  StitchHarness h;
+  constexpr uint64_t kRows = 20'000;
+  const int64_t now = h.clock.MonotonicNs();
+  std::vector<Observation> rows(kRows);
+  for (uint64_t i = 0; i < kRows; ++i) {
+    rows[i].exchange = i + 1;
+    rows[i].start = now - kSecond + static_cast<int64_t>(i);
+    rows[i].end = rows[i].start + 1000;
+    rows[i].operation = "GET /" + std::to_string(i);
+  }
+  Observation& open = rows[kRows / 2];
+  open.end = 0;
+  open.truth = "truth";
+  open.service = "slow";
+  open.process = 2;
+  h.Publish(rows, now);
+  for (int i = 0; i < 5; ++i) h.Beat();
+  EXPECT_EQ(h.spans().size(), kRows - 1);
+  EXPECT_GT(h.Count("stitch.compacted_bytes"), size_t{1} << 20);
+  h.Publish({}, h.clock.MonotonicNs(), 1, 0, true);  // the agent stops: what is open ends
+  h.Finish();
+  ASSERT_EQ(h.spans().size(), kRows);
+  const auto& slow = h.spans().at(api::SpanId(open.key(), api::Side::kServer));
+  EXPECT_EQ(slow.start, open.start);
+  EXPECT_EQ(slow.operation, open.operation);
+  EXPECT_EQ(slow.service, "slow");
+  EXPECT_EQ(slow.truth, "truth");
+  EXPECT_TRUE(slow.flags & WEFT_FLAG_OPEN_AT_EXIT);
+  EXPECT_TRUE(h.Idle());
+}
+
 TEST(StitchPartition, GoesOnAfterATakeOverWithoutLosingOrDoublingASpan) {
   for (int crash_at = 0; crash_at < 5; ++crash_at) {
     StitchHarness h(Partitions(2));

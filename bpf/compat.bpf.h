@@ -51,6 +51,31 @@ extern void *bpf_rdonly_cast(void *object, __u32 type) __ksym;
 #define WEFT_USER_CS 0x33	/* 64-bit user code; 32-bit programs number their calls otherwise */
 #define WEFT_ENOSYS 38
 
+/* The task's ids as bpf_get_current_pid_tgid has them. Each call of a helper counts: where loads are
+ * direct this one is saved. */
+static __always_inline __u64 weft_ids_of(struct task_struct *task)
+{
+	__u32 pid = 0, tgid = 0;
+
+	if (!direct_loads)
+		return bpf_get_current_pid_tgid();
+	WEFT_LOAD(tgid, task, tgid);
+	WEFT_LOAD(pid, task, pid);
+	return (__u64)tgid << 32 | pid;
+}
+
+/* *at, where it is a bare address of a pointer. */
+static __always_inline void *weft_load_pointer(void *at)
+{
+	void *pointer = 0;
+
+	/* Any type that begins with a pointer. */
+	if (direct_loads)
+		return WEFT_TYPED((struct list_head *)at)->next;
+	bpf_probe_read_kernel(&pointer, sizeof(pointer), at);
+	return pointer;
+}
+
 /* The system call that the current task is in. */
 struct weft_call {
 	long nr;	/* WEFT_SYS_NONE: not inside a 64-bit system call's own work */
@@ -61,10 +86,10 @@ struct weft_call {
 /* While a system call runs, the saved ax is -ENOSYS (the entry code puts it there); task work that
  * runs on the way out, io_uring's workers and 32-bit programs have something else, and registers
  * that say nothing about this socket. */
-static __always_inline struct weft_call weft_current_call(void)
+static __always_inline struct weft_call weft_call_of(struct task_struct *task)
 {
 	struct weft_call call = { .nr = WEFT_SYS_NONE };
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 
 	if ((long)regs->ax != -WEFT_ENOSYS || regs->cs != WEFT_USER_CS)
 		return call;

@@ -12,10 +12,9 @@
  * file is known by one comparison. */
 __u64 socket_operations = 0;
 
-/* The stream socket behind `fd`, as a bare address; NULL if it is something else. */
-static __always_inline struct sock *weft_stream_socket_of(int fd)
+/* The stream socket behind the task's `fd`, as a bare address; NULL if it is something else. */
+static __always_inline struct sock *weft_stream_socket_of(struct task_struct *task, int fd)
 {
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	const struct file_operations *operations = 0;
 	struct files_struct *files = 0;
 	struct fdtable *table = 0;
@@ -35,7 +34,8 @@ static __always_inline struct sock *weft_stream_socket_of(int fd)
 	if ((__u32)fd >= max_fds)
 		return 0;
 	WEFT_LOAD(slots, table, fd);
-	if (bpf_probe_read_kernel(&file, sizeof(file), slots + (__u32)fd) || !file)
+	file = weft_load_pointer(slots + (__u32)fd);
+	if (!file)
 		return 0;
 	WEFT_LOAD(operations, file, f_op);
 	if ((__u64)operations != socket_operations) {

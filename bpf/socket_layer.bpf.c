@@ -79,7 +79,8 @@ static __always_inline bool weft_may_go_in_part(struct sock *sk, const struct ms
 SEC("tp_btf/tcp_sendmsg_locked")
 int BPF_PROG(socket_send, struct sock *sk, struct msghdr *msg, struct sk_buff *tail, int size_goal)
 {
-	struct weft_event e = { .type = WEFT_RECORD_SEND, .pid_tgid = bpf_get_current_pid_tgid() };
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct weft_event e = { .type = WEFT_RECORD_SEND, .pid_tgid = weft_ids_of(task) };
 	struct weft_stats *st = weft_stats_of_cpu();
 	struct weft_event *w;
 	struct weft_socket *s;
@@ -93,9 +94,7 @@ int BPF_PROG(socket_send, struct sock *sk, struct msghdr *msg, struct sk_buff *t
 		st->filtered++;
 		return 0;
 	}
-	tp = bpf_skc_to_tcp_sock(sk);
-	if (!tp)
-		return 0;
+	tp = WEFT_TYPED((struct tcp_sock *)sk);
 	s = weft_socket_of(sk);
 	if (!s) {
 		st->seen++;
@@ -130,7 +129,7 @@ int BPF_PROG(socket_send, struct sock *sk, struct msghdr *msg, struct sk_buff *t
 	e.time_ns = s->refused_ns ? s->refused_ns : bpf_ktime_get_ns();
 	s->refused_ns = 0;
 	e.peer_seq = tp->copied_seq;
-	call = weft_current_call();
+	call = weft_call_of(task);
 	e.fd = weft_call_fd(&call);
 	weft_message_payload(msg, &e.payload);
 	if ((s->waits || !weft_may_go_in_part(sk, msg, e.length)) &&
@@ -188,6 +187,7 @@ static __always_inline int weft_unix_moved(struct sock *sk, __u8 type, int ret, 
 {
 	struct weft_event e = { .type = type, .length = ret };
 	struct weft_stats *st = weft_stats_of_cpu();
+	struct task_struct *task;
 	struct weft_socket *s;
 	struct weft_call call;
 
@@ -204,7 +204,8 @@ static __always_inline int weft_unix_moved(struct sock *sk, __u8 type, int ret, 
 		return 0;
 	}
 	st->seen++;
-	e.pid_tgid = bpf_get_current_pid_tgid();
+	task = bpf_get_current_task_btf();
+	e.pid_tgid = weft_ids_of(task);
 	if (weft_pid_ignored(e.pid_tgid >> 32)) {
 		st->filtered++;
 		return 0;
@@ -221,7 +222,7 @@ static __always_inline int weft_unix_moved(struct sock *sk, __u8 type, int ret, 
 	}
 	e.time_ns = bpf_ktime_get_ns();
 	weft_unix_place(s, &e);
-	call = weft_current_call();
+	call = weft_call_of(task);
 	e.fd = weft_call_fd(&call);
 	weft_call_payload(&call, &e.payload);
 	weft_emit_data(st, s, &e, false);
@@ -312,6 +313,7 @@ SEC("tp_btf/sock_recv_length")
 int BPF_PROG(socket_receive, struct sock *sk, int ret, int flags)
 {
 	struct weft_event e = { .type = WEFT_RECORD_RECEIVE };
+	struct task_struct *task;
 	struct weft_stats *st;
 	struct weft_socket *s;
 	struct weft_call call;
@@ -324,14 +326,15 @@ int BPF_PROG(socket_receive, struct sock *sk, int ret, int flags)
 		return weft_unix_moved(sk, WEFT_RECORD_RECEIVE, ret, flags);
 	if (!ret)
 		return 0;
-	tp = bpf_skc_to_tcp_sock(sk);
-	if (!tp)
+	if (sk->sk_protocol != WEFT_IPPROTO_TCP)
 		return 0;
+	tp = WEFT_TYPED((struct tcp_sock *)sk);
 	st = weft_stats_of_cpu();
 	if (!st)
 		return 0;
 	st->seen++;
-	e.pid_tgid = bpf_get_current_pid_tgid();
+	task = bpf_get_current_task_btf();
+	e.pid_tgid = weft_ids_of(task);
 	if (weft_pid_ignored(e.pid_tgid >> 32)) {
 		st->filtered++;
 		return 0;
@@ -353,7 +356,7 @@ int BPF_PROG(socket_receive, struct sock *sk, int ret, int flags)
 		e.flags = WEFT_DATA_FIN_READ;
 	}
 	e.peer_seq = tp->write_seq;
-	call = weft_current_call();
+	call = weft_call_of(task);
 	e.fd = weft_call_fd(&call);
 	if (!(flags & MSG_TRUNC))
 		weft_call_payload(&call, &e.payload);

@@ -47,9 +47,9 @@ static __always_inline struct weft_begun *weft_begun_of(__u32 tid)
 }
 
 /* TCP says by itself when a connection ends. */
-static __always_inline int weft_close_begins(int fd, __u32 pid)
+static __always_inline int weft_close_begins(struct task_struct *task, int fd, __u32 pid)
 {
-	struct sock *sk = weft_stream_socket_of(fd);
+	struct sock *sk = weft_stream_socket_of(task, fd);
 	struct weft_stats *st = weft_stats_of_cpu();
 	__u16 family = 0;
 
@@ -64,6 +64,7 @@ static __always_inline int weft_close_begins(int fd, __u32 pid)
 SEC("tp_btf/sys_enter")
 int BPF_PROG(call_begins, struct pt_regs *regs, long nr)
 {
+	struct task_struct *task;
 	struct weft_begun *b;
 	__u64 pid_tgid;
 	struct sock *sk;
@@ -74,15 +75,16 @@ int BPF_PROG(call_begins, struct pt_regs *regs, long nr)
 	if (index >= WEFT_CALLS || !(calls[index] & (WEFT_SENDS | WEFT_CLOSES)) ||
 	    regs->cs != WEFT_USER_CS)
 		return 0;
-	pid_tgid = bpf_get_current_pid_tgid();
+	task = (struct task_struct *)bpf_get_current_task();
+	pid_tgid = weft_ids_of(task);
 	if (weft_pid_ignored(pid_tgid >> 32))
 		return 0;
 	if (index == WEFT_SYS_CLOSE)
-		return weft_close_begins(regs->di, pid_tgid >> 32);
+		return weft_close_begins(task, regs->di, pid_tgid >> 32);
 	b = weft_begun_of(pid_tgid);
 	if (!b)
 		return 0;
-	sk = weft_stream_socket_of(index == WEFT_SYS_SPLICE ? regs->dx : regs->di);
+	sk = weft_stream_socket_of(task, index == WEFT_SYS_SPLICE ? regs->dx : regs->di);
 	b->tid = pid_tgid;
 	b->sk = (unsigned long)sk;
 	if (!sk)
@@ -169,6 +171,7 @@ static __always_inline int weft_call_ended(const struct pt_regs *regs, long ret,
 					   __u8 shape, bool several)
 {
 	struct weft_event e = {};
+	struct task_struct *task;
 	const struct weft_messages *messages = (const struct weft_messages *)regs->si;
 	struct weft_begun *b = 0;
 	struct weft_stats *st;
@@ -187,10 +190,11 @@ static __always_inline int weft_call_ended(const struct pt_regs *regs, long ret,
 	st = weft_stats_of_cpu();
 	if (!st)
 		return 0;
-	e.pid_tgid = bpf_get_current_pid_tgid();
+	task = (struct task_struct *)bpf_get_current_task();
+	e.pid_tgid = weft_ids_of(task);
 	e.fd = index == WEFT_SYS_SPLICE ? regs->dx : regs->di;
 	if (weft_pid_ignored(e.pid_tgid >> 32)) {
-		if (weft_stream_socket_of(e.fd)) {
+		if (weft_stream_socket_of(task, e.fd)) {
 			st->seen++;
 			st->filtered++;
 		}
@@ -200,7 +204,7 @@ static __always_inline int weft_call_ended(const struct pt_regs *regs, long ret,
 		b = weft_begun_of(e.pid_tgid);
 		if (b && b->tid != (__u32)e.pid_tgid)
 			b = 0;
-		sk = b ? (struct sock *)b->sk : weft_stream_socket_of(e.fd);
+		sk = b ? (struct sock *)b->sk : weft_stream_socket_of(task, e.fd);
 		if (b)
 			b->tid = 0;
 		if (sk || index != WEFT_SYS_SPLICE)
@@ -211,7 +215,7 @@ static __always_inline int weft_call_ended(const struct pt_regs *regs, long ret,
 	if (shape & WEFT_RECEIVES) {
 		b = 0;
 		e.fd = regs->di;
-		sk = weft_stream_socket_of(e.fd);
+		sk = weft_stream_socket_of(task, e.fd);
 	}
 	if (!sk)
 		return 0;
@@ -262,6 +266,14 @@ int BPF_PROG(several_end, struct pt_regs *regs, long ret)
 	return index < WEFT_CALLS ? weft_call_ended(regs, ret, index, calls[index], true) : 0;
 }
 
+static __always_inline void weft_count_uring(void)
+{
+	struct weft_stats *st = weft_stats_of_cpu();
+
+	if (st && !weft_pid_ignored(bpf_get_current_pid_tgid() >> 32))
+		st->uring_calls++;
+}
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
 	__uint(max_entries, 1);
@@ -280,6 +292,8 @@ int BPF_PROG(call_ends, struct pt_regs *regs, long ret)
 	if (index >= WEFT_CALLS)
 		return 0;
 	shape = calls[index];
+	if (index == WEFT_SYS_IO_URING_ENTER && ret > 0)
+		weft_count_uring();
 	if (!(shape & (WEFT_SENDS | WEFT_RECEIVES)) || ret < 0 || regs->cs != WEFT_USER_CS)
 		return 0;
 	if ((shape & WEFT_BYTES) == WEFT_MESSAGES) {

@@ -100,6 +100,10 @@ struct msghdr {
 	unsigned int msg_flags;
 };
 
+struct list_head {
+	struct list_head *next;
+};
+
 struct sk_buff {
 	unsigned int len;
 };

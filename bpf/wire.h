@@ -131,6 +131,7 @@ struct weft_stats {
 	__weft_u64 control_seen;
 	__weft_u64 control_ring_full;
 	__weft_u64 contended;	/* sends that another thread's on the same socket overlapped */
+	__weft_u64 uring_calls;	/* io_uring_enter: what it moved is not seen at the system calls */
 };
 
 /* The TCP option of tcp_option.bpf.c: kind, length 12, magic, id. */
@@ -172,7 +173,7 @@ WEFT_ASSERT_SIZE(struct weft_connection, 64);
 WEFT_ASSERT_SIZE(struct weft_data, 112);
 WEFT_ASSERT_SIZE(struct weft_ends, 36);
 WEFT_ASSERT_SIZE(struct weft_control, 40);
-WEFT_ASSERT_SIZE(struct weft_stats, 72);
+WEFT_ASSERT_SIZE(struct weft_stats, 80);
 WEFT_ASSERT_SIZE(struct weft_option, 40);
 WEFT_ASSERT_SIZE(struct weft_option_stats, 72);
 

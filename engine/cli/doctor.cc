@@ -140,11 +140,13 @@ class Doctor final : public Command {
 
   // By the place that lost something, upstream first; empty if none did.
   static std::string LossRemedy(const Counters& counters) {
-    uint64_t ring = 0, queue = 0, sink = 0;
+    uint64_t ring = 0, queue = 0, sink = 0, gaps = 0, uring = 0;
     for (const auto& [name, value] : counters) {
       if (name == "kernel.ring_full") ring += value;
       if (name == "agent.dropped") queue += value;
       if (name.starts_with("sink.dropped{")) sink += value;
+      if (name == "agent.gap_bytes") gaps += value;
+      if (name == "kernel.uring_calls") uring += value;
     }
     if (ring > 0)
       return fmt::format("{} records found the ring full: raise sources.ebpf.ring_bytes", ring);
@@ -153,6 +155,12 @@ class Doctor final : public Command {
                          queue);
     if (sink > 0)
       return fmt::format("{} spans were refused by an exporter: its messages say why", sink);
+    if (gaps > 0)
+      return fmt::format(
+          "{} bytes of traced streams went by unseen, by calls that `hooks` above names", gaps);
+    if (uring > 0)
+      return fmt::format(
+          "{} calls of io_uring moved bytes unseen: sources.ebpf.hooks: socket sees them", uring);
     return "";
   }
 

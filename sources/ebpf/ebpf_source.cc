@@ -295,6 +295,7 @@ void EbpfSource::Impl::ReadKernelCounts() {
   metrics_.Get("kernel.missed").Set(counts_.missed);
   ReadOptionCounts();
   metrics_.Get("kernel.contended").Set(s.contended);
+  metrics_.Get("kernel.uring_calls").Set(s.uring_calls);
 }
 
 void EbpfSource::Impl::ReadOptionCounts() {

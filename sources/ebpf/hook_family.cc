@@ -38,6 +38,15 @@ std::string_view Describe(HookFamily family) {
                                        : "syscalls (the system calls' tracepoints)";
 }
 
+std::string_view NotSeen(HookFamily family) {
+  return family == HookFamily::kSocket
+             ? "bytes of sendfile, splice, recvmmsg and io_uring receives are not seen, only their "
+               "number; zero-copy receives and splice from a socket leave gaps"
+             : "bytes of sendfile and splice are not seen, only their number; io_uring and "
+               "zero-copy "
+               "receives leave gaps; 32-bit programs are not seen";
+}
+
 std::string MissingTracepoints(HookFamily family, const KernelTypes& kernel) {
   std::string missing;
   AddMissing(kShared, kernel, &missing);

@@ -23,6 +23,10 @@ std::string_view NameOf(HookFamily family);
 // As NameOf, with what it hooks: for people.
 std::string_view Describe(HookFamily family);
 
+// What the family cannot see, for people: each is a counted gap in the stream, or a length without
+// bytes.
+std::string_view NotSeen(HookFamily family);
+
 // Tracepoints that the family cannot do without and the kernel lacks, separated by blanks; empty:
 // it works.
 std::string MissingTracepoints(HookFamily family, const KernelTypes& kernel);

@@ -157,6 +157,7 @@ Result<KernelCounts> Loader::Impl::Counts() const {
     counts.stats.control_seen += s.control_seen;
     counts.stats.control_ring_full += s.control_ring_full;
     counts.stats.contended += s.contended;
+    counts.stats.uring_calls += s.uring_calls;
   }
   counts.missed = programs_->Missed();
   return counts;

@@ -94,14 +94,17 @@ void CheckHooks(const KernelTypes& kernel, std::vector<Check>* checks) {
   const std::string no_calls = MissingTracepoints(HookFamily::kSyscalls, kernel);
   const std::string no_socket = MissingTracepoints(HookFamily::kSocket, kernel);
   checks->push_back({"hooks: socket", no_socket.empty() ? CheckState::kOk : CheckState::kWarn,
-                     no_socket.empty() ? "there" : "missing: " + no_socket,
-                     "kernel 6.16 or newer; until then the system calls are hooked, at about "
-                     "twice the cost"});
+                     no_socket.empty() ? fmt::format("there; {}", NotSeen(HookFamily::kSocket))
+                                       : "missing: " + no_socket,
+                     "kernel 6.16 or newer; until then the system calls are hooked, which every "
+                     "system call of this host pays for"});
   checks->push_back({"hooks: syscalls",
                      no_calls.empty()    ? CheckState::kOk
                      : no_socket.empty() ? CheckState::kWarn
                                          : CheckState::kFail,
-                     no_calls.empty() ? "there" : "missing: " + no_calls, "kernel 5.10 or newer"});
+                     no_calls.empty() ? fmt::format("there; {}", NotSeen(HookFamily::kSyscalls))
+                                      : "missing: " + no_calls,
+                     "kernel 5.10 or newer"});
 }
 
 #else

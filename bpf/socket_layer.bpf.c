@@ -241,7 +241,7 @@ int BPF_PROG(socket_opens, struct sock *sk, int old_state, int new_state)
 
 	if (new_state != TCP_SYN_SENT || sk->sk_protocol != WEFT_IPPROTO_TCP)
 		return 0;
-	call = weft_current_call();
+	call = weft_call_of(bpf_get_current_task_btf());
 	weft_call_payload(&call, &e.payload);
 	e.pid_tgid = bpf_get_current_pid_tgid();
 	if (e.payload.kind == WEFT_PAYLOAD_NONE || weft_pid_ignored(e.pid_tgid >> 32))

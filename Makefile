@@ -26,7 +26,7 @@ test: deps  ## build and run all tests
 	@ctest --test-dir build/dev --output-on-failure -j2; code=$$?; \
 	  tests/skipped build/dev/Testing/Temporary/LastTest.log; exit $$code
 
-test-kernels: deps  ## boot the kernels that the README claims in QEMU and trace there (some 5 minutes)
+test-kernels: deps  ## boot the kernels that the README claims in QEMU and trace there (5 minutes)
 	@.ci/deps kernels
 	@[ -f build/dev/build.ninja ] || cmake --preset dev
 	@cmake --build build/dev --target product

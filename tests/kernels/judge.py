@@ -18,11 +18,11 @@ class Verdict:
 
     def __init__(self, family):
         self.family = family
-        self.btf = self.loads = self.hooks = self.exchanges = self.links = self.ledger = "-"
+        self.btf = self.loads = self.hooks = self.exchanges = self.links = self.options = self.ledger = "-"
         self.problems = []
 
     def cells(self):
-        return [self.btf, self.loads, self.hooks, self.exchanges, self.links, self.ledger]
+        return [self.btf, self.loads, self.hooks, self.exchanges, self.links, self.options, self.ledger]
 
     def expect(self, holds, problem):
         if not holds:
@@ -83,6 +83,15 @@ def judge_links(verdict, spans, allowed):
     verdict.expect(total - right <= allowed, f"{total - right} requests are not linked to the call of their peer")
 
 
+def judge_options(verdict, ledger):
+    """Every connection that was opened has carried its id to the other end."""
+    connected, acknowledged, received = (ledger.get(f"kernel.option_{name}", 0)
+                                         for name in ("connected", "acknowledged", "received"))
+    verdict.options = f"{received}/{connected}"
+    verdict.expect(0 < connected == acknowledged == received,
+                   f"TCP options: {connected} connections, {acknowledged} acknowledged, {received} received")
+
+
 def judge_run(verdict, folder):
     """One traced run."""
     code, log = read(folder, "code").strip(), read(folder, "run.log")
@@ -96,9 +105,6 @@ def judge_run(verdict, folder):
     sums = reconcile(ledger)
     verdict.ledger = "holds" if sums["unexplained"] == 0 and sums["lost"] == 0 else str(sums)
     verdict.expect(verdict.ledger == "holds", f"the ledger does not hold: {sums}")
-    given, received = (ledger.get(f"kernel.option_{name}", 0) for name in ("acknowledged", "received"))
-    verdict.expect(0 < given <= received,
-                   f"of the connections {given} were given the TCP option and {received} have it")
     for problem in check_store(database):
         verdict.expect(False, f"store: {problem}")
     with sqlite3.connect(database) as connection:
@@ -125,6 +131,7 @@ def judge_run(verdict, folder):
         total += sum(truth.values())
     verdict.exchanges = f"{right}/{total}" + (f" ({allowed // 2} missed)" if allowed else "")
     judge_links(verdict, spans, allowed)
+    judge_options(verdict, ledger)
 
 
 def judge_doctor(verdict, folder, machine):

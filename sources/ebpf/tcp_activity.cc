@@ -49,7 +49,8 @@ uint64_t AddressKey(const weft_connection& wire, uint64_t boot_id) {
 TcpActivity::TcpActivity(const weft_connection& wire, uint64_t boot_id, bool joined)
     : requests_(IsServer(wire) ? Direction::kReceived : Direction::kSent),
       address_key_(AddressKey(wire, boot_id)),
-      joined_(joined) {}
+      joined_(joined && wire.family != WEFT_FAMILY_UNIX),
+      transport_(wire.family == WEFT_FAMILY_UNIX ? "unix" : "tcp") {}
 
 int64_t TcpActivity::DueNs() const {
   const int64_t cut = burst_ns_ + (slice_ + 1) * kSliceNs;
@@ -110,7 +111,7 @@ void TcpActivity::Describe(Exchange* out) const {
   out->response = {position_[answers], position_[answers] + bytes_[answers], begin_, last_};
   out->response.last.tid = response_tid_;
   out->wire_id = HashCombine(burst_key_, kSalt + static_cast<uint64_t>(slice_));
-  out->attributes.Add("network.transport", "tcp");
+  out->attributes.Add("network.transport", transport_);
   if (!guess_.empty()) out->attributes.Add("weft.protocol_guess", guess_);
 }
 

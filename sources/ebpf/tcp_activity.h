@@ -8,7 +8,9 @@
 // connection see the same bursts, so a slice's wire id is made of where both streams stood when its
 // burst began, and of the slice's number. A connection that was there before the agent has no
 // common beginning: its first burst is cut at multiples of 10 s of the host's clock, and known by
-// its addresses to the other end on the same host only.
+// its addresses to the other end on the same host only. A Unix socket's positions are its own from
+// the first byte that was seen, and its address is that of every other connection to the path: it
+// has a common beginning always.
 #pragma once
 
 #include <cstdint>
@@ -63,6 +65,7 @@ class TcpActivity {
   Direction requests_;
   uint64_t address_key_;  // the same at both ends on this host
   bool joined_;           // the current burst's begin is not known
+  std::string_view transport_;
   bool incomplete_ = false;
   bool open_ = false;
   bool begun_ = false;  // there was a burst

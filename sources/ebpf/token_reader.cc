@@ -1,6 +1,7 @@
 #include "sources/ebpf/token_reader.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "engine/api/plugin_abi.h"
 #include "sources/ebpf/protocols/ascii.h"
@@ -124,7 +125,8 @@ bool TokenReader::Http(MessageKind kind, std::string_view bytes, bool whole, Tok
 }
 
 void TokenReader::HttpBody(std::string_view bytes, bool whole, TokenSet* out) const {
-  if (LooksBinary(bytes)) return;
+  // Of a form in parts the names stand in headers, their values far behind.
+  if (LooksBinary(bytes) || bytes.starts_with("--")) return;
   // The sizes of the first and the last chunk are no values.
   constexpr std::string_view kLastChunk = "\r\n0\r\n\r\n";
   if (bytes.ends_with(kLastChunk)) bytes.remove_suffix(kLastChunk.size());
@@ -139,6 +141,8 @@ void TokenReader::HttpBody(std::string_view bytes, bool whole, TokenSet* out) co
 }
 
 void TokenReader::RedisRequest(std::string_view bytes, Exchange* exchange) const {
+  exchange->answers_secret = true;  // until all of it was read
+  bool secret = false, named = false;
   redis::Element element;
   Step step = redis::ReadElement(bytes, &element);
   if (step.outcome != Outcome::kDone || element.type != '*') return;
@@ -151,27 +155,36 @@ void TokenReader::RedisRequest(std::string_view bytes, Exchange* exchange) const
     if (first) {
       command = redis::FindCommand(element.text);
       // CONFIG SET requirepass, ACL SETUSER and what modules may bring: nobody knows.
-      exchange->answers_secret = command == nullptr || command->special == redis::Special::kAuth ||
-                                 command->special == redis::Special::kContainer;
-      if (exchange->answers_secret) return;
+      if (command == nullptr || command->special == redis::Special::kAuth ||
+          command->special == redis::Special::kContainer)
+        return;
     } else {
       const bool cut = element.text.size() + 2 < element.body;
-      exchange->answers_secret |= text_.Scan(element.text, cut, &exchange->request_tokens);
+      secret |= ScanElement(element.text, cut, &named, &exchange->request_tokens);
       if (cut) return;
     }
     if (bytes.size() - step.used < element.body) return;
     step.used += static_cast<size_t>(element.body);
   }
+  exchange->answers_secret = secret;
+}
+
+// A hash's fields and values come one after the other. `named`: the one before was a secret name.
+bool TokenReader::ScanElement(std::string_view text, bool cut, bool* named, TokenSet* out) const {
+  if (std::exchange(*named, false)) return true;
+  *named = text_.IsSecretName(text);
+  return *named || text_.Scan(text, cut, out);
 }
 
 void TokenReader::RedisReply(std::string_view bytes, TokenSet* out) const {
+  bool named = false;
   redis::Element element;
   for (size_t n = 0; n < kMaxElements; ++n) {
     const Step step = redis::ReadElement(bytes, &element);
     if (step.outcome != Outcome::kDone || element.type == '-' || element.type == '!') return;
     const bool value = element.type == '$' || element.type == ':' || element.type == '=';
     const bool cut = element.body != 0 && element.text.size() + 2 < element.body;
-    if (value && !element.null) text_.Scan(element.text, cut, out);
+    if (value) ScanElement(element.null ? std::string_view() : element.text, cut, &named, out);
     if (bytes.size() - step.used < element.body) return;
     bytes.remove_prefix(step.used + static_cast<size_t>(element.body));
   }

@@ -31,6 +31,7 @@ class TokenReader {
   bool Http(MessageKind kind, std::string_view bytes, bool whole, TokenSet* out) const;
   void HttpBody(std::string_view bytes, bool whole, TokenSet* out) const;
   void RedisRequest(std::string_view bytes, Exchange* exchange) const;
+  bool ScanElement(std::string_view text, bool cut, bool* named, TokenSet* out) const;
   void RedisReply(std::string_view bytes, TokenSet* out) const;
 
   TokenText text_;

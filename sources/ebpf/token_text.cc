@@ -1,5 +1,6 @@
 #include "sources/ebpf/token_text.h"
 
+#include <algorithm>
 #include <array>
 
 #include "sources/ebpf/protocols/ascii.h"
@@ -31,13 +32,22 @@ struct Separator {
   size_t value = 0;
 };
 
+// Whether the word that begins there is the name of an XML element, with or without a prefix.
+bool OpensElement(std::string_view text, size_t begin) {
+  if (begin > 0 && text[begin - 1] == ':') {
+    --begin;
+    while (begin > 0 && kWord[static_cast<unsigned char>(text[begin - 1])]) --begin;
+  }
+  return begin > 0 && text[begin - 1] == '<';
+}
+
 Separator SeparatorAt(std::string_view text, size_t begin, size_t end) {
   constexpr size_t kReach = 4;  // of quotes, escapes and blanks
   Separator found;
   size_t i = end;
   if (i < text.size() && text[i] == '/') return {'/', false, i + 1};
-  if (i < text.size() && text[i] == '>' && begin > 0 && text[begin - 1] == '<')
-    return {'>', false, i + 1};
+  if (i < text.size() && (text[i] == '>' || IsBlank(text[i])) && OpensElement(text, begin))
+    return {'>', false, std::min(text.find('>', i), text.size() - 1) + 1};
   for (size_t n = 0; n < kReach && i < text.size(); ++n, ++i) {
     if (text[i] == ':' || text[i] == '=') return {text[i], found.quoted, i + 1};
     if (IsQuote(text[i]))
@@ -109,6 +119,15 @@ uint8_t RankOf(std::string_view word, bool digit) {
 
 TokenText::TokenText(std::string_view salt, const std::vector<std::string>& excluded)
     : secrets_(excluded), key_{SipHash({1, 2}, salt), SipHash({3, 4}, salt)} {}
+
+bool TokenText::IsSecretName(std::string_view text) const {
+  constexpr size_t kLongest = 32;
+  const bool name =
+      !text.empty() && text.size() <= kLongest && std::ranges::all_of(text, [](char c) {
+        return IsAlpha(c) || c == '-' || c == '_' || c == '.';
+      });
+  return name && IsSecret(text);
+}
 
 bool TokenText::IsSecret(std::string_view name) const {
   return known_.Of(name, [this](std::string_view n) { return secrets_.IsSecretName(n); });

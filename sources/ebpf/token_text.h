@@ -28,6 +28,8 @@ class TokenText {
   bool Scan(std::string_view text, bool cut, TokenSet* out) const;
   // The same for percent-encoded text.
   bool ScanEncoded(std::string_view text, bool cut, TokenSet* out) const;
+  // Whether the whole text is such a name and nothing else; one with digits is taken for a value.
+  bool IsSecretName(std::string_view text) const;
   bool IsSecretHeader(std::string_view name) const { return secrets_.IsSecretHeader(name); }
 
  private:

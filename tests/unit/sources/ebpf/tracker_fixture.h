@@ -81,8 +81,8 @@ class ExchangeTrackerTest : public testing::Test {
     row.request_bytes = s.request_bytes[i];
     row.response_bytes = s.response_bytes ? s.response_bytes[i] : 0;
     row.fd = s.fd[i];
-    row.local_port = s.local_port[i];
-    row.remote_port = s.remote_port[i];
+    row.local_port = s.local_port ? s.local_port[i] : 0;
+    row.remote_port = s.remote_port ? s.remote_port[i] : 0;
     row.kind = s.kind[i];
     row.status = s.status ? s.status[i] : 0;
     row.protocol = s.protocol ? s.protocol[i] : 0;

@@ -153,6 +153,36 @@ TEST_F(TcpSpanTest, OfConnectionsOlderThanTheAgentMeetByTheirAddresses) {
   EXPECT_EQ(rows[0].wire_id, rows[1].wire_id);
 }
 
+// A path is the address of both ends, and of all connections to it.
+TEST_F(TcpSpanTest, OfUnixSocketsMeetPerConnectionAndNotByTheirPath) {
+  MadeSocket other_client(13, 0, 0, 7001, 5001), other_server(14, 0, 0, 5001, 7001);
+  for (MadeSocket* socket : {&client_, &server_, &other_client, &other_server}) {
+    const bool serves = socket == &server_ || socket == &other_server;
+    weft_connection wire{};
+    wire.cookie = socket->wire.cookie;
+    wire.local_address[0] = '/';
+    wire.family = WEFT_FAMILY_UNIX;
+    wire.end = serves ? WEFT_END_ACCEPTED : WEFT_END_CONNECTED;
+    socket->wire = wire;
+  }
+  Turn(kStart);
+  Feed(other_client.Send(kHello, kStart + 5));
+  Feed(other_server.Receive(kHello, kStart + 6));
+  tracker_.Sweep(kStart + 11 * kSecond);
+  const auto rows = Rows();
+  ASSERT_EQ(rows.size(), 4u);
+  std::vector<uint64_t> wire_ids, span_ids;
+  for (const Row& row : rows) {
+    wire_ids.push_back(row.wire_id);
+    span_ids.push_back(row.span_id);
+    EXPECT_THAT(row.attributes, Contains("network.transport=unix"));
+  }
+  std::ranges::sort(wire_ids);
+  std::ranges::sort(span_ids);
+  EXPECT_EQ(std::ranges::unique(span_ids).size(), 0u);
+  EXPECT_EQ(std::ranges::unique(wire_ids).size(), 2u);
+}
+
 TEST_F(TcpSpanTest, AreLimitedASecondAndCounted) {
   ExchangeTracker tracker({.boot_id = 2, .max_tcp_rows = 3}, protocols_, writer_, metrics_);
   for (uint64_t i = 0; i < 10; ++i) {

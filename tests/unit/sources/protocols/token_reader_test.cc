@@ -124,6 +124,46 @@ TEST(TokenReader, TakesNothingFromRedisCommandsAboutSecretsNorFromTheirReplies) 
   }
 }
 
+TEST(TokenReader, TakesNoValueOfASecretFieldOfAHash) {
+  Talking t;
+  t.Request(
+      "*6\r\n$4\r\nHSET\r\n$4\r\nu:57\r\n$8\r\npassword\r\n$7\r\nhunter2\r\n"
+      "$2\r\nid\r\n$4\r\n4711\r\n");
+  t.Response(":2\r\n");
+  t.Request("*2\r\n$7\r\nHGETALL\r\n$4\r\nu:57\r\n");
+  t.Response("*4\r\n$8\r\npassword\r\n$7\r\nhunter2\r\n$2\r\nid\r\n$4\r\n4711\r\n");
+  t.Request("*3\r\n$4\r\nHGET\r\n$4\r\nu:57\r\n$8\r\npassword\r\n");
+  t.Response("$7\r\nhunter2\r\n");
+  ASSERT_EQ(t.seen.requests.size(), 3u);
+  for (const auto& tokens : {t.seen.requests[0], t.seen.responses[1], t.seen.responses[2]})
+    EXPECT_FALSE(tokens.contains(Token("hunter2")));
+  EXPECT_TRUE(t.seen.requests[0].contains(Token("4711")));
+  EXPECT_TRUE(t.seen.responses[1].contains(Token("4711")));
+}
+
+// What was asked for is not known, so it may be a secret.
+TEST(TokenReader, TakesNothingFromRepliesToRedisRequestsThatWereNotReadWhole) {
+  constexpr std::string_view kGet = "*2\r\n$3\r\nGET\r\n$11\r\nsession:abc\r\n";
+  Talking t;
+  t.Request("*1\r\n$4\r\nPING\r\n");
+  t.Response("+PONG\r\n");
+  t.Say(Direction::kReceived, kGet, kGet.find("$11"));
+  t.Response("$7\r\nhunter2\r\n");
+  t.Request("CONFIG GET requirepass\r\n");
+  t.Response("*2\r\n$11\r\nrequirepass\r\n$7\r\nhunter2\r\n");
+  for (const auto& tokens : t.seen.responses) EXPECT_FALSE(tokens.contains(Token("hunter2")));
+}
+
+TEST(TokenReader, DoesNotReadAFormInParts) {
+  Talking t;
+  t.Request(
+      "POST /login HTTP/1.1\r\nContent-Length: 71\r\n\r\n--b\r\nContent-Disposition: "
+      "form-data; name=\"password\"\r\n\r\nhunter2\r\n--b--\r\n");
+  t.Response("HTTP/1.1 204 No Content\r\n\r\n");
+  ASSERT_EQ(t.seen.requests.size(), 1u);
+  EXPECT_FALSE(t.seen.requests[0].contains(Token("hunter2")));
+}
+
 // For scoring only: what the truth says must not reach anything that decides.
 TEST(TokenReader, IsTheSameWithAndWithoutGroundTruth) {
   for (const bool capture : {false, true}) {

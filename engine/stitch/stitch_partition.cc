@@ -45,6 +45,7 @@ StitchCounters::StitchCounters(Metrics& m)
       answers(m.Get("stitch.answers")),
       late_answers(m.Get("stitch.late_answers")),
       answer_deadline(m.Get("stitch.answer_deadline")),
+      same_keys(m.Get("stitch.same_keys")),
       context_conflicts(m.Get("stitch.context_conflicts")),
       untrusted_context(m.Get("stitch.untrusted_context")),
       agents_lost(m.Get("stitch.agents_lost")),
@@ -105,9 +106,13 @@ void StitchPartition::Impl::CheckDeadlines() {
   for (const uint64_t wire : overdue) {
     const uint32_t number = std::exchange(asking_[wire], kNone);
     answer_ages_.emplace_back(log_now_, wire);
-    count_.answer_deadline.Add();
-    rows_[number].flags |= WEFT_FLAG_DEADLINE;
-    AnswerServer(number, 0, {});
+    const auto give_up = [this](uint32_t asker) {
+      count_.answer_deadline.Add();
+      rows_[asker].flags |= WEFT_FLAG_DEADLINE;
+      AnswerServer(asker, 0, {});
+    };
+    give_up(number);
+    for (const uint32_t other : TakeSameKeys(wire)) give_up(other);
   }
 }
 

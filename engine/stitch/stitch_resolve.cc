@@ -55,13 +55,29 @@ void StitchPartition::Impl::Offer(const Row& r, uint64_t trace_hi, uint64_t trac
 
 void StitchPartition::Impl::Ask(uint32_t number, uint64_t key, uint32_t flags) {
   rows_[number].state |= kAsked;
-  asking_[key] = number;
+  const auto [asker, fresh] = asking_.Insert(key);
+  if (!fresh && *asker != kNone && *asker != number) {
+    // Equal keys of two requests: anybody can send an option with another connection's id.
+    same_keys_.emplace(key, number);
+    count_.same_keys.Add();
+    return;
+  }
+  *asker = number;
   if (const KeptAnswer* kept = kept_answers_.Find(key)) {
     const KeptAnswer answer = *kept;
     kept_answers_.Erase(key);
     return OnAnswer(key, answer.span_id, answer.trace, answer.flags);
   }
   outbox_.Want(key, rows_[number].span_id, flags);
+}
+
+std::vector<uint32_t> StitchPartition::Impl::TakeSameKeys(uint64_t key) {
+  if (same_keys_.empty()) return {};
+  std::vector<uint32_t> askers;
+  const auto [begin, end] = same_keys_.equal_range(key);
+  for (auto it = begin; it != end; ++it) askers.push_back(it->second);
+  same_keys_.erase(begin, end);
+  return askers;
 }
 
 void StitchPartition::Impl::AskByWire(uint32_t number) {
@@ -81,10 +97,16 @@ void StitchPartition::Impl::OnAnswer(uint64_t wire_id, uint64_t span_id, api::Tr
     const uint32_t number = *asked;
     asking_.Erase(wire_id);
     if (number != kNone) {
-      // The call's agent may have missed the option: the sequence numbers are asked next.
-      if (span_id == 0 && (flags & api::kLinkOption) != 0) return AskByWire(number);
-      count_.answers.Add();
-      return AnswerServer(number, span_id, trace);
+      const std::vector<uint32_t> others = TakeSameKeys(wire_id);
+      const auto answer = [&](uint32_t asker) {
+        // The call's agent may have missed the option: the sequence numbers are asked next.
+        if (span_id == 0 && (flags & api::kLinkOption) != 0) return AskByWire(asker);
+        count_.answers.Add();
+        AnswerServer(asker, span_id, trace);
+      };
+      answer(number);
+      for (const uint32_t other : others) answer(other);
+      return;
     }
     if (span_id == 0) return;  // the deadline had said the same
   } else if ((flags & api::kLinkLate) == 0) {

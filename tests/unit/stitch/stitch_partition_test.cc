@@ -116,6 +116,23 @@ TEST(StitchPartition, MakesARootOfARequestThatNeitherKeyFinds) {
   EXPECT_TRUE(h.Server(99).flags & WEFT_FLAG_LOCAL_ROOT);
 }
 
+// Anybody can send the option of somebody else's connection.
+TEST(StitchPartition, LeavesNoRequestWaitingWhereSeveralHaveOneOptionId) {
+  StitchHarness h(Partitions(2));
+  Shop s;
+  std::vector<Observation> all{s.a, s.call, s.b};
+  for (uint64_t wire = 100; wire < 110; ++wire) {
+    all.push_back(s.b);
+    all.back().wire = wire;
+    all.back().option = 5;
+  }
+  h.Publish(all, h.clock.MonotonicNs());
+  h.Run();
+  for (int i = 0; i < 3; ++i) h.Beat();
+  EXPECT_EQ(h.spans().size(), all.size());
+  EXPECT_EQ(h.metrics.Get("stitch.same_keys").Get(), 9u);
+}
+
 TEST(StitchPartition, WaitsForACallThatIsOnlyAnnouncedLater) {
   StitchHarness h(Partitions(2));
   const Shop s;

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <utility>
 
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -33,6 +34,18 @@ Check CheckKernel() {
     check.detail += ": the programs know the registers of x86_64 only";
   }
   return check;
+}
+
+// The kernel programs know processes by their numbers in the first PID namespace: elsewhere weft
+// would find nobody's name, and trace itself.
+Check CheckPidNamespace() {
+  constexpr ino_t kFirst = 0xeffffffc;  // fixed since 3.8 (98f842e675f9)
+  struct stat status {};
+  if (stat("/proc/self/ns/pid", &status) == 0 && status.st_ino != kFirst)
+    return {"PID namespace", CheckState::kFail,
+            "not the host's: the kernel numbers processes otherwise than they are seen from here",
+            "run weft on the host, or its container with --pid=host (hostPID: true)"};
+  return {"PID namespace", CheckState::kOk, "the host's", ""};
 }
 
 Check CheckLockdown() {
@@ -150,6 +163,7 @@ std::vector<Check> ProbeHost() {
   for (Check& check : CheckPrivileges(privileges)) checks.push_back(std::move(check));
   checks.push_back(CheckBpfCall(privileges));
   CheckHooks(kernel, &checks);
+  checks.push_back(CheckPidNamespace());
   checks.push_back(CheckLockdown());
   checks.push_back(CheckTcpOption());
   checks.push_back(CheckMount("cgroup2", "not needed for tracing; names of units come from /proc"));

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""weft as an ordinary user with five capabilities, and with one of them missing."""
+"""weft as an ordinary user with five capabilities, with one of them missing, and in a container."""
 import json
 import os
 import shutil
@@ -135,6 +135,17 @@ class PrivilegesTest(unittest.TestCase):
 
     def test_without_cap_perfmon_nothing_starts(self):
         self.refused("perfmon", "missing: the kernel's programs may not read what other programs send")
+
+    def test_in_a_pid_namespace_of_its_own_nothing_starts(self):
+        unshare = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+        if not shutil.which("unshare") or subprocess.run([*unshare, "true"], check=False).returncode:
+            self.skipTest("unshare cannot make a PID namespace")
+        for command in ("doctor", "run"):
+            done = subprocess.run([*unshare, BUILD.weft, command, "--db", self.db], text=True, check=False,
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
+            self.assertEqual(done.returncode, DENIED, done.stdout)
+            self.assertIn("--pid=host", done.stdout)
+        self.assertFalse(os.path.exists(self.db))
 
     def test_without_cap_net_admin_there_are_no_tcp_options(self):
         self.assertEqual(self.degraded("net_admin", "no ids in TCP options"), {"named-by-environment"})

@@ -19,7 +19,7 @@ static __always_inline struct sock *weft_stream_socket_of(struct task_struct *ta
 	struct files_struct *files = 0;
 	struct fdtable *table = 0;
 	struct file **slots = 0;
-	struct file *file = 0;
+	struct file *file = 0, *back = 0;
 	struct inode *inode = 0;
 	struct socket *socket;
 	struct sock *sk = 0;
@@ -43,7 +43,11 @@ static __always_inline struct sock *weft_stream_socket_of(struct task_struct *ta
 			return 0;
 		WEFT_LOAD(inode, file, f_inode);
 		WEFT_LOAD(mode, inode, i_mode);
-		if ((mode & WEFT_S_IFMT) != WEFT_S_IFSOCK)
+		/* What O_PATH opens at a Unix socket's path has such an inode, and no socket. */
+		WEFT_LOAD(private, file, private_data);
+		socket = private;
+		WEFT_LOAD(back, socket, file);
+		if ((mode & WEFT_S_IFMT) != WEFT_S_IFSOCK || back != file)
 			return 0;
 		socket_operations = (__u64)operations;
 	}

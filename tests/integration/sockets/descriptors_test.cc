@@ -2,20 +2,59 @@
 // which process, thread and descriptor moved its bytes.
 
 #include <algorithm>
+#include <atomic>
 #include <set>
 #include <span>
+#include <string>
+#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "sources/ebpf/stream.h"
 #include "tests/integration/sockets/socket_fixture.h"
 
 namespace weft::test {
 namespace {
+
+// Keeps writing to what O_PATH opened at a Unix socket's path, which the kernel refuses.
+class PathWriter {
+ public:
+  PathWriter() {
+    EXPECT_EQ(bind(socket_, reinterpret_cast<sockaddr*>(&address_), sizeof address_), 0);
+    path_ = open(address_.sun_path, O_PATH | O_CLOEXEC);
+    EXPECT_GE(path_, 0);
+    thread_ = std::thread([this] {
+      while (!stop_) EXPECT_EQ(write(path_, "x", 1), -1);
+    });
+  }
+  ~PathWriter() {
+    stop_ = true;
+    thread_.join();
+    unlink(address_.sun_path);
+    close(path_);
+    close(socket_);
+  }
+  PathWriter(const PathWriter&) = delete;
+  PathWriter& operator=(const PathWriter&) = delete;
+
+ private:
+  sockaddr_un address_ = [] {
+    sockaddr_un address{AF_UNIX, {}};
+    const std::string path = testing::TempDir() + "weft-path-" + std::to_string(getpid());
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    return address;
+  }();
+  int socket_ = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), path_ = -1;
+  std::atomic<bool> stop_ = false;
+  std::thread thread_;
+};
 
 class Descriptors : public SocketFixture {
  protected:
@@ -54,6 +93,17 @@ TEST_P(Descriptors, SayWhoIsConnectedToWhom) {
     EXPECT_NE(sent.cookie, received.cookie);
     ExpectAsLogged(link);
   }
+}
+
+// It has a socket's inode and not a socket's operations, which weft learns from the first it meets.
+TEST_P(Descriptors, OfPathsAreNotTakenForSockets) {
+  const PathWriter writer;
+  Trace();
+  Link link = Connect();
+  Send(link, 100);
+  ServerReads(link, 100);
+  Captured();
+  ExpectAsLogged(link);
 }
 
 TEST_P(Descriptors, DuplicatesAreTheSameConnection) {

@@ -17,6 +17,11 @@ bool ParseAddress(std::string_view text, std::array<uint8_t, 16>* out, bool* v4)
   return inet_pton(AF_INET, copy.c_str(), out->data() + 12) == 1;
 }
 
+// As the eBPF source names a peer on a Unix socket; '@' begins an abstract name.
+bool IsUnixSocket(std::string_view text) {
+  return text.contains('/') || text.starts_with('@') || text == "unix";
+}
+
 bool SameBits(const std::array<uint8_t, 16>& a, const std::array<uint8_t, 16>& b, int bits) {
   const size_t whole = static_cast<size_t>(bits / 8);
   if (std::memcmp(a.data(), b.data(), whole) != 0) return false;
@@ -56,7 +61,9 @@ bool Networks::Contains(std::string_view address) {
   if (const uint8_t* known = cache_.Find(key)) return *known != 0;
   std::array<uint8_t, 16> bytes{};
   bool v4 = false, inside = false;
-  if (ParseAddress(address, &bytes, &v4))
+  if (IsUnixSocket(address))
+    inside = true;
+  else if (ParseAddress(address, &bytes, &v4))
     for (const Block& b : blocks_) inside |= SameBits(bytes, b.bytes, b.bits);
   if (cache_.size() >= kCacheEntries) cache_.Clear();
   cache_[key] = inside ? 1 : 0;

@@ -18,7 +18,8 @@ class Networks {
  public:
   static Result<Networks> Parse(const std::vector<std::string>& blocks);
 
-  // Empty text (a unix socket, an unknown peer) is inside; text that is no address is outside.
+  // Empty text (an unknown peer) and the path of a Unix socket are inside, for only this host
+  // reaches that; other text that is no address is outside.
   bool Contains(std::string_view address);
 
  private:

@@ -69,7 +69,8 @@ void ExchangeTracker::OnData(const weft_data& record, std::string_view payload) 
                                                            static_cast<int64_t>(record.time_ns)))
              .first;
     it->second->SetOption(waiting_options_.Take(cookie));
-    if (addresses_.size() < kMaxAddresses) addresses_.emplace(it->second->local_address());
+    if (record.connection.family != WEFT_FAMILY_UNIX && addresses_.size() < kMaxAddresses)
+      addresses_.emplace(it->second->local_address());
   }
   Connection& connection = *it->second;
   if (connection.given_up()) unrecognised_.AddAlone();

@@ -465,6 +465,26 @@ TEST(StitchPartition, MakesALinkOfContextFromOutside) {
   EXPECT_EQ(h.Count("stitch.untrusted_context"), 1u);
 }
 
+// Only this host reaches a Unix socket.
+TEST(StitchPartition, TrustsContextFromAUnixSocketAndWaitsForTheCallThere) {
+  for (const char* path : {"/run/app.sock", "@app", "unix"}) {
+    StitchHarness h(Partitions(1));
+    Shop s;
+    s.a.remote = s.b.remote = path;
+    s.a.context_hi = 7;
+    s.a.context_lo = 8;
+    s.a.context_span = 9;
+    h.Publish({s.b}, h.clock.MonotonicNs(), 1, 0);
+    h.Run();
+    h.Publish({s.a, s.call}, h.clock.MonotonicNs(), 1, 0);
+    h.Run();
+    h.Beat();
+    EXPECT_EQ(h.Server(10).parent, 9u) << path;
+    EXPECT_EQ(h.Server(11).parent, ClientId(11)) << path;
+    EXPECT_EQ(h.Count("stitch.untrusted_context"), 0u) << path;
+  }
+}
+
 // ---- delivery ----
 
 TEST(StitchPartition, CommitsTheOldestRecordThatIsStillNeeded) {

@@ -165,8 +165,10 @@ static __always_inline bool weft_emit_data(struct weft_stats *st, struct weft_so
 			WEFT_EMIT_FLAT(weft_record_large, WEFT_PAYLOAD_LARGE);
 		break;
 	default:
-		if (wanted <= WEFT_PAYLOAD_MEDIUM / 2)
-			WEFT_EMIT_VECTOR(weft_record_medium, WEFT_PAYLOAD_MEDIUM);
+		/* Room is reserved whole, and new memory is what a record costs most: a web server's
+		 * usual answer (header and small body) must not take the largest. */
+		if (wanted <= WEFT_PAYLOAD_LARGE / 2)
+			WEFT_EMIT_VECTOR(weft_record_large, WEFT_PAYLOAD_LARGE);
 		else
 			WEFT_EMIT_VECTOR(weft_record_vector, WEFT_PAYLOAD_VECTOR);
 		break;

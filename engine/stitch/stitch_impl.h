@@ -120,6 +120,8 @@ class StitchPartition::Impl {
 
   // stitch_resolve.cc: ids and traces.
   uint8_t PeerOf(const HeldBatch& batch, uint32_t address);
+  // Inside the networks, or an address of a host with an agent.
+  bool PeerIsCovered(const Row& r);
   void Announce(uint32_t number);
   void AnnounceServer(uint32_t number);
   void Offer(const Row& row, uint64_t trace_hi, uint64_t trace_lo);

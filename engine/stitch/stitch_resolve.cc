@@ -23,6 +23,12 @@ uint8_t StitchPartition::Impl::PeerOf(const HeldBatch& batch, uint32_t address) 
   return peer;
 }
 
+bool StitchPartition::Impl::PeerIsCovered(const Row& r) {
+  const weft_spans& s = rows_.Columns(r);
+  const uint32_t peer = s.remote_address == nullptr ? 0 : s.remote_address[r.row];
+  return (PeerOf(rows_.batch(r.batch), peer) & kPeerCovered) != 0;
+}
+
 // The row's id is final, or became so just now: the other side of the exchange may hear of it.
 void StitchPartition::Impl::Announce(uint32_t number) {
   Row& r = rows_[number];
@@ -42,8 +48,10 @@ void StitchPartition::Impl::AnnounceServer(uint32_t number) {
   if (r.is(kDecided) || r.is(kAsked)) return;
   // After a take-over the log knows the id of a row whose wire id is still to be read again.
   if (WireOf(r) == 0 && (r.flags & WEFT_FLAG_PROVISIONAL) != 0) return;
-  // A peer that sends the option is watched, wherever it is.
-  if (const uint64_t option = OptionOf(r)) return Ask(number, option, api::kLinkOption);
+  // Anybody can send an id that he has seen: like a trace context it is believed of peers inside
+  // the networks, or at a watched address, only.
+  if (const uint64_t option = OptionOf(r); option != 0 && PeerIsCovered(r))
+    return Ask(number, option, api::kLinkOption);
   AskByWire(number);
 }
 
@@ -82,12 +90,9 @@ std::vector<uint32_t> StitchPartition::Impl::TakeSameKeys(uint64_t key) {
 
 void StitchPartition::Impl::AskByWire(uint32_t number) {
   const Row& r = rows_[number];
-  const weft_spans& s = rows_.Columns(r);
   const uint64_t wire = WireOf(r);
   if (wire == 0) return AnswerServer(number, 0, {});
-  const uint32_t peer = s.remote_address == nullptr ? 0 : s.remote_address[r.row];
-  const bool covered = (PeerOf(rows_.batch(r.batch), peer) & kPeerCovered) != 0;
-  Ask(number, wire, covered ? 0 : api::kLinkUncovered);
+  Ask(number, wire, PeerIsCovered(r) ? 0 : api::kLinkUncovered);
 }
 
 void StitchPartition::Impl::OnAnswer(uint64_t wire_id, uint64_t span_id, api::TraceId trace,

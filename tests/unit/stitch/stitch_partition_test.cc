@@ -133,6 +133,19 @@ TEST(StitchPartition, LeavesNoRequestWaitingWhereSeveralHaveOneOptionId) {
   EXPECT_EQ(h.metrics.Get("stitch.same_keys").Get(), 9u);
 }
 
+TEST(StitchPartition, BelievesNoOptionIdOfAPeerThatNobodyWatches) {
+  StitchHarness h(Partitions(2));
+  Shop s;
+  s.b.wire = 99;
+  s.b.option = s.call.option = 5;
+  s.b.remote = "203.0.113.9";
+  h.Publish({s.a, s.call, s.b}, h.clock.MonotonicNs());
+  h.Run();
+  h.Beat();
+  EXPECT_EQ(h.Server(99).parent, 0u);
+  EXPECT_TRUE(h.Server(99).flags & WEFT_FLAG_LOCAL_ROOT);
+}
+
 TEST(StitchPartition, WaitsForACallThatIsOnlyAnnouncedLater) {
   StitchHarness h(Partitions(2));
   const Shop s;

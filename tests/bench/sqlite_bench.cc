@@ -173,11 +173,12 @@ Measured Measure(Shape shape, uint32_t traces, const std::filesystem::path& fold
 double BareRowsPerSecond(uint32_t traces, const std::filesystem::path& folder) {
   const auto path = folder / "bare.db";
   auto db = sql::Database::OpenForWriting(path);
-  if (!db || !db->Execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
-                          "CREATE TABLE trace(id INTEGER PRIMARY KEY, trace_id BLOB, start_ns INT);"
-                          "CREATE TABLE span(id INTEGER PRIMARY KEY, trace INT, span_id INT,"
-                          " parent_id INT, start_ns INT, duration_ns INT, kind INT, status INT,"
-                          " service INT, operation INT, method INT, route INT, code INT, rest TEXT)"))
+  if (!db ||
+      !db->Execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;"
+                   "CREATE TABLE trace(id INTEGER PRIMARY KEY, trace_id BLOB, start_ns INT);"
+                   "CREATE TABLE span(id INTEGER PRIMARY KEY, trace INT, span_id INT,"
+                   " parent_id INT, start_ns INT, duration_ns INT, kind INT, status INT,"
+                   " service INT, operation INT, method INT, route INT, code INT, rest TEXT)"))
     std::exit(1);
   auto add_trace = db->Prepare("INSERT INTO trace VALUES(?1, ?2, ?3)");
   auto add_span = db->Prepare(

@@ -36,7 +36,7 @@ bench: configured  ## benchmarks: CSV in build/bench
 	@cmake --build $(BUILD) --target benches
 	@tests/bench/run $(BUILD)
 
-bench-cost: configured  ## what tracing costs the traced programs (root, a quiet machine, half an hour)
+bench-cost: configured  ## what tracing costs the traced programs (root, a quiet machine, 12 minutes)
 	@cmake --build $(BUILD) --target bench_cost
 	@tests/bench/cost/run $(BUILD)
 

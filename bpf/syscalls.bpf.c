@@ -30,7 +30,8 @@ struct weft_begun {
 };
 
 /* By the low bits of the thread's id: a place costs next to nothing to find, and needs no end. Two
- * threads that share one and send at the same time cost the first its begin: counted. */
+ * threads that share one and send at the same time cost the first its begin: where its bytes lie is
+ * then told by where the stream stands at the end alone. */
 #define WEFT_BEGUN 65536
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

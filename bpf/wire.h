@@ -24,8 +24,6 @@ typedef __s32 __weft_s32;
 typedef __u64 __weft_u64;
 #endif
 
-#define WEFT_WIRE_VERSION 1
-
 /* Sizes of the payload area that a data record may have; the smallest that fits is used. */
 #define WEFT_PAYLOAD_SMALL 64
 #define WEFT_PAYLOAD_MEDIUM 256

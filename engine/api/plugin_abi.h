@@ -51,12 +51,13 @@ typedef struct weft_error {
 
 /* ---- values of columns ---------------------------------------------------------------------- */
 
-enum weft_kind { /* OpenTelemetry's SpanKind numbers */
-                 WEFT_KIND_INTERNAL = 1,
-                 WEFT_KIND_SERVER = 2,
-                 WEFT_KIND_CLIENT = 3,
-                 WEFT_KIND_PRODUCER = 4,
-                 WEFT_KIND_CONSUMER = 5
+/* OpenTelemetry's SpanKind numbers */
+enum weft_kind {
+  WEFT_KIND_INTERNAL = 1,
+  WEFT_KIND_SERVER = 2,
+  WEFT_KIND_CLIENT = 3,
+  WEFT_KIND_PRODUCER = 4,
+  WEFT_KIND_CONSUMER = 5
 };
 enum weft_status { WEFT_STATUS_UNSET = 0, WEFT_STATUS_OK = 1, WEFT_STATUS_ERROR = 2 };
 enum weft_protocol {

@@ -21,6 +21,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tests/support/loopback.h"
+
 namespace {
 
 int64_t Now() {
@@ -30,12 +32,8 @@ int64_t Now() {
 }
 
 int Connect(uint16_t port) {
-  const int fd = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in to{};
-  to.sin_family = AF_INET;
-  to.sin_port = htons(port);
-  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (fd < 0 || connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof to) != 0) {
+  const int fd = weft::test::ConnectTo(port);
+  if (fd < 0) {
     std::perror("paced_load: connect");
     std::exit(1);
   }

@@ -16,21 +16,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/support/loopback.h"
+
 namespace weft::test {
 namespace {
 
 constexpr int kWaitMs = 30'000;
-
-int ConnectTo(uint16_t port) {
-  const int fd = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) return fd;
-  close(fd);
-  return -1;
-}
 
 // In the abstract namespace: nothing is left behind.
 sockaddr_un UnixAddress(const std::string& name, socklen_t* length) {
@@ -41,22 +32,13 @@ sockaddr_un UnixAddress(const std::string& name, socklen_t* length) {
   return address;
 }
 
-int ConnectTo(const std::string& name) {
+int ConnectToUnix(const std::string& name) {
   const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
   socklen_t length;
   const sockaddr_un address = UnixAddress(name, &length);
   if (connect(fd, reinterpret_cast<const sockaddr*>(&address), length) == 0) return fd;
   close(fd);
   return -1;
-}
-
-bool WriteAll(int fd, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t n = write(fd, bytes.data(), bytes.size());
-    if (n <= 0) return false;
-    bytes.remove_prefix(static_cast<size_t>(n));
-  }
-  return true;
 }
 
 // In one call from two buffers.
@@ -220,7 +202,7 @@ int RequestHttp(uint16_t port, int requests, const Gate* gate, int more) {
 }
 
 int RequestHttp(const std::string& unix_name, int requests) {
-  return RequestHttpOn(ConnectTo(unix_name), requests, nullptr, 0);
+  return RequestHttpOn(ConnectToUnix(unix_name), requests, nullptr, 0);
 }
 
 int RequestRedis(uint16_t port, int requests, int pipelined) {

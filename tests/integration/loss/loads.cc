@@ -14,34 +14,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "tests/support/loopback.h"
+
 namespace weft::test {
 namespace {
 
 constexpr std::string_view kAnswer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
 static_assert(kAnswer.size() == kAnswerBytes);
 constexpr size_t kChunk = 65536;
-
-int ConnectTo(uint16_t port) {
-  const int fd = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) return fd;
-  std::perror("connect");
-  close(fd);
-  return -1;
-}
-
-bool WriteAll(int fd, const char* bytes, size_t size) {
-  while (size != 0) {
-    const ssize_t n = write(fd, bytes, size);
-    if (n <= 0) return false;
-    bytes += n;
-    size -= static_cast<size_t>(n);
-  }
-  return true;
-}
 
 std::string RequestText(int number) {
   char text[64];
@@ -51,7 +31,7 @@ std::string RequestText(int number) {
 
 bool Ask(int fd, int number) {
   const std::string request = RequestText(number);
-  return request.size() == kRequestBytes && WriteAll(fd, request.data(), request.size());
+  return request.size() == kRequestBytes && WriteAll(fd, request);
 }
 
 bool Hear(int fd) {
@@ -89,8 +69,6 @@ bool AllowDescriptors(uint64_t count) {
   return setrlimit(RLIMIT_NOFILE, &limit) == 0;
 }
 
-int ConnectHere(uint16_t port) { return ConnectTo(port); }
-
 bool ExchangeHere(int fd, int number) { return Ask(fd, number) && Hear(fd); }
 
 int ServeMany(int listener, int until) {
@@ -118,7 +96,7 @@ int ServeMany(int listener, int until) {
       }
       size_t& bytes = pending[fd];
       for (bytes += static_cast<size_t>(got); bytes >= kRequestBytes; bytes -= kRequestBytes)
-        WriteAll(fd, kAnswer.data(), kAnswer.size());
+        WriteAll(fd, kAnswer);
     }
   }
 }
@@ -169,7 +147,7 @@ int Flood(uint16_t port, uint64_t bytes) {
   for (uint64_t sent = 0; sent < bytes;) {
     x = x * 1664525 + 1013904223;
     const size_t n = (x >> 8) % 4 != 0 ? 1 + (x >> 10) % 200 : 1 + (x >> 10) % kChunk;
-    if (!WriteAll(fd, garbage.data(), n)) return 2;
+    if (!WriteAll(fd, {garbage.data(), n})) return 2;
     sent += n;
   }
   close(fd);
@@ -190,13 +168,13 @@ int ServeLarge(int listener, uint64_t bytes) {
   if (read(fd, request, sizeof request) != static_cast<ssize_t>(kRequestBytes)) return 1;
   const std::string head =
       "HTTP/1.1 200 OK\r\nContent-Length: " + std::to_string(bytes) + "\r\n\r\n";
-  if (!WriteAll(fd, head.data(), head.size())) return 2;
+  if (!WriteAll(fd, head)) return 2;
   const std::string body(kChunk, 'x');
   for (uint64_t sent = 0; sent < bytes; sent += body.size())
-    if (!WriteAll(fd, body.data(), body.size())) return 3;
+    if (!WriteAll(fd, body)) return 3;
   // The connection goes on.
   if (read(fd, request, sizeof request) != static_cast<ssize_t>(kRequestBytes)) return 4;
-  return WriteAll(fd, kAnswer.data(), kAnswer.size()) ? 0 : 5;
+  return WriteAll(fd, kAnswer) ? 0 : 5;
 }
 
 int RequestLarge(uint16_t port, uint64_t bytes) {

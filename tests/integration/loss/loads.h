@@ -14,7 +14,6 @@ inline constexpr uint64_t kAnswerBytes = 43;
 bool AllowDescriptors(uint64_t count);
 
 // By the calling process, not a body.
-int ConnectHere(uint16_t port);
 bool ExchangeHere(int fd, int number);
 
 // Answers HTTP requests on any number of connections until the listener's process closes `until`.

@@ -16,6 +16,7 @@
 #include "tests/integration/ebpf/programs.h"
 #include "tests/integration/loss/agent_under_load.h"
 #include "tests/integration/loss/loads.h"
+#include "tests/support/loopback.h"
 
 namespace weft::test {
 namespace {
@@ -196,11 +197,11 @@ TEST_P(Loss, OfAProcessInTheMiddleOfARequestIsMarked) {
 TEST_P(Loss, ByWatchingItsOwnConnectionsCannotCome) {
   Bystanders store;
   store.server.Go();
-  const int before = ConnectHere(store.listener.port);
+  const int before = ConnectTo(store.listener.port);
   ebpf::EbpfConfig config;
   config.include_ports = {store.listener.port};
   Trace(config, [&] {
-    const int after = ConnectHere(store.listener.port);
+    const int after = ConnectTo(store.listener.port);
     for (int i = 0; i < 100; i++) {
       EXPECT_TRUE(ExchangeHere(before, i));
       EXPECT_TRUE(ExchangeHere(after, i));

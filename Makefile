@@ -21,6 +21,7 @@ demo: configured  ## trace a shop of live programs for 20 s and show what was fo
 	@tests/e2e/demo $(BUILD) $(HOOKS)
 
 test: deps  ## build and run all tests
+	@.ci/deps kafka || echo "weft: the tests with a real Kafka will be skipped" >&2
 	@[ -f build/dev/build.ninja ] || cmake --preset dev
 	@cmake --build build/dev
 	@ctest --test-dir build/dev --output-on-failure -j2; code=$$?; \

@@ -26,7 +26,7 @@ uint32_t EventPartition(std::string_view host_id, uint64_t process_id, uint32_t 
   return ShardPartition(FirstPartition(host_id, partitions), process_id, partitions);
 }
 
-Publisher::Publisher(AgentIdentity identity, Options options, transport::Transport& transport,
+Publisher::Publisher(AgentIdentity identity, Options options, transport::Publisher& transport,
                      const Clock& clock, Metrics& metrics)
     : identity_(std::move(identity)),
       first_partition_(FirstPartition(identity_.host_id, transport.partitions())),

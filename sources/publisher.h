@@ -58,7 +58,7 @@ class Publisher {
     int64_t finish_wait_ns = 5 * kSecond;
   };
   // References must outlive the publisher.
-  Publisher(AgentIdentity identity, Options options, transport::Transport& transport,
+  Publisher(AgentIdentity identity, Options options, transport::Publisher& transport,
             const Clock& clock, Metrics& metrics);
 
   // Adds a zeroed row of that process; it is the newest row of the returned table, which is lent
@@ -104,7 +104,7 @@ class Publisher {
   const AgentIdentity identity_;
   const uint32_t first_partition_;  // of this host's shards
   Options options_;
-  transport::Transport& transport_;
+  transport::Publisher& transport_;
   const Clock& clock_;
   Counter &observed_, &dropped_, &batches_, &batches_dropped_, &announced_;
   std::vector<Shard> shards_;  // at most kShardsPerHost

@@ -25,10 +25,10 @@ Result<void> EbpfRun::CheckHost(Logger& log) {
 }
 
 Result<std::unique_ptr<EbpfRun>> EbpfRun::Start(const Config& config, const std::string& record,
-                                                transport::Transport& transport,
+                                                transport::Publisher& transport,
                                                 const plugin::Services& services) {
   std::unique_ptr<EbpfRun> run(new EbpfRun);
-  transport::Transport* target = &transport;
+  transport::Publisher* target = &transport;
   if (!record.empty()) {
     sources::RecordingHeader header;
     header.partitions = transport.partitions();

@@ -13,7 +13,7 @@
 #include "engine/plugin/host.h"
 #include "engine/transport/transport.h"
 #include "sources/ebpf/ebpf_source.h"
-#include "sources/replay/recording_transport.h"
+#include "sources/replay/recording_publisher.h"
 
 namespace weft::cli {
 
@@ -25,7 +25,7 @@ class EbpfRun {
 
   // `record`: file to write what is published to; "": none. References outlive the object.
   static Result<std::unique_ptr<EbpfRun>> Start(const Config& config, const std::string& record,
-                                                transport::Transport& transport,
+                                                transport::Publisher& transport,
                                                 const plugin::Services& services);
   // Publishes what is left and closes the recording; the first failure of the two.
   Result<void> Stop();
@@ -39,7 +39,7 @@ class EbpfRun {
   EbpfRun() = default;
 
   std::optional<sources::RecordingWriter> writer_;
-  std::optional<sources::RecordingTransport> recording_;
+  std::optional<sources::RecordingPublisher> recording_;
   std::unique_ptr<ebpf::EbpfSource> source_;  // last: goes before what it publishes to
 };
 

@@ -14,17 +14,13 @@ namespace weft::cli {
 namespace {
 
 // The other end of a source whose records only go to a file: takes everything, keeps nothing.
-class DiscardTransport final : public transport::Transport {
+class DiscardPublisher final : public transport::Publisher {
  public:
-  DiscardTransport(uint32_t partitions, const Clock& clock)
+  DiscardPublisher(uint32_t partitions, const Clock& clock)
       : partitions_(partitions), clock_(clock) {}
   uint32_t partitions() const override { return partitions_; }
   int64_t LogTimeNs() const override { return clock_.MonotonicNs(); }
   Result<void> Publish(transport::OutRecord, int64_t) override { return {}; }
-  Result<std::unique_ptr<transport::PartitionOwner>> Own(transport::Stage, uint32_t) override {
-    return Fail(Code::kUnsupported, "a recording has no readers");
-  }
-  void WaitReadable(transport::Stage, uint32_t, int64_t) override {}
   void CloseSources() override {}
 
  private:
@@ -56,7 +52,7 @@ class Record final : public Command {
     WEFT_TRY(EbpfRun::CheckHost(context.log));
     StopSignal stop;
     Metrics metrics;
-    DiscardTransport transport(static_cast<uint32_t>(config->partitions), context.clock);
+    DiscardPublisher transport(static_cast<uint32_t>(config->partitions), context.clock);
     auto source = EbpfRun::Start(*config, file_, transport, {context.log, metrics, context.clock});
     if (!source) return std::unexpected(source.error());
     if (!quiet_)

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "engine/base/check.h"
+#include "engine/transport/memory_membership.h"
 #include "engine/transport/memory_owner.h"
 
 namespace weft::transport {
@@ -158,6 +159,10 @@ Result<void> MemoryTransport::Commit(Stage stage, uint32_t partition, uint64_t g
   admitted_gauge_.Set(admitted_);
   room_.notify_all();
   return {};
+}
+
+Result<std::unique_ptr<Membership>> MemoryTransport::Join(Stage) {
+  return std::make_unique<MemoryMembership>(options_.partitions);
 }
 
 Result<std::unique_ptr<PartitionOwner>> MemoryTransport::Own(Stage stage, uint32_t partition) {

@@ -43,6 +43,7 @@ class MemoryTransport final : public Transport {
   uint32_t partitions() const override { return options_.partitions; }
   int64_t LogTimeNs() const override { return clock_.MonotonicNs(); }
   Result<void> Publish(OutRecord record, int64_t deadline_ns) override;
+  Result<std::unique_ptr<Membership>> Join(Stage stage) override;
   Result<std::unique_ptr<PartitionOwner>> Own(Stage stage, uint32_t partition) override;
   void WaitReadable(Stage stage, uint32_t partition, int64_t deadline_ns) override;
   void CloseSources() override;

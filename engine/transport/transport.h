@@ -3,13 +3,15 @@
 // Two implementations, memory and Kafka; nothing above this header knows which one runs. A stream
 // has P partitions; a partition is an ordered log of records with offsets. Records are immutable.
 //
-// Producers that are sources call Publish on kEvents: that is the only call that waits for room
-// (bytes are admitted at the sources only; nothing inside the stage 1 - links - stage 1 circle ever
-// blocks). Stages own partitions: a PartitionOwner reads its inputs, and everything it produces
-// goes out in one atomic Commit together with its input offset. A stage that was overruled by a
-// newer owner gets Code::kFenced from Commit and must drop its state.
+// Sources see a Publisher: Publish on kEvents is the only call that waits for room (bytes are
+// admitted at the sources only; nothing inside the stage 1 - links - stage 1 circle ever blocks).
+// An engine joins a stage and is told which partitions are its own (Membership); it owns each by a
+// PartitionOwner, which reads its inputs, and everything it produces goes out in one atomic Commit
+// together with its input offset. A stage that was overruled by a newer owner gets Code::kFenced
+// from Commit and must drop its state.
 //
-// Threads: a Transport from any thread; a PartitionOwner from one thread at a time.
+// Threads: a Transport from any thread; a PartitionOwner and a Membership from one thread at a
+// time. Owners and memberships end before their transport does.
 #pragma once
 
 #include <cstdint>
@@ -100,9 +102,36 @@ class PartitionOwner {
   virtual Result<void> Commit(Transaction transaction) = 0;
 };
 
-class Transport {
+// What has changed for this process since the last Wait. No partition is in two lists.
+struct Assignment {
+  std::vector<uint32_t> gained;   // to be taken over with Own()
+  std::vector<uint32_t> revoked;  // to be ended in good order (what is decided is committed)
+  std::vector<uint32_t> lost;     // somebody else may have them already: drop their state at once
+  bool empty() const { return gained.empty() && revoked.empty() && lost.empty(); }
+};
+
+// This process's seat in the group of one stage; the destructor leaves the group. Per partition:
+//   gained (revoked | revoked lost | lost)? Release
+// after which it may be gained again. What is revoked goes to nobody else before it is released,
+// or before the group loses patience, which makes it lost.
+class Membership {
  public:
-  virtual ~Transport() = default;
+  virtual ~Membership() = default;
+  // Nobody else reads this stage, now or ever: every partition comes with the first Wait, which
+  // need not be repeated, and what this member leaves behind is read by nobody.
+  virtual bool exclusive() const = 0;
+  // Takes part in the group and returns when something changed, or at deadline_ns of the log's
+  // clock. To be called again and again: who does not is taken for dead, however busy he is.
+  virtual Result<Assignment> Wait(int64_t deadline_ns) = 0;
+  // Their owners are destroyed. A partition that was not taken back (its owner failed) is gained
+  // anew by a later Wait as long as it is this member's.
+  virtual void Release(std::span<const uint32_t> partitions) = 0;
+};
+
+// What a source needs of a transport.
+class Publisher {
+ public:
+  virtual ~Publisher() = default;
   virtual uint32_t partitions() const = 0;
   // The log's clock, which stamps Record::append_ns.
   virtual int64_t LogTimeNs() const = 0;
@@ -110,14 +139,21 @@ class Transport {
   // Sources only, kEvents only: waits until the bytes are admitted or deadline_ns of the log's
   // clock has passed (kFull), or the transport is closed (kCancelled).
   virtual Result<void> Publish(OutRecord record, int64_t deadline_ns) = 0;
+  // Wakes all waiters; Publish fails from now on. Owners may still Poll and Commit.
+  virtual void CloseSources() = 0;
+};
 
-  // Takes a partition over; whoever had it is fenced.
+class Transport : public Publisher {
+ public:
+  // Takes a seat in the group of a stage; at most one at a time per stage.
+  virtual Result<std::unique_ptr<Membership>> Join(Stage stage) = 0;
+
+  // Takes a partition over that a Membership gained; whoever had it is fenced. May take a while:
+  // from any thread, so that it need not hold up the Membership.
   virtual Result<std::unique_ptr<PartitionOwner>> Own(Stage stage, uint32_t partition) = 0;
 
   // Returns when some input of (stage, partition) may be readable, or at the deadline.
   virtual void WaitReadable(Stage stage, uint32_t partition, int64_t deadline_ns) = 0;
-  // Wakes all waiters; Publish fails from now on. Owners may still Poll and Commit.
-  virtual void CloseSources() = 0;
 };
 
 }  // namespace weft::transport

@@ -70,7 +70,7 @@ ProtocolSettings SettingsOf(const EbpfConfig& config) {
 class EbpfSource::Impl {
  public:
   Impl(const EbpfConfig& config, TrustedNetworks trusted, std::unique_ptr<Loader> loader,
-       transport::Transport& transport, const Clock& clock, Metrics& metrics, Logger& logger);
+       transport::Publisher& transport, const Clock& clock, Metrics& metrics, Logger& logger);
 
   Result<void> Attach();
   void AttachOption();
@@ -120,7 +120,7 @@ class EbpfSource::Impl {
 };
 
 EbpfSource::Impl::Impl(const EbpfConfig& config, TrustedNetworks trusted,
-                       std::unique_ptr<Loader> loader, transport::Transport& transport,
+                       std::unique_ptr<Loader> loader, transport::Publisher& transport,
                        const Clock& clock, Metrics& metrics, Logger& logger)
     : config_(config),
       clock_(clock),
@@ -345,7 +345,7 @@ EbpfSource::EbpfSource(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 EbpfSource::~EbpfSource() { (void)impl_->Stop(); }
 
 Result<std::unique_ptr<EbpfSource>> EbpfSource::Start(const EbpfConfig& config,
-                                                      transport::Transport& transport,
+                                                      transport::Publisher& transport,
                                                       const Clock& clock, Metrics& metrics,
                                                       Logger& logger) {
   if (auto checked = Check(config); !checked.has_value())

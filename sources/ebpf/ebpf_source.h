@@ -24,7 +24,7 @@ class EbpfSource {
   // kDenied, kUnsupported or kInvalid with the remedy in the message. References must outlive the
   // source.
   static Result<std::unique_ptr<EbpfSource>> Start(const EbpfConfig& config,
-                                                   transport::Transport& transport,
+                                                   transport::Publisher& transport,
                                                    const Clock& clock, Metrics& metrics,
                                                    Logger& logger);
   // Calls Stop.

@@ -26,7 +26,7 @@ api::PayloadPtr WithoutTruth(const api::EventBatch& batch) {
 
 }  // namespace
 
-ReplaySource::ReplaySource(RecordingReader& reader, transport::Transport& transport,
+ReplaySource::ReplaySource(RecordingReader& reader, transport::Publisher& transport,
                            const ReplayOptions& options, const Clock& clock, Metrics& metrics)
     : reader_(reader),
       transport_(transport),

@@ -24,7 +24,7 @@ struct ReplayOptions {
 class ReplaySource {
  public:
   // All outlive this. `clock` is what pacing is measured by.
-  ReplaySource(RecordingReader& reader, transport::Transport& transport,
+  ReplaySource(RecordingReader& reader, transport::Publisher& transport,
                const ReplayOptions& options, const Clock& clock, Metrics& metrics);
 
   // Until the recording's end or Stop (kCancelled). Damage in the file is no failure: see the
@@ -38,7 +38,7 @@ class ReplaySource {
   bool stopped();
 
   RecordingReader& reader_;
-  transport::Transport& transport_;
+  transport::Publisher& transport_;
   const ReplayOptions options_;
   const Clock& clock_;
   Counter &records_, &observed_, &announced_, &undecodable_, &corrupt_;

@@ -49,7 +49,7 @@ double CpuNs() {
 }
 
 // Takes every batch and forgets it.
-class NullTransport final : public transport::Transport {
+class NullPublisher final : public transport::Publisher {
  public:
   uint32_t partitions() const override { return 4; }
   int64_t LogTimeNs() const override { return 0; }
@@ -57,10 +57,6 @@ class NullTransport final : public transport::Transport {
     bytes_ += record.payload->bytes().size();
     return {};
   }
-  Result<std::unique_ptr<transport::PartitionOwner>> Own(transport::Stage, uint32_t) override {
-    return Fail(Code::kUnsupported, "for writing only");
-  }
-  void WaitReadable(transport::Stage, uint32_t, int64_t) override {}
   void CloseSources() override {}
   uint64_t bytes() const { return bytes_; }
 
@@ -148,7 +144,7 @@ class Run {
   const uint32_t pid_ = static_cast<uint32_t>(getpid());
   ManualClock clock_{1000 * kSecond};
   Metrics metrics_;
-  NullTransport transport_;
+  NullPublisher transport_;
   ProtocolSet protocols_;
   ProcessMetadata processes_{ProcessMetadata::Options{}, clock_, metrics_};
   sources::Publisher publisher_{{.host_id = "h", .host_name = "alpha", .agent_id = 1, .boot_id = 2},

@@ -35,7 +35,7 @@ namespace {
 using namespace weft;
 
 // Takes every batch and keeps none.
-class Nowhere final : public transport::Transport {
+class Nowhere final : public transport::Publisher {
  public:
   uint32_t partitions() const override { return 4; }
   int64_t LogTimeNs() const override { return clock_.MonotonicNs(); }
@@ -43,10 +43,6 @@ class Nowhere final : public transport::Transport {
     bytes_ += record.payload->bytes().size();
     return {};
   }
-  Result<std::unique_ptr<transport::PartitionOwner>> Own(transport::Stage, uint32_t) override {
-    return Fail(Code::kUnsupported, "nothing is kept");
-  }
-  void WaitReadable(transport::Stage, uint32_t, int64_t) override {}
   void CloseSources() override {}
   uint64_t bytes() const { return bytes_; }
 

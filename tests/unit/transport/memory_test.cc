@@ -168,6 +168,20 @@ TEST_F(MemoryTransportTest, GivesANewOwnerEverythingAboveTheCommittedOffset) {
   EXPECT_EQ(Poll(**second), "b c ");
 }
 
+TEST_F(MemoryTransportTest, GivesTheOnlyMemberEveryPartitionOnce) {
+  MemoryTransport t = Make({.partitions = 3});
+  const auto member = t.Join(Stage::kTrace);
+  ASSERT_TRUE(member);
+  EXPECT_TRUE((*member)->exclusive());
+  const auto first = (*member)->Wait(0);
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->gained, (std::vector<uint32_t>{0, 1, 2}));
+  EXPECT_TRUE(first->revoked.empty() && first->lost.empty());
+  EXPECT_TRUE((*member)->Wait(0)->empty());
+  (*member)->Release(std::vector<uint32_t>{1});  // its owner failed
+  EXPECT_EQ((*member)->Wait(0)->gained, std::vector<uint32_t>{1});
+}
+
 TEST_F(MemoryTransportTest, ForgetsLinksAndLogsAfterTheHorizon) {
   MemoryOptions options = Small();
   options.horizon_ns = 100;

@@ -10,7 +10,7 @@
 #include "engine/api/codec.h"
 #include "engine/transport/memory.h"
 #include "sources/publisher.h"
-#include "sources/replay/recording_transport.h"
+#include "sources/replay/recording_publisher.h"
 
 namespace weft::sources {
 namespace {
@@ -32,7 +32,7 @@ class ReplaySourceTest : public testing::Test {
     MemoryTransport inner({.partitions = partitions, .blocking = false}, clock_, metrics_);
     auto writer = RecordingWriter::Create(path_, {1, partitions, 0});
     ASSERT_TRUE(writer);
-    RecordingTransport tap(inner, *writer, metrics_);
+    RecordingPublisher tap(inner, *writer, metrics_);
     Publisher publisher({"machine", "host", 5, 6}, {}, tap, clock_, metrics_);
     for (uint64_t tick = 0; tick < 10; ++tick) {
       for (uint64_t p = 1; p <= 40; ++p) {

@@ -1,10 +1,10 @@
-#include "sources/replay/recording_transport.h"
+#include "sources/replay/recording_publisher.h"
 
 #include <utility>
 
 namespace weft::sources {
 
-Result<void> RecordingTransport::Publish(transport::OutRecord record, int64_t deadline_ns) {
+Result<void> RecordingPublisher::Publish(transport::OutRecord record, int64_t deadline_ns) {
   const transport::OutRecord copy = record;  // shares the payload
   WEFT_TRY(inner_.Publish(std::move(record), deadline_ns));
   if (copy.stream != transport::Stream::kEvents) return {};

@@ -1,4 +1,5 @@
-// RecordingTransport: a Transport that also writes what its sources publish to a recording.
+// RecordingPublisher: a transport::Publisher that also writes what its sources publish to a
+// recording.
 //
 // Put between the sources and the transport by `weft record`. What the transport did not admit is
 // not recorded. A recording that fails (a full disk) does not stop the tracing: the failure is kept
@@ -12,10 +13,10 @@
 
 namespace weft::sources {
 
-class RecordingTransport final : public transport::Transport {
+class RecordingPublisher final : public transport::Publisher {
  public:
   // All three outlive this.
-  RecordingTransport(transport::Transport& inner, RecordingWriter& writer, Metrics& metrics)
+  RecordingPublisher(transport::Publisher& inner, RecordingWriter& writer, Metrics& metrics)
       : inner_(inner),
         writer_(writer),
         records_(metrics.Get("recording.records")),
@@ -25,17 +26,10 @@ class RecordingTransport final : public transport::Transport {
   uint32_t partitions() const override { return inner_.partitions(); }
   int64_t LogTimeNs() const override { return inner_.LogTimeNs(); }
   Result<void> Publish(transport::OutRecord record, int64_t deadline_ns) override;
-  Result<std::unique_ptr<transport::PartitionOwner>> Own(transport::Stage stage,
-                                                         uint32_t partition) override {
-    return inner_.Own(stage, partition);
-  }
-  void WaitReadable(transport::Stage stage, uint32_t partition, int64_t deadline_ns) override {
-    inner_.WaitReadable(stage, partition, deadline_ns);
-  }
   void CloseSources() override { inner_.CloseSources(); }
 
  private:
-  transport::Transport& inner_;
+  transport::Publisher& inner_;
   RecordingWriter& writer_;
   Counter &records_, &bytes_, &lost_;
   std::mutex mutex_;

@@ -11,6 +11,7 @@ find_package(CLI11 REQUIRED)
 find_package(simdjson REQUIRED)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
+pkg_check_modules(HTTPLIB REQUIRED IMPORTED_TARGET cpp-httplib)
 
 set(WEFT_HAVE_SQLITE OFF)
 if(WEFT_WITH_SQLITE)

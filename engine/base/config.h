@@ -67,6 +67,10 @@ struct TraceSettings {
   uint64_t max_bytes = 64'000'000;
 };
 
+struct MetricsSettings {
+  std::string listen;  // "": nobody is listened to
+};
+
 struct StoreSettings {
   std::string path = "weft.db";
   int64_t max_age_ns = 24 * 3600 * kSecond;
@@ -88,6 +92,7 @@ struct Config {
   std::vector<PluginChoice> exporters{{"sqlite"}};
   std::string plugin_dir;  // "": beside the program, else where it was installed
   StoreSettings store;
+  MetricsSettings metrics;
 };
 
 // `name` is what messages call the text. On failure the message has one line per mistake.

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "engine/base/config.h"
+#include "engine/base/listen_address.h"
 #include "engine/base/units.h"
 
 namespace weft {
@@ -106,6 +107,9 @@ Result<void> CheckConfig(const Config& config) {
     out.Add(
         fmt::format("trace.max_bytes: {} for one trace is more than transport.memory_bytes ({})",
                     FormatSize(config.trace.max_bytes), FormatSize(config.transport.memory_bytes)));
+  if (!config.metrics.listen.empty())
+    if (const auto address = ListenAddress::Parse(config.metrics.listen); !address)
+      out.Add("metrics.listen: " + address.error().message);
   return out.Finish();
 }
 

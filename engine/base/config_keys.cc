@@ -127,6 +127,9 @@ const ConfigKey kKeys[] = {
   {"store.max_bytes", SIZE(store.max_bytes),
    "When the database is larger the oldest traces are removed, and counted.\n0: no limit.",
    0, 1e15, Unit::kSize},
+
+  {"metrics.listen", TEXT(metrics.listen),
+   "Address for Prometheus (/metrics), for supervisors (/healthz, /readyz) and for `weft top`, such\nas 127.0.0.1:9338, or :9338 for all addresses. Empty: none, because any port may be wanted by\na program that is traced. No password: let only those reach it who may see it."},
 };
 // clang-format on
 
@@ -142,6 +145,7 @@ constexpr std::pair<std::string_view, std::string_view> kSections[] = {
     {"stitch", "Stage 1: links inside each process."},
     {"trace", "Stage 2: whole traces."},
     {"store", "What `weft run` keeps: whichever limit is reached first."},
+    {"metrics", "What weft says about itself."},
 };
 
 }  // namespace

@@ -1,10 +1,11 @@
-// Metrics: named counters and gauges, and the ledger that is made of them.
+// Metrics: named counters, gauges and histograms, and the ledger that is made of the counters.
 //
 // Every place that can lose, drop, sample out or give up owns a counter here. Counters are created
 // once (a lock) and then only added to (one relaxed atomic): hold the reference, never look up by
 // name on a hot path. A reference stays valid as long as the Metrics object. Any thread.
 // Names are lower_snake paths "agent.parse_failed"; labels, where needed, are part of the name:
-// "sink.rows{sink=sqlite}".
+// "sink.rows{sink=sqlite}". Times end in _ns, sizes in _bytes. What each name means stands in
+// engine/telemetry/catalogue.cc, which a test holds complete.
 #pragma once
 
 #include <atomic>
@@ -16,6 +17,8 @@
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "engine/base/histogram.h"
 
 namespace weft {
 
@@ -33,14 +36,44 @@ class Counter {
 
 class Metrics {
  public:
+  using Values = std::vector<std::pair<std::string, uint64_t>>;
+
   // The counter of that name, made on first use.
   Counter& Get(std::string_view name);
-  // All counters in name order; a snapshot.
-  std::vector<std::pair<std::string, uint64_t>> Snapshot() const;
+  Histogram& GetHistogram(std::string_view name);
+
+  // In name order; snapshots. Counters are what the ledger is made of; gauges are the
+  // PassingGauges.
+  Values Snapshot() const;
+  Values Gauges() const;
+  std::vector<std::pair<std::string, Histogram::Values>> Histograms() const;
 
  private:
+  friend class PassingGauge;
+
   mutable std::mutex mutex_;
   std::map<std::string, std::unique_ptr<Counter>, std::less<>> counters_;
+  std::map<std::string, std::unique_ptr<Histogram>, std::less<>> histograms_;
+  std::multimap<std::string, const Counter*> gauges_;
+};
+
+// A gauge of something that comes and goes, such as a partition: shown as long as the object lives.
+// Where two have one name (the old owner is not gone yet) the newer one is shown. Set from one
+// thread. `metrics` outlives it.
+class PassingGauge {
+ public:
+  PassingGauge(Metrics& metrics, std::string name);
+  ~PassingGauge();
+  PassingGauge(const PassingGauge&) = delete;
+  PassingGauge& operator=(const PassingGauge&) = delete;
+
+  // Less than 0 is shown as 0.
+  void Set(int64_t value) { value_.Set(value < 0 ? 0 : static_cast<uint64_t>(value)); }
+
+ private:
+  Metrics& metrics_;
+  Counter value_;
+  std::multimap<std::string, const Counter*>::iterator at_;
 };
 
 }  // namespace weft

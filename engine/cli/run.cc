@@ -5,6 +5,7 @@
 #include "engine/cli/ebpf_settings.h"
 #include "engine/cli/run_options.h"
 #include "engine/cli/run_session.h"
+#include "engine/telemetry/metrics_server.h"
 
 namespace weft::cli {
 namespace {
@@ -27,6 +28,7 @@ class TraceHost final : public Command {
     shared_.DeclareConfig(options);
     shared_.DeclareEngine(options);
     shared_.DeclareSource(options);
+    shared_.DeclareMetrics(options);
     options.Duration("--duration", &duration_ns_, "End after this time (default: at Ctrl-C)");
     options.Text("--record", &record_, "Also write a recording for `weft replay`", "FILE");
     session_.Declare(options);
@@ -41,15 +43,24 @@ class TraceHost final : public Command {
     StopSignal stop;
     Metrics metrics;
     const plugin::Services services{context.log, metrics, context.clock};
+    telemetry::Health health(context.clock);
+    health.Pending("pipeline", "starting");
+    session_.Report(health);
+    const auto server = telemetry::StartMetricsServer(config->metrics.listen, {WEFT_VERSION, "run"},
+                                                      metrics, health);
+    if (!server) return std::unexpected(server.error());
 
     auto pipeline = Pipeline::Start(*config, services);
     if (!pipeline) return std::unexpected(pipeline.error());
     auto source = EbpfRun::Start(*config, record_, (*pipeline)->transport(), services);
     if (!source) return std::unexpected(source.error());
+    health.Ready("pipeline");
     session_.Begin();
     session_.Say(fmt::format("tracing {} into {} (Ctrl-C ends)", DescribeSelection(config->ebpf),
                              config->store.path));
     session_.Say(fmt::format("hooks: {}", (*source)->hooks()));
+    if (*server)
+      session_.Say(fmt::format("metrics: http://{}/metrics", (*server)->address().Text()));
     session_.Watch(**pipeline, stop, duration_ns_, nullptr);
 
     const Result<void> source_stopped = (*source)->Stop();

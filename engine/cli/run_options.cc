@@ -37,6 +37,12 @@ void RunOptions::DeclareEngine(Options& options) {
   options.Int("--partitions", &partitions_, 0, 256, "Shards of each stage; 0: as configured");
 }
 
+void RunOptions::DeclareMetrics(Options& options) {
+  options.Text("--metrics", &metrics_,
+               "Serve /metrics, /healthz and /readyz there, such as 127.0.0.1:9338 (default: not)",
+               "ADDRESS");
+}
+
 Result<Config> RunOptions::Load() const {
   Config config;
   if (!config_file_.empty()) {
@@ -55,6 +61,7 @@ Result<Config> RunOptions::Load() const {
     config.ebpf.hooks = hooks_;
   }
   config.ebpf.capture_truth |= capture_truth_;
+  if (!metrics_.empty()) config.metrics.listen = metrics_;
   if (!db_.empty()) config.store.path = db_;
   if (!plugin_dir_.empty()) config.plugin_dir = plugin_dir_;
   if (partitions_ > 0) config.partitions = partitions_;

@@ -21,11 +21,14 @@ class RunOptions {
   // What becomes of them: --db, --correlators and so on.
   void DeclareEngine(Options& options);
 
+  // Who may look at the process: --metrics.
+  void DeclareMetrics(Options& options);
+
   // The file (or the defaults) with the options on top. Errors name the file or the option.
   Result<Config> Load() const;
 
  private:
-  std::string config_file_, db_, plugin_dir_, hooks_;
+  std::string config_file_, db_, plugin_dir_, hooks_, metrics_;
   std::vector<std::string> include_, exclude_, correlators_;
   std::vector<int64_t> pids_, ports_;
   int64_t partitions_ = 0;

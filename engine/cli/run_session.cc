@@ -35,6 +35,7 @@ void RunSession::Watch(Pipeline& pipeline, StopSignal& stop, int64_t duration_ns
   uint64_t shown_spans = 0;
   int64_t shown_ns = begun_ns_;
   while (!pipeline.Failure() && !(finished && *finished)) {
+    if (health_) health_->Beat();
     const int64_t now = clock_.MonotonicNs();
     if (now >= end || stop.Wait(std::min(kLookInterval, end - now))) return;
     pipeline.KeepLedger();
@@ -58,6 +59,8 @@ std::string RunSession::ProgressText(const graph::EngineStats& stats, uint64_t s
 
 Result<void> RunSession::Finish(Pipeline& pipeline, const std::string& db) const {
   const std::optional<Error> failure = pipeline.Failure();
+  if (health_ && failure) health_->Failed(failure->message);
+  if (health_) health_->Stopping();
   if (!failure) Say("writing out what was seen");
   const Result<void> stopped = pipeline.Stop(clock_.MonotonicNs() + kStopWithin);
   RunSummary summary;

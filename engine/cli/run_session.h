@@ -11,6 +11,7 @@
 #include "engine/cli/command.h"
 #include "engine/cli/pipeline.h"
 #include "engine/cli/stop_signal.h"
+#include "engine/telemetry/health.h"
 
 namespace weft::cli {
 
@@ -25,6 +26,9 @@ class RunSession {
 
   // The time from here on is that of the run: what came before was preparation.
   void Begin() { begun_ns_ = clock_.MonotonicNs(); }
+  // From now on the health of the process is told there. It outlives the session's other calls.
+  void Report(telemetry::Health& health) { health_ = &health; }
+
   // Until a signal, duration_ns (0: none), `finished` (may be null) or a failure of the engine.
   void Watch(Pipeline& pipeline, StopSignal& stop, int64_t duration_ns,
              const std::atomic<bool>* finished) const;
@@ -37,6 +41,7 @@ class RunSession {
                            int64_t since_ns) const;
 
   const Clock& clock_;
+  telemetry::Health* health_ = nullptr;
   int64_t begun_ns_;
   std::string json_summary_;
   bool quiet_ = false;

@@ -69,14 +69,18 @@ Result<void> Engine::Impl::TakeOver(const EngineConfig& config, EnginePlugins pl
   stitch::StitchConfig stitch_config = config.stitch;
   stitch_config.partitions = transport.partitions();
   for (uint32_t p = 0; p < transport.partitions(); ++p) {
+    int64_t begin_ns = clock.MonotonicNs();
     auto one = StitchShard::TakeOver(transport, p, stitch_config, limits,
                                      std::move(plugins.shards[p].correlators), metrics, log);
     if (!one) return std::unexpected(std::move(one.error()));
     stitch.push_back(std::move(*one));
+    metrics.GetHistogram("stage.takeover_ns{stage=stitch}").Observe(clock.MonotonicNs() - begin_ns);
+    begin_ns = clock.MonotonicNs();
     auto two = TraceShard::TakeOver(transport, p, config.trace, limits,
                                     std::move(plugins.shards[p].samplers), sinks, metrics, log);
     if (!two) return std::unexpected(std::move(two.error()));
     trace.push_back(std::move(*two));
+    metrics.GetHistogram("stage.takeover_ns{stage=trace}").Observe(clock.MonotonicNs() - begin_ns);
   }
   return {};
 }

@@ -9,12 +9,25 @@
 
 namespace weft::graph {
 
+namespace {
+
+Histogram::Values Delays(const trace::ExportBatch& batch, int64_t now_ns) {
+  Histogram::Values delays;
+  const weft_spans& spans = batch.view.spans();
+  for (uint32_t i = 0; i < spans.n; ++i)
+    if ((spans.flags[i] & WEFT_FLAG_OPEN) == 0) delays.Observe(now_ns - spans.end_ns[i]);
+  return delays;
+}
+
+}  // namespace
+
 ExporterCounters::ExporterCounters(Metrics& m, const std::string& name)
     : rows(m.Get(fmt::format("sink.rows{{sink={}}}", name))),
       dropped(m.Get(fmt::format("sink.dropped{{sink={}}}", name))),
       retries(m.Get(fmt::format("sink.retries{{sink={}}}", name))),
       pending(m.Get(fmt::format("sink.pending{{sink={}}}", name))),
-      queued_bytes(m.Get(fmt::format("sink.queued_bytes{{sink={}}}", name))) {}
+      queued_bytes(m.Get(fmt::format("sink.queued_bytes{{sink={}}}", name))),
+      delay(m.GetHistogram(fmt::format("sink.delay_ns{{sink={}}}", name))) {}
 
 ExporterWorker::ExporterWorker(const ExporterConfig& config, Exporter exporter, const Clock& clock,
                                Metrics& metrics, Logger& log)
@@ -115,6 +128,7 @@ void ExporterWorker::Deliver(const Item& item) {
   const Fate fate = outcome == WEFT_EXPORT_OK      ? Fate::kExported
                     : outcome == WEFT_EXPORT_RETRY ? Fate::kAbandoned
                                                    : Fate::kDropped;
+  if (fate == Fate::kExported) counters_.delay.Add(Delays(*item.batch, clock_.UnixNs()));
   (fate == Fate::kExported ? counters_.rows : counters_.dropped).Add(rows);
   if (fate != Fate::kExported)
     log_.Error(fmt::format("exporter {}: dropped a batch of {} spans: {}", exporter_.name, rows,

@@ -47,6 +47,7 @@ struct ExporterCounters {
   Counter& retries;
   Counter& pending;       // gauge
   Counter& queued_bytes;  // gauge
+  Histogram& delay;       // from a span's end to its being stored
 };
 
 // What became of a batch.

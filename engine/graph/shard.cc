@@ -13,13 +13,20 @@ namespace weft::graph {
 
 using transport::Stage;
 
+namespace {
+
+constexpr int64_t kShowEvery = 100 * kMillisecond;
+
+}  // namespace
+
 Shard::Shard(transport::Transport& transport, std::unique_ptr<transport::PartitionOwner> owner,
-             const ShardLimits& limits)
+             const ShardLimits& limits, Metrics& metrics)
     : transport_(transport),
       owner_(std::move(owner)),
       limits_(limits),
       name_(fmt::format("{} partition {}", owner_->stage() == Stage::kStitch ? "stitch" : "trace",
-                        owner_->partition())) {}
+                        owner_->partition())),
+      metrics_(metrics, owner_->stage(), owner_->partition()) {}
 
 Result<void> Shard::ReadBack(transport::Stream log,
                              const std::function<void(const transport::Record&)>& restore) {
@@ -72,7 +79,9 @@ Result<void> Shard::ReadAvailable() {
       input_ended_ = finishing;
       return {};
     }
+    const size_t bytes_before = bytes;
     for (size_t i = before; i < records_.size(); ++i) bytes += records_[i].payload->bytes().size();
+    metrics_.read_bytes.Add(bytes - bytes_before);
     if (bytes >= limits_.poll_bytes) return {};
   }
 }
@@ -80,6 +89,7 @@ Result<void> Shard::ReadAvailable() {
 void Shard::Compute() {
   try {
     transaction_ = Step(records_, now_ns_, caught_up_);
+    Show();
   } catch (const std::exception& e) {
     Fail({Code::kInternal, fmt::format("exception: {}", e.what())});
   } catch (...) {
@@ -87,11 +97,25 @@ void Shard::Compute() {
   }
 }
 
+void Shard::Show() {
+  const int64_t now_ns = transport_.LogTimeNs();
+  if (now_ns < next_show_ns_) return;
+  next_show_ns_ = now_ns + kShowEvery;
+  metrics_.lag.Set(caught_up_ || records_.empty() ? 0 : now_ns - records_.back().append_ns);
+  ShowState(metrics_);
+}
+
 bool Shard::Commit() {
   auto transaction = std::exchange(transaction_, std::nullopt);
   if (!transaction) return true;
   if (!transaction->out.empty() || transaction->commit_offset) {
+    size_t bytes = 0;
+    for (const auto& record : transaction->out)
+      if (record.payload) bytes += record.payload->bytes().size();
+    const int64_t begin_ns = transport_.LogTimeNs();
     auto committed = owner_->Commit(std::move(*transaction));
+    metrics_.commit.Observe(transport_.LogTimeNs() - begin_ns);
+    metrics_.written_bytes.Add(bytes);
     if (!committed) {
       Fail(std::move(committed.error()));
       return false;

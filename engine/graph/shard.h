@@ -14,7 +14,9 @@
 #include <string>
 #include <vector>
 
+#include "engine/base/metrics.h"
 #include "engine/base/result.h"
+#include "engine/graph/shard_metrics.h"
 #include "engine/transport/transport.h"
 
 namespace weft::graph {
@@ -27,7 +29,7 @@ struct ShardLimits {
 class Shard {
  public:
   Shard(transport::Transport& transport, std::unique_ptr<transport::PartitionOwner> owner,
-        const ShardLimits& limits);
+        const ShardLimits& limits, Metrics& metrics);
   virtual ~Shard() = default;
 
   // Commits what Compute returned, waits for input at most a tick, reads it. False: this was the
@@ -57,6 +59,8 @@ class Shard {
   bool input_ended() const { return input_ended_; }
   // Exchange: the step's transaction has been committed. May wait.
   virtual void Committed() {}
+  // Compute, a few times a second: what the stage holds, for the metrics.
+  virtual void ShowState(ShardMetrics&) {}
   // Exchange, before the next wait: is there a reason to go on?
   virtual bool Ended() const { return false; }
 
@@ -64,16 +68,19 @@ class Shard {
   bool Commit();
   Result<void> Read();
   Result<void> ReadAvailable();
+  void Show();
   void Fail(Error error);
 
   transport::Transport& transport_;
   std::unique_ptr<transport::PartitionOwner> owner_;
   const ShardLimits limits_;
   std::string name_;
+  ShardMetrics metrics_;
   std::vector<transport::Record> records_;
   bool caught_up_ = false;
   bool input_ended_ = false;
   int64_t now_ns_ = 0;
+  int64_t next_show_ns_ = 0;
   std::optional<transport::Transaction> transaction_;
   std::atomic<bool> ending_ = false;
   std::atomic<bool> finishing_ = false;

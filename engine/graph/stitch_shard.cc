@@ -2,10 +2,21 @@
 
 #include <utility>
 
+#include <fmt/format.h>
+
 namespace weft::graph {
 
 using transport::Record;
 using transport::Stream;
+
+StitchShard::StitchShard(transport::Transport& transport,
+                         std::unique_ptr<transport::PartitionOwner> taken,
+                         const ShardLimits& limits, Metrics& metrics)
+    : Shard(transport, std::move(taken), limits, metrics),
+      open_windows_(metrics,
+                    fmt::format("stitch.open_windows{{partition={}}}", owner().partition())),
+      pending_links_(metrics,
+                     fmt::format("stitch.pending_links{{partition={}}}", owner().partition())) {}
 
 Result<std::unique_ptr<StitchShard>> StitchShard::TakeOver(transport::Transport& transport,
                                                            uint32_t partition,
@@ -15,7 +26,8 @@ Result<std::unique_ptr<StitchShard>> StitchShard::TakeOver(transport::Transport&
                                                            Metrics& metrics, Logger& log) {
   auto owner = transport.Own(transport::Stage::kStitch, partition);
   if (!owner) return Context(std::move(owner.error()), "stitch partition");
-  std::unique_ptr<StitchShard> shard(new StitchShard(transport, std::move(*owner), limits));
+  std::unique_ptr<StitchShard> shard(
+      new StitchShard(transport, std::move(*owner), limits, metrics));
   shard->partition_ =
       std::make_unique<stitch::StitchPartition>(config, partition, std::move(chain), metrics, log);
   for (Stream stream : {Stream::kLabels, Stream::kState})
@@ -46,6 +58,14 @@ void StitchShard::Abandon() {
   abandoned_ = true;
   partition_->Cancel();
   End();
+}
+
+void StitchShard::ShowState(ShardMetrics& metrics) {
+  metrics.watermark_lag.Set(partition_->WatermarkLagNs());
+  metrics.buffered_spans.Set(static_cast<int64_t>(partition_->BufferedSpans()));
+  metrics.buffered_bytes.Set(static_cast<int64_t>(partition_->BufferedBytes()));
+  open_windows_.Set(static_cast<int64_t>(partition_->OpenWindows()));
+  pending_links_.Set(static_cast<int64_t>(partition_->PendingLinks()));
 }
 
 void StitchShard::Committed() { drained_ = idle_; }

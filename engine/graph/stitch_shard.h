@@ -30,14 +30,15 @@ class StitchShard final : public Shard {
 
  private:
   StitchShard(transport::Transport& transport, std::unique_ptr<transport::PartitionOwner> owner,
-              const ShardLimits& limits)
-      : Shard(transport, std::move(owner), limits) {}
+              const ShardLimits& limits, Metrics& metrics);
 
   transport::Transaction Step(const std::vector<transport::Record>& records, int64_t now_ns,
                               bool caught_up) override;
   void Committed() override;
+  void ShowState(ShardMetrics& metrics) override;
 
   std::unique_ptr<stitch::StitchPartition> partition_;
+  PassingGauge open_windows_, pending_links_;
   bool finished_ = false;
   bool idle_ = false;
   std::atomic<bool> drained_ = false;

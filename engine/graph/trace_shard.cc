@@ -58,7 +58,7 @@ class TraceShard::Receipt {
 TraceShard::TraceShard(transport::Transport& transport,
                        std::unique_ptr<transport::PartitionOwner> owner, const ShardLimits& limits,
                        std::vector<ExporterWorker*> exporters, Metrics& metrics)
-    : Shard(transport, std::move(owner), limits),
+    : Shard(transport, std::move(owner), limits, metrics),
       exporters_(std::move(exporters)),
       mailbox_(std::make_shared<Mailbox>()),
       exported_(metrics.Get("trace.exported")) {}
@@ -101,6 +101,12 @@ void TraceShard::Committed() {
     for (ExporterWorker* exporter : exporters_)
       exporter->Push(batch, [receipt](Fate fate) { receipt->Sign(fate); });
   }
+}
+
+void TraceShard::ShowState(ShardMetrics& metrics) {
+  metrics.watermark_lag.Set(partition_->WatermarkLagNs());
+  metrics.buffered_spans.Set(static_cast<int64_t>(partition_->buffered_spans()));
+  metrics.buffered_bytes.Set(static_cast<int64_t>(partition_->buffered_bytes()));
 }
 
 bool TraceShard::Ended() const { return mailbox_->abandoned || (closing_ && partition_->Idle()); }

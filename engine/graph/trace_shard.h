@@ -33,6 +33,7 @@ class TraceShard final : public Shard {
   transport::Transaction Step(const std::vector<transport::Record>& records, int64_t now_ns,
                               bool caught_up) override;
   void Committed() override;
+  void ShowState(ShardMetrics& metrics) override;
   bool Ended() const override;
 
   std::unique_ptr<trace::TracePartition> partition_;

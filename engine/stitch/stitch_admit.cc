@@ -211,7 +211,9 @@ void StitchPartition::Impl::Place(uint32_t number, uint32_t process, bool too_la
   const bool late = too_late_for_windows || r.start_ns < p.decided_ns;
   if (!late) {
     r.state |= kUndecidedWindow;
-    p.buckets[FloorDiv(r.start_ns, config_.window_ns)].push_back(number);
+    std::vector<uint32_t>& bucket = p.buckets[FloorDiv(r.start_ns, config_.window_ns)];
+    open_windows_ += bucket.empty();
+    bucket.push_back(number);
     return;
   }
   if (r.is(kDecided) || r.is(kAwaitsParent)) {  // decided before a take-over

@@ -79,6 +79,7 @@ void StitchPartition::Impl::DecideUpTo(uint32_t number, int64_t watermark) {
     if (cancelled_) return;
     std::vector<uint32_t> bucket = std::move(first->second);
     p.buckets.erase(first);
+    --open_windows_;
     DecideWindow(number, window, std::move(bucket));
   }
   if (!all) p.decided_ns = std::max(p.decided_ns, target);

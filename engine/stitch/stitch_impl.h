@@ -84,6 +84,9 @@ class StitchPartition::Impl {
   transport::Transaction TakeTransaction();
   size_t BufferedSpans() const { return rows_.size(); }
   size_t BufferedBytes() const;
+  size_t OpenWindows() const { return open_windows_; }
+  size_t PendingLinks() const { return join_.waiting(); }
+  int64_t WatermarkLagNs() const { return watermark_lag_ns_; }
 
  private:
   // stitch_admit.cc: records in.
@@ -204,6 +207,8 @@ class StitchPartition::Impl {
   FlatMap<int64_t> logged_decided_;                     // process id -> decided_ns
   std::unordered_multimap<uint64_t, OpenRow> orphans_;  // parent exchange -> child
 
+  size_t open_windows_ = 0;  // of all processes
+  int64_t watermark_lag_ns_ = 0;
   int64_t log_now_ = INT64_MIN;
   int64_t next_watermark_ns_ = INT64_MIN;
   int64_t next_check_ns_ = INT64_MIN;

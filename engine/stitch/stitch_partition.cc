@@ -142,6 +142,7 @@ void StitchPartition::Impl::ComputeWatermarks() {
   if (cancelled_) return;  // there are windows that should have been decided by now
   const int64_t base =
       finished_ ? INT64_MAX : agents_.LogWatermark(log_now_ - config_.grace_ns - kNewAgentLag);
+  watermark_lag_ns_ = finished_ ? 0 : log_now_ - base;
   int64_t links = base;
   // A call that is not offered yet holds its trace's roots back, for a while.
   std::erase_if(provisional_calls_, [this](const OpenRow& o) {
@@ -267,5 +268,8 @@ bool StitchPartition::Idle() const { return impl_->Idle(); }
 transport::Transaction StitchPartition::TakeTransaction() { return impl_->TakeTransaction(); }
 size_t StitchPartition::BufferedSpans() const { return impl_->BufferedSpans(); }
 size_t StitchPartition::BufferedBytes() const { return impl_->BufferedBytes(); }
+size_t StitchPartition::OpenWindows() const { return impl_->OpenWindows(); }
+size_t StitchPartition::PendingLinks() const { return impl_->PendingLinks(); }
+int64_t StitchPartition::WatermarkLagNs() const { return impl_->WatermarkLagNs(); }
 
 }  // namespace weft::stitch

@@ -54,6 +54,11 @@ class StitchPartition {
   // Spans that are held, and the bytes they hold (payloads included).
   size_t BufferedSpans() const;
   size_t BufferedBytes() const;
+  // For operators: windows not decided yet, requests whose caller's trace is not known yet, and how
+  // far the watermark of the slowest agent is behind the log's clock.
+  size_t OpenWindows() const;
+  size_t PendingLinks() const;
+  int64_t WatermarkLagNs() const;
 
  private:
   class Impl;

@@ -154,6 +154,10 @@ transport::Transaction TracePartition::Tick(int64_t log_now_ns, bool caught_up) 
   return transaction;
 }
 
+int64_t TracePartition::WatermarkLagNs() const {
+  return now_ns_ - std::clamp(*std::ranges::min_element(watermarks_), tenure_.since_ns, now_ns_);
+}
+
 bool TracePartition::LingerOver(size_t spans) const {
   return spans >= config_.batch_spans || now_ns_ - due_since_ns_ >= config_.linger_ns;
 }

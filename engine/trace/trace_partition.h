@@ -72,6 +72,8 @@ class TracePartition {
   uint64_t buffered_spans() const { return buffer_.rows(); }
   size_t buffered_bytes() const { return buffer_.bytes(); }
   size_t MemoryBytes() const;
+  // How far the watermark, below which every span is there, is behind the log's clock.
+  int64_t WatermarkLagNs() const;
 
  private:
   struct InFlight {

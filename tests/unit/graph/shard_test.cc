@@ -20,8 +20,8 @@ using transport::Transaction;
 
 class CountingShard final : public Shard {
  public:
-  CountingShard(MemoryTransport& t, uint32_t p)
-      : Shard(t, std::move(t.Own(Stage::kTrace, p).value()), {1 << 20, kMillisecond}) {}
+  CountingShard(MemoryTransport& t, uint32_t p, Metrics& m)
+      : Shard(t, std::move(t.Own(Stage::kTrace, p).value()), {1 << 20, kMillisecond}, m) {}
   std::atomic<int> steps = 0;
   std::atomic<size_t> seen = 0;
   bool ended = false;
@@ -52,7 +52,7 @@ TEST_F(ShardTest, TurnsUntilItHasEnded) {
   std::vector<std::unique_ptr<CountingShard>> shards;
   std::vector<Shard*> pointers;
   for (uint32_t p = 0; p < 4; ++p) {
-    shards.push_back(std::make_unique<CountingShard>(transport_, p));
+    shards.push_back(std::make_unique<CountingShard>(transport_, p, metrics_));
     shards.back()->end_after = 20;
     pointers.push_back(shards.back().get());
   }
@@ -64,7 +64,7 @@ TEST_F(ShardTest, TurnsUntilItHasEnded) {
 }
 
 TEST_F(ShardTest, InputHasNotEndedWhereFinishCameAfterTheRead) {
-  CountingShard shard(transport_, 0);
+  CountingShard shard(transport_, 0, metrics_);
   ASSERT_TRUE(shard.Exchange());
   shard.Finish();  // what was appended in between has not been read
   shard.Compute();
@@ -75,7 +75,7 @@ TEST_F(ShardTest, InputHasNotEndedWhereFinishCameAfterTheRead) {
 }
 
 TEST_F(ShardTest, BusyStageDoesNotStarveTheOther) {
-  CountingShard busy(transport_, 0), other(transport_, 1);
+  CountingShard busy(transport_, 0, metrics_), other(transport_, 1, metrics_);
   busy.Finish();  // short waits
   other.end_after = 20;
   Workers workers(1);
@@ -91,7 +91,7 @@ TEST_F(ShardTest, BusyStageDoesNotStarveTheOther) {
 }
 
 TEST_F(ShardTest, KeepsAnExceptionAsItsFailureAndEnds) {
-  CountingShard shard(transport_, 1);
+  CountingShard shard(transport_, 1, metrics_);
   shard.throws = true;
   Workers workers(1);
   StageLoop loop({&shard}, workers);
@@ -102,7 +102,7 @@ TEST_F(ShardTest, KeepsAnExceptionAsItsFailureAndEnds) {
 }
 
 TEST_F(ShardTest, EndsWhenAnotherOwnerHasTakenThePartition) {
-  CountingShard shard(transport_, 2);
+  CountingShard shard(transport_, 2, metrics_);
   auto other = transport_.Own(Stage::kTrace, 2);
   Workers workers(1);
   StageLoop loop({&shard}, workers);

@@ -25,6 +25,7 @@ const std::vector<Arrow>& Arrows() {
       {"engine/stitch", {"engine/base", "engine/api", "engine/transport"}},
       {"engine/trace", {"engine/base", "engine/api", "engine/transport"}},
       {"engine/plugin", {"engine/base", "engine/api"}},
+      {"engine/telemetry", {"engine/base"}},
       {"engine/graph",
        {"engine/base", "engine/api", "engine/transport", "engine/stitch", "engine/trace",
         "engine/plugin"}},

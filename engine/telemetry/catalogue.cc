@@ -1,0 +1,193 @@
+#include "engine/telemetry/catalogue.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace weft::telemetry {
+namespace {
+
+constexpr MetricKind C = MetricKind::kCounter;
+constexpr MetricKind G = MetricKind::kGauge;
+constexpr MetricKind H = MetricKind::kHistogram;
+
+// clang-format off
+constexpr MetricInfo kCatalogue[] = {
+  // The kernel programs: seen = filtered + submitted + ring_full + map_full + unreadable.
+  {"kernel.seen", C, "Sends and receives that the kernel programs saw."},
+  {"kernel.filtered", C, "Of those: of processes or connections that are not traced."},
+  {"kernel.submitted", C, "Of those: handed to the agent."},
+  {"kernel.ring_full", C, "Of those: lost, because the ring buffer was full."},
+  {"kernel.map_full", C, "Of those: lost, because a map of the kernel programs was full."},
+  {"kernel.unreadable", C, "Of those: handed over without content, because its page could not be read."},
+  {"kernel.missed", C, "Runs of the kernel programs that the kernel left out."},
+  {"kernel.contended", C, "Sends of two threads that overlapped on one socket."},
+  {"kernel.uring_calls", C, "Calls through io_uring, which the system-call hooks cannot see."},
+  {"kernel.control_seen", C, "Connections and processes that began or ended."},
+  {"kernel.control_ring_full", C, "Of those: lost, because the control ring was full."},
+  {"kernel.option_connected", C, "Connections that were to carry the TCP option."},
+  {"kernel.option_acknowledged", C, "Of those: the peer acknowledged it."},
+  {"kernel.option_given_up", C, "Of those: given up after retransmissions."},
+  {"kernel.option_no_room", C, "Of those: the segment had no room."},
+  {"kernel.option_received", C, "Connections that arrived with the TCP option."},
+  {"kernel.option_told", C, "Option ids that the agent was told."},
+  {"kernel.option_ring_full", C, "Option ids that were lost, because the ring buffer was full."},
+  {"kernel.option_map_full", C, "Connections without the option, because a map was full."},
+  {"kernel.option_segments", C, "Segments that carried the option."},
+
+  // The agent: received = filtered + records; records = decoded + parse_failed.
+  {"agent.received", C, "Records read from the ring buffer."},
+  {"agent.filtered", C, "Of those: of processes that are not traced."},
+  {"agent.records", C, "Records of traced connections."},
+  {"agent.decoded", C, "Of those: understood."},
+  {"agent.parse_failed", C, "Of those: not understood, a fault of weft."},
+  {"agent.observed", C, "Observations of finished exchanges published."},
+  {"agent.dropped", C, "Of those: dropped, because the engine did not keep up."},
+  {"agent.announced", C, "Observations of unfinished exchanges published."},
+  {"agent.batches", C, "Batches of observations published."},
+  {"agent.batches_dropped", C, "Of those: dropped, because the engine did not keep up."},
+  {"agent.connections", C, "Connections followed."},
+  {"agent.connections_forgotten", C, "Connections forgotten without having seen their end."},
+  {"agent.connections_overflow", C, "Records of connections beyond the limit."},
+  {"agent.unrecognised_records", C, "Records of connections whose protocol is not understood."},
+  {"agent.repeats", C, "Records that came twice."},
+  {"agent.gap_bytes", C, "Bytes of traced streams that were not seen."},
+  {"agent.contentless_bytes", C, "Bytes of traced streams of which only the length was seen."},
+  {"agent.context_untrusted", C, "Trace contexts from peers outside the configured networks."},
+  {"agent.process_unreadable", C, "Processes whose name could not be read."},
+  {"agent.process_evicted", C, "Processes forgotten, because there were too many."},
+  {"agent.tcp_spans", C, "Spans of connections whose protocol is not understood."},
+  {"agent.tcp_limited", C, "Such connections beyond the limit, without spans."},
+  {"agent.tcp_connections", C, "Such connections, by what they look like.", "guess"},
+  {"protocols.exchanges", C, "Requests that the protocol readers saw."},
+  {"protocols.unanswered", C, "Requests whose response was not seen."},
+  {"protocols.incomplete", C, "Exchanges of which bytes were lost."},
+  {"protocols.unpaired_responses", C, "Responses without a request."},
+  {"protocols.invalid_heads", C, "Messages that break their protocol."},
+  {"protocols.resyncs", C, "Times that a reader had to find the next message again."},
+  {"protocols.lost_bytes", C, "Bytes passed over until then."},
+  {"protocols.overflow", C, "Exchanges given up, because too many were open."},
+  {"protocols.context_invalid", C, "Trace contexts that break their format."},
+  {"protocols.unrecognised_connections", C, "Connections in no protocol that weft reads."},
+
+  // Recordings.
+  {"recording.records", C, "Records written to the recording."},
+  {"recording.bytes", C, "Bytes written to the recording."},
+  {"recording.lost_records", C, "Records that the recording lacks, because it could not be written."},
+  {"replay.records", C, "Records read from a recording."},
+  {"replay.undecodable_records", C, "Of those: not understood."},
+  {"replay.corrupt_records", C, "Of those: damaged."},
+
+  // The transport.
+  {"transport.admitted_bytes", G, "Bytes on the way between sources and engine."},
+  {"transport.publish_full", C, "Batches refused, because the transport was full."},
+  {"transport.log_trimmed", C, "Records that the logs in memory let go before their time."},
+
+  // Both stages.
+  {"stage.partitions", G, "Partitions that this process owns.", "stage"},
+  {"stage.lag_ns", G, "Age of the newest record read, 0 where all has been read.", "stage,partition"},
+  {"stage.watermark_lag_ns", G, "How far the watermark is behind the log's clock.", "stage,partition"},
+  {"stage.buffered_spans", G, "Spans held in memory.", "stage,partition"},
+  {"stage.buffered_bytes", G, "Bytes of the spans held in memory.", "stage,partition"},
+  {"stage.read_bytes", C, "Bytes of records read.", "stage"},
+  {"stage.written_bytes", C, "Bytes of records written.", "stage"},
+  {"stage.commit_ns", H, "Time of a commit.", "stage"},
+  {"stage.takeover_ns", H, "Time until a partition was taken over, its logs read back.", "stage"},
+
+  // Stage 1: agent.observed = spans + agent.dropped; spans + ended_by_engine = emitted + pending.
+  {"stitch.records", C, "Records read by stage 1."},
+  {"stitch.dead_records", C, "Of those: unreadable, gone to weft.dead."},
+  {"stitch.duplicate_batches", C, "Batches that came twice."},
+  {"stitch.sequence_gaps", C, "Batches that never came."},
+  {"stitch.spans", C, "Observations of finished exchanges read by stage 1."},
+  {"stitch.ended_by_engine", C, "Spans that stage 1 ended, because their agent stopped or fell silent."},
+  {"stitch.emitted", C, "Spans handed to stage 2."},
+  {"stitch.emitted_open", C, "Spans shown to stage 2 while they were open."},
+  {"stitch.pending", G, "Observations not handed on yet."},
+  {"stitch.duplicates", C, "Observations that came twice."},
+  {"stitch.late", C, "Observations that came after their window was decided."},
+  {"stitch.windows", C, "Windows decided."},
+  {"stitch.open_windows", G, "Windows not decided yet.", "partition"},
+  {"stitch.pending_links", G, "Requests whose caller's trace is not known yet.", "partition"},
+  {"stitch.calls", C, "Calls for which a parent was looked for."},
+  {"stitch.unlinked", C, "Of those: no parent was found."},
+  {"stitch.roots", C, "Requests that began a trace."},
+  {"stitch.answers", C, "Requests whose caller was found."},
+  {"stitch.late_answers", C, "Callers found after their request had begun a trace of its own."},
+  {"stitch.answer_deadline", C, "Requests that began a trace, because no answer came in time."},
+  {"stitch.same_keys", C, "Requests with the wire id of another one."},
+  {"stitch.link_conflicts", C, "Calls with the wire id of another one."},
+  {"stitch.foreign_wants", C, "Questions from a partition that does not exist."},
+  {"stitch.context_conflicts", C, "Requests whose trace context and wire id name two traces."},
+  {"stitch.untrusted_context", C, "Requests from outside the networks that brought a trace context."},
+  {"stitch.sdk_spans", C, "Calls that took the id that an SDK had given them."},
+  {"stitch.agents_lost", C, "Agents that fell silent."},
+  {"stitch.restored", C, "Decisions read back at a take-over."},
+  {"stitch.compacted_bytes", C, "Bytes freed by copying what was left of old records."},
+  {"stitch.correlator_failures", C, "Calls of a correlator that failed."},
+  {"stitch.voices_ignored", C, "Voices of correlators for what cannot be."},
+  {"stitch.state_too_large", C, "Learned state that a correlator could not save."},
+  {"stitch.lost_at_stop", C, "Observations that were not decided when the engine had to stop."},
+
+  // Stage 2: spans = kept + sampled_out + pending + replaced + skipped.
+  {"trace.spans", C, "Ended spans read by stage 2."},
+  {"trace.announced", C, "Open spans read by stage 2."},
+  {"trace.bad_records", C, "Records unreadable, gone to weft.dead."},
+  {"trace.bad_decisions", C, "Logged decisions that could not be read."},
+  {"trace.open", G, "Traces not decided yet."},
+  {"trace.pending", G, "Spans of traces not decided yet."},
+  {"trace.closed", C, "Traces decided."},
+  {"trace.deadline", C, "Of those: by a budget, as they were."},
+  {"trace.kept", C, "Spans handed to the exporters."},
+  {"trace.sampled_out", C, "Spans of traces that a sampler dropped."},
+  {"trace.replaced", C, "Spans that came twice."},
+  {"trace.skipped", C, "Spans read again and known to be stored."},
+  {"trace.late", C, "Spans that came after their trace was decided."},
+  {"trace.exported", C, "Spans stored in every sink."},
+  {"trace.sampler_failures", C, "Calls of a sampler that failed."},
+
+  // Sinks: trace.kept = rows + dropped + pending, each.
+  {"sink.rows", C, "Spans stored.", "sink"},
+  {"sink.dropped", C, "Spans that the sink could not store: lost.", "sink"},
+  {"sink.retries", C, "Batches tried again.", "sink"},
+  {"sink.pending", G, "Spans waiting for the sink.", "sink"},
+  {"sink.queued_bytes", G, "Bytes waiting for the sink.", "sink"},
+  {"sink.delay_ns", H, "From a span's end to its being stored, by the clocks of its host and of this one.", "sink"},
+
+  // Plugins count what they like.
+  {"plugin.events", C, "What plugins count, by their own names.", "plugin,event"},
+};
+// clang-format on
+
+}  // namespace
+
+std::string_view KindName(MetricKind kind) {
+  return kind == C ? "counter" : kind == G ? "gauge" : "histogram";
+}
+
+std::span<const MetricInfo> Catalogue() { return kCatalogue; }
+
+const MetricInfo* FindMetric(std::string_view name) {
+  const auto* const found = std::ranges::find(kCatalogue, name, &MetricInfo::name);
+  return found == std::end(kCatalogue) ? nullptr : found;
+}
+
+std::string PrometheusName(std::string_view name, MetricKind kind) {
+  const bool time = name.ends_with("_ns");
+  if (time) name.remove_suffix(3);
+  std::string out = "weft_" + std::string(name);
+  std::ranges::replace(out, '.', '_');
+  if (time) out += "_seconds";
+  if (kind == C) out += "_total";
+  return out;
+}
+
+std::string CatalogueMarkdown() {
+  std::string out = "| metric | type | labels | meaning |\n|---|---|---|---|\n";
+  for (const MetricInfo& metric : kCatalogue)
+    out += fmt::format("| `{}` | {} | {} | {} |\n", PrometheusName(metric.name, metric.kind),
+                       KindName(metric.kind), metric.labels, metric.help);
+  return out;
+}
+
+}  // namespace weft::telemetry

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,7 +52,21 @@ struct EbpfSettings {
 };
 
 struct TransportSettings {
+  std::string kind = "memory";
   uint64_t memory_bytes = 256'000'000;
+};
+
+// `${NAME}` in a text stands for an environment variable until ResolveKafkaSettings has been called
+// (engine/transport/kafka_settings.h). The passwords are never more than such a name here.
+struct KafkaSettings {
+  std::vector<std::string> brokers;
+  std::string group = "weft";
+  std::string instance;
+  std::string topic_prefix = "weft.";
+  std::string security = "plaintext";
+  std::string tls_ca, tls_certificate, tls_key, tls_key_password, tls_key_password_file;
+  std::string sasl_mechanism = "SCRAM-SHA-512", sasl_username, sasl_password, sasl_password_file;
+  std::map<std::string, std::string> librdkafka;
 };
 
 struct StitchSettings {
@@ -84,6 +99,7 @@ struct Config {
                                     "::1/128",        "fc00::/7",      "fe80::/10"};
   EbpfSettings ebpf;
   TransportSettings transport;
+  KafkaSettings kafka;
   int64_t partitions = 4;
   StitchSettings stitch;
   std::vector<PluginChoice> correlators{{"context"}, {"thread"}, {"token"}, {"delay"}};

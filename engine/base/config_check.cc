@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "engine/base/config.h"
+#include "engine/base/kafka_check.h"
 #include "engine/base/listen_address.h"
 #include "engine/base/units.h"
 
@@ -86,6 +87,7 @@ Result<void> CheckConfig(const Config& config) {
     if (!IsNetwork(network))
       out.Add(fmt::format("networks: '{:.80}' is not a network such as 10.0.0.0/8", network));
   CheckEbpf(config.ebpf, out);
+  for (const std::string& mistake : KafkaMistakes(config)) out.Add(mistake);
   CheckChain(config.correlators, "correlators", out);
   CheckChain(config.samplers, "samplers", out);
   CheckChain(config.exporters, "exporters", out);

@@ -5,6 +5,8 @@
 namespace weft {
 namespace {
 
+using TextMap = std::map<std::string, std::string>;
+
 constexpr double kMs = 1e6;
 constexpr double kS = 1e9;
 constexpr double kDay = 86400e9;
@@ -18,6 +20,7 @@ constexpr double kDay = 86400e9;
 #define TEXT(expr) MEMBER(std::string, expr)
 #define TEXTS(expr) MEMBER(std::vector<std::string>, expr)
 #define INTS(expr) MEMBER(std::vector<int64_t>, expr)
+#define TEXT_MAP(expr) MEMBER(TextMap, expr)
 #define PLUGINS(expr) MEMBER(std::vector<PluginChoice>, expr)
 
 const ConfigKey kKeys[] = {
@@ -81,9 +84,45 @@ const ConfigKey kKeys[] = {
   {"sources.ebpf.capture_truth", BOOL(ebpf.capture_truth),
    "Keep the header X-Weft-Truth, for scoring with `weft eval`. No correlator, sampler or id\nsees it."},
 
+  {"transport.kind", TEXT(transport.kind),
+   "In memory, sources and engine in one process; or through Kafka, any number of processes.",
+   0, 0, Unit::kNone, "memory kafka"},
   {"transport.memory_bytes", SIZE(transport.memory_bytes),
    "Bytes on the way between sources and engine. When it is full the sources wait,\nthen drop and count.",
    1e6, 1e12, Unit::kSize},
+  {"kafka.brokers", TEXTS(kafka.brokers),
+   "Where the cluster is first asked, as host:port."},
+  {"kafka.group", TEXT(kafka.group),
+   "Engines of one group share the work; <group>-stitch and <group>-trace are the consumer groups."},
+  {"kafka.instance", TEXT(kafka.instance),
+   "Name of this process in the cluster, one of its own for each. Empty: host, process id and\nstart time."},
+  {"kafka.topic_prefix", TEXT(kafka.topic_prefix),
+   "What the names of the topics begin with: <prefix>events, links, spans, labels, decisions,\nstate, dead. `weft topics create` makes them."},
+  {"kafka.security", TEXT(kafka.security),
+   "How the brokers are spoken to: ssl is TLS, sasl asks for a password.\nOne of",
+   0, 0, Unit::kNone, "plaintext ssl sasl_plaintext sasl_ssl"},
+  {"kafka.tls.ca", TEXT(kafka.tls_ca),
+   "PEM file of the authorities that may sign the brokers' certificates. Empty: the system's."},
+  {"kafka.tls.certificate", TEXT(kafka.tls_certificate),
+   "PEM file of this client's certificate, where the brokers ask for one."},
+  {"kafka.tls.key", TEXT(kafka.tls_key),
+   "PEM file of its private key."},
+  {"kafka.tls.key_password_file", TEXT(kafka.tls_key_password_file),
+   "File with the password of the private key."},
+  {"kafka.tls.key_password", TEXT(kafka.tls_key_password),
+   "The same from the environment: ${NAME}, nothing else."},
+  {"kafka.sasl.mechanism", TEXT(kafka.sasl_mechanism),
+   "GSSAPI and OAUTHBEARER take their settings from kafka.librdkafka.\nOne of",
+   0, 0, Unit::kNone, "PLAIN SCRAM-SHA-256 SCRAM-SHA-512 GSSAPI OAUTHBEARER"},
+  {"kafka.sasl.username", TEXT(kafka.sasl_username),
+   "Who asks."},
+  {"kafka.sasl.password_file", TEXT(kafka.sasl_password_file),
+   "File with the password; a line break at its end does not count."},
+  {"kafka.sasl.password", TEXT(kafka.sasl_password),
+   "The same from the environment: ${NAME}, nothing else."},
+  {"kafka.librdkafka", TEXT_MAP(kafka.librdkafka),
+   "Any other setting of librdkafka, such as {socket.keepalive.enable: true}. What weft answers for\nitself (offsets, transactions, groups) is refused."},
+
   {"partitions", INT(partitions),
    "Parallel shards of each stage; the result does not depend on it.",
    1, 256},
@@ -142,6 +181,8 @@ constexpr std::pair<std::string_view, std::string_view> kSections[] = {
     {"sources.ebpf.include", "Only what one of these names. All empty: every process."},
     {"sources.ebpf.exclude", "Never what one of these names; wins over include."},
     {"transport", "Between sources and engine."},
+    {"kafka",
+     "With transport.kind: kafka. ${NAME} in a value is the environment variable of that name."},
     {"stitch", "Stage 1: links inside each process."},
     {"trace", "Stage 2: whole traces."},
     {"store", "What `weft run` keeps: whichever limit is reached first."},

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,7 +23,8 @@ using ConfigMember =
     std::variant<bool* (*)(Config&), int64_t* (*)(Config&), uint64_t* (*)(Config&),
                  double* (*)(Config&), std::string* (*)(Config&),
                  std::vector<std::string>* (*)(Config&), std::vector<int64_t>* (*)(Config&),
-                 std::vector<PluginChoice>* (*)(Config&)>;
+                 std::vector<PluginChoice>* (*)(Config&),
+                 std::map<std::string, std::string>* (*)(Config&)>;
 
 struct ConfigKey {
   std::string_view path;  // "stitch.window"

@@ -37,6 +37,13 @@ struct Printer {
       names.append(names.empty() ? "" : ", ").append(choice.name);
     return fmt::format("[{}]", names);
   }
+  // Names only: some values are secrets.
+  std::string operator()(std::map<std::string, std::string>* (*member)(Config&)) const {
+    std::string names;
+    for (const auto& entry : *member(config))
+      names.append(names.empty() ? "" : ", ").append(entry.first).append(": ...");
+    return fmt::format("{{{}}}", names);
+  }
 };
 
 // " (50ms to 60s)", or the choices.

@@ -136,6 +136,22 @@ struct Setter {
     return {};
   }
 
+  // The values are not shown: some are secrets.
+  Result<void> operator()(std::map<std::string, std::string>* (*member)(Config&)) const {
+    std::map<std::string, std::string> values;
+    if (!node.IsMap()) return Fail(Code::kInvalid, "expected a mapping such as {key: value}");
+    for (const auto& entry : node) {
+      if (!IsText(entry.first)) return Expected("a key", entry.first);
+      if (!entry.second.IsScalar())
+        return Fail(Code::kInvalid,
+                    fmt::format("the value of '{:.80}' is no text", entry.first.Scalar()));
+      if (!values.emplace(entry.first.Scalar(), entry.second.Scalar()).second)
+        return Fail(Code::kInvalid, fmt::format("'{:.80}' is there twice", entry.first.Scalar()));
+    }
+    *member(config) = std::move(values);
+    return {};
+  }
+
   Result<void> CheckChoice(std::string_view text) const {
     for (size_t at = 0; at < key.choices.size();) {
       const size_t end = std::min(key.choices.find(' ', at), key.choices.size());

@@ -145,6 +145,11 @@ Result<Database> Database::OpenForReading(const std::string& path) {
   return db;
 }
 
+Result<Database> Database::OpenInMemory() {
+  const std::string path(kMemoryPath);
+  return Open(path, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+}
+
 Result<Statement> Database::Prepare(std::string_view sql) const {
   sqlite3_stmt* stmt = nullptr;
   if (sqlite3_prepare_v3(db_.get(), sql.data(), static_cast<int>(sql.size()),

@@ -61,6 +61,8 @@ class Statement {
   std::unique_ptr<sqlite3_stmt, Finalize> stmt_;
 };
 
+inline constexpr std::string_view kMemoryPath = ":memory:";
+
 class Database {
  public:
   Database() = default;
@@ -70,6 +72,8 @@ class Database {
   // For reading, while others write as well. kNotFound where there is no such file. The schema is
   // checked: see CheckSchema in schema.h.
   static Result<Database> OpenForReading(const std::string& path);
+  // Empty, private to this object; path() is kMemoryPath.
+  static Result<Database> OpenInMemory();
 
   Result<Statement> Prepare(std::string_view sql) const;
   // Several statements in one text; rows are ignored.

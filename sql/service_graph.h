@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "engine/base/result.h"
-#include "sql/database.h"
+#include "sql/store_set.h"
 
 namespace weft::sql {
 
@@ -19,6 +19,7 @@ struct GraphEdge {
 };
 
 // Calls begun in [from, to), most frequent first.
-Result<std::vector<GraphEdge>> ReadServiceGraph(const Database& db, int64_t from_ns, int64_t to_ns);
+Result<std::vector<GraphEdge>> ReadServiceGraph(const StoreSet& stores, int64_t from_ns,
+                                                int64_t to_ns);
 
 }  // namespace weft::sql

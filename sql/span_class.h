@@ -4,6 +4,7 @@
 
 #include <bit>
 #include <cstdint>
+#include <string>
 
 namespace weft::sql {
 
@@ -29,5 +30,9 @@ constexpr int SpanClass(int64_t duration_ns, bool error) {
 inline constexpr int kTraceShift = 20;
 // What span_directory holds of a span id.
 constexpr uint32_t SpanIdPrefix(uint64_t span_id) { return static_cast<uint32_t>(span_id >> 32); }
+inline void AppendSpanIdPrefix(std::string& out, uint64_t span_id) {
+  const uint32_t prefix = SpanIdPrefix(span_id);
+  for (int shift = 0; shift < 32; shift += 8) out.push_back(static_cast<char>(prefix >> shift));
+}
 
 }  // namespace weft::sql

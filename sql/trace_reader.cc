@@ -61,14 +61,6 @@ Result<std::string> HexPrefix(std::string_view text, size_t max, std::string_vie
   return out;
 }
 
-std::unexpected<Error> Ambiguous(std::string_view prefix, std::string_view what,
-                                 const std::vector<std::string>& matches) {
-  std::string list;
-  for (size_t i = 0; i < std::min(matches.size(), kShowMatches); ++i) list += "\n  " + matches[i];
-  return Fail(Code::kInvalid, fmt::format("several {} begin with {}{}{}", what, prefix, list,
-                                          matches.size() > kShowMatches ? "\n  ..." : ""));
-}
-
 // The ids that begin with the prefix.
 struct IdRange {
   uint64_t low = 0, high = 0;
@@ -148,6 +140,14 @@ std::string EvidenceText(uint32_t evidence) {
   for (size_t bit = 0; bit < std::size(kNames); ++bit)
     if (evidence >> bit & 1) out.append(out.empty() ? "" : "+").append(kNames[bit]);
   return out;
+}
+
+std::unexpected<Error> Ambiguous(std::string_view prefix, std::string_view what,
+                                 const std::vector<std::string>& matches) {
+  std::string list;
+  for (size_t i = 0; i < std::min(matches.size(), kShowMatches); ++i) list += "\n  " + matches[i];
+  return Fail(Code::kInvalid, fmt::format("several {} begin with {}{}{}", what, prefix, list,
+                                          matches.size() > kShowMatches ? "\n  ..." : ""));
 }
 
 Result<StoredTrace> ReadTrace(const Database& db, int64_t row) {

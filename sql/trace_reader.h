@@ -4,6 +4,7 @@
 // reading; results own their text.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -15,6 +16,7 @@
 namespace weft::sql {
 
 struct StoredTrace {
+  size_t store = 0;  // of a StoreSet
   int64_t row = 0;
   std::string trace_id;            // 32 hex digits
   std::string service, operation;  // of the root; "" where none was seen
@@ -25,6 +27,7 @@ struct StoredTrace {
 };
 
 struct StoredSpan {
+  size_t store = 0;  // of a StoreSet
   int64_t row = 0;
   uint64_t span_id = 0, parent_id = 0;
   int64_t start_ns = 0, duration_ns = 0;  // 0 while open
@@ -49,6 +52,10 @@ std::string HexId(uint64_t id);
 std::string TraceIdOf(std::string_view blob);
 // "thread+delay"; "" for none. Bits as weft_evidence.
 std::string EvidenceText(uint32_t evidence);
+
+// kInvalid: several traces or spans (`what`) begin so; the message lists some of `matches`.
+std::unexpected<Error> Ambiguous(std::string_view prefix, std::string_view what,
+                                 const std::vector<std::string>& matches);
 
 Result<StoredTrace> ReadTrace(const Database& db, int64_t row);
 // By the beginning of its id. kInvalid: no hex digits, or several traces begin so (named in the

@@ -145,7 +145,10 @@ TruthScore ScoreSpans(const std::vector<TruthSpan>& spans, RootRange roots) {
   return Scoring(spans, roots).Run();
 }
 
-Result<TruthScore> ScoreTruth(const Database& db, RootRange roots) {
+namespace {
+
+// Appends the spans of a store; `number` tells its traces from those of others.
+Result<void> ReadTruthSpans(const Database& db, int64_t number, std::vector<TruthSpan>* spans) {
   Result<Statement> rows = db.Prepare(
       "SELECT s.id >> 20, s.span_id, s.parent_id, s.start_ns, coalesce(s.duration_ns, 0),"
       " o.kind IN (2, 5), s.flags & 1, coalesce(p.process_id, 0), o.service,"
@@ -156,14 +159,12 @@ Result<TruthScore> ScoreTruth(const Database& db, RootRange roots) {
       " LEFT JOIN process_rows p ON p.id = c.process"
       " LEFT JOIN attribute_sets a ON a.id = s.attribute_set");
   if (!rows) return std::unexpected(rows.error());
-  std::vector<TruthSpan> spans;
-  bool any = false;
   for (;;) {
     const Result<bool> row = rows->Step();
     if (!row) return std::unexpected(row.error());
-    if (!*row) break;
+    if (!*row) return {};
     TruthSpan s;
-    s.trace = rows->Int(0);
+    s.trace = number << 44 | rows->Int(0);
     s.span_id = static_cast<uint64_t>(rows->Int(1));
     s.parent_id = static_cast<uint64_t>(rows->Int(2));
     s.start_ns = rows->Int(3);
@@ -173,12 +174,19 @@ Result<TruthScore> ScoreTruth(const Database& db, RootRange roots) {
     s.process = rows->Int(7);
     s.service = rows->Text(8);
     s.truth = rows->Text(9);
-    any = any || !s.truth.empty();
-    spans.push_back(std::move(s));
+    spans->push_back(std::move(s));
   }
-  if (!any)
+}
+
+}  // namespace
+
+Result<TruthScore> ScoreTruth(const StoreSet& stores, RootRange roots) {
+  std::vector<TruthSpan> spans;
+  for (size_t store = 0; store < stores.size(); ++store)
+    WEFT_TRY(ReadTruthSpans(stores[store], static_cast<int64_t>(store), &spans));
+  if (std::ranges::all_of(spans, [](const TruthSpan& s) { return s.truth.empty(); }))
     return Fail(Code::kNotFound,
-                db.path() + ": no span carries ground truth; record with --capture-truth");
+                stores.Name() + ": no span carries ground truth; record with --capture-truth");
   return ScoreSpans(spans, roots);
 }
 

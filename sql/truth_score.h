@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "engine/base/result.h"
-#include "sql/database.h"
+#include "sql/store_set.h"
 
 namespace weft::sql {
 
@@ -49,7 +49,7 @@ struct RootRange {
 };
 
 // kNotFound: no span carries truth.
-Result<TruthScore> ScoreTruth(const Database& db, RootRange roots);
+Result<TruthScore> ScoreTruth(const StoreSet& stores, RootRange roots);
 
 // One span as the scoring sees it; split off so that tests can score without a store.
 struct TruthSpan {

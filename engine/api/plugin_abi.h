@@ -86,7 +86,9 @@ enum weft_flag {
   WEFT_FLAG_PROVISIONAL = 1u << 6,    /* wire_id and span_id change when the response is seen */
   WEFT_FLAG_NEW_CONNECTION = 1u << 7, /* first exchange of its connection */
   WEFT_FLAG_CONTEXT = 1u << 8,        /* the context columns hold a valid, trusted trace context */
-  WEFT_FLAG_OPEN_AT_EXIT = 1u << 9    /* still open when its agent stopped in order */
+  WEFT_FLAG_OPEN_AT_EXIT = 1u << 9,   /* still open when its agent stopped in order */
+  WEFT_FLAG_RESUMED = 1u << 10 /* of a trace: its partition's earlier owner decided it, and may have
+                                  exported some of its spans already */
 };
 
 /* Kinds of evidence, as bits: what spoke for a link. */
@@ -219,7 +221,7 @@ typedef struct weft_traces {
   const int64_t* start_ns;  /* earliest start, latest end */
   const int64_t* end_ns;
   const uint32_t* n_errors;
-  const uint32_t* flags; /* the union of the spans' flags */
+  const uint32_t* flags; /* the union of the spans' flags, and WEFT_FLAG_RESUMED */
   /* decision; exporters only */
   const double* weight; /* adjusted count, >= 1 */
   const uint32_t* rule; /* strings of the spans' view: which rule kept it */

@@ -42,7 +42,7 @@ class Eval final : public Command {
   }
 
   void Declare(Options& options) override {
-    DeclareStore(options, &path_);
+    DeclareStore(options, &stores_);
     options.Positional("file", &file_, false, "Database (the same as --db)");
     options.Text("--roots", &roots_, "Only root requests rA to rB", "rA-rB");
     options.Flag("--json", &json_, "As JSON");
@@ -51,9 +51,9 @@ class Eval final : public Command {
   Result<int> Run(CommandContext&) override {
     const Result<sql::RootRange> roots = ParseRoots(roots_);
     if (!roots) return std::unexpected(roots.error());
-    const auto db = OpenStore(file_.empty() ? path_ : file_);
-    if (!db) return std::unexpected(db.error());
-    const auto score = sql::ScoreTruth(*db, *roots);
+    const auto stores = OpenStore(file_.empty() ? stores_ : StoreNames{file_});
+    if (!stores) return std::unexpected(stores.error());
+    const auto score = sql::ScoreTruth(*stores, *roots);
     if (!score) return std::unexpected(score.error());
     json_ ? PrintJson(*score) : PrintTable(*score);
     return kExitOk;
@@ -111,7 +111,8 @@ class Eval final : public Command {
     fmt::print("{}", table.Render(Stdout()));
   }
 
-  std::string path_ = kDefaultStore, file_, roots_;
+  StoreNames stores_ = kDefaultStore;
+  std::string file_, roots_;
   bool json_ = false;
 };
 

@@ -8,7 +8,7 @@
 #include "engine/cli/commands.h"
 #include "engine/cli/store_option.h"
 #include "engine/cli/text_table.h"
-#include "sql/trace_reader.h"
+#include "sql/set_reader.h"
 
 namespace weft::cli {
 namespace {
@@ -49,29 +49,29 @@ class Explain final : public Command {
   }
 
   void Declare(Options& options) override {
-    DeclareStore(options, &path_);
+    DeclareStore(options, &stores_);
     options.Positional("id", &id_, true, "Span id, or its beginning");
   }
 
   Result<int> Run(CommandContext&) override {
-    const auto db = OpenStore(path_);
-    if (!db) return std::unexpected(db.error());
-    const auto span = sql::FindSpan(*db, id_);
+    const auto stores = OpenStore(stores_);
+    if (!stores) return std::unexpected(stores.error());
+    const auto span = sql::FindSpan(*stores, id_);
     if (!span) return std::unexpected(span.error());
-    const auto trace = sql::ReadTrace(*db, span->trace_row());
+    const auto trace = sql::ReadTrace((*stores)[span->store], span->trace_row());
     if (!trace) return std::unexpected(trace.error());
-    const auto candidates = sql::ReadCandidates(*db, span->row);
+    const auto candidates = sql::ReadCandidates((*stores)[span->store], span->row);
     if (!candidates) return std::unexpected(candidates.error());
     fmt::print("span {}: {}\n", sql::HexId(span->span_id), Describe(*span));
     fmt::print("in trace {}, {} after its start, {} long; process {} on {}\n\n", trace->trace_id,
                ShortDuration(span->start_ns - trace->start_ns), ShortDuration(span->duration_ns),
                span->pid, span->node.empty() ? "an unknown node" : span->node);
-    WEFT_TRY(PrintParent(*db, *span));
-    return PrintCandidates(*db, *span, *candidates);
+    WEFT_TRY(PrintParent(*stores, *span));
+    return PrintCandidates(*stores, *span, *candidates);
   }
 
  private:
-  static Result<void> PrintParent(const sql::Database& db, const sql::StoredSpan& span) {
+  static Result<void> PrintParent(const sql::StoreSet& stores, const sql::StoredSpan& span) {
     if (span.parent_id == 0) {
       fmt::print("It has no parent: {}.\n",
                  span.kind == WEFT_KIND_CLIENT
@@ -79,7 +79,7 @@ class Explain final : public Command {
                      : "nobody that weft watches made this request, so its trace begins here");
       return {};
     }
-    const auto parent = sql::ReadSpan(db, span.parent_id);
+    const auto parent = sql::ReadSpan(stores, span.parent_id);
     if (!parent && parent.error().code != Code::kNotFound) return std::unexpected(parent.error());
     fmt::print("parent {}: {}\n", sql::HexId(span.parent_id),
                parent ? Describe(*parent) : "not stored");
@@ -93,7 +93,7 @@ class Explain final : public Command {
     return {};
   }
 
-  static Result<int> PrintCandidates(const sql::Database& db, const sql::StoredSpan& span,
+  static Result<int> PrintCandidates(const sql::StoreSet& stores, const sql::StoredSpan& span,
                                      const std::vector<sql::StoredCandidate>& candidates) {
     if (candidates.empty()) {
       if (span.parent_id != 0) fmt::print("\nNo other request was weighed.\n");
@@ -103,7 +103,7 @@ class Explain final : public Command {
     for (const auto& c : candidates) sum += std::exp(c.log_odds - candidates.front().log_odds);
     TextTable table({"candidate", "request", "begun before", "log-odds", "share", "evidence", ""});
     for (const auto& c : candidates) {
-      const auto other = sql::ReadSpan(db, c.span_id);
+      const auto other = sql::ReadSpan(stores, c.span_id);
       const bool none = c.span_id == 0;
       table.Add(
           {none ? "none" : sql::HexId(c.span_id),
@@ -119,7 +119,8 @@ class Explain final : public Command {
     return kExitOk;
   }
 
-  std::string path_ = kDefaultStore, id_;
+  StoreNames stores_ = kDefaultStore;
+  std::string id_;
 };
 
 }  // namespace

@@ -21,18 +21,18 @@ class Graph final : public Command {
   }
 
   void Declare(Options& options) override {
-    DeclareStore(options, &path_);
+    DeclareStore(options, &stores_);
     options.Duration("--last", &last_ns_, "Calls begun in the last so much time");
     options.Flag("--svg", &svg_, "SVG instead of DOT (needs Graphviz)");
   }
 
   Result<int> Run(CommandContext& context) override {
-    const auto db = OpenStore(path_);
-    if (!db) return std::unexpected(db.error());
-    const auto edges = sql::ReadServiceGraph(*db, Since(context.clock, last_ns_), INT64_MAX);
+    const auto stores = OpenStore(stores_);
+    if (!stores) return std::unexpected(stores.error());
+    const auto edges = sql::ReadServiceGraph(*stores, Since(context.clock, last_ns_), INT64_MAX);
     if (!edges) return std::unexpected(edges.error());
     if (edges->empty()) {
-      PrintNote(fmt::format("no calls; {}\n", NewestTraceHint(*db, context.clock)));
+      PrintNote(fmt::format("no calls; {}\n", NewestTraceHint(*stores, context.clock)));
       return kExitNotFound;
     }
     const std::string dot = DotGraph(*edges);
@@ -53,7 +53,7 @@ class Graph final : public Command {
     return kExitOk;
   }
 
-  std::string path_ = kDefaultStore;
+  StoreNames stores_ = kDefaultStore;
   int64_t last_ns_ = 0;
   bool svg_ = false;
 };

@@ -4,6 +4,7 @@
 #include "engine/cli/commands.h"
 #include "engine/cli/result_writer.h"
 #include "engine/cli/store_option.h"
+#include "sql/union_tables.h"
 
 namespace weft::cli {
 namespace {
@@ -32,7 +33,7 @@ class Sql final : public Command {
   }
 
   void Declare(Options& options) override {
-    DeclareStore(options, &path_);
+    DeclareStore(options, &stores_);
     options.Positional("query", &query_, false, "SQL");
     options.Text("--format", &format_, "table, csv, json or markdown", "FORMAT");
     options.Flag("--json", &json_, "The same as --format json");
@@ -42,13 +43,20 @@ class Sql final : public Command {
   Result<int> Run(CommandContext& context) override {
     auto writer = MakeResultWriter(json_ ? "json" : format_, stdout);
     if (!writer) return std::unexpected(writer.error());
-    const auto db = OpenStore(path_);
-    if (!db) return std::unexpected(db.error());
+    const auto stores = OpenStore(stores_);
+    if (!stores) return std::unexpected(stores.error());
+    sql::Database joined;
+    if (stores->size() > 1) {
+      auto opened = sql::OpenUnion(*stores);
+      if (!opened) return std::unexpected(opened.error());
+      joined = std::move(*opened);
+      Limit(joined);
+    }
     clock_ = &context.clock;
     deadline_ns_ = clock_->MonotonicNs() + timeout_ns_;
-    sqlite3_progress_handler(db->get(), kStepsPerLook, &Sql::Expired, this);
+    for (const sql::Database& db : *stores) Limit(db);
     const std::string_view text = query_.empty() ? kBrowse : std::string_view(query_);
-    const auto done = RunAll(*db, text, **writer);
+    const auto done = RunAll(joined ? joined : (*stores)[0], text, **writer);
     std::fflush(stdout);
     if (done) return kExitOk;
     if (done.error().code == Code::kCancelled)
@@ -58,6 +66,9 @@ class Sql final : public Command {
   }
 
  private:
+  void Limit(const sql::Database& db) {
+    sqlite3_progress_handler(db.get(), kStepsPerLook, &Sql::Expired, this);
+  }
   static int Expired(void* self) noexcept {
     const Sql& command = *static_cast<Sql*>(self);
     return command.clock_->MonotonicNs() > command.deadline_ns_;
@@ -91,7 +102,8 @@ class Sql final : public Command {
     return {};
   }
 
-  std::string path_ = kDefaultStore, query_, format_ = "table";
+  StoreNames stores_ = kDefaultStore;
+  std::string query_, format_ = "table";
   bool json_ = false;
   int64_t timeout_ns_ = 60 * kSecond, deadline_ns_ = 0;
   const Clock* clock_ = nullptr;

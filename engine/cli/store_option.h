@@ -1,21 +1,24 @@
-// What the commands that read a store share: --db, and opening it with a helpful error.
+// What the commands that read stores share: --db, and opening them with a helpful error.
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "engine/cli/command.h"
-#include "sql/database.h"
+#include "sql/store_set.h"
 
 namespace weft::cli {
 
-inline constexpr const char* kDefaultStore = "weft.db";
+// Files or patterns; several are read as one.
+using StoreNames = std::vector<std::string>;
+inline const StoreNames kDefaultStore = {"weft.db"};
 
-void DeclareStore(Options& options, std::string* path);
+void DeclareStore(Options& options, StoreNames* names);
 // Read-only; works while weft writes.
-Result<sql::Database> OpenStore(const std::string& path);
+Result<sql::StoreSet> OpenStore(const StoreNames& names);
 // The beginning of "the last d": `now` minus d, or the smallest time for d = 0.
 int64_t Since(const Clock& clock, int64_t last_ns);
 // For an empty answer to a question about the last d: says how old the newest trace is.
-std::string NewestTraceHint(const sql::Database& db, const Clock& clock);
+std::string NewestTraceHint(const sql::StoreSet& stores, const Clock& clock);
 
 }  // namespace weft::cli

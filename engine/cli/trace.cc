@@ -3,6 +3,7 @@
 #include "engine/cli/commands.h"
 #include "engine/cli/store_option.h"
 #include "engine/cli/waterfall.h"
+#include "sql/set_reader.h"
 
 namespace weft::cli {
 namespace {
@@ -18,7 +19,7 @@ class Trace final : public Command {
   }
 
   void Declare(Options& options) override {
-    DeclareStore(options, &path_);
+    DeclareStore(options, &stores_);
     options.Positional("id", &id_, true, "Trace id, or its beginning");
     options.Flag("--ids", &options_.ids, "Span ids in front of the lines");
     options.Int("-n,--limit", &limit_, 1, 1'000'000, "At most so many spans");
@@ -26,11 +27,11 @@ class Trace final : public Command {
   }
 
   Result<int> Run(CommandContext&) override {
-    const auto db = OpenStore(path_);
-    if (!db) return std::unexpected(db.error());
-    const auto trace = sql::FindTrace(*db, id_);
+    const auto stores = OpenStore(stores_);
+    if (!stores) return std::unexpected(stores.error());
+    const auto trace = sql::FindTrace(*stores, id_);
     if (!trace) return std::unexpected(trace.error());
-    const auto spans = sql::ReadSpans(*db, trace->row);
+    const auto spans = sql::ReadSpans((*stores)[trace->store], trace->row);
     if (!spans) return std::unexpected(spans.error());
     OutputStyle style = Stdout();
     if (width_ > 0) style.width = static_cast<int>(width_);
@@ -40,7 +41,8 @@ class Trace final : public Command {
   }
 
  private:
-  std::string path_ = kDefaultStore, id_;
+  StoreNames stores_ = kDefaultStore;
+  std::string id_;
   WaterfallOptions options_;
   int64_t limit_ = 200, width_ = 0;
 };

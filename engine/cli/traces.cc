@@ -8,7 +8,7 @@
 #include "engine/cli/json_writer.h"
 #include "engine/cli/store_option.h"
 #include "engine/cli/text_table.h"
-#include "sql/trace_search.h"
+#include "sql/set_reader.h"
 
 namespace weft::cli {
 namespace {
@@ -38,7 +38,7 @@ class Traces final : public Command {
   }
 
   void Declare(Options& options) override {
-    DeclareStore(options, &path_);
+    DeclareStore(options, &stores_);
     options.Text("-s,--service", &filter_.service, "Spans of this service", "NAME");
     options.Text("-o,--operation", &filter_.operation, "Spans of this operation", "NAME");
     options.Duration("--min-duration", &filter_.min_duration_ns, "At least so long");
@@ -55,13 +55,13 @@ class Traces final : public Command {
     if (max_duration_ns_ > 0) filter_.max_duration_ns = max_duration_ns_;
     filter_.from_ns = Since(context.clock, last_ns_);
     filter_.limit = static_cast<size_t>(limit_);
-    const auto db = OpenStore(path_);
-    if (!db) return std::unexpected(db.error());
-    const auto traces = sql::SearchTraces(*db, filter_);
+    const auto stores = OpenStore(stores_);
+    if (!stores) return std::unexpected(stores.error());
+    const auto traces = sql::SearchTraces(*stores, filter_);
     if (!traces) return std::unexpected(traces.error());
     json_ ? PrintJson(*traces) : PrintTable(*traces, context.clock);
     if (!traces->empty() || json_) return kExitOk;
-    PrintNote(fmt::format("no trace matches; {}\n", NewestTraceHint(*db, context.clock)));
+    PrintNote(fmt::format("no trace matches; {}\n", NewestTraceHint(*stores, context.clock)));
     return kExitNotFound;
   }
 
@@ -111,7 +111,7 @@ class Traces final : public Command {
     fmt::print("{}", json.text());
   }
 
-  std::string path_ = kDefaultStore;
+  StoreNames stores_ = kDefaultStore;
   sql::TraceFilter filter_;
   std::vector<std::string> attributes_;
   int64_t max_duration_ns_ = 0, last_ns_ = 0, limit_ = 20;

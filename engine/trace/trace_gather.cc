@@ -43,6 +43,7 @@ void CopyKept(const ExportBatch& from, const std::vector<uint8_t>& keep, ExportB
     const uint32_t first = from.traces.first_row[t];
     for (uint32_t i = 0; i < from.traces.n_rows[t]; ++i)
       to.traces.AddSpan(to.spans, copier.Copy(first + i), first + i == from.traces.root_row[t]);
+    to.traces.flags.back() |= from.traces.flags[t] & WEFT_FLAG_RESUMED;
   }
 }
 

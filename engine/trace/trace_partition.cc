@@ -228,6 +228,7 @@ std::vector<uint32_t> TracePartition::Gather(std::span<const uint32_t> slots, Ex
     const uint32_t flags = trace.deadline ? WEFT_FLAG_DEADLINE : 0;
     ended.push_back(gatherer.Add(trace.id.hi, trace.id.lo, rows, flags));
     if (trace.deadline) counters_.deadline.Add();
+    if (trace.verdict) batch.traces.flags.back() |= WEFT_FLAG_RESUMED;
   }
   batch.view = batch.spans.View();
   return ended;

@@ -24,11 +24,6 @@ void PutBigEndian(unsigned char* out, uint64_t value) {
   for (int i = 7; i >= 0; --i, value >>= 8) out[i] = static_cast<unsigned char>(value);
 }
 
-void AppendPrefix(std::string& out, uint64_t span_id) {
-  const uint32_t prefix = sql::SpanIdPrefix(span_id);
-  for (int shift = 0; shift < 32; shift += 8) out.push_back(static_cast<char>(prefix >> shift));
-}
-
 int64_t Thousandths(float share) {
   return std::isfinite(share) ? std::lround(std::clamp(share, 0.0f, 1.0f) * 1000) : 0;
 }
@@ -129,7 +124,7 @@ Result<void> TraceWriter::Write(uint32_t trace, Counts& counts) {
   if (!plain) return Join(trace, id, At(traces_->flags, trace), counts);
   for (uint32_t row = begin; row < end; ++row) {
     WEFT_TRY(AddSpan(row, (id << sql::kTraceShift) + (row - begin)));
-    AppendPrefix(prefixes_, spans_->span_id[row]);
+    sql::AppendSpanIdPrefix(prefixes_, spans_->span_id[row]);
   }
   counts.spans += end - begin;
   return {};
@@ -157,7 +152,7 @@ Result<bool> TraceWriter::AddTrace(uint32_t trace) {
   add_trace_.Bind(6, int64_t{sql::SpanClass(duration, errors != 0)});
   add_trace_.Bind(7, static_cast<int64_t>(t.n_rows[trace]));
   add_trace_.Bind(8, errors);
-  add_trace_.Bind(9, static_cast<int64_t>(At(t.flags, trace)));
+  add_trace_.Bind(9, static_cast<int64_t>(At(t.flags, trace) | Resumed(trace)));
   add_trace_.Bind(10, t.weight ? t.weight[trace] : 1.0);
   const std::string_view rule =
       t.rule ? api::View(spans_->strings[t.rule[trace]]) : std::string_view{};
@@ -170,6 +165,14 @@ Result<bool> TraceWriter::AddTrace(uint32_t trace) {
   }
   WEFT_TRY(add_trace_.Run());
   return sqlite3_changes(db_) == 1;
+}
+
+// A trace that is new here and late, decided by an earlier owner, or without a root may be a
+// remainder: another member's store has the rest.
+uint32_t TraceWriter::Resumed(uint32_t trace) const {
+  const bool rooted = traces_->root_row && traces_->root_row[trace] != WEFT_NONE;
+  const bool late = (At(traces_->flags, trace) & WEFT_FLAG_LATE) != 0;
+  return late || !rooted ? WEFT_FLAG_RESUMED : 0;
 }
 
 Result<int64_t> TraceWriter::FindTrace(uint32_t trace) {
@@ -215,7 +218,7 @@ Result<void> TraceWriter::Join(uint32_t trace, int64_t id, uint32_t flags, Count
       }
       ++next_row_;
       ++counts.spans;
-      AppendPrefix(joined_prefixes_, spans_->span_id[row]);
+      sql::AppendSpanIdPrefix(joined_prefixes_, spans_->span_id[row]);
     } else if (known->second.open && !open) {
       known->second.open = false;
       ++counts.replaced;

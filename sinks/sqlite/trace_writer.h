@@ -45,6 +45,7 @@ class TraceWriter {
   };
 
   Result<bool> AddTrace(uint32_t trace);
+  uint32_t Resumed(uint32_t trace) const;
   Result<void> Join(uint32_t trace, int64_t id, uint32_t flags, Counts& counts);
   Result<void> Load(int64_t id);
   // Recomputes what the trace's row says about its spans.

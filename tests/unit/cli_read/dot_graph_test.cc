@@ -9,7 +9,8 @@ namespace {
 
 TEST(DotGraph, DrawsServicesCallsAndWhatIsNotTraced) {
   const test::ShopStore store;
-  const auto edges = sql::ReadServiceGraph(store.db, std::numeric_limits<int64_t>::min(),
+  const auto edges = sql::ReadServiceGraph(*sql::StoreSet::Open({store.path()}),
+                                           std::numeric_limits<int64_t>::min(),
                                            std::numeric_limits<int64_t>::max());
   ASSERT_TRUE(edges) << edges.error().message;
   const std::string dot = DotGraph(*edges);
@@ -24,8 +25,9 @@ TEST(DotGraph, DrawsServicesCallsAndWhatIsNotTraced) {
 
 TEST(DotGraph, OnlyCallsOfTheTimeAskedFor) {
   const test::ShopStore store;
-  const auto edges = sql::ReadServiceGraph(store.db, test::kShopNoon + 500'000'000,
-                                           std::numeric_limits<int64_t>::max());
+  const auto edges =
+      sql::ReadServiceGraph(*sql::StoreSet::Open({store.path()}), test::kShopNoon + 500'000'000,
+                            std::numeric_limits<int64_t>::max());
   ASSERT_TRUE(edges);
   uint64_t calls = 0;
   for (const auto& edge : *edges) calls += edge.calls;

@@ -113,6 +113,28 @@ TEST(ReadCommands, EvalScoresAgainstTheTruth) {
   EXPECT_EQ(Weft({"eval", "--db", store.path(), "--roots", "2"}).code, kExitUsage);
 }
 
+TEST(ReadCommands, SeveralDatabasesAreReadAsOne) {
+  const test::ShopStore shop;
+  test::TraceBatch other;
+  other.BeginTrace(0xdef, 1);
+  other.AddSpan(0x77, 0, WEFT_KIND_SERVER, "front", "GET /other", 5, 9);
+  const test::ShopStore more(other);
+  const std::string both = shop.path() + "," + more.path();
+  EXPECT_EQ(Weft({"sql", "--db", both, "--format", "csv", "select count(*) as n from traces"}).out,
+            "n\n3\n");
+  EXPECT_TRUE(Has(Weft({"sql", "--db", both}).out, "service_graph"));
+  const Output traces = Weft({"traces", "--db", shop.path(), "--db", more.path(), "--limit", "2"});
+  EXPECT_TRUE(Has(traces.out, "POST /order") && !Has(traces.out, "GET /other")) << traces.out;
+  EXPECT_TRUE(Has(Weft({"trace", "--db", both, "0000000000000def"}).out, "GET /other"));
+  EXPECT_TRUE(Has(Weft({"explain", "--db", both, "0000000000000024"}).out, "POST /order"));
+  EXPECT_TRUE(Has(Weft({"graph", "--db", both}).out, "3 requests"));
+  EXPECT_TRUE(Has(Weft({"eval", "--db", both, "--json"}).out, "\"spans\": 8"));
+  const Output slow = Weft({"sql", "--db", both, "--timeout", "20ms",
+                            "with n(i) as (select 1 union all select i + 1 from n) "
+                            "select count(*) from n"});
+  EXPECT_TRUE(Has(slow.err, "not done after 20ms")) << slow.err;
+}
+
 TEST(ReadCommands, AMissingDatabaseIsNamed) {
   for (const char* command : {"traces", "graph", "sql", "eval"}) {
     const Output output = Weft({command, "--db", "/nonexistent/weft.db"});

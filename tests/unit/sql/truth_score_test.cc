@@ -102,7 +102,7 @@ TEST(TruthScore, OnlyTheRootsAskedForAreScored) {
 
 TEST(TruthScore, ReadsTheStore) {
   const test::ShopStore store;
-  const auto score = ScoreTruth(store.db, {});
+  const auto score = ScoreTruth(*StoreSet::Open({store.path()}), {});
   ASSERT_TRUE(score) << score.error().message;
   EXPECT_EQ(score->spans, 8u);
   EXPECT_EQ(score->trace_exact.of, 2u);
@@ -115,7 +115,7 @@ TEST(TruthScore, SaysWhenThereIsNoTruth) {
   batch.BeginTrace(1, 1);
   batch.AddSpan(1, 0, WEFT_KIND_SERVER, "cart", "GET", 1, 2);
   const test::ShopStore store(batch);
-  EXPECT_EQ(ScoreTruth(store.db, {}).error().code, Code::kNotFound);
+  EXPECT_EQ(ScoreTruth(*StoreSet::Open({store.path()}), {}).error().code, Code::kNotFound);
 }
 
 }  // namespace

@@ -253,6 +253,7 @@ TEST_F(TracePartitionTest, ATakeOverExportsDecidedTracesThatWereNotDurable) {
   Watermarks(1, 150, 140);
   const Transaction t = Tick(201);
   EXPECT_EQ(ExportedSpans(), (std::multiset<uint64_t>{10, 11}));
+  EXPECT_TRUE(exported_[0]->traces.flags[0] & WEFT_FLAG_RESUMED);
   EXPECT_TRUE(t.out.empty()) << "the verdict is in the log already";
 }
 

@@ -1,0 +1,104 @@
+#include "sql/store_set.h"
+
+#include <algorithm>
+
+#include <glob.h>
+#include <sys/stat.h>
+
+#include <fmt/format.h>
+
+#include "sql/split_traces.h"
+
+namespace weft::sql {
+namespace {
+
+bool Exists(const std::string& path) {
+  struct stat st {};
+  return ::stat(path.c_str(), &st) == 0;
+}
+
+// What SQLite and StoreLock keep beside a store.
+bool IsCompanion(const std::string& path) {
+  return std::ranges::any_of(
+      std::initializer_list<const char*>{"-wal", "-shm", "-journal", "-lock"},
+      [&](const char* suffix) { return path.ends_with(suffix); });
+}
+
+Result<std::vector<std::string>> Expand(const std::string& name) {
+  if (name.find_first_of("*?[") == name.npos || Exists(name)) return std::vector{name};
+  glob_t found{};
+  const int rc = ::glob(name.c_str(), 0, nullptr, &found);
+  std::vector<std::string> paths;
+  for (size_t i = 0; rc == 0 && i < found.gl_pathc; ++i)
+    if (!IsCompanion(found.gl_pathv[i])) paths.emplace_back(found.gl_pathv[i]);
+  ::globfree(&found);
+  if (paths.empty()) return Fail(Code::kNotFound, fmt::format("{}: no such database", name));
+  return paths;
+}
+
+bool SameFile(const std::string& a, const std::string& b) {
+  struct stat x {
+  }, y{};
+  return ::stat(a.c_str(), &x) == 0 && ::stat(b.c_str(), &y) == 0 && x.st_ino == y.st_ino &&
+         x.st_dev == y.st_dev;
+}
+
+}  // namespace
+
+Result<StoreSet> StoreSet::Open(const std::vector<std::string>& names) {
+  std::vector<std::string> paths;
+  for (const std::string& name : names) {
+    Result<std::vector<std::string>> some = Expand(name);
+    if (!some) return std::unexpected(some.error());
+    for (std::string& path : *some)
+      if (std::ranges::none_of(paths, [&](const auto& known) { return SameFile(known, path); }))
+        paths.push_back(std::move(path));
+  }
+  StoreSet set;
+  Error empty{Code::kNotFound, "no database was named"};
+  for (const std::string& path : paths) {
+    Result<Database> store = Database::OpenForReading(path);
+    if (store) {
+      set.stores_.push_back(std::move(*store));
+      continue;
+    }
+    // A member that has just begun has an empty file.
+    if (store.error().code != Code::kNotFound || !Exists(path))
+      return std::unexpected(store.error());
+    empty = store.error();
+  }
+  if (set.stores_.empty()) return std::unexpected(empty);
+  WEFT_TRY(set.GatherSplitTraces());
+  return set;
+}
+
+Result<void> StoreSet::GatherSplitTraces() {
+  if (stores_.size() == 1) return {};
+  // What is found must still be there when it is copied: writers go on.
+  for (const Database& store : stores_) WEFT_TRY(store.Execute("BEGIN"));
+  WEFT_TRY(GatherInSnapshot());
+  for (const Database& store : stores_)
+    if (store.path() != kMemoryPath) WEFT_TRY(store.Execute("COMMIT"));
+  return {};
+}
+
+Result<void> StoreSet::GatherInSnapshot() {
+  Result<std::vector<SplitTrace>> split = FindSplitTraces(stores_);
+  if (!split) return std::unexpected(split.error());
+  if (split->empty()) return {};
+  Result<Database> gathered = GatherSplit(stores_, *split);
+  if (!gathered) return std::unexpected(gathered.error());
+  for (size_t store = 0; store < stores_.size(); ++store)
+    WEFT_TRY(HideSplit(stores_[store], *split, store));
+  stores_.push_back(std::move(*gathered));
+  return {};
+}
+
+std::string StoreSet::Name() const {
+  if (stores_.size() == 1) return stores_.front().path();
+  const auto files = std::ranges::count_if(
+      stores_, [](const Database& store) { return store.path() != kMemoryPath; });
+  return fmt::format("{} databases ({}, ...)", files, stores_.front().path());
+}
+
+}  // namespace weft::sql

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -61,64 +62,63 @@ Result<std::string> ReadSecret(const std::string& key, const std::string& value,
   return path.empty() ? Expand(key, value) : ReadPasswordFile(key + "_file", path);
 }
 
-// Sets one property after the other; keeps the first failure.
-class ConfWriter {
+// Adds one property after the other, as librdkafka accepts them; keeps the first failure.
+class PropertyList {
  public:
-  ConfWriter() : conf_(rd_kafka_conf_new()) {}
-
   // `name` is what the user knows the setting by.
-  void Set(std::string_view name, const char* key, const std::string& value) {
+  void Set(const std::string& name, const std::string& key, std::string value) {
     if (failure_ || value.empty()) return;
     char reason[512] = "";
-    if (rd_kafka_conf_set(conf_.get(), key, value.c_str(), reason, sizeof(reason)) ==
-        RD_KAFKA_CONF_OK)
+    if (rd_kafka_conf_set(trial_.get(), key.c_str(), value.c_str(), reason, sizeof(reason)) ==
+        RD_KAFKA_CONF_OK) {
+      properties_.emplace_back(key, std::move(value));
       return;
+    }
     // The library's reason repeats the value.
     failure_ = Error{Code::kInvalid, IsKafkaSecret(key)
                                          ? fmt::format("{}: librdkafka refuses the value", name)
                                          : fmt::format("{}: {}", name, reason)};
   }
 
-  void Set(std::string_view name, const char* key, Result<std::string> value) {
-    if (failure_) return;
+  void SetSecret(const std::string& name, const std::string& key, Result<std::string> value) {
     if (value)
-      Set(name, key, *value);
-    else
+      Set(name, key, std::move(*value));
+    else if (!failure_)
       failure_ = std::move(value.error());
   }
 
-  Result<KafkaConf> Finish() {
+  Result<KafkaProperties> Finish() {
     if (failure_) return std::unexpected(std::move(*failure_));
-    return std::move(conf_);
+    return std::move(properties_);
   }
 
  private:
-  KafkaConf conf_;
+  std::unique_ptr<rd_kafka_conf_t, decltype(&rd_kafka_conf_destroy)> trial_{rd_kafka_conf_new(),
+                                                                            &rd_kafka_conf_destroy};
+  KafkaProperties properties_;
   std::optional<Error> failure_;
 };
 
-void SetSecurity(const KafkaSettings& settings, ConfWriter& out) {
+void SetSecurity(const KafkaSettings& settings, PropertyList& out) {
   out.Set("kafka.security", "security.protocol", settings.security);
   if (settings.security.ends_with("ssl")) {
     out.Set("kafka.tls.ca", "ssl.ca.location", settings.tls_ca);
     out.Set("kafka.tls.certificate", "ssl.certificate.location", settings.tls_certificate);
     out.Set("kafka.tls.key", "ssl.key.location", settings.tls_key);
     const char* name = "kafka.tls.key_password";
-    out.Set(name, "ssl.key.password",
-            ReadSecret(name, settings.tls_key_password, settings.tls_key_password_file));
+    out.SetSecret(name, "ssl.key.password",
+                  ReadSecret(name, settings.tls_key_password, settings.tls_key_password_file));
   }
   if (settings.security.starts_with("sasl")) {
     out.Set("kafka.sasl.mechanism", "sasl.mechanism", settings.sasl_mechanism);
     out.Set("kafka.sasl.username", "sasl.username", settings.sasl_username);
     const char* name = "kafka.sasl.password";
-    out.Set(name, "sasl.password",
-            ReadSecret(name, settings.sasl_password, settings.sasl_password_file));
+    out.SetSecret(name, "sasl.password",
+                  ReadSecret(name, settings.sasl_password, settings.sasl_password_file));
   }
 }
 
 }  // namespace
-
-void KafkaConfDeleter::operator()(rd_kafka_conf_s* conf) const { rd_kafka_conf_destroy(conf); }
 
 Result<KafkaSettings> ResolveKafkaSettings(const KafkaSettings& settings) {
   KafkaSettings out = settings;
@@ -145,22 +145,18 @@ Result<KafkaSettings> ResolveKafkaSettings(const KafkaSettings& settings) {
   return out;
 }
 
-Result<KafkaConf> MakeKafkaConf(const KafkaSettings& settings,
-                                std::span<const KafkaProperty> defaults,
-                                std::span<const KafkaProperty> owned) {
-  ConfWriter out;
-  out.Set("librdkafka", "client.id", std::string("weft"));
-  for (const KafkaProperty& property : defaults)
-    out.Set("librdkafka", property.key, property.value);
+Result<KafkaProperties> MakeKafkaProperties(const KafkaSettings& settings) {
+  PropertyList out;
   for (const auto& [key, value] : settings.librdkafka) {
     const std::string name = "kafka.librdkafka." + key;
-    out.Set(name, key.c_str(),
-            IsKafkaSecret(key) ? Expand(name, value) : Result<std::string>(value));
+    if (IsKafkaSecret(key))
+      out.SetSecret(name, key, Expand(name, value));
+    else
+      out.Set(name, key, value);
   }
   out.Set("kafka.brokers", "bootstrap.servers",
           fmt::format("{}", fmt::join(settings.brokers, ",")));
   SetSecurity(settings, out);
-  for (const KafkaProperty& property : owned) out.Set("librdkafka", property.key, property.value);
   return out.Finish();
 }
 

@@ -1,7 +1,5 @@
 #include "engine/transport/kafka_settings.h"
 
-#include <librdkafka/rdkafka.h>
-
 #include <cstdlib>
 #include <fstream>
 
@@ -17,10 +15,10 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
-std::string Get(const KafkaConf& conf, const char* key) {
-  char value[512] = "";
-  size_t size = sizeof(value);
-  return rd_kafka_conf_get(conf.get(), key, value, &size) == RD_KAFKA_CONF_OK ? value : "unknown";
+std::string Get(const KafkaProperties& properties, std::string_view key) {
+  for (const auto& [name, value] : properties)
+    if (name == key) return value;
+  return "not there";
 }
 
 KafkaSettings Sasl() {
@@ -45,47 +43,34 @@ TEST_F(KafkaSettingsTest, BecomeWhatTheLibraryIsMadeWith) {
   KafkaSettings settings = Sasl();
   settings.sasl_password_file = Write("password", "hunter2\n");
   settings.tls_ca = "/ca.pem";
-
-  const auto conf = MakeKafkaConf(settings);
-
-  ASSERT_TRUE(conf) << conf.error().message;
-  EXPECT_EQ(Get(*conf, "bootstrap.servers"), "a:9093,b:9093");
-  EXPECT_EQ(Get(*conf, "security.protocol"), "sasl_ssl");
-  EXPECT_EQ(Get(*conf, "sasl.mechanism"), "SCRAM-SHA-256");
-  EXPECT_EQ(Get(*conf, "sasl.username"), "weft");
-  EXPECT_EQ(Get(*conf, "sasl.password"), "hunter2");
-  EXPECT_EQ(Get(*conf, "ssl.ca.location"), "/ca.pem");
-}
-
-TEST_F(KafkaSettingsTest, TheUserOverridesDefaultsAndNothingOverridesWhatIsOwned) {
-  KafkaSettings settings;
-  settings.brokers = {"a"};
   settings.librdkafka = {{"linger.ms", "7"}};
-  const KafkaProperty defaults[] = {{"linger.ms", "5"}, {"compression.type", "zstd"}};
-  const KafkaProperty owned[] = {{"isolation.level", "read_committed"}};
 
-  const auto conf = MakeKafkaConf(settings, defaults, owned);
+  const auto properties = MakeKafkaProperties(settings);
 
-  ASSERT_TRUE(conf) << conf.error().message;
-  EXPECT_EQ(Get(*conf, "linger.ms"), "7");
-  EXPECT_EQ(Get(*conf, "compression.codec"), "zstd");
-  EXPECT_EQ(Get(*conf, "isolation.level"), "read_committed");
+  ASSERT_TRUE(properties) << properties.error().message;
+  EXPECT_EQ(Get(*properties, "bootstrap.servers"), "a:9093,b:9093");
+  EXPECT_EQ(Get(*properties, "security.protocol"), "sasl_ssl");
+  EXPECT_EQ(Get(*properties, "sasl.mechanism"), "SCRAM-SHA-256");
+  EXPECT_EQ(Get(*properties, "sasl.username"), "weft");
+  EXPECT_EQ(Get(*properties, "sasl.password"), "hunter2");
+  EXPECT_EQ(Get(*properties, "ssl.ca.location"), "/ca.pem");
+  EXPECT_EQ(Get(*properties, "linger.ms"), "7");
 }
 
 TEST_F(KafkaSettingsTest, APasswordMayComeFromTheEnvironment) {
   KafkaSettings settings = Sasl();
   settings.sasl_password = "${WEFT_TEST_KAFKA_PASSWORD}";
   unsetenv("WEFT_TEST_KAFKA_PASSWORD");
-  const auto missing = MakeKafkaConf(settings);
+  const auto missing = MakeKafkaProperties(settings);
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().message,
             "kafka.sasl.password: the environment variable WEFT_TEST_KAFKA_PASSWORD is not set");
 
   setenv("WEFT_TEST_KAFKA_PASSWORD", "hunter2", 1);
-  const auto conf = MakeKafkaConf(settings);
+  const auto properties = MakeKafkaProperties(settings);
 
-  ASSERT_TRUE(conf) << conf.error().message;
-  EXPECT_EQ(Get(*conf, "sasl.password"), "hunter2");
+  ASSERT_TRUE(properties) << properties.error().message;
+  EXPECT_EQ(Get(*properties, "sasl.password"), "hunter2");
   unsetenv("WEFT_TEST_KAFKA_PASSWORD");
 }
 
@@ -93,8 +78,8 @@ TEST_F(KafkaSettingsTest, APasswordFileThatCannotBeUsedIsNamed) {
   KafkaSettings settings = Sasl();
   const auto refused = [&](const std::string& path) {
     settings.sasl_password_file = path;
-    const auto conf = MakeKafkaConf(settings);
-    return conf ? "accepted" : conf.error().message;
+    const auto properties = MakeKafkaProperties(settings);
+    return properties ? "accepted" : properties.error().message;
   };
   EXPECT_THAT(refused("/no/such/file"),
               AllOf(HasSubstr("kafka.sasl.password_file"), HasSubstr("/no/such/file")));
@@ -107,12 +92,12 @@ TEST_F(KafkaSettingsTest, WhatTheLibraryDoesNotKnowIsNamed) {
   KafkaSettings settings;
   settings.brokers = {"a"};
   settings.librdkafka = {{"linger.msec", "7"}};
-  const auto unknown = MakeKafkaConf(settings);
+  const auto unknown = MakeKafkaProperties(settings);
   ASSERT_FALSE(unknown);
   EXPECT_THAT(unknown.error().message, HasSubstr("kafka.librdkafka.linger.msec: No such"));
 
   settings.librdkafka = {{"linger.ms", "soon"}};
-  const auto invalid = MakeKafkaConf(settings);
+  const auto invalid = MakeKafkaProperties(settings);
   ASSERT_FALSE(invalid);
   EXPECT_THAT(invalid.error().message, HasSubstr("kafka.librdkafka.linger.ms: Invalid value"));
 }

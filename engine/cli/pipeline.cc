@@ -106,38 +106,63 @@ Result<void> Pipeline::LoadPlugins(graph::EnginePlugins* plugins) {
   plugin::PluginLoader loader(config_.plugin_dir.empty()
                                   ? plugin::DefaultPluginFolder()
                                   : std::filesystem::path(config_.plugin_dir));
-  const auto make = [&](plugin::Kind kind, const PluginChoice& choice,
-                        const std::string& config_json) -> Result<plugin::PluginInstance*> {
-    const auto loaded = loader.Load(kind, choice.name);
+  const auto load = [&](plugin::Kind kind,
+                        const PluginChoice& choice) -> Result<plugin::LoadedPlugin> {
+    auto loaded = loader.Load(kind, choice.name);
     // For the user a plugin that is not there is a wrong configuration, as a misspelt key is.
     if (!loaded) return Fail(Code::kInvalid, loaded.error().message);
-    auto instance = plugin::PluginInstance::Create(*loaded, config_json, services_);
-    if (!instance) return std::unexpected(instance.error());
-    instances_.push_back(std::make_unique<plugin::PluginInstance>(std::move(*instance)));
-    return instances_.back().get();
+    return std::move(*loaded);
   };
-  plugins->shards.resize(static_cast<size_t>(config_.partitions));
-  for (graph::ShardPlugins& shard : plugins->shards) {
-    for (const PluginChoice& choice : config_.correlators) {
-      const auto made = make(plugin::Kind::kCorrelator, choice, choice.config_json);
-      if (!made) return std::unexpected(made.error());
-      shard.correlators.push_back(
-          {choice.name, &(*made)->correlator(), (*made)->handle(), ReadsAttributes(choice.name)});
-    }
-    for (const PluginChoice& choice : config_.samplers) {
-      const auto made = make(plugin::Kind::kSampler, choice, choice.config_json);
-      if (!made) return std::unexpected(made.error());
-      shard.samplers.push_back({choice.name, &(*made)->sampler(), (*made)->handle()});
-    }
+  for (const PluginChoice& choice : config_.correlators) {
+    auto loaded = load(plugin::Kind::kCorrelator, choice);
+    if (!loaded) return std::unexpected(loaded.error());
+    correlators_.push_back(std::move(*loaded));
   }
+  for (const PluginChoice& choice : config_.samplers) {
+    auto loaded = load(plugin::Kind::kSampler, choice);
+    if (!loaded) return std::unexpected(loaded.error());
+    samplers_.push_back(std::move(*loaded));
+  }
+  // Shards come later, perhaps much later: their configuration is refused now.
+  for (const auto stage : {transport::Stage::kStitch, transport::Stage::kTrace})
+    if (const auto tried = MakeShardPlugins(stage); !tried) return std::unexpected(tried.error());
+  plugins->make = [this](transport::Stage stage, uint32_t) { return MakeShardPlugins(stage); };
   for (const PluginChoice& choice : config_.exporters) {
-    const auto made =
-        make(plugin::Kind::kExporter, choice,
-             choice.name == "sqlite" ? SqliteConfig(config_.store) : choice.config_json);
+    auto loaded = load(plugin::Kind::kExporter, choice);
+    if (!loaded) return std::unexpected(loaded.error());
+    auto made = plugin::PluginInstance::Create(
+        *loaded, choice.name == "sqlite" ? SqliteConfig(config_.store) : choice.config_json,
+        services_);
     if (!made) return std::unexpected(made.error());
-    plugins->exporters.push_back({choice.name, &(*made)->exporter(), (*made)->handle()});
+    exporters_.push_back(std::make_unique<plugin::PluginInstance>(std::move(*made)));
+    plugins->exporters.push_back(
+        {choice.name, &exporters_.back()->exporter(), exporters_.back()->handle()});
   }
   return {};
+}
+
+Result<graph::ShardPlugins> Pipeline::MakeShardPlugins(transport::Stage stage) {
+  struct Instances final : graph::ShardResources {
+    std::vector<std::unique_ptr<plugin::PluginInstance>> list;
+  };
+  auto instances = std::make_unique<Instances>();
+  graph::ShardPlugins shard;
+  const bool stitch = stage == transport::Stage::kStitch;
+  const std::vector<PluginChoice>& choices = stitch ? config_.correlators : config_.samplers;
+  for (size_t i = 0; i < choices.size(); ++i) {
+    auto made = plugin::PluginInstance::Create((stitch ? correlators_ : samplers_)[i],
+                                               choices[i].config_json, services_);
+    if (!made) return std::unexpected(made.error());
+    instances->list.push_back(std::make_unique<plugin::PluginInstance>(std::move(*made)));
+    const plugin::PluginInstance& one = *instances->list.back();
+    if (stitch)
+      shard.correlators.push_back(
+          {choices[i].name, &one.correlator(), one.handle(), ReadsAttributes(choices[i].name)});
+    else
+      shard.samplers.push_back({choices[i].name, &one.sampler(), one.handle()});
+  }
+  shard.instances = std::move(instances);
+  return shard;
 }
 
 Result<void> Pipeline::StartEngine() {

@@ -41,13 +41,15 @@ class Pipeline {
   class LedgerKeeper;
   Pipeline(const Config& config, const plugin::Services& services);
   Result<void> LoadPlugins(graph::EnginePlugins* plugins);
+  Result<graph::ShardPlugins> MakeShardPlugins(transport::Stage stage);
   Result<void> StartEngine();
 
   Config config_;
   plugin::Services services_;
   std::unique_ptr<LedgerKeeper> ledger_;
   std::unique_ptr<transport::MemoryTransport> transport_;
-  std::vector<std::unique_ptr<plugin::PluginInstance>> instances_;
+  std::vector<plugin::LoadedPlugin> correlators_, samplers_;  // as in config_
+  std::vector<std::unique_ptr<plugin::PluginInstance>> exporters_;
   std::unique_ptr<graph::Engine> engine_;  // last: goes before what it uses
 };
 

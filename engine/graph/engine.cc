@@ -1,41 +1,56 @@
 #include "engine/graph/engine.h"
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <thread>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "engine/graph/stage_group.h"
 #include "engine/graph/stage_loop.h"
 #include "engine/graph/stitch_shard.h"
 #include "engine/graph/trace_shard.h"
 
 namespace weft::graph {
 
-struct Engine::Impl {
-  Impl(transport::Transport& t, const Clock& c, Metrics& m, Logger& l)
-      : transport(t), clock(c), metrics(m), log(l) {}
+using transport::Stage;
 
-  Result<void> TakeOver(const EngineConfig& config, EnginePlugins plugins);
-  void Run(unsigned threads);
+struct Engine::Impl {
+  Impl(const EngineConfig& e, EnginePlugins p, transport::Transport& t, const Clock& c, Metrics& m,
+       Logger& l)
+      : config(e),
+        plugins(std::move(p)),
+        transport(t),
+        clock(c),
+        metrics(m),
+        log(l),
+        workers(config.threads) {
+    config.stitch.partitions = transport.partitions();
+  }
+
+  Result<void> Start();
+  Result<std::unique_ptr<StageGroup>> Join(Stage stage);
+  void StartExporters(bool handed_over);
+  Result<TakenOver> TakeOver(Stage stage, uint32_t partition);
   bool DrainStitch(int64_t deadline_ns);
   bool DrainTrace(int64_t deadline_ns);
+  bool LeaveGroups(int64_t deadline_ns);
+  void StopExporters(int64_t deadline_ns);
   template <typename Done>
   bool WaitFor(int64_t deadline_ns, Done done);
   std::optional<Error> Failure() const;
 
+  EngineConfig config;
+  const EnginePlugins plugins;
   transport::Transport& transport;
   const Clock& clock;
   Metrics& metrics;
   Logger& log;
+  Workers workers;
   std::vector<std::unique_ptr<ExporterWorker>> exporters;
-  std::vector<std::unique_ptr<StitchShard>> stitch;
-  std::vector<std::unique_ptr<TraceShard>> trace;
-  std::unique_ptr<Workers> workers;
-  std::unique_ptr<StageLoop> stitch_loop, trace_loop;
-  std::atomic<bool> trace_joined = false;
+  std::vector<ExporterWorker*> sinks;
+  std::unique_ptr<StageGroup> stitch, trace;  // null: does not run here
   bool stopped = false;
 };
 
@@ -47,53 +62,67 @@ Engine::~Engine() {
 Result<std::unique_ptr<Engine>> Engine::Start(const EngineConfig& config, EnginePlugins plugins,
                                               transport::Transport& transport, const Clock& clock,
                                               Metrics& metrics, Logger& log) {
-  if (plugins.shards.size() != transport.partitions())
-    return Fail(Code::kInvalid,
-                fmt::format("engine: plugins for {} shards, but the transport has {} partitions",
-                            plugins.shards.size(), transport.partitions()));
-  auto impl = std::make_unique<Impl>(transport, clock, metrics, log);
-  if (auto taken = impl->TakeOver(config, std::move(plugins)); !taken)
-    return Context(std::move(taken.error()), "engine");
-  impl->Run(config.threads);
+  auto impl = std::make_unique<Impl>(config, std::move(plugins), transport, clock, metrics, log);
+  if (auto started = impl->Start(); !started) return Context(std::move(started.error()), "engine");
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));
 }
 
-Result<void> Engine::Impl::TakeOver(const EngineConfig& config, EnginePlugins plugins) {
-  const ShardLimits limits{config.poll_bytes, config.tick_ns};
-  std::vector<ExporterWorker*> sinks;
-  for (Exporter& exporter : plugins.exporters) {
-    exporters.push_back(std::make_unique<ExporterWorker>(config.exporter, std::move(exporter),
-                                                         clock, metrics, log));
-    sinks.push_back(exporters.back().get());
+Result<void> Engine::Impl::Start() {
+  if (config.run_trace) {
+    auto group = Join(Stage::kTrace);
+    if (!group) return std::unexpected(std::move(group.error()));
+    trace = std::move(*group);
+    StartExporters(!trace->exclusive());
+    WEFT_TRY(trace->Start());
   }
-  stitch::StitchConfig stitch_config = config.stitch;
-  stitch_config.partitions = transport.partitions();
-  for (uint32_t p = 0; p < transport.partitions(); ++p) {
-    int64_t begin_ns = clock.MonotonicNs();
-    auto one = StitchShard::TakeOver(transport, p, stitch_config, limits,
-                                     std::move(plugins.shards[p].correlators), metrics, log);
-    if (!one) return std::unexpected(std::move(one.error()));
-    stitch.push_back(std::move(*one));
-    metrics.GetHistogram("stage.takeover_ns{stage=stitch}").Observe(clock.MonotonicNs() - begin_ns);
-    begin_ns = clock.MonotonicNs();
-    auto two = TraceShard::TakeOver(transport, p, config.trace, limits,
-                                    std::move(plugins.shards[p].samplers), sinks, metrics, log);
-    if (!two) return std::unexpected(std::move(two.error()));
-    trace.push_back(std::move(*two));
-    metrics.GetHistogram("stage.takeover_ns{stage=trace}").Observe(clock.MonotonicNs() - begin_ns);
+  if (config.run_stitch) {
+    auto group = Join(Stage::kStitch);
+    if (!group) return std::unexpected(std::move(group.error()));
+    stitch = std::move(*group);
+    WEFT_TRY(stitch->Start());
   }
   return {};
 }
 
-void Engine::Impl::Run(unsigned threads) {
-  std::vector<Shard*> one, two;
-  for (auto& shard : stitch) one.push_back(shard.get());
-  for (auto& shard : trace) two.push_back(shard.get());
-  workers = std::make_unique<Workers>(threads);
-  stitch_loop = std::make_unique<StageLoop>(std::move(one), *workers);
-  trace_loop = std::make_unique<StageLoop>(std::move(two), *workers);
-  trace_loop->Start();
-  stitch_loop->Start();
+Result<std::unique_ptr<StageGroup>> Engine::Impl::Join(Stage stage) {
+  auto membership = transport.Join(stage);
+  if (!membership) return std::unexpected(std::move(membership.error()));
+  return std::make_unique<StageGroup>(
+      stage, std::move(*membership),
+      [this, stage](uint32_t partition) { return TakeOver(stage, partition); }, config.hand_over_ns,
+      workers, transport, clock, metrics, log);
+}
+
+void Engine::Impl::StartExporters(bool handed_over) {
+  ExporterConfig exporting = config.exporter;
+  exporting.handed_over = handed_over;
+  for (const Exporter& exporter : plugins.exporters) {
+    exporters.push_back(std::make_unique<ExporterWorker>(exporting, exporter, clock, metrics, log));
+    sinks.push_back(exporters.back().get());
+  }
+}
+
+Result<TakenOver> Engine::Impl::TakeOver(Stage stage, uint32_t partition) {
+  const ShardLimits limits{config.poll_bytes, config.tick_ns};
+  const int64_t begin_ns = clock.MonotonicNs();
+  auto made = plugins.make(stage, partition);
+  if (!made) return std::unexpected(std::move(made.error()));
+  TakenOver taken;
+  taken.resources = std::move(made->instances);
+  if (stage == Stage::kStitch) {
+    auto shard = StitchShard::TakeOver(transport, partition, config.stitch, limits,
+                                       std::move(made->correlators), metrics, log);
+    if (!shard) return std::unexpected(std::move(shard.error()));
+    taken.shard = std::move(*shard);
+  } else {
+    auto shard = TraceShard::TakeOver(transport, partition, config.trace, limits,
+                                      std::move(made->samplers), sinks, metrics, log);
+    if (!shard) return std::unexpected(std::move(shard.error()));
+    taken.shard = std::move(*shard);
+  }
+  metrics.GetHistogram(fmt::format("stage.takeover_ns{{stage={}}}", StageLabel(stage)))
+      .Observe(clock.MonotonicNs() - begin_ns);
+  return taken;
 }
 
 template <typename Done>
@@ -106,39 +135,54 @@ bool Engine::Impl::WaitFor(int64_t deadline_ns, Done done) {
 }
 
 bool Engine::Impl::DrainStitch(int64_t deadline_ns) {
-  for (auto& shard : stitch) shard->Finish();
-  const bool drained = WaitFor(deadline_ns, [&] {
-    return std::ranges::all_of(stitch, [](auto& s) { return s->Drained(); });
-  });
-  uint32_t behind = 0;
-  for (auto& shard : stitch) {
-    behind += !shard->Drained();
-    drained ? shard->End() : shard->Abandon();
-  }
-  stitch_loop->Join();
-  if (drained) return true;
+  stitch->ForEach([](Shard& shard) { shard.Finish(); });
+  uint32_t behind = 0, all = 0;
+  const auto drained = [&] {
+    behind = all = 0;
+    stitch->ForEach([&](Shard& shard) {
+      ++all;
+      behind += !shard.Drained();
+    });
+    return behind == 0;
+  };
+  const bool in_time = WaitFor(deadline_ns, drained);
+  stitch->ForEach([&](Shard& shard) { in_time ? shard.End() : shard.Leave(); });
+  stitch->Join();
+  if (in_time) return true;
   const uint64_t left = metrics.Get("stitch.pending").Get();
   metrics.Get("stitch.lost_at_stop").Add(left);
   log.Error(fmt::format(
       "stop: {} of {} partitions were behind; {} observations were read but not decided in time",
-      behind, stitch.size(), left));
+      behind, all, left));
   return false;
 }
 
 bool Engine::Impl::DrainTrace(int64_t deadline_ns) {
   for (auto& exporter : exporters) exporter->SetDeadline(deadline_ns);
-  for (auto& shard : trace) shard->Finish();
+  trace->ForEach([](Shard& shard) { shard.Finish(); });
   // Past the deadline the exporters drop and count what is left, so that this ends soon after it.
-  trace_loop->Join();
-  for (auto& exporter : exporters) exporter->Stop(deadline_ns);
+  trace->Join();
   return !Failure() && clock.MonotonicNs() < deadline_ns;
 }
 
+// Both at once: neither waits for the other's end.
+bool Engine::Impl::LeaveGroups(int64_t deadline_ns) {
+  for (StageGroup* group : {stitch.get(), trace.get()})
+    if (group != nullptr) group->Leave(deadline_ns);
+  for (StageGroup* group : {stitch.get(), trace.get()})
+    if (group != nullptr) group->Join();
+  return clock.MonotonicNs() < deadline_ns;
+}
+
+void Engine::Impl::StopExporters(int64_t deadline_ns) {
+  for (auto& exporter : exporters) exporter->SetDeadline(deadline_ns);
+  for (auto& exporter : exporters) exporter->Stop(deadline_ns);
+}
+
 std::optional<Error> Engine::Impl::Failure() const {
-  for (const auto& shard : stitch)
-    if (auto failure = shard->failure()) return failure;
-  for (const auto& shard : trace)
-    if (auto failure = shard->failure()) return failure;
+  for (const StageGroup* group : {stitch.get(), trace.get()})
+    if (group != nullptr)
+      if (auto failure = group->Failure()) return failure;
   return std::nullopt;
 }
 
@@ -147,10 +191,14 @@ Result<void> Engine::Stop(int64_t deadline_ns) {
   if (impl_->stopped) return {};
   impl_->stopped = true;
   impl_->transport.CloseSources();
-  const bool stitched = impl_->DrainStitch(deadline_ns);
-  const bool traced = impl_->DrainTrace(deadline_ns);
+  bool in_time = true;
+  const auto ours = [](const auto& group) { return group && group->exclusive(); };
+  if (ours(impl_->stitch)) in_time &= impl_->DrainStitch(deadline_ns);
+  if (ours(impl_->trace)) in_time &= impl_->DrainTrace(deadline_ns);
+  in_time &= impl_->LeaveGroups(deadline_ns);
+  impl_->StopExporters(deadline_ns);
   if (auto failure = impl_->Failure()) return std::unexpected(std::move(*failure));
-  if (!stitched || !traced)
+  if (!in_time)
     return Fail(Code::kCancelled,
                 "the engine stopped before everything was stored; see the ledger");
   return {};
@@ -175,7 +223,8 @@ EngineStats Engine::Stats() const {
              name == "stitch.bad_records" || name == "trace.bad_records")
       stats.lost += value;
   }
-  for (const auto& shard : impl_->stitch) stats.pending += shard->BufferedSpans();
+  if (impl_->stitch)
+    impl_->stitch->ForEach([&](Shard& shard) { stats.pending += shard.BufferedSpans(); });
   return stats;
 }
 

@@ -1,22 +1,30 @@
-// Engine: both stages of weft over one Transport, from weft.events to the exporters.
+// Engine: both stages of weft over one Transport, or one of them, from weft.events to the
+// exporters.
 //
-// Composed by `weft run` and `weft replay` (engine/cli) and by tests: they own the transport, the
-// plugin instances and the services, which must outlive the Engine. Start takes the partitions over
-// and runs; Stop ends in order and loses nothing that its deadline allows. Start, Stop and the
-// destructor from one thread; Stats, Failure from any.
+// Composed by `weft run`, `weft replay` and `weft engine` (engine/cli) and by tests: they own the
+// transport, the exporters' instances and the services, which must outlive the Engine. Start joins
+// the stages' groups; partitions are taken over and given back while it runs. Stop ends in order
+// and loses nothing that its deadline allows. Start, Stop and the destructor from one thread;
+// Stats, Failure from any.
 //
-// Threads: one that waits for input per stage and partition, one per exporter, and TBB's workers,
-// which run the two stages. All queues are bounded in bytes: records polled (poll_bytes per shard),
-// traces in the buffer (TraceConfig::max_bytes per shard), batches before an exporter
-// (export_queue_bytes each). A full one stops the polling, and the transport then the sources.
+// Threads: one that waits for input per stage and partition, one per stage that waits for its group
+// (none where the stage is ours alone), one per exporter, and TBB's workers, which run the stages.
+// All queues are bounded in bytes: records polled (poll_bytes per shard), traces in the buffer
+// (TraceConfig::max_bytes per shard), batches before an exporter (export_queue_bytes each). A full
+// one stops the polling, and the transport then the sources.
 //
-// Stop order: sources refused (CloseSources) -> stage 1 drained: every record read, nothing pending
+// Stop order where the stages are ours alone: sources refused (CloseSources) -> stage 1 drained:
+// every record read, nothing pending
 // -> stage 2 drained: every trace decided -> exporters: every batch acknowledged, flushed -> last
 // offsets committed -> threads joined. Sources are stopped by the caller before.
+// As a member of a group: nothing more read or decided -> what is decided committed -> exports
+// acknowledged -> partitions released, groups left -> exporters flushed. The others go on from
+// there: neither the end of the input nor that of any trace is waited for.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,6 +36,7 @@
 #include "engine/base/metrics.h"
 #include "engine/base/result.h"
 #include "engine/graph/exporter_worker.h"
+#include "engine/graph/stage_group.h"
 #include "engine/stitch/stitch_partition.h"
 #include "engine/trace/trace_partition.h"
 #include "engine/transport/transport.h"
@@ -41,16 +50,21 @@ struct EngineConfig {
   size_t poll_bytes = size_t{4} << 20;
   int64_t tick_ns = 100'000'000;  // how often time passes where no input comes
   unsigned threads = 0;           // TBB workers for the stages; 0: one per core
+  bool run_stitch = true;
+  bool run_trace = true;
+  int64_t hand_over_ns = 5'000'000'000;  // for a revoked partition to end in good order
 };
 
-// One instance of each per partition: a shard's are never called at the same time.
+// The instances of one shard, which are never called at the same time.
 struct ShardPlugins {
-  std::vector<stitch::ChainLink> correlators;
-  std::vector<trace::Sampler> samplers;
+  std::vector<stitch::ChainLink> correlators;  // of stage 1
+  std::vector<trace::Sampler> samplers;        // of stage 2
+  std::unique_ptr<ShardResources> instances;   // owns what these point to; may be null
 };
 struct EnginePlugins {
-  std::vector<ShardPlugins> shards;  // one per partition of the transport
-  std::vector<Exporter> exporters;
+  // Makes the plugins of a shard that is taken over; from any thread, several at a time.
+  std::function<Result<ShardPlugins>(transport::Stage stage, uint32_t partition)> make;
+  std::vector<Exporter> exporters;  // shared by all shards; none where stage 2 does not run
 };
 
 // For a line of progress.
@@ -65,20 +79,21 @@ struct EngineStats {
 
 class Engine {
  public:
-  // Refuses a configuration where the shards do not fit the transport.
+  // Where the stages are ours alone, they run when this returns, or the first failure comes back.
   static Result<std::unique_ptr<Engine>> Start(const EngineConfig& config, EnginePlugins plugins,
                                                transport::Transport& transport, const Clock& clock,
                                                Metrics& metrics, Logger& log);
   // Stops at once where Stop was not called.
   ~Engine();
 
-  // Drains and ends, by deadline_ns of the clock; what was left then is counted as dropped and the
-  // result is kCancelled. The call of a plugin that is in progress at the deadline is waited for.
-  // Further calls do nothing.
+  // Drains (or leaves) and ends, by deadline_ns of the clock; what was left then is counted as
+  // dropped, where nobody else will do it, and the result is kCancelled. The call of a plugin that
+  // is in progress at the deadline is waited for. Further calls do nothing.
   Result<void> Stop(int64_t deadline_ns);
 
   EngineStats Stats() const;
-  // Why the engine stopped by itself: a partition was taken over, a transport failed.
+  // Why the engine stopped by itself: a plugin or a transport failed; where the stages are ours
+  // alone, a partition was taken over.
   std::optional<Error> Failure() const;
 
  private:

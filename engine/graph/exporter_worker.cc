@@ -3,13 +3,17 @@
 #include <algorithm>
 #include <chrono>
 #include <exception>
+#include <functional>
+#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
 
 namespace weft::graph {
-
 namespace {
+
+// A shard that waits for room looks this often whether it is to end.
+constexpr auto kLookEvery = std::chrono::milliseconds(20);
 
 Histogram::Values Delays(const trace::ExportBatch& batch, int64_t now_ns) {
   Histogram::Values delays;
@@ -24,6 +28,7 @@ Histogram::Values Delays(const trace::ExportBatch& batch, int64_t now_ns) {
 ExporterCounters::ExporterCounters(Metrics& m, const std::string& name)
     : rows(m.Get(fmt::format("sink.rows{{sink={}}}", name))),
       dropped(m.Get(fmt::format("sink.dropped{{sink={}}}", name))),
+      handed_over(m.Get(fmt::format("sink.handed_over{{sink={}}}", name))),
       retries(m.Get(fmt::format("sink.retries{{sink={}}}", name))),
       pending(m.Get(fmt::format("sink.pending{{sink={}}}", name))),
       queued_bytes(m.Get(fmt::format("sink.queued_bytes{{sink={}}}", name))),
@@ -41,14 +46,54 @@ ExporterWorker::ExporterWorker(const ExporterConfig& config, Exporter exporter, 
 
 ExporterWorker::~ExporterWorker() { Stop(INT64_MIN); }
 
-void ExporterWorker::Push(trace::ExportBatchPtr batch, Done done) {
+void ExporterWorker::Push(trace::ExportBatchPtr batch, Done done,
+                          const std::atomic<bool>* give_up) {
+  const auto given_up = [&] { return give_up != nullptr && *give_up; };
   std::unique_lock lock(mutex_);
-  room_.wait(lock, [&] { return queue_.empty() || bytes_ + batch->bytes <= config_.queue_bytes; });
+  while (!given_up() && !queue_.empty() && bytes_ + batch->bytes > config_.queue_bytes)
+    room_.wait_for(lock, kLookEvery);
+  if (given_up()) {  // asked under the lock: Forget comes after it was set
+    lock.unlock();
+    return Abandon(*batch, done);
+  }
   bytes_ += batch->bytes;
   counters_.queued_bytes.Add(batch->bytes);
   counters_.pending.Add(batch->ended);
   queue_.push_back({std::move(batch), std::move(done)});
   wake_.notify_one();
+}
+
+void ExporterWorker::Forget(uint32_t partition, uint64_t generation) {
+  const auto meant = [&](const Item& item) {
+    return item.batch->partition == partition && item.batch->generation == generation;
+  };
+  std::deque<Item> forgotten;
+  {
+    std::lock_guard lock(mutex_);
+    auto begin = queue_.begin();
+    if (delivering_) {
+      if (meant(*begin)) {
+        forgotten_ = true;
+        wake_.notify_one();
+      }
+      ++begin;
+    }
+    const auto kept = std::stable_partition(begin, queue_.end(), std::not_fn(meant));
+    std::move(kept, queue_.end(), std::back_inserter(forgotten));
+    queue_.erase(kept, queue_.end());
+    for (const Item& item : forgotten) {
+      bytes_ -= item.batch->bytes;
+      counters_.queued_bytes.Add(0 - item.batch->bytes);
+      counters_.pending.Add(uint64_t{0} - item.batch->ended);
+    }
+    room_.notify_all();
+  }
+  for (const Item& item : forgotten) Abandon(*item.batch, item.done);
+}
+
+void ExporterWorker::Abandon(const trace::ExportBatch& batch, const Done& done) {
+  counters_.handed_over.Add(batch.ended);
+  done(Fate::kAbandoned);
 }
 
 void ExporterWorker::SetDeadline(int64_t deadline_ns) {
@@ -82,11 +127,15 @@ void ExporterWorker::Run() {
       continue;
     }
     if (queue_.empty()) break;
-    const Item& item = queue_.front();  // stays in the queue, and in its bound, until it is done
+    // Stays in the queue, and in its bound, until it is done. Others may go from behind it.
+    const Item& item = queue_.front();
+    delivering_ = true;
+    forgotten_ = false;
     lock.unlock();
     Deliver(item);
     unflushed = true;
     lock.lock();
+    delivering_ = false;
     bytes_ -= queue_.front().batch->bytes;
     counters_.queued_bytes.Add(0 - queue_.front().batch->bytes);
     counters_.pending.Add(uint64_t{0} - queue_.front().batch->ended);
@@ -107,7 +156,7 @@ void ExporterWorker::Deliver(const Item& item) {
   for (int attempt = 0;; ++attempt) {
     {
       std::unique_lock lock(mutex_);
-      if (Expired()) break;
+      if (Expired() || forgotten_) break;
     }
     error.message[0] = '\0';
     outcome = Call(*item.batch, &error);
@@ -122,15 +171,19 @@ void ExporterWorker::Deliver(const Item& item) {
         deadline_ns_ == INT64_MAX ? backoff_ns : deadline_ns_ - clock_.MonotonicNs();
     wake_.wait_for(lock,
                    std::chrono::nanoseconds(std::min(backoff_ns, std::max<int64_t>(left_ns, 0))),
-                   [&] { return deadline_ns_ != before_ns; });
+                   [&] { return deadline_ns_ != before_ns || forgotten_; });
     backoff_ns = std::min(backoff_ns * 2, config_.max_backoff_ns);
   }
   const Fate fate = outcome == WEFT_EXPORT_OK      ? Fate::kExported
                     : outcome == WEFT_EXPORT_RETRY ? Fate::kAbandoned
                                                    : Fate::kDropped;
   if (fate == Fate::kExported) counters_.delay.Add(Delays(*item.batch, clock_.UnixNs()));
-  (fate == Fate::kExported ? counters_.rows : counters_.dropped).Add(rows);
-  if (fate != Fate::kExported)
+  const bool handed_over = fate == Fate::kAbandoned && (config_.handed_over || forgotten_);
+  (fate == Fate::kExported ? counters_.rows
+   : handed_over           ? counters_.handed_over
+                           : counters_.dropped)
+      .Add(rows);
+  if (fate != Fate::kExported && !handed_over)
     log_.Error(fmt::format("exporter {}: dropped a batch of {} spans: {}", exporter_.name, rows,
                            fate == Fate::kAbandoned ? std::string_view("no time left")
                                                     : std::string_view(error.message)));

@@ -37,8 +37,8 @@ Result<void> Shard::ReadBack(transport::Stream log,
 
 bool Shard::Exchange() {
   try {
-    if (!Commit() || failure()) return false;
-    if (ending_ || Ended()) return false;
+    if (dropped_ || !Commit() || failure()) return false;
+    if (dropped_ || ending_ || Ended()) return false;
     if (auto read = Read(); !read) {
       Fail(std::move(read.error()));
       return false;
@@ -54,6 +54,11 @@ bool Shard::Exchange() {
 
 Result<void> Shard::Read() {
   records_.clear();
+  if (leaving_) {  // what is waited for comes from the exporters
+    caught_up_ = false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    return {};
+  }
   WEFT_TRY(ReadAvailable());
   if (!records_.empty()) return {};
   transport_.WaitReadable(

@@ -39,10 +39,22 @@ class Shard {
 
   // Ends the shard after its next commit.
   void End() { ending_ = true; }
+  // Ends the shard in good order, for another owner to go on: nothing more is read, what is decided
+  // is committed.
+  virtual void Leave() { leaving_ = true; }
+  // Ends it at once: the partition may be somebody else's already, so nothing is committed any
+  // more. A step or a commit in progress is waited for.
+  virtual void Drop() { dropped_ = true; }
   // No more input will be appended from here on: what is there is the last of it. Waits become
   // short.
   void Finish() { finishing_ = true; }
   std::optional<Error> failure() const;
+
+  // Finished, and nothing is left here. The shard must still turn until all of its stage are
+  // drained: the others may want answers of it.
+  virtual bool Drained() const { return false; }
+  // Spans that are held and not decided.
+  virtual uint64_t BufferedSpans() const { return 0; }
 
  protected:
   const transport::PartitionOwner& owner() const { return *owner_; }
@@ -57,6 +69,8 @@ class Shard {
   // Step: everything that there will ever be is in the records of this and earlier steps. (To ask
   // whether Finish was called would not do: it may have been called after the records were read.)
   bool input_ended() const { return input_ended_; }
+  bool leaving() const { return leaving_; }
+  bool dropped() const { return dropped_; }
   // Exchange: the step's transaction has been committed. May wait.
   virtual void Committed() {}
   // Compute, a few times a second: what the stage holds, for the metrics.
@@ -83,6 +97,8 @@ class Shard {
   int64_t next_show_ns_ = 0;
   std::optional<transport::Transaction> transaction_;
   std::atomic<bool> ending_ = false;
+  std::atomic<bool> leaving_ = false;
+  std::atomic<bool> dropped_ = false;
   std::atomic<bool> finishing_ = false;
   mutable std::mutex mutex_;
   std::optional<Error> failure_;

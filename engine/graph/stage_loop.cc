@@ -54,9 +54,33 @@ class Lane {
   std::thread thread_;
 };
 
+// Where a shard's turns stand.
+class Progress {
+ public:
+  void End() {
+    std::lock_guard lock(mutex_);
+    ended_ = true;
+    over_.notify_all();
+  }
+  bool ended() const {
+    std::lock_guard lock(mutex_);
+    return ended_;
+  }
+  void Wait() const {
+    std::unique_lock lock(mutex_);
+    over_.wait(lock, [this] { return ended_; });
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  mutable std::condition_variable over_;
+  bool ended_ = false;
+};
+
 struct Token {
   Shard* shard;
   Lane* lane;
+  Progress* progress;
 };
 
 }  // namespace
@@ -87,8 +111,10 @@ struct StageLoop::Graph {
                                             [](Token token, Exchange::gateway_type& gateway) {
                                               gateway.reserve_wait();
                                               token.lane->Submit([token, &gateway] {
-                                                if (token.shard->Exchange()) gateway.try_put(token);
+                                                const bool more = token.shard->Exchange();
+                                                if (more) gateway.try_put(token);
                                                 gateway.release_wait();
+                                                if (!more) token.progress->End();
                                               });
                                             });
       compute = std::make_unique<tbb::flow::function_node<Token, Token>>(
@@ -100,33 +126,40 @@ struct StageLoop::Graph {
       tbb::flow::make_edge(*compute, *exchange);
     });
   }
+  ~Graph() {
+    arena.execute([this] { flow->wait_for_all(); });
+  }
 
   tbb::task_arena& arena;
   std::unique_ptr<tbb::flow::graph> flow;
   std::unique_ptr<Exchange> exchange;
   std::unique_ptr<tbb::flow::function_node<Token, Token>> compute;
-  std::vector<Token> tokens;
-  std::vector<std::unique_ptr<Lane>> lanes;  // last: joined before the nodes go
 };
 
-StageLoop::StageLoop(std::vector<Shard*> shards, Workers& workers)
-    : graph_(std::make_unique<Graph>(workers.impl_->arena)) {
-  for (Shard* shard : shards) {
-    graph_->lanes.push_back(std::make_unique<Lane>());
-    graph_->tokens.push_back({shard, graph_->lanes.back().get()});
-  }
-}
+struct StageLoop::Turns::Impl {
+  Progress progress;
+  Lane lane;  // last: joined before the rest goes
+};
 
+StageLoop::Turns::Turns(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+StageLoop::Turns::~Turns() { Wait(); }
+bool StageLoop::Turns::ended() const { return impl_->progress.ended(); }
+void StageLoop::Turns::Wait() const { impl_->progress.Wait(); }
+
+StageLoop::StageLoop(Workers& workers) : graph_(std::make_unique<Graph>(workers.impl_->arena)) {}
 StageLoop::~StageLoop() = default;
 
-void StageLoop::Start() {
-  graph_->arena.execute([this] {
-    for (Token token : graph_->tokens) graph_->exchange->try_put(token);
+std::unique_ptr<StageLoop::Turns> StageLoop::Add(std::function<Shard*()> begin) {
+  auto impl = std::make_unique<Turns::Impl>();
+  Turns::Impl* turns = impl.get();
+  turns->lane.Submit([this, turns, begin = std::move(begin)] {
+    Shard* shard = begin();
+    if (shard == nullptr) return turns->progress.End();
+    graph_->arena.execute([&] {
+      graph_->exchange->try_put(Token{shard, &turns->lane, &turns->progress});
+    });
   });
-}
-
-void StageLoop::Join() {
-  graph_->arena.execute([this] { graph_->flow->wait_for_all(); });
+  return std::unique_ptr<Turns>(new Turns(std::move(impl)));
 }
 
 }  // namespace weft::graph

@@ -54,10 +54,15 @@ transport::Transaction StitchShard::Step(const std::vector<Record>& records, int
   return partition_->TakeTransaction();
 }
 
-void StitchShard::Abandon() {
+void StitchShard::Leave() {
   abandoned_ = true;
   partition_->Cancel();
   End();
+}
+
+void StitchShard::Drop() {
+  Shard::Drop();
+  Leave();
 }
 
 void StitchShard::ShowState(ShardMetrics& metrics) {

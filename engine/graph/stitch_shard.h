@@ -20,13 +20,11 @@ class StitchShard final : public Shard {
                                                        std::vector<stitch::ChainLink> chain,
                                                        Metrics& metrics, Logger& log);
 
-  // Finished, and nothing is left here. The shard must still turn until all of its stage are
-  // drained: the others may want answers from its links.
-  bool Drained() const { return drained_; }
-  // Ends the shard soon: a step in progress ends after the window in hand, and what it has decided
-  // is committed.
-  void Abandon();
-  uint64_t BufferedSpans() const { return buffered_; }
+  bool Drained() const override { return drained_; }
+  // A step in progress ends after the window in hand.
+  void Leave() override;
+  void Drop() override;
+  uint64_t BufferedSpans() const override { return buffered_; }
 
  private:
   StitchShard(transport::Transport& transport, std::unique_ptr<transport::PartitionOwner> owner,

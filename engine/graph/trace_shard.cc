@@ -83,10 +83,28 @@ Result<std::unique_ptr<TraceShard>> TraceShard::TakeOver(
   return shard;
 }
 
+// The step's commit failed: nobody will see its exports.
+TraceShard::~TraceShard() {
+  if (!partition_) return;
+  for (const trace::ExportBatchPtr& batch : partition_->TakeExports())
+    for (ExporterWorker* exporter : exporters_) exporter->HandOver(batch->ended);
+}
+
+void TraceShard::Drop() {
+  Shard::Drop();
+  give_up_ = true;
+  for (ExporterWorker* exporter : exporters_)
+    exporter->Forget(owner().partition(), owner().generation());
+}
+
 transport::Transaction TraceShard::Step(const std::vector<Record>& records, int64_t now_ns,
                                         bool caught_up) {
   for (uint64_t number : mailbox_->Take()) partition_->Acknowledge(number);
   for (const Record& record : records) partition_->Consume(record);
+  if (leaving()) {
+    left_ = true;
+    partition_->Leave();
+  }
   if (input_ended() && caught_up && !closing_) {
     closing_ = true;
     partition_->CloseAll();
@@ -99,7 +117,8 @@ void TraceShard::Committed() {
     if (exporters_.empty()) mailbox_->Put(batch->number);
     auto receipt = std::make_shared<Receipt>(exporters_.size(), mailbox_, *batch, exported_);
     for (ExporterWorker* exporter : exporters_)
-      exporter->Push(batch, [receipt](Fate fate) { receipt->Sign(fate); });
+      exporter->Push(
+          batch, [receipt](Fate fate) { receipt->Sign(fate); }, &give_up_);
   }
 }
 
@@ -109,6 +128,9 @@ void TraceShard::ShowState(ShardMetrics& metrics) {
   metrics.buffered_bytes.Set(static_cast<int64_t>(partition_->buffered_bytes()));
 }
 
-bool TraceShard::Ended() const { return mailbox_->abandoned || (closing_ && partition_->Idle()); }
+bool TraceShard::Ended() const {
+  return mailbox_->abandoned || (closing_ && partition_->Idle()) ||
+         (left_ && !partition_->InFlight());
+}
 
 }  // namespace weft::graph

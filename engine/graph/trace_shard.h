@@ -2,7 +2,10 @@
 //
 // Exports go out after the commit of the step that decided them; a full exporter queue makes the
 // shard wait there, so nothing is read meanwhile. Acknowledgements come back from the exporters'
-// threads through a mailbox that the next step empties. See Shard for the turn.
+// threads through a mailbox that the next step empties. A shard that leaves decides nothing more
+// and turns until what it has exported is acknowledged and committed, so that the next owner does
+// not export it again; one that is dropped takes back what no exporter has begun with. See Shard
+// for the turn.
 #pragma once
 
 #include <atomic>
@@ -23,6 +26,9 @@ class TraceShard final : public Shard {
       transport::Transport& transport, uint32_t partition, const trace::TraceConfig& config,
       const ShardLimits& limits, std::vector<trace::Sampler> samplers,
       std::vector<ExporterWorker*> exporters, Metrics& metrics, Logger& log);
+  ~TraceShard() override;
+
+  void Drop() override;
 
  private:
   class Mailbox;
@@ -40,7 +46,9 @@ class TraceShard final : public Shard {
   std::vector<ExporterWorker*> exporters_;
   std::shared_ptr<Mailbox> mailbox_;  // owners: the shard and the batches on their way
   Counter& exported_;
+  std::atomic<bool> give_up_ = false;  // of pushing: see Drop
   bool closing_ = false;
+  bool left_ = false;  // nothing was decided in the last step
 };
 
 }  // namespace weft::graph

@@ -115,8 +115,10 @@ void StitchPartition::Impl::EndOpenRows(uint32_t agent_number, uint32_t flag) {
       r.span_id = api::SpanId(r.exchange, r.server() ? api::Side::kServer : api::Side::kClient);
     }
     r.flags = static_cast<uint16_t>((r.flags & ~uint32_t{WEFT_FLAG_PROVISIONAL}) | flag);
-    count_.ended_by_engine.Add();
-    count_.pending.Add();
+    if (!r.is(kEmitted)) {
+      count_.ended_by_engine.Add();
+      CountPending();
+    }
     NoteEnd(o.row);
   }
 }
@@ -193,7 +195,7 @@ void StitchPartition::Impl::AdmitNew(uint32_t batch, uint32_t at, uint32_t agent
   const bool logged = !logged_.empty() && ApplyLogged(number, &emitted);
   if (!r.open() && !emitted) {
     count_.spans.Add();
-    count_.pending.Add();
+    CountPending();
   }
   if (r.open()) agents_[agent].open_rows.push_back({number, r.age});
   const bool ahead = r.start_ns > rows_.batch(batch).events.header.now_ns + kClockSlack;
@@ -249,8 +251,10 @@ void StitchPartition::Impl::AdmitAgain(uint32_t number, uint32_t batch, uint32_t
     if (now_final) Announce(number);
     return;
   }
-  count_.spans.Add();
-  count_.pending.Add();
+  if (!r.is(kEmitted)) {  // else by an owner before this one
+    count_.spans.Add();
+    CountPending();
+  }
   NoteEnd(number);
 }
 

@@ -34,7 +34,7 @@ inline constexpr size_t kPrefetch = 8;  // this many entries ahead
 struct StitchCounters {
   explicit StitchCounters(Metrics& m);
   Counter &records, &dead, &duplicate_batches, &sequence_gaps;
-  Counter &spans, &ended_by_engine, &emitted, &emitted_open, &pending, &duplicates;
+  Counter &spans, &ended_by_engine, &emitted, &emitted_open, &pending, &handed_over, &duplicates;
   Counter &late, &windows, &calls, &unlinked, &roots, &answers, &late_answers;
   Counter &answer_deadline, &same_keys, &context_conflicts, &untrusted_context, &agents_lost,
       &sdk_spans;
@@ -74,6 +74,7 @@ class StitchPartition::Impl {
  public:
   Impl(const StitchConfig& config, uint32_t partition, std::vector<ChainLink> chain,
        Metrics& metrics, Logger& logger);
+  ~Impl();
 
   void Restore(const transport::Record& record);
   void Consume(const transport::Record& record);
@@ -89,6 +90,11 @@ class StitchPartition::Impl {
   int64_t WatermarkLagNs() const { return watermark_lag_ns_; }
 
  private:
+  void CountPending() {
+    ++pending_;
+    count_.pending.Add();
+  }
+
   // stitch_admit.cc: records in.
   void ConsumeEvents(const transport::Record& record);
   void ConsumeAgentLost(const transport::Record& record);
@@ -214,6 +220,7 @@ class StitchPartition::Impl {
   int64_t next_check_ns_ = INT64_MIN;
   uint64_t next_offset_ = 0;
   uint64_t committed_ = 0;
+  uint64_t pending_ = 0;  // this partition's share of the gauge
   bool finished_ = false;
   std::atomic<bool> cancelled_ = false;
 };

@@ -36,6 +36,7 @@ StitchCounters::StitchCounters(Metrics& m)
       emitted(m.Get("stitch.emitted")),
       emitted_open(m.Get("stitch.emitted_open")),
       pending(m.Get("stitch.pending")),
+      handed_over(m.Get("stitch.handed_over")),
       duplicates(m.Get("stitch.duplicates")),
       late(m.Get("stitch.late")),
       windows(m.Get("stitch.windows")),
@@ -66,6 +67,12 @@ StitchPartition::Impl::Impl(const StitchConfig& config, uint32_t partition,
       outbox_(partition, config.partitions),
       emitter_(rows_, outbox_, config.partitions),
       join_(config.partitions, config.links_horizon_ns, metrics) {}
+
+// Whoever owns the partition next reads what is pending once more.
+StitchPartition::Impl::~Impl() {
+  count_.handed_over.Add(pending_);
+  count_.pending.Add(0 - pending_);
+}
 
 void StitchPartition::Impl::Tick(int64_t log_now) {
   log_now_ = std::max(log_now_, log_now);
@@ -191,6 +198,7 @@ void StitchPartition::Impl::FlushEmitted() {
     rows_.MarkEmitted(number, kEmitted);
     count_.emitted.Add();
     count_.pending.Add(UINT64_MAX);  // one less
+    --pending_;
     QueueFree(number);
   }
   emitter_.emitted().clear();

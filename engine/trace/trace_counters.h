@@ -1,5 +1,6 @@
 // TraceCounters: stage 2's part of the ledger. At rest, per partition and in sum:
 //   trace.spans = trace.kept + trace.sampled_out + trace.pending + trace.replaced + trace.skipped
+//                 + trace.handed_over
 // These count ended spans, so that they reconcile with what was observed; what stage 1 shows of a
 // span while it is open comes on top, in trace.announced.
 // All partitions of a process add to the same counters; `pending` and `open` go up and down.
@@ -18,6 +19,7 @@ struct TraceCounters {
         pending(m.Get("trace.pending")),
         replaced(m.Get("trace.replaced")),
         skipped(m.Get("trace.skipped")),
+        handed_over(m.Get("trace.handed_over")),
         late(m.Get("trace.late")),
         closed(m.Get("trace.closed")),
         deadline(m.Get("trace.deadline")),
@@ -32,6 +34,7 @@ struct TraceCounters {
   Counter& pending;      // gauge: in traces that are not decided
   Counter& replaced;     // a duplicate of a span that was there already
   Counter& skipped;      // replayed, and known to be durable
+  Counter& handed_over;  // were pending when the partition went to another owner, who reads again
   Counter& late;         // of kept and sampled_out: arrived after their trace was decided
   Counter& closed;       // traces
   Counter& deadline;     // of those: closed by a budget

@@ -28,7 +28,7 @@ TracePartition::TracePartition(const TraceConfig& config, const Tenure& tenure,
       committed_(tenure.start_offset) {}
 
 TracePartition::~TracePartition() {
-  Subtract(counters_.pending, pending_);
+  Leave(counters_.handed_over, pending_);
   Subtract(counters_.open, open_.size());
 }
 
@@ -122,6 +122,22 @@ void TracePartition::Leave(Counter& where, uint64_t spans) {
 
 transport::Transaction TracePartition::Tick(int64_t log_now_ns, bool caught_up) {
   if (caught_up) now_ns_ = std::max(now_ns_, log_now_ns);
+  if (!leaving_) DecideWhatIsDue();
+  open_.Age(now_ns_, buffer_);
+
+  transport::Transaction transaction;
+  const uint64_t needed = offsets_.Needed();
+  if (needed > committed_) transaction.commit_offset = committed_ = needed;
+  NoteDone();
+  if (auto payload = decisions_.TakeRecord())
+    transaction.out.push_back(
+        {Stream::kDecisions, tenure_.partition, RecordType::kDecisionBatch, 0, std::move(payload)});
+  for (auto& dead : dead_) transaction.out.push_back(std::move(dead));
+  dead_.clear();
+  return transaction;
+}
+
+void TracePartition::DecideWhatIsDue() {
   const int64_t watermark = *std::ranges::min_element(watermarks_);
   const size_t before = due_.size();
   const bool waited = waiting_;
@@ -140,18 +156,6 @@ transport::Transaction TracePartition::Tick(int64_t log_now_ns, bool caught_up) 
     ExportLate();
     waiting_ = false;
   }
-  open_.Age(now_ns_, buffer_);
-
-  transport::Transaction transaction;
-  const uint64_t needed = offsets_.Needed();
-  if (needed > committed_) transaction.commit_offset = committed_ = needed;
-  NoteDone();
-  if (auto payload = decisions_.TakeRecord())
-    transaction.out.push_back(
-        {Stream::kDecisions, tenure_.partition, RecordType::kDecisionBatch, 0, std::move(payload)});
-  for (auto& dead : dead_) transaction.out.push_back(std::move(dead));
-  dead_.clear();
-  return transaction;
 }
 
 int64_t TracePartition::WatermarkLagNs() const {
@@ -193,7 +197,7 @@ void TracePartition::CloseSome(std::span<const uint32_t> slots) {
   auto batch = std::make_unique<ExportBatch>();
   const std::vector<uint32_t> ended = Gather(slots, *batch);
   const std::vector<Verdict> verdicts = Judge(slots, *batch);
-  auto flight = std::make_unique<InFlight>();
+  auto flight = std::make_unique<Flight>();
   std::vector<uint8_t> keep;
   bool all_kept = true;
   uint32_t kept_spans = 0;
@@ -255,7 +259,7 @@ std::vector<Verdict> TracePartition::Judge(std::span<const uint32_t> slots,
 }
 
 // The trace leaves the buffer: its rows are in flight, or done where it was sampled out.
-void TracePartition::Settle(uint32_t slot, Verdict verdict, InFlight& flight) {
+void TracePartition::Settle(uint32_t slot, Verdict verdict, Flight& flight) {
   const OpenTrace& trace = open_.at(slot);
   uint64_t end_offset = 0;
   for (RowRef row = trace.newest; row != kNoRow;) {
@@ -278,7 +282,7 @@ void TracePartition::Settle(uint32_t slot, Verdict verdict, InFlight& flight) {
 void TracePartition::ExportLate() {
   if (late_.empty()) return;
   auto batch = std::make_unique<ExportBatch>();
-  auto flight = std::make_unique<InFlight>();
+  auto flight = std::make_unique<Flight>();
   // Newest first within a trace, as in a chain.
   std::ranges::reverse(late_);
   const auto id_of = [this](RowRef row) { return IdOf(buffer_.Spans(row), SpanBuffer::Row(row)); };
@@ -312,7 +316,7 @@ void TracePartition::ExportLate() {
   Stage(std::move(batch), std::move(flight));
 }
 
-void TracePartition::Stage(std::unique_ptr<ExportBatch> batch, std::unique_ptr<InFlight> flight) {
+void TracePartition::Stage(std::unique_ptr<ExportBatch> batch, std::unique_ptr<Flight> flight) {
   if (flight->traces.empty()) return;
   WEFT_CHECK(flight->traces.size() == batch->traces.n());
   for (const auto& trace : flight->traces) {
@@ -351,7 +355,8 @@ void TracePartition::Acknowledge(uint64_t batch_number) {
 
 // Most traces are below the committed offset soon after, and need no note.
 void TracePartition::NoteDone() {
-  if (durable_.empty() || (now_ns_ - noted_ns_ < config_.note_done_ns && !close_all_)) return;
+  if (durable_.empty() || (now_ns_ - noted_ns_ < config_.note_done_ns && !close_all_ && !leaving_))
+    return;
   noted_ns_ = now_ns_;
   for (const auto& trace : durable_)
     if (trace.end_offset > committed_)

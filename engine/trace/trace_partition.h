@@ -66,9 +66,13 @@ class TracePartition {
   void Acknowledge(uint64_t batch_number);
   // From now on everything that is there is due at the next Tick: the last step before a stop.
   void CloseAll() { close_all_ = true; }
+  // From now on nothing more is decided, and what is durable is noted at once: the partition goes
+  // to another owner.
+  void Leave() { leaving_ = true; }
 
   // Nothing is undecided and nothing in flight.
   bool Idle() const { return open_.size() == 0 && late_.empty() && in_flight_.empty(); }
+  bool InFlight() const { return !in_flight_.empty(); }
   uint64_t buffered_spans() const { return buffer_.rows(); }
   size_t buffered_bytes() const { return buffer_.bytes(); }
   size_t MemoryBytes() const;
@@ -76,7 +80,7 @@ class TracePartition {
   int64_t WatermarkLagNs() const;
 
  private:
-  struct InFlight {
+  struct Flight {
     uint64_t number = 0;
     std::vector<std::pair<uint64_t, uint32_t>> records;  // record, rows
     struct Trace {
@@ -91,12 +95,13 @@ class TracePartition {
   void Discard(RowRef row, const weft_spans& spans, Counter& why);
   void Leave(Counter& where, uint64_t spans);
   bool LingerOver(size_t spans) const;
+  void DecideWhatIsDue();
   void DecideDue();
   void CloseSome(std::span<const uint32_t> slots);
   std::vector<uint32_t> Gather(std::span<const uint32_t> slots, ExportBatch& batch);
   std::vector<Verdict> Judge(std::span<const uint32_t> slots, const ExportBatch& batch);
-  void Settle(uint32_t slot, Verdict verdict, InFlight& flight);
-  void Stage(std::unique_ptr<ExportBatch> batch, std::unique_ptr<InFlight> flight);
+  void Settle(uint32_t slot, Verdict verdict, Flight& flight);
+  void Stage(std::unique_ptr<ExportBatch> batch, std::unique_ptr<Flight> flight);
   void ExportLate();
   void NoteDone();
   void KeepBudget();
@@ -121,12 +126,13 @@ class TracePartition {
   std::vector<RowRef> late_;
   std::vector<transport::OutRecord> dead_;
   std::vector<ExportBatchPtr> staged_;
-  std::deque<std::unique_ptr<InFlight>> in_flight_;
-  std::deque<InFlight::Trace> durable_;  // not yet below the committed offset, not yet noted
+  std::deque<std::unique_ptr<Flight>> in_flight_;
+  std::deque<Flight::Trace> durable_;  // not yet below the committed offset, not yet noted
   int64_t noted_ns_ = 0;
   uint64_t next_batch_ = 1;
   uint64_t committed_ = 0;
   bool close_all_ = false;
+  bool leaving_ = false;
 };
 
 }  // namespace weft::trace

@@ -47,7 +47,7 @@ class EngineTest : public testing::Test {
 
   std::unique_ptr<Engine> Start(EngineConfig config = {}) {
     EnginePlugins plugins;
-    plugins.shards.resize(kPartitions);
+    plugins.make = [](transport::Stage, uint32_t) { return ShardPlugins{}; };
     plugins.exporters = {{"one", &kStore, &stores_[0]}, {"two", &kStore, &stores_[1]}};
     auto engine = Engine::Start(config, std::move(plugins), transport_, clock_, metrics_, *log_);
     EXPECT_TRUE(engine);
@@ -145,8 +145,11 @@ TEST_F(EngineTest, StopEndsByItsDeadlineWhenTheCorrelatorsAreTooSlow) {
   std::atomic<uint64_t> windows = 0;
   const weft_correlator slow{sizeof(weft_correlator), Dawdle, nullptr, nullptr, nullptr, nullptr};
   EnginePlugins plugins;
-  plugins.shards.resize(kPartitions);
-  for (ShardPlugins& shard : plugins.shards) shard.correlators = {{"slow", &slow, &windows}};
+  plugins.make = [&](transport::Stage, uint32_t) {
+    ShardPlugins shard;
+    shard.correlators = {{"slow", &slow, &windows}};
+    return shard;
+  };
   plugins.exporters = {{"one", &kStore, &stores_[0]}};
   auto engine = Engine::Start({}, std::move(plugins), transport_, clock_, metrics_, *log_);
   ASSERT_TRUE(engine);
@@ -175,12 +178,16 @@ TEST_F(EngineTest, StopEndsByItsDeadlineWhenTheCorrelatorsAreTooSlow) {
   EXPECT_EQ(Count("stitch.spans"), Count("stitch.emitted") + Count("stitch.pending"));
 }
 
-TEST_F(EngineTest, RefusesPluginsForAnotherNumberOfShards) {
+TEST_F(EngineTest, DoesNotStartWherePluginsCannotBeMade) {
   EnginePlugins plugins;
-  plugins.shards.resize(1);
+  plugins.make = [](transport::Stage, uint32_t p) -> Result<ShardPlugins> {
+    if (p == 2) return Fail(Code::kInvalid, "no such thing");
+    return ShardPlugins{};
+  };
   const auto engine = Engine::Start({}, std::move(plugins), transport_, clock_, metrics_, *log_);
   ASSERT_FALSE(engine);
   EXPECT_EQ(engine.error().code, Code::kInvalid);
+  EXPECT_EQ(engine.error().message, "engine: no such thing");
 }
 
 TEST_F(EngineTest, SaysWhyItStoppedByItself) {

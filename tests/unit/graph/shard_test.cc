@@ -50,16 +50,16 @@ class ShardTest : public testing::Test {
 
 TEST_F(ShardTest, TurnsUntilItHasEnded) {
   std::vector<std::unique_ptr<CountingShard>> shards;
-  std::vector<Shard*> pointers;
   for (uint32_t p = 0; p < 4; ++p) {
     shards.push_back(std::make_unique<CountingShard>(transport_, p, metrics_));
     shards.back()->end_after = 20;
-    pointers.push_back(shards.back().get());
   }
   Workers workers(2);
-  StageLoop loop(pointers, workers);
-  loop.Start();
-  loop.Join();
+  StageLoop loop(workers);
+  std::vector<std::unique_ptr<StageLoop::Turns>> turns;
+  for (const auto& shard : shards)
+    turns.push_back(loop.Add([&shard]() -> Shard* { return shard.get(); }));
+  for (const auto& one : turns) one->Wait();
   for (const auto& shard : shards) EXPECT_EQ(shard->steps, 20);
 }
 
@@ -79,24 +79,23 @@ TEST_F(ShardTest, BusyStageDoesNotStarveTheOther) {
   busy.Finish();  // short waits
   other.end_after = 20;
   Workers workers(1);
-  StageLoop first({&busy}, workers), second({&other}, workers);
-  first.Start();
-  second.Start();
+  StageLoop first(workers), second(workers);
+  const auto first_turns = first.Add([&] { return &busy; });
+  const auto second_turns = second.Add([&] { return &other; });
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   while (other.steps < 20 && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
   EXPECT_EQ(other.steps, 20);
   busy.End();
-  first.Join();
-  second.Join();
+  first_turns->Wait();
+  second_turns->Wait();
 }
 
 TEST_F(ShardTest, KeepsAnExceptionAsItsFailureAndEnds) {
   CountingShard shard(transport_, 1, metrics_);
   shard.throws = true;
   Workers workers(1);
-  StageLoop loop({&shard}, workers);
-  loop.Start();
-  loop.Join();
+  StageLoop loop(workers);
+  loop.Add([&] { return &shard; })->Wait();
   ASSERT_TRUE(shard.failure());
   EXPECT_EQ(shard.failure()->message, "trace partition 1: exception: boom");
 }
@@ -105,9 +104,8 @@ TEST_F(ShardTest, EndsWhenAnotherOwnerHasTakenThePartition) {
   CountingShard shard(transport_, 2, metrics_);
   auto other = transport_.Own(Stage::kTrace, 2);
   Workers workers(1);
-  StageLoop loop({&shard}, workers);
-  loop.Start();
-  loop.Join();
+  StageLoop loop(workers);
+  loop.Add([&] { return &shard; })->Wait();
   ASSERT_TRUE(shard.failure());
   EXPECT_EQ(shard.failure()->code, Code::kFenced);
 }

@@ -159,7 +159,7 @@ const ConfigKey kKeys[] = {
    "Folder of the plugins. Empty: beside the program, else where it was installed."},
 
   {"store.path", TEXT(store.path),
-   "The SQLite database of the sqlite exporter."},
+   "The SQLite database of the sqlite exporter; each process writes one of its own. Filled in: {host};\n{slot}, the first number whose file no other process has; {instance}, which is kafka.instance, or\n{host}-{slot} without one. `weft sql --db 'weft-*.db'` and the rest read them as one."},
   {"store.max_age", INT(store.max_age_ns),
    "Older traces are removed, and counted. 0 keeps them.",
    0, 3650 * kDay, Unit::kDuration},

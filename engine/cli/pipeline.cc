@@ -9,6 +9,7 @@
 
 #if WEFT_HAVE_SQLITE
 #include "sinks/sqlite/ledger_writer.h"
+#include "sinks/sqlite/store_path.h"
 #endif
 
 namespace weft::cli {
@@ -22,12 +23,15 @@ bool HasSqlite(const Config& config) {
 }
 
 // The store's settings in the words of the sqlite exporter's schema.
-std::string SqliteConfig(const StoreSettings& store) {
+std::string SqliteConfig(const Config& config) {
   JsonWriter json;
   json.BeginObject();
-  json.Field("path", store.path);
-  json.Field("max_age_ns", store.max_age_ns);
-  json.Field("max_bytes", store.max_bytes);
+  json.Field("path", config.store.path);
+  // In memory, offsets end with the process.
+  if (config.transport.kind == "kafka")
+    json.Field("topic", fmt::format("{}/{}spans", config.kafka.group, config.kafka.topic_prefix));
+  json.Field("max_age_ns", config.store.max_age_ns);
+  json.Field("max_bytes", config.store.max_bytes);
   json.End();
   return json.text();
 }
@@ -62,8 +66,8 @@ bool ReadsAttributes(std::string_view correlator) {
 #if WEFT_HAVE_SQLITE
 class Pipeline::LedgerKeeper {
  public:
-  LedgerKeeper(sinks::LedgerWriter writer, const plugin::Services& services)
-      : writer_(std::move(writer)), services_(services) {}
+  LedgerKeeper(sinks::StorePath store, sinks::LedgerWriter writer, const plugin::Services& services)
+      : store_(std::move(store)), writer_(std::move(writer)), services_(services) {}
 
   void Keep() {
     const int64_t now = services_.clock.MonotonicNs();
@@ -77,6 +81,7 @@ class Pipeline::LedgerKeeper {
   Result<void> End() { return writer_.Write(services_.metrics.Snapshot(), true); }
 
  private:
+  sinks::StorePath store_;  // nobody else's as long as this lives
   sinks::LedgerWriter writer_;
   plugin::Services services_;
   int64_t next_ns_ = 0;
@@ -131,8 +136,7 @@ Result<void> Pipeline::LoadPlugins(graph::EnginePlugins* plugins) {
     auto loaded = load(plugin::Kind::kExporter, choice);
     if (!loaded) return std::unexpected(loaded.error());
     auto made = plugin::PluginInstance::Create(
-        *loaded, choice.name == "sqlite" ? SqliteConfig(config_.store) : choice.config_json,
-        services_);
+        *loaded, choice.name == "sqlite" ? SqliteConfig(config_) : choice.config_json, services_);
     if (!made) return std::unexpected(made.error());
     exporters_.push_back(std::make_unique<plugin::PluginInstance>(std::move(*made)));
     plugins->exporters.push_back(
@@ -166,13 +170,22 @@ Result<graph::ShardPlugins> Pipeline::MakeShardPlugins(transport::Stage stage) {
 }
 
 Result<void> Pipeline::StartEngine() {
+#if WEFT_HAVE_SQLITE
+  sinks::StorePath store;
+  if (HasSqlite(config_)) {
+    auto claimed = sinks::StorePath::Claim(config_.store.path, config_.kafka.instance);
+    if (!claimed) return std::unexpected(claimed.error());
+    store = std::move(*claimed);
+    config_.store.path = store.path();
+  }
+#endif
   graph::EnginePlugins plugins;
   WEFT_TRY(LoadPlugins(&plugins));
   if (HasSqlite(config_)) {
 #if WEFT_HAVE_SQLITE
     auto writer = sinks::LedgerWriter::Open(config_.store.path, WEFT_VERSION, services_.clock);
     if (!writer) return std::unexpected(writer.error());
-    ledger_ = std::make_unique<LedgerKeeper>(std::move(*writer), services_);
+    ledger_ = std::make_unique<LedgerKeeper>(std::move(store), std::move(*writer), services_);
 #endif
   }
   transport::MemoryOptions memory;

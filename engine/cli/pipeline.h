@@ -30,6 +30,8 @@ class Pipeline {
   transport::Transport& transport() { return *transport_; }
   graph::EngineStats Stats() const { return engine_->Stats(); }
   std::optional<Error> Failure() const { return engine_->Failure(); }
+  // The file that is written: store.path with its places filled in.
+  const std::string& store_path() const { return config_.store.path; }
   Counters Snapshot() const { return services_.metrics.Snapshot(); }
 
   // Writes the counters to the store if the last time is an interval ago. A failure is logged once.

@@ -52,7 +52,7 @@ class Replay final : public Command {
                                  {.speed = pace_, .drop_truth = drop_truth_}, context.clock,
                                  metrics);
     session_.Begin();
-    session_.Say(fmt::format("replaying {} into {}", file_, config->store.path));
+    session_.Say(fmt::format("replaying {} into {}", file_, (*pipeline)->store_path()));
     Result<void> replayed;
     std::atomic<bool> finished = false;
     std::thread thread([&] {
@@ -62,7 +62,7 @@ class Replay final : public Command {
     session_.Watch(**pipeline, stop, 0, &finished);
     source.Stop();
     thread.join();
-    WEFT_TRY(session_.Finish(**pipeline, config->store.path));
+    WEFT_TRY(session_.Finish(**pipeline, (*pipeline)->store_path()));
     if (!replayed && !stop.requested()) return std::unexpected(replayed.error());
     return WarnOfDamage(context, reader->totals());
   }

@@ -57,14 +57,14 @@ class TraceHost final : public Command {
     health.Ready("pipeline");
     session_.Begin();
     session_.Say(fmt::format("tracing {} into {} (Ctrl-C ends)", DescribeSelection(config->ebpf),
-                             config->store.path));
+                             (*pipeline)->store_path()));
     session_.Say(fmt::format("hooks: {}", (*source)->hooks()));
     if (*server)
       session_.Say(fmt::format("metrics: http://{}/metrics", (*server)->address().Text()));
     session_.Watch(**pipeline, stop, duration_ns_, nullptr);
 
     const Result<void> source_stopped = (*source)->Stop();
-    WEFT_TRY(session_.Finish(**pipeline, config->store.path));
+    WEFT_TRY(session_.Finish(**pipeline, (*pipeline)->store_path()));
     WEFT_TRY(source_stopped);
     return kExitOk;
   }

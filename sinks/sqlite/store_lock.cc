@@ -27,30 +27,42 @@ bool IsAt(int fd, const std::string& path) {
          here.st_ino == there.st_ino && here.st_dev == there.st_dev;
 }
 
-std::string Holder(int fd) {
+// Empty where it cannot be told.
+std::string Holder(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return {};
   char text[16] = {};
   const ssize_t n = ::pread(fd, text, sizeof text - 1, 0);
+  ::close(fd);
   return n > 0 ? fmt::format(" (process {})", text) : "";
 }
+
+std::string PathOf(const std::string& store) { return store + "-lock"; }
 
 }  // namespace
 
 Result<StoreLock> StoreLock::Take(const std::string& store) {
-  const std::string path = store + "-lock";
+  Result<std::optional<StoreLock>> lock = TryTake(store);
+  if (!lock) return std::unexpected(lock.error());
+  if (*lock) return std::move(**lock);
+  return Fail(Code::kIo,
+              fmt::format("{}: another weft writes to this store{}; stop it or name another file",
+                          store, Holder(PathOf(store))));
+}
+
+Result<std::optional<StoreLock>> StoreLock::TryTake(const std::string& store) {
+  const std::string path = PathOf(store);
   while (true) {
     const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0) return std::unexpected(Failed(path));
-    StoreLock lock(path, -1);
     if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
-      Error failure = errno == EWOULDBLOCK
-                          ? Error{Code::kIo, fmt::format("{}: another weft writes to this store{}; "
-                                                         "stop it or name another file",
-                                                         store, Holder(fd))}
-                          : Failed(path);
+      const int error = errno;
       ::close(fd);
-      return std::unexpected(std::move(failure));
+      errno = error;
+      if (error == EWOULDBLOCK) return std::nullopt;
+      return std::unexpected(Failed(path));
     }
-    lock.fd_ = fd;
+    StoreLock lock(path, fd);
     if (!IsAt(fd, path)) continue;  // closed, not removed again: it is another's by now
     const std::string pid = std::to_string(::getpid());
     // Only for the message of who comes second; a full disk must not refuse the first.

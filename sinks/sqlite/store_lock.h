@@ -6,6 +6,7 @@
 // the database itself: closing a descriptor of that file would drop SQLite's own locks on it.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "engine/base/result.h"
@@ -16,6 +17,8 @@ class StoreLock {
  public:
   // kIo, with the number of the process that has it, if the store is being written to.
   static Result<StoreLock> Take(const std::string& store);
+  // nullopt if somebody has it.
+  static Result<std::optional<StoreLock>> TryTake(const std::string& store);
   StoreLock() = default;
   StoreLock(StoreLock&& other) noexcept;
   StoreLock& operator=(StoreLock&& other) noexcept;

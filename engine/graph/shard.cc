@@ -54,8 +54,8 @@ bool Shard::Exchange() {
 
 Result<void> Shard::Read() {
   records_.clear();
+  caught_up_ = false;
   if (leaving_) {  // what is waited for comes from the exporters
-    caught_up_ = false;
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
     return {};
   }
@@ -75,15 +75,14 @@ Result<void> Shard::Read() {
 Result<void> Shard::ReadAvailable() {
   for (size_t bytes = 0;;) {
     const size_t before = records_.size();
-    const int64_t now_ns = transport_.LogTimeNs();
     const bool finishing = finishing_;  // before the poll, see input_ended()
     WEFT_TRY(owner_->Poll(limits_.poll_bytes - bytes, &records_));
-    caught_up_ = records_.size() == before;
-    if (caught_up_) {
-      now_ns_ = now_ns;
-      input_ended_ = finishing;
-      return {};
+    if (const auto caught_up_ns = owner_->CaughtUp()) {
+      caught_up_ = true;
+      now_ns_ = *caught_up_ns;
+      input_ended_ = finishing && now_ns_ >= finish_ns_;
     }
+    if (records_.size() == before) return {};
     const size_t bytes_before = bytes;
     for (size_t i = before; i < records_.size(); ++i) bytes += records_[i].payload->bytes().size();
     metrics_.read_bytes.Add(bytes - bytes_before);

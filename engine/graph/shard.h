@@ -47,7 +47,10 @@ class Shard {
   virtual void Drop() { dropped_ = true; }
   // No more input will be appended from here on: what is there is the last of it. Waits become
   // short.
-  void Finish() { finishing_ = true; }
+  void Finish() {
+    finish_ns_ = transport_.LogTimeNs();
+    finishing_ = true;
+  }
   std::optional<Error> failure() const;
 
   // Finished, and nothing is left here. The shard must still turn until all of its stage are
@@ -100,6 +103,7 @@ class Shard {
   std::atomic<bool> leaving_ = false;
   std::atomic<bool> dropped_ = false;
   std::atomic<bool> finishing_ = false;
+  std::atomic<int64_t> finish_ns_ = 0;
   mutable std::mutex mutex_;
   std::optional<Error> failure_;
 };

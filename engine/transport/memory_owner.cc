@@ -22,6 +22,14 @@ Result<void> MemoryOwner::ReadBack(Stream log, const std::function<void(const Re
 }
 
 Result<void> MemoryOwner::Poll(size_t max_bytes, std::vector<Record>* out) {
+  const size_t before = out->size();
+  const int64_t now_ns = transport_.LogTimeNs();
+  WEFT_TRY(ReadInputs(max_bytes, out));
+  caught_up_ns_ = out->size() == before ? std::optional(now_ns) : std::nullopt;
+  return {};
+}
+
+Result<void> MemoryOwner::ReadInputs(size_t max_bytes, std::vector<Record>* out) {
   const std::lock_guard lock(transport_.mutex_);
   WEFT_TRY(CheckOwned());
   if (stage_ == Stage::kTrace) {

@@ -3,6 +3,9 @@
 // Holds only its reading positions; everything else is the transport's. One thread at a time.
 #pragma once
 
+#include <optional>
+#include <utility>
+
 #include "engine/transport/memory.h"
 
 namespace weft::transport {
@@ -25,11 +28,14 @@ class MemoryOwner final : public PartitionOwner {
   uint64_t start_offset() const override { return start_offset_; }
   Result<void> ReadBack(Stream log, const std::function<void(const Record&)>& visit) override;
   Result<void> Poll(size_t max_bytes, std::vector<Record>* out) override;
+  // After a Poll that brought nothing.
+  std::optional<int64_t> CaughtUp() override { return std::exchange(caught_up_ns_, std::nullopt); }
   Result<void> Commit(Transaction transaction) override {
     return transport_.Commit(stage_, partition_, generation_, std::move(transaction));
   }
 
  private:
+  Result<void> ReadInputs(size_t max_bytes, std::vector<Record>* out);
   size_t Read(Stream stream, size_t max_bytes, uint64_t* next, std::vector<Record>* out);
   Result<void> CheckOwned();
 
@@ -40,6 +46,7 @@ class MemoryOwner final : public PartitionOwner {
   const uint64_t start_offset_;
   uint64_t next_;
   uint64_t next_link_;
+  std::optional<int64_t> caught_up_ns_;
 };
 
 }  // namespace weft::transport

@@ -99,6 +99,10 @@ class PartitionOwner {
   virtual Result<void> ReadBack(Stream log, const std::function<void(const Record&)>& visit) = 0;
   // Appends up to max_bytes of new input records to *out, in offset order within each stream.
   virtual Result<void> Poll(size_t max_bytes, std::vector<Record>* out) = 0;
+  // A log time of which it is known that everything appended to the inputs before it has been
+  // handed out by Poll; given once, nullopt: nothing new is known. (That a Poll brought nothing
+  // does not say so: records may be on their way.)
+  virtual std::optional<int64_t> CaughtUp() = 0;
   virtual Result<void> Commit(Transaction transaction) = 0;
 };
 

@@ -1,0 +1,27 @@
+// KafkaOptions: what a KafkaTransport must be told.
+//
+// Made by the CLI from the configuration, with its settings resolved (kafka_settings.h), and by
+// tests.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "engine/base/clock.h"
+#include "engine/base/config.h"
+
+namespace weft::transport {
+
+struct KafkaOptions {
+  KafkaSettings settings;  // the stages' groups are <group>-stitch and <group>-trace
+  // Logs and links are read back from so long before the oldest input record that is not decided.
+  int64_t horizon_ns = 120 * kSecond;
+  size_t publish_bytes = size_t{64} << 20;  // of sources, accepted but not acknowledged
+  size_t fetch_bytes = size_t{16} << 20;    // of each input partition, read ahead
+  // How long the first shard to commit waits for others to share its transaction.
+  int64_t commit_linger_ns = 20 * kMillisecond;
+  // After CloseSources: how long what sources published, and commits, may take to be acknowledged.
+  int64_t close_wait_ns = 10 * kSecond;
+};
+
+}  // namespace weft::transport

@@ -1,0 +1,175 @@
+#include "engine/transport/kafka_reader.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace weft::transport {
+namespace {
+
+constexpr int64_t kAskNs = 15 * kSecond;
+constexpr size_t kMaxBatch = 256;
+
+}  // namespace
+
+void ReadSignal::Notify() {
+  const std::lock_guard lock(mutex_);
+  told_ = true;
+  wake_.notify_one();
+}
+
+void ReadSignal::WaitFor(int64_t ns) {
+  std::unique_lock lock(mutex_);
+  wake_.wait_for(lock, std::chrono::nanoseconds(ns), [this] { return told_; });
+  told_ = false;
+}
+
+Result<std::unique_ptr<KafkaReader>> KafkaReader::Open(KafkaContext& context, Stage stage) {
+  const std::string kbytes = std::to_string(std::max<size_t>(context.options.fetch_bytes >> 10, 1));
+  auto client = KafkaClient::Open(fmt::format("{} reader", StageName(stage)), RD_KAFKA_CONSUMER,
+                                  // An empty fetch says where the log ends; that is also how soon
+                                  // an idle stage learns the time.
+                                  {{"fetch.wait.max.ms", "100"}, {"fetch.error.backoff.ms", "100"}},
+                                  context.properties,
+                                  {{"isolation.level", "read_committed"},
+                                   {"enable.auto.commit", "false"},
+                                   {"enable.partition.eof", "true"},
+                                   {"auto.offset.reset", "error"},
+                                   {"queued.min.messages", "10000000"},
+                                   {"queued.max.messages.kbytes", kbytes}},
+                                  {}, context.log);
+  if (!client) return std::unexpected(std::move(client.error()));
+  return std::unique_ptr<KafkaReader>(new KafkaReader(context, std::move(*client)));
+}
+
+Result<std::unique_ptr<PartitionReader>> KafkaReader::Start(Stream stream, uint32_t partition,
+                                                            uint64_t offset, ReadSignal* readable) {
+  std::unique_ptr<PartitionReader> reader(
+      new PartitionReader(context_, *client_, stream, partition, offset, readable));
+  WEFT_TRY(reader->Start());
+  return reader;
+}
+
+Result<uint64_t> KafkaReader::Earliest(Stream stream, uint32_t partition) {
+  int64_t low = 0, high = 0;
+  const auto err = AskBrokers(context_.clock, kAskNs, [&](int timeout_ms) {
+    return rd_kafka_query_watermark_offsets(client_->get(), context_.Topic(stream).c_str(),
+                                            static_cast<int32_t>(partition), &low, &high,
+                                            timeout_ms);
+  });
+  if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
+    return std::unexpected(KafkaFailure(context_.Name(stream, partition) + ": first offset", err));
+  return static_cast<uint64_t>(low);
+}
+
+Result<uint64_t> KafkaReader::OffsetAt(Stream stream, uint32_t partition, int64_t append_ns,
+                                       uint64_t end) {
+  PartitionList list(rd_kafka_topic_partition_list_new(1));
+  auto* one = rd_kafka_topic_partition_list_add(list.get(), context_.Topic(stream).c_str(),
+                                                static_cast<int32_t>(partition));
+  const auto err = AskBrokers(context_.clock, kAskNs, [&](int timeout_ms) {
+    one->offset = std::max<int64_t>(append_ns / kMillisecond, 0);
+    const auto asked = rd_kafka_offsets_for_times(client_->get(), list.get(), timeout_ms);
+    return asked != RD_KAFKA_RESP_ERR_NO_ERROR ? asked : one->err;
+  });
+  if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
+    return std::unexpected(
+        KafkaFailure(context_.Name(stream, partition) + ": offset by time", err));
+  return one->offset < 0 ? end : std::min(static_cast<uint64_t>(one->offset), end);
+}
+
+PartitionReader::PartitionReader(KafkaContext& context, KafkaClient& client, Stream stream,
+                                 uint32_t partition, uint64_t offset, ReadSignal* readable)
+    : context_(context),
+      client_(client),
+      stream_(stream),
+      partition_(partition),
+      readable_(readable),
+      topic_(client.Topic(context.Topic(stream))),
+      queue_(rd_kafka_queue_new(client.get())),
+      position_(offset) {}
+
+Result<void> PartitionReader::Start() {
+  rd_kafka_queue_cb_event_enable(
+      queue_.get(), [](rd_kafka_t*, void* signal) { static_cast<ReadSignal*>(signal)->Notify(); },
+      readable_);
+  if (rd_kafka_consume_start_queue(topic_, static_cast<int32_t>(partition_),
+                                   static_cast<int64_t>(position_), queue_.get()) != 0)
+    return std::unexpected(
+        KafkaFailure(context_.Name(stream_, partition_) + ": read", rd_kafka_last_error()));
+  started_ = true;
+  return {};
+}
+
+PartitionReader::~PartitionReader() {
+  if (started_) rd_kafka_consume_stop(topic_, static_cast<int32_t>(partition_));
+  rd_kafka_queue_cb_event_enable(queue_.get(), nullptr, nullptr);
+}
+
+Result<void> PartitionReader::Read(size_t max_bytes, std::vector<Record>* records,
+                                   std::vector<Unreadable>* unreadable) {
+  std::array<rd_kafka_message_t*, kMaxBatch> messages;
+  bytes_ = 0;
+  while (bytes_ < max_bytes) {
+    const size_t room = std::clamp<size_t>((max_bytes - bytes_) / usual_bytes_, 1, kMaxBatch);
+    const ssize_t got = rd_kafka_consume_batch_queue(queue_.get(), 0, messages.data(), room);
+    if (got <= 0) break;
+    const size_t before = bytes_;
+    Result<void> result;
+    for (ssize_t i = 0; i < got; ++i) {
+      rd_kafka_message_t* message = messages[static_cast<size_t>(i)];
+      if (result) result = Take(*message, records, unreadable);
+      rd_kafka_message_destroy(message);
+    }
+    if (!result) return result;
+    const size_t mean = (bytes_ - before) / static_cast<size_t>(got);
+    usual_bytes_ = std::max<size_t>((3 * usual_bytes_ + mean) / 4, 256);
+  }
+  if (last_append_ns_ != INT64_MIN && bytes_ > 0) context_.broker_clock.Note(last_append_ns_);
+  return {};
+}
+
+Result<void> PartitionReader::Take(const rd_kafka_message_t& message, std::vector<Record>* records,
+                                   std::vector<Unreadable>* unreadable) {
+  const auto offset = static_cast<uint64_t>(message.offset);
+  if (message.err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+    position_ = std::max(position_, offset);
+    return {};
+  }
+  const std::string name = context_.Name(stream_, partition_);
+  if (message.err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
+      message.err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE)
+    return Fail(Code::kCorrupt,
+                fmt::format("{}: offset {} is gone from the log before it was read: {} (raise the "
+                            "topic's retention)",
+                            name, position_, rd_kafka_message_errstr(&message)));
+  if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    // librdkafka tries again by itself.
+    context_.log.Write(LogLevel::kWarn, "read " + name,
+                       KafkaFailure(name, message.err, rd_kafka_message_errstr(&message)).message);
+    return {};
+  }
+  const auto append_ns = AppendTimeNs(message);
+  if (!append_ns)
+    return Fail(Code::kInvalid,
+                name +
+                    ": records carry no append time: set message.timestamp.type=LogAppendTime "
+                    "(`weft topics check` says what else differs)");
+  last_append_ns_ = std::max(last_append_ns_, *append_ns);
+  position_ = offset + 1;
+  bytes_ += std::max<size_t>(message.len, 1);
+  auto read = FromMessage(stream_, message);
+  if (auto* record = std::get_if<Record>(&read)) {
+    if (record->type == kTakeOver) return {};
+    record->append_ns = last_append_ns_;
+    records->push_back(std::move(*record));
+  } else {
+    unreadable->push_back(std::move(std::get<Unreadable>(read)));
+  }
+  return {};
+}
+
+}  // namespace weft::transport

@@ -1,0 +1,71 @@
+// KafkaReader: reads partitions that were given to it by hand, read-committed, for one stage.
+//
+// No group and no commits here: which partitions, and from where, is said by the owners, so that
+// input, links and the logs are all read alike. Each partition has a queue of its own, bounded in
+// bytes; who does not read it stops its fetching and nobody else's. The reader from any thread; a
+// PartitionReader from one at a time, and it ends before the reader.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "engine/transport/kafka_context.h"
+
+namespace weft::transport {
+
+class PartitionReader {
+ public:
+  ~PartitionReader();
+  // Appends what has arrived, about max_bytes of it; what is not for us goes to *unreadable.
+  Result<void> Read(size_t max_bytes, std::vector<Record>* records,
+                    std::vector<Unreadable>* unreadable);
+  // Everything below has been handed out, and everything readable that is not a record passed.
+  uint64_t position() const { return position_; }
+  // Bytes of the last Read.
+  size_t bytes() const { return bytes_; }
+
+ private:
+  friend class KafkaReader;
+  PartitionReader(KafkaContext& context, KafkaClient& client, Stream stream, uint32_t partition,
+                  uint64_t offset, ReadSignal* readable);
+  Result<void> Start();
+  Result<void> Take(const rd_kafka_message_t& message, std::vector<Record>* records,
+                    std::vector<Unreadable>* unreadable);
+
+  KafkaContext& context_;
+  KafkaClient& client_;
+  const Stream stream_;
+  const uint32_t partition_;
+  ReadSignal* const readable_;
+  rd_kafka_topic_t* const topic_;
+  KafkaPtr<rd_kafka_queue_t> queue_;
+  bool started_ = false;
+  uint64_t position_;
+  size_t bytes_ = 0;
+  size_t usual_bytes_ = 64 << 10;  // of a message
+  int64_t last_append_ns_ = INT64_MIN;
+};
+
+class KafkaReader {
+ public:
+  static Result<std::unique_ptr<KafkaReader>> Open(KafkaContext& context, Stage stage);
+
+  // `readable` is told when something arrives, and outlives the PartitionReader. Requires: nobody
+  // reads this partition through this reader already.
+  Result<std::unique_ptr<PartitionReader>> Start(Stream stream, uint32_t partition, uint64_t offset,
+                                                 ReadSignal* readable);
+  // The first offset that is still there.
+  Result<uint64_t> Earliest(Stream stream, uint32_t partition);
+  // The first offset that was appended then or later; `end` where there is none.
+  Result<uint64_t> OffsetAt(Stream stream, uint32_t partition, int64_t append_ns, uint64_t end);
+
+ private:
+  KafkaReader(KafkaContext& context, std::unique_ptr<KafkaClient> client)
+      : context_(context), client_(std::move(client)) {}
+
+  KafkaContext& context_;
+  std::unique_ptr<KafkaClient> client_;
+};
+
+}  // namespace weft::transport

@@ -1,0 +1,149 @@
+#include "engine/transport/kafka_transport.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "engine/transport/kafka_owner.h"
+#include "engine/transport/kafka_publisher.h"
+
+namespace weft::transport {
+namespace {
+
+std::vector<Stream> StreamsOf(Stage stage) {
+  if (stage == Stage::kStitch)
+    return {Stream::kEvents, Stream::kLinks, Stream::kSpans,
+            Stream::kLabels, Stream::kState, Stream::kDead};
+  return {Stream::kSpans, Stream::kDecisions, Stream::kDead};
+}
+
+// No two processes at a time, and no process and its successor, have the same.
+std::string UniqueInstance(const KafkaOptions& options, const Clock& clock) {
+  char host[256] = "host";
+  gethostname(host, sizeof(host) - 1);
+  return fmt::format("{}-{}-{:x}",
+                     options.settings.instance.empty() ? host : options.settings.instance.c_str(),
+                     getpid(), clock.UnixNs() / kMillisecond);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<KafkaTransport>> KafkaTransport::Open(const KafkaOptions& options,
+                                                             const Clock& clock, Metrics& metrics,
+                                                             Logger& log) {
+  auto properties = MakeKafkaProperties(options.settings);
+  if (!properties) return std::unexpected(std::move(properties.error()));
+  KafkaOptions own = options;
+  own.settings.instance = UniqueInstance(options, clock);
+  std::unique_ptr<KafkaTransport> transport(new KafkaTransport(
+      std::make_unique<KafkaContext>(own, std::move(*properties), clock, metrics, log)));
+  auto watch = KafkaWatch::Open(*transport->context_);
+  if (!watch) return std::unexpected(std::move(watch.error()));
+  transport->watch_ = std::move(*watch);
+  WEFT_TRY(transport->CheckTopics({Stream::kEvents}));
+  for (uint32_t i = 0; i < 2 * transport->context_->partitions; ++i)
+    transport->signals_.push_back(std::make_unique<ReadSignal>());
+  return transport;
+}
+
+KafkaTransport::KafkaTransport(std::unique_ptr<KafkaContext> context)
+    : context_(std::move(context)) {}
+
+KafkaTransport::~KafkaTransport() {
+  publisher_.reset();
+  for (auto& stage : stages_) stage.reset();
+}
+
+uint32_t KafkaTransport::partitions() const { return context_->partitions; }
+int64_t KafkaTransport::LogTimeNs() const { return context_->broker_clock.NowNs(); }
+
+Result<void> KafkaTransport::CheckTopics(const std::vector<Stream>& streams) {
+  for (const Stream stream : streams) {
+    const std::string name = context_->Topic(stream);
+    auto count = watch_->Partitions(stream);
+    if (!count) return std::unexpected(std::move(count.error()));
+    if (context_->partitions == 0) context_->partitions = *count;
+    if (*count != context_->partitions)
+      return Fail(
+          Code::kInvalid,
+          fmt::format("{} has {} partitions, {} has {}: all must have the same number (see "
+                      "`weft topics check`)",
+                      name, *count, context_->Topic(Stream::kEvents), context_->partitions));
+  }
+  return {};
+}
+
+Result<void> KafkaTransport::Publish(OutRecord record, int64_t deadline_ns) {
+  KafkaPublisher* publisher = nullptr;
+  {
+    const std::lock_guard lock(mutex_);
+    if (closed_) return Fail(Code::kCancelled, "publish: the transport is closed to sources");
+    if (!publisher_) {
+      auto opened = KafkaPublisher::Open(*context_);
+      if (!opened) return std::unexpected(std::move(opened.error()));
+      publisher_ = std::move(*opened);
+    }
+    publisher = publisher_.get();
+  }
+  return publisher->Publish(std::move(record), deadline_ns);
+}
+
+void KafkaTransport::CloseSources() {
+  {
+    const std::lock_guard lock(mutex_);
+    closed_ = true;
+    if (publisher_) publisher_->Refuse();
+    for (auto& stage : stages_)
+      if (stage)
+        stage->committer->GiveUpAt(context_->clock.MonotonicNs() + context_->options.close_wait_ns);
+  }
+  for (auto& signal : signals_) signal->Notify();
+}
+
+Result<std::unique_ptr<Membership>> KafkaTransport::Join(Stage stage) {
+  WEFT_TRY(CheckTopics(StreamsOf(stage)));
+  const std::lock_guard lock(mutex_);
+  if (Slot(stage)) return Fail(Code::kInvalid, "join: this process has a seat there already");
+  auto made = std::make_shared<KafkaStage>();
+  made->stage = stage;
+  auto reader = KafkaReader::Open(*context_, stage);
+  if (!reader) return std::unexpected(std::move(reader.error()));
+  made->reader = std::move(*reader);
+  auto group = KafkaGroup::Join(*context_, stage);
+  if (!group) return std::unexpected(std::move(group.error()));
+  made->group = std::move(*group);
+  made->committer = std::make_unique<KafkaCommitter>(*context_, stage, made->group);
+  Slot(stage) = made;
+  return std::make_unique<KafkaMembership>(made->group, [this, stage] {
+    std::shared_ptr<KafkaStage> gone;
+    const std::lock_guard inner(mutex_);
+    gone.swap(Slot(stage));
+  });
+}
+
+Result<std::unique_ptr<PartitionOwner>> KafkaTransport::Own(Stage stage, uint32_t partition) {
+  if (partition >= partitions()) return Fail(Code::kInvalid, "own: no such partition");
+  std::shared_ptr<KafkaStage> joined;
+  {
+    const std::lock_guard lock(mutex_);
+    joined = Slot(stage);
+  }
+  if (!joined) return Fail(Code::kInvalid, "own: join the stage first");
+  auto owner = KafkaOwner::TakeOver(*context_, std::move(joined), partition, *watch_,
+                                    Signal(stage, partition));
+  if (!owner) return std::unexpected(std::move(owner.error()));
+  return std::unique_ptr<PartitionOwner>(std::move(*owner));
+}
+
+ReadSignal& KafkaTransport::Signal(Stage stage, uint32_t partition) {
+  return *signals_[(stage == Stage::kTrace ? partitions() : 0) + partition];
+}
+
+void KafkaTransport::WaitReadable(Stage stage, uint32_t partition, int64_t deadline_ns) {
+  Signal(stage, partition).WaitFor(context_->WaitNs(deadline_ns));
+}
+
+}  // namespace weft::transport

@@ -1,0 +1,67 @@
+// KafkaWatch: knows what time it was in the log when it ended where.
+//
+// A consumer cannot tell "nothing more was appended" from "nothing more has arrived". So a thread
+// asks the brokers again and again for the ends (high watermarks, which count open transactions) of
+// all watched partitions, in one request per broker. Who has read up to an end knows that he has
+// read everything appended before the question was asked. While brokers do not answer, nothing is
+// published: for the readers the log's time stands still. Any thread.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "engine/transport/kafka_context.h"
+
+namespace weft::transport {
+
+// The partitions that one reader wants to know the ends of.
+class WatchedEnds {
+ public:
+  explicit WatchedEnds(std::vector<std::pair<Stream, uint32_t>> inputs)
+      : inputs_(std::move(inputs)) {}
+  struct Snapshot {
+    int64_t asked_ns = INT64_MIN;  // log time; INT64_MIN: none yet
+    std::vector<uint64_t> ends;    // one per input
+  };
+  Snapshot Newest() const;
+
+ private:
+  friend class KafkaWatch;
+  const std::vector<std::pair<Stream, uint32_t>> inputs_;
+  mutable std::mutex mutex_;
+  Snapshot newest_;
+};
+
+class KafkaWatch {
+ public:
+  static Result<std::unique_ptr<KafkaWatch>> Open(KafkaContext& context);
+  ~KafkaWatch();
+
+  // Owners: the caller, who may let go at any time, and this thread while it asks.
+  void Add(const std::shared_ptr<WatchedEnds>& watched);
+  // Asks now. How many there are of a topic; kNotFound where it does not exist.
+  Result<uint32_t> Partitions(Stream stream);
+  // Asks now.
+  Result<uint64_t> End(Stream stream, uint32_t partition);
+
+ private:
+  KafkaWatch(KafkaContext& context, std::unique_ptr<KafkaClient> client);
+  void Run();
+  void Ask(const std::vector<std::shared_ptr<WatchedEnds>>& watched);
+
+  KafkaContext& context_;
+  std::unique_ptr<KafkaClient> client_;
+  Counter& failed_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stopping_ = false;
+  std::vector<std::weak_ptr<WatchedEnds>> watched_;
+  std::thread thread_;
+};
+
+}  // namespace weft::transport

@@ -1,0 +1,140 @@
+#include "tests/integration/kafka/kafka_harness.h"
+
+#include <librdkafka/rdkafka.h>
+
+#include <atomic>
+#include <thread>
+
+#include "tests/support/requirement.h"
+
+namespace weft::transport {
+namespace {
+
+std::string g_missing;  // why there is no broker
+
+}  // namespace
+
+std::unique_ptr<test::KafkaBroker> KafkaTest::broker_;
+
+void KafkaTest::SetUpTestSuite() {
+  auto started = test::KafkaBroker::Start();
+  if (started)
+    broker_ = std::move(*started);
+  else if (started.error().code == Code::kUnsupported)
+    g_missing = started.error().message;
+  else
+    FAIL() << started.error().message;
+}
+
+void KafkaTest::SetUp() {
+  if (!broker_) WEFT_SKIP_OR_FAIL("kafka", g_missing);
+  static std::atomic<int> number = 0;
+  prefix_ = "t" + std::to_string(number++) + ".";
+  const bool verbose = std::getenv("WEFT_VERBOSE") != nullptr;
+  log_ = StderrLogger(verbose ? LogLevel::kDebug : LogLevel::kError);
+}
+
+void KafkaTest::MakeTopics(uint32_t partitions, const std::map<std::string, std::string>& config) {
+  char error[512];
+  rd_kafka_conf_t* conf = rd_kafka_conf_new();
+  rd_kafka_conf_set(conf, "bootstrap.servers", broker_->bootstrap().c_str(), error, sizeof(error));
+  rd_kafka_t* client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, error, sizeof(error));
+  rd_kafka_NewTopic_t* topics[kStreams];
+  for (int i = 0; i < kStreams; ++i) {
+    const std::string name =
+        prefix_ + std::string(StreamName(static_cast<Stream>(i)).substr(sizeof("weft.") - 1));
+    topics[i] =
+        rd_kafka_NewTopic_new(name.c_str(), static_cast<int>(partitions), 1, error, sizeof(error));
+    std::map<std::string, std::string> all = {{"message.timestamp.type", "LogAppendTime"}};
+    if (static_cast<Stream>(i) == Stream::kState) all["cleanup.policy"] = "compact";
+    for (const auto& [key, value] : config) all[key] = value;
+    for (const auto& [key, value] : all)
+      rd_kafka_NewTopic_set_config(topics[i], key.c_str(), value.c_str());
+  }
+  rd_kafka_queue_t* queue = rd_kafka_queue_new(client);
+  rd_kafka_CreateTopics(client, topics, kStreams, nullptr, queue);
+  rd_kafka_event_t* event = rd_kafka_queue_poll(queue, 20'000);
+  ASSERT_NE(event, nullptr);
+  EXPECT_EQ(rd_kafka_event_error(event), RD_KAFKA_RESP_ERR_NO_ERROR);
+  size_t count = 0;
+  const auto* results =
+      rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count);
+  for (size_t i = 0; i < count; ++i)
+    EXPECT_EQ(rd_kafka_topic_result_error(results[i]), RD_KAFKA_RESP_ERR_NO_ERROR);
+  rd_kafka_event_destroy(event);
+  rd_kafka_queue_destroy(queue);
+  rd_kafka_NewTopic_destroy_array(topics, kStreams);
+  rd_kafka_destroy(client);
+}
+
+KafkaOptions KafkaTest::Options() const {
+  KafkaOptions options;
+  options.settings.brokers = {broker_->bootstrap()};
+  options.settings.group = prefix_ + "group";
+  options.settings.topic_prefix = prefix_;
+  return options;
+}
+
+std::unique_ptr<KafkaTransport> KafkaTest::Open() { return Open(Options()); }
+
+std::unique_ptr<KafkaTransport> KafkaTest::Open(const KafkaOptions& options) {
+  auto transport = KafkaTransport::Open(options, clock_, metrics_, *log_);
+  if (!transport) {
+    ADD_FAILURE() << transport.error().message;
+    return nullptr;
+  }
+  return std::move(*transport);
+}
+
+std::vector<uint32_t> KafkaTest::Gain(Membership& member, size_t count) {
+  std::vector<uint32_t> gained;
+  for (int i = 0; i < 300 && gained.size() < count; ++i) {
+    auto change = member.Wait(0);
+    EXPECT_TRUE(change) << change.error().message;
+    if (!change) break;
+    gained.insert(gained.end(), change->gained.begin(), change->gained.end());
+    if (gained.size() < count) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  EXPECT_EQ(gained.size(), count);
+  return gained;
+}
+
+void KafkaTest::Publish(Transport& t, const std::string& text, uint32_t partition) {
+  const auto result = t.Publish(Out(Stream::kEvents, text, partition), kNever);
+  ASSERT_TRUE(result) << result.error().message;
+}
+
+void KafkaTest::Acknowledged() {
+  for (int i = 0; i < 3000 && Count("kafka.publish_in_flight_bytes") > 0; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  EXPECT_EQ(Count("kafka.publish_in_flight_bytes"), 0u);
+}
+
+std::vector<Record> KafkaTest::ReadAll(Transport& t, PartitionOwner& owner) {
+  std::vector<Record> all;
+  Acknowledged();
+  const int64_t now = t.LogTimeNs();
+  for (int64_t read = INT64_MIN; read < now && t.LogTimeNs() < now + 30 * kSecond;) {
+    auto polled = owner.Poll(1 << 20, &all);
+    EXPECT_TRUE(polled) << polled.error().message;
+    if (!polled) break;
+    if (auto time = owner.CaughtUp()) read = *time;
+    t.WaitReadable(owner.stage(), owner.partition(), t.LogTimeNs() + 20 * kMillisecond);
+  }
+  return all;
+}
+
+std::string KafkaTest::Texts(const std::vector<Record>& records) {
+  std::string all;
+  for (const Record& r : records) all += std::string(r.payload->bytes()) + " ";
+  return all;
+}
+
+std::string KafkaTest::Back(PartitionOwner& owner, Stream log) {
+  std::vector<Record> records;
+  auto read = owner.ReadBack(log, [&](const Record& r) { records.push_back(r); });
+  EXPECT_TRUE(read) << read.error().message;
+  return Texts(records);
+}
+
+}  // namespace weft::transport

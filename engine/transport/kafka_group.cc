@@ -29,7 +29,7 @@ Result<std::unique_ptr<KafkaGroup>> KafkaGroup::Join(KafkaContext& context, Stag
   auto client = KafkaClient::Open(
       fmt::format("{} group", StageName(stage)), RD_KAFKA_CONSUMER,
       {{"session.timeout.ms", "10000"},
-       {"heartbeat.interval.ms", "2000"},
+       {"heartbeat.interval.ms", "500"},
        // How long the group waits for a member to give a partition back.
        {"max.poll.interval.ms", "60000"}},
       context.properties,

@@ -75,7 +75,7 @@ Result<std::unique_ptr<KafkaOwner>> KafkaOwner::TakeOver(KafkaContext& context,
 Result<void> KafkaOwner::FindStart() {
   auto committed = stage_->group->CommittedOffset(partition_);
   if (!committed) return std::unexpected(std::move(committed.error()));
-  auto first = stage_->reader->Earliest(input_, partition_);
+  auto first = watch_.Earliest(input_, partition_);
   if (!first) return std::unexpected(std::move(first.error()));
   auto end = watch_.End(input_, partition_);
   if (!end) return std::unexpected(std::move(end.error()));
@@ -124,7 +124,7 @@ Result<void> KafkaOwner::StartReading() {
 
   auto links_end = watch_.End(Stream::kLinks, partition_);
   if (!links_end) return std::unexpected(std::move(links_end.error()));
-  auto from = stage_->reader->OffsetAt(Stream::kLinks, partition_, back_to_ns_, *links_end);
+  auto from = watch_.OffsetAt(Stream::kLinks, partition_, back_to_ns_, *links_end);
   if (!from) return std::unexpected(std::move(from.error()));
   auto links = stage_->reader->Start(Stream::kLinks, partition_, *from, &readable_);
   if (!links) return std::unexpected(std::move(links.error()));
@@ -135,8 +135,8 @@ Result<void> KafkaOwner::StartReading() {
 Result<void> KafkaOwner::ReadBack(Stream log, const std::function<void(const Record&)>& visit) {
   auto end = watch_.End(log, partition_);
   if (!end) return std::unexpected(std::move(end.error()));
-  auto from = log == Stream::kState ? stage_->reader->Earliest(log, partition_)
-                                    : stage_->reader->OffsetAt(log, partition_, back_to_ns_, *end);
+  auto from = log == Stream::kState ? watch_.Earliest(log, partition_)
+                                    : watch_.OffsetAt(log, partition_, back_to_ns_, *end);
   if (!from) return std::unexpected(std::move(from.error()));
   ReadSignal readable;
   auto reader = stage_->reader->Start(log, partition_, *from, &readable);

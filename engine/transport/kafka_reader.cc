@@ -10,7 +10,6 @@
 namespace weft::transport {
 namespace {
 
-constexpr int64_t kAskNs = 15 * kSecond;
 constexpr size_t kMaxBatch = 256;
 
 }  // namespace
@@ -51,34 +50,6 @@ Result<std::unique_ptr<PartitionReader>> KafkaReader::Start(Stream stream, uint3
       new PartitionReader(context_, *client_, stream, partition, offset, readable));
   WEFT_TRY(reader->Start());
   return reader;
-}
-
-Result<uint64_t> KafkaReader::Earliest(Stream stream, uint32_t partition) {
-  int64_t low = 0, high = 0;
-  const auto err = AskBrokers(context_.clock, kAskNs, [&](int timeout_ms) {
-    return rd_kafka_query_watermark_offsets(client_->get(), context_.Topic(stream).c_str(),
-                                            static_cast<int32_t>(partition), &low, &high,
-                                            timeout_ms);
-  });
-  if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
-    return std::unexpected(KafkaFailure(context_.Name(stream, partition) + ": first offset", err));
-  return static_cast<uint64_t>(low);
-}
-
-Result<uint64_t> KafkaReader::OffsetAt(Stream stream, uint32_t partition, int64_t append_ns,
-                                       uint64_t end) {
-  PartitionList list(rd_kafka_topic_partition_list_new(1));
-  auto* one = rd_kafka_topic_partition_list_add(list.get(), context_.Topic(stream).c_str(),
-                                                static_cast<int32_t>(partition));
-  const auto err = AskBrokers(context_.clock, kAskNs, [&](int timeout_ms) {
-    one->offset = std::max<int64_t>(append_ns / kMillisecond, 0);
-    const auto asked = rd_kafka_offsets_for_times(client_->get(), list.get(), timeout_ms);
-    return asked != RD_KAFKA_RESP_ERR_NO_ERROR ? asked : one->err;
-  });
-  if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
-    return std::unexpected(
-        KafkaFailure(context_.Name(stream, partition) + ": offset by time", err));
-  return one->offset < 0 ? end : std::min(static_cast<uint64_t>(one->offset), end);
 }
 
 PartitionReader::PartitionReader(KafkaContext& context, KafkaClient& client, Stream stream,

@@ -55,10 +55,6 @@ class KafkaReader {
   // reads this partition through this reader already.
   Result<std::unique_ptr<PartitionReader>> Start(Stream stream, uint32_t partition, uint64_t offset,
                                                  ReadSignal* readable);
-  // The first offset that is still there.
-  Result<uint64_t> Earliest(Stream stream, uint32_t partition);
-  // The first offset that was appended then or later; `end` where there is none.
-  Result<uint64_t> OffsetAt(Stream stream, uint32_t partition, int64_t append_ns, uint64_t end);
 
  private:
   KafkaReader(KafkaContext& context, std::unique_ptr<KafkaClient> client)

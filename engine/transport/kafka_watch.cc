@@ -10,7 +10,7 @@ namespace {
 constexpr auto kPeriod = std::chrono::milliseconds(50);
 constexpr int kAskMs = 2'000;
 constexpr int64_t kTopicNs = 5 * kSecond;
-constexpr int64_t kEndNs = 15 * kSecond;
+constexpr int64_t kAskNs = 15 * kSecond;
 
 // offsets_for_times takes the protocol's special time for "latest".
 rd_kafka_resp_err_t AskEnds(rd_kafka_t* client, rd_kafka_topic_partition_list_t* list,
@@ -80,12 +80,40 @@ Result<uint64_t> KafkaWatch::End(Stream stream, uint32_t partition) {
   PartitionList list(rd_kafka_topic_partition_list_new(1));
   rd_kafka_topic_partition_list_add(list.get(), context_.Topic(stream).c_str(),
                                     static_cast<int32_t>(partition));
-  const auto err = AskBrokers(context_.clock, kEndNs, [&](int timeout_ms) {
+  const auto err = AskBrokers(context_.clock, kAskNs, [&](int timeout_ms) {
     return AskEnds(client_->get(), list.get(), timeout_ms);
   });
   if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
     return std::unexpected(KafkaFailure(context_.Name(stream, partition) + ": end", err));
   return static_cast<uint64_t>(list->elems[0].offset);
+}
+
+Result<uint64_t> KafkaWatch::Earliest(Stream stream, uint32_t partition) {
+  int64_t low = 0, high = 0;
+  const auto err = AskBrokers(context_.clock, kAskNs, [&](int timeout_ms) {
+    return rd_kafka_query_watermark_offsets(client_->get(), context_.Topic(stream).c_str(),
+                                            static_cast<int32_t>(partition), &low, &high,
+                                            timeout_ms);
+  });
+  if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
+    return std::unexpected(KafkaFailure(context_.Name(stream, partition) + ": first offset", err));
+  return static_cast<uint64_t>(low);
+}
+
+Result<uint64_t> KafkaWatch::OffsetAt(Stream stream, uint32_t partition, int64_t append_ns,
+                                      uint64_t end) {
+  PartitionList list(rd_kafka_topic_partition_list_new(1));
+  auto* one = rd_kafka_topic_partition_list_add(list.get(), context_.Topic(stream).c_str(),
+                                                static_cast<int32_t>(partition));
+  const auto err = AskBrokers(context_.clock, kAskNs, [&](int timeout_ms) {
+    one->offset = std::max<int64_t>(append_ns / kMillisecond, 0);
+    const auto asked = rd_kafka_offsets_for_times(client_->get(), list.get(), timeout_ms);
+    return asked != RD_KAFKA_RESP_ERR_NO_ERROR ? asked : one->err;
+  });
+  if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
+    return std::unexpected(
+        KafkaFailure(context_.Name(stream, partition) + ": offset by time", err));
+  return one->offset < 0 ? end : std::min(static_cast<uint64_t>(one->offset), end);
 }
 
 void KafkaWatch::Run() {

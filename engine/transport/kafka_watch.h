@@ -48,6 +48,11 @@ class KafkaWatch {
   Result<uint32_t> Partitions(Stream stream);
   // Asks now.
   Result<uint64_t> End(Stream stream, uint32_t partition);
+  // The first offset that is still there.
+  Result<uint64_t> Earliest(Stream stream, uint32_t partition);
+  // The first offset that was appended then or later, committed or not yet (a read-committed client
+  // would be told of nothing behind the first open transaction); `end` where there is none.
+  Result<uint64_t> OffsetAt(Stream stream, uint32_t partition, int64_t append_ns, uint64_t end);
 
  private:
   KafkaWatch(KafkaContext& context, std::unique_ptr<KafkaClient> client);

@@ -1,7 +1,5 @@
 #include "tests/integration/kafka/kafka_harness.h"
 
-#include <librdkafka/rdkafka.h>
-
 #include <atomic>
 #include <thread>
 
@@ -14,10 +12,56 @@ std::string g_missing;  // why there is no broker
 
 }  // namespace
 
+ForeignProducer::ForeignProducer(const std::string& bootstrap,
+                                 const std::string& transactional_id) {
+  char error[512];
+  rd_kafka_conf_t* conf = rd_kafka_conf_new();
+  rd_kafka_conf_set(conf, "bootstrap.servers", bootstrap.c_str(), error, sizeof(error));
+  if (!transactional_id.empty()) {
+    rd_kafka_conf_set(conf, "transactional.id", transactional_id.c_str(), error, sizeof(error));
+    rd_kafka_conf_set(conf, "transaction.timeout.ms", "1000", error, sizeof(error));
+  }
+  client_ = rd_kafka_new(RD_KAFKA_PRODUCER, conf, error, sizeof(error));
+  if (transactional_id.empty()) return;
+  EXPECT_EQ(rd_kafka_init_transactions(client_, 20'000), nullptr);
+}
+
+ForeignProducer::~ForeignProducer() { rd_kafka_destroy(client_); }
+
+void ForeignProducer::Begin() { EXPECT_EQ(rd_kafka_begin_transaction(client_), nullptr); }
+
+void ForeignProducer::Produce(const std::string& topic, uint32_t partition, const std::string& text,
+                              const std::map<std::string, std::string>& headers) {
+  rd_kafka_headers_t* list = rd_kafka_headers_new(headers.size());
+  for (const auto& [name, value] : headers)
+    rd_kafka_header_add(list, name.data(), static_cast<ssize_t>(name.size()), value.data(),
+                        static_cast<ssize_t>(value.size()));
+  EXPECT_EQ(rd_kafka_producev(client_, RD_KAFKA_V_TOPIC(topic.c_str()),
+                              RD_KAFKA_V_PARTITION(static_cast<int32_t>(partition)),
+                              RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                              RD_KAFKA_V_VALUE(const_cast<char*>(text.data()), text.size()),
+                              RD_KAFKA_V_HEADERS(list), RD_KAFKA_V_END),
+            RD_KAFKA_RESP_ERR_NO_ERROR);
+  EXPECT_EQ(rd_kafka_flush(client_, 20'000), RD_KAFKA_RESP_ERR_NO_ERROR);
+}
+
+void ForeignProducer::Commit() { EXPECT_EQ(rd_kafka_commit_transaction(client_, 20'000), nullptr); }
+
 std::unique_ptr<test::KafkaBroker> KafkaTest::broker_;
 
+std::string KafkaTest::Topic(Stream stream) const {
+  return prefix_ + std::string(StreamName(stream).substr(sizeof("weft.") - 1));
+}
+
+std::map<std::string, std::string> KafkaTest::Headers(const std::string& type,
+                                                      const std::string& schema) {
+  return {{"weft-schema", schema}, {"content-type", "application/x-capnp; type=" + type}};
+}
+
 void KafkaTest::SetUpTestSuite() {
-  auto started = test::KafkaBroker::Start();
+  // Transactions of the dead end soon.
+  auto started = test::KafkaBroker::Start(
+      {.properties = {"transaction.abort.timed.out.transaction.cleanup.interval.ms=200"}});
   if (started)
     broker_ = std::move(*started);
   else if (started.error().code == Code::kUnsupported)
@@ -41,8 +85,7 @@ void KafkaTest::MakeTopics(uint32_t partitions, const std::map<std::string, std:
   rd_kafka_t* client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, error, sizeof(error));
   rd_kafka_NewTopic_t* topics[kStreams];
   for (int i = 0; i < kStreams; ++i) {
-    const std::string name =
-        prefix_ + std::string(StreamName(static_cast<Stream>(i)).substr(sizeof("weft.") - 1));
+    const std::string name = Topic(static_cast<Stream>(i));
     topics[i] =
         rd_kafka_NewTopic_new(name.c_str(), static_cast<int>(partitions), 1, error, sizeof(error));
     std::map<std::string, std::string> all = {{"message.timestamp.type", "LogAppendTime"}};

@@ -8,6 +8,8 @@
 
 #include <gtest/gtest.h>
 
+#include <librdkafka/rdkafka.h>
+
 #include "engine/base/clock.h"
 #include "engine/base/metrics.h"
 #include "engine/transport/kafka_transport.h"
@@ -16,6 +18,23 @@
 namespace weft::transport {
 
 inline constexpr int64_t kNever = INT64_MAX;
+
+// A producer that is not the transport's: another member, or somebody else's program.
+class ForeignProducer {
+ public:
+  // Transactional where there is an id; its transactions time out after a second.
+  ForeignProducer(const std::string& bootstrap, const std::string& transactional_id);
+  // Without ending a transaction: the brokers do, some time later.
+  ~ForeignProducer();
+  void Begin();
+  // Returns when the brokers have it.
+  void Produce(const std::string& topic, uint32_t partition, const std::string& text,
+               const std::map<std::string, std::string>& headers);
+  void Commit();
+
+ private:
+  rd_kafka_t* client_;
+};
 
 class KafkaTest : public testing::Test {
  protected:
@@ -39,6 +58,10 @@ class KafkaTest : public testing::Test {
     return {stream, partition, type, key, CopyPayload(text)};
   }
   static void Publish(Transport& t, const std::string& text, uint32_t partition = 0);
+  std::string Topic(Stream stream) const;
+  // Headers of a record of ours.
+  static std::map<std::string, std::string> Headers(const std::string& type = "LabelBatch",
+                                                    const std::string& schema = "1");
   // Waits until the brokers have everything that was published.
   void Acknowledged();
   // Polls until the owner has been told that it has read everything appended before now.

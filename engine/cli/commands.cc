@@ -19,6 +19,11 @@ std::vector<std::unique_ptr<Command>> AllCommands() {
   for (const auto* name : {"traces", "trace", "explain", "graph", "sql", "eval"})
     commands.push_back(MakeMissing(name, "SQLite", "libsqlite3-dev"));
 #endif
+#if WEFT_HAVE_KAFKA
+  commands.push_back(MakeTopicsCommand());
+#else
+  commands.push_back(MakeMissing("topics", "Kafka", "librdkafka-dev"));
+#endif
   commands.push_back(MakeDoctor());
   commands.push_back(MakeValidate());
   return commands;

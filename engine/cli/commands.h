@@ -19,6 +19,7 @@ std::unique_ptr<Command> MakeRecord();
 std::unique_ptr<Command> MakeReplay();
 std::unique_ptr<Command> MakeRun();
 std::unique_ptr<Command> MakeSql();
+std::unique_ptr<Command> MakeTopicsCommand();
 std::unique_ptr<Command> MakeTrace();
 std::unique_ptr<Command> MakeTraces();
 std::unique_ptr<Command> MakeValidate();

@@ -174,8 +174,8 @@ void KafkaClient::OnLog(const rd_kafka_t* rk, int level, const char* facility, c
                         : level <= 4 ? LogLevel::kWarn
                         : level <= 6 ? LogLevel::kInfo
                                      : LogLevel::kDebug;
-  self->log_.Write(ours, fmt::format("{} {}", self->what_, facility),
-                   fmt::format("kafka {}: {}", self->what_, text));
+  // All clients see the same brokers: one of them is enough to say that they are down.
+  self->log_.Write(ours, facility, fmt::format("kafka {}: {}", self->what_, text));
 }
 
 void KafkaClient::OnDelivery(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {

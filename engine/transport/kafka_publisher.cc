@@ -107,10 +107,10 @@ void KafkaPublisher::Delivered(const rd_kafka_message_t& message) {
   const std::unique_ptr<Sent> sent(static_cast<Sent*>(message._private));
   if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
     failed_[sent->partition]->Add();
-    context_.log.Write(LogLevel::kError, "publish",
-                       "lost: " + KafkaFailure(context_.Name(Stream::kEvents, sent->partition),
-                                               message.err, rd_kafka_message_errstr(&message))
-                                      .message);
+    context_.log.Write(
+        LogLevel::kError, "publish",
+        "lost: " +
+            KafkaFailure(context_.Name(Stream::kEvents, sent->partition), message.err).message);
   } else if (const auto append_ns = AppendTimeNs(message)) {
     context_.broker_clock.Note(*append_ns);
   } else {

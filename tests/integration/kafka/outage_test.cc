@@ -1,0 +1,140 @@
+// Brokers that go away and come back in the middle of everything.
+#include <atomic>
+#include <set>
+#include <thread>
+
+#include "tests/integration/kafka/kafka_harness.h"
+
+namespace weft::transport {
+namespace {
+
+using KafkaOutageTest = KafkaTest;
+
+// What an engine does, with a label for each event: take over, read, commit; again where it fails.
+class Labeller {
+ public:
+  Labeller(Transport& transport, Membership& member) : transport_(transport), member_(member) {}
+
+  // One turn; the offset that it has committed so far.
+  uint64_t Turn() {
+    if (!owner_ && !TakeOver()) return committed_;
+    std::vector<Record> records;
+    Result<void> done = owner_->Poll(1 << 20, &records);
+    if (done && records.empty()) {
+      transport_.WaitReadable(Stage::kStitch, 0, transport_.LogTimeNs() + 50 * kMillisecond);
+      return committed_;
+    }
+    Transaction tx;
+    for (const Record& record : records)
+      tx.out.push_back({Stream::kLabels, 0, RecordType::kLabelBatch, 0, record.payload});
+    if (done) {
+      tx.commit_offset = records.back().offset + 1;
+      done = owner_->Commit(std::move(tx));
+    }
+    if (done) return committed_ = records.back().offset + 1;
+    owner_.reset();
+    const uint32_t partition = 0;
+    member_.Release({&partition, 1});
+    gained_ = false;
+    return committed_;
+  }
+  std::unique_ptr<PartitionOwner> TakeOwner() { return std::move(owner_); }
+
+ private:
+  bool TakeOver() {
+    auto change = member_.Wait(transport_.LogTimeNs() + 100 * kMillisecond);
+    EXPECT_TRUE(change) << change.error().message;
+    gained_ |= change && !change->gained.empty();
+    if (!gained_) return false;
+    auto owner = transport_.Own(Stage::kStitch, 0);
+    if (owner) owner_ = std::move(*owner);
+    if (owner_) committed_ = owner_->start_offset();
+    return owner.has_value();
+  }
+
+  Transport& transport_;
+  Membership& member_;
+  std::unique_ptr<PartitionOwner> owner_;
+  bool gained_ = false;
+  uint64_t committed_ = 0;
+};
+
+TEST_F(KafkaOutageTest, ABrokerThatIsKilledAndComesBackLosesNothingAndRepeatsNothing) {
+  constexpr uint64_t kEvents = 300;
+  MakeTopics(1);
+  auto t = Open();
+  auto member = t->Join(Stage::kStitch);
+  ASSERT_TRUE(member) << member.error().message;
+  Labeller labeller(*t, **member);
+  std::atomic<uint64_t> published = 0;
+  std::jthread source([&] {
+    for (; published < kEvents; ++published) {
+      Publish(*t, std::to_string(published));
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  });
+  std::jthread chaos([&] {
+    while (published < kEvents / 3) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    EXPECT_TRUE(broker_->Kill());
+    EXPECT_TRUE(broker_->Start(1));
+  });
+  while (labeller.Turn() < kEvents && !HasFailure()) {
+  }
+  source.join();
+  chaos.join();
+
+  std::multiset<uint64_t> labelled;
+  auto owner = labeller.TakeOwner();
+  auto read = owner->ReadBack(Stream::kLabels, [&](const Record& record) {
+    labelled.insert(std::stoul(std::string(record.payload->bytes())));
+  });
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(labelled.size(), kEvents);
+  EXPECT_EQ(std::set(labelled.begin(), labelled.end()).size(), kEvents);
+  EXPECT_EQ(Count("kafka.publish_lost{partition=0}"), 0u);
+}
+
+TEST_F(KafkaOutageTest, WithoutABrokerTimeStandsStillPublishFillsUpAndStopEndsInTime) {
+  MakeTopics(1);
+  KafkaOptions options = Options();
+  options.publish_bytes = 100'000;
+  options.close_wait_ns = kSecond;
+  auto t = Open(options);
+  auto member = t->Join(Stage::kStitch);
+  Gain(**member, 1);
+  auto owner = t->Own(Stage::kStitch, 0);
+  ASSERT_TRUE(owner) << owner.error().message;
+  Publish(*t, "a");
+  ReadAll(*t, **owner);
+  ASSERT_TRUE(broker_->Kill());
+  const int64_t killed = t->LogTimeNs();
+
+  const std::string large(60'000, 'x');
+  ASSERT_TRUE(t->Publish(Out(Stream::kEvents, large), InNs(*t, kSecond)));
+  const auto full = t->Publish(Out(Stream::kEvents, large), InNs(*t, 100 * kMillisecond));
+  ASSERT_FALSE(full);
+  EXPECT_EQ(full.error().code, Code::kFull);
+  std::vector<Record> records;
+  while (t->LogTimeNs() < killed + kSecond) {
+    auto polled = (*owner)->Poll(1 << 20, &records);
+    ASSERT_TRUE(polled) << polled.error().message;
+    const auto time = (*owner)->CaughtUp();
+    EXPECT_LE(time.value_or(0), killed);
+    t->WaitReadable(Stage::kStitch, 0, InNs(*t, 20 * kMillisecond));
+  }
+  EXPECT_TRUE(records.empty());
+
+  t->CloseSources();
+  Transaction tx;
+  tx.out = {Out(Stream::kLabels, "label", 0, 0, RecordType::kLabelBatch)};
+  const auto done = (*owner)->Commit(std::move(tx));
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code, Code::kCancelled) << done.error().message;
+  owner->reset();
+  member->reset();
+  t.reset();
+  EXPECT_EQ(Count("kafka.publish_lost{partition=0}"), 1u);
+}
+
+}  // namespace
+}  // namespace weft::transport

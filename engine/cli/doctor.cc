@@ -9,6 +9,9 @@
 
 #include "engine/base/units.h"
 #include "engine/cli/commands.h"
+#if WEFT_HAVE_KAFKA
+#include "engine/cli/doctor_kafka.h"
+#endif
 #include "engine/cli/json_writer.h"
 #include "engine/cli/ledger.h"
 #include "engine/cli/store_state.h"
@@ -96,15 +99,23 @@ class Doctor final : public Command {
         "else is wrong.",
         "weft doctor                     # this host, and ./weft.db if it is there\n"
         "weft doctor --db /var/lib/weft/weft.db\n"
+        "weft doctor --kafka --config weft.yaml   # the cluster instead of this host\n"
         "weft doctor --json | jq .checks"};
   }
   void Declare(Options& options) override {
     options.Text("--db", &db_, "Store to look at", "FILE");
     options.Text("--plugin-dir", &plugin_dir_, "Folder of the plugins", "DIR");
     options.Flag("--json", &json_, "Machine-readable output");
+    options.Flag(
+        "--kafka", &kafka_,
+        "Look at the Kafka cluster instead: brokers, topics, groups and their lag, clocks");
+#if WEFT_HAVE_KAFKA
+    cluster_.Declare(options);
+#endif
   }
 
-  Result<int> Run(CommandContext&) override {
+  Result<int> Run(CommandContext& context) override {
+    if (kafka_) return RunKafka(context);
     std::vector<Check> checks = ebpf::ProbeHost();
     const bool usable = ebpf::Usable(checks);
     const auto plugins = CheckPlugins(plugin_dir_.empty() ? plugin::DefaultPluginFolder()
@@ -116,18 +127,42 @@ class Doctor final : public Command {
     const auto identities = LedgerIdentities(store.ledger);
     if (!store.ledger.empty()) checks.push_back(CheckLedger(store));
 
-    const bool well = std::none_of(checks.begin(), checks.end(), [](const Check& check) {
-      return check.state == CheckState::kFail;
-    });
-    const int code = !usable ? kExitDenied : well ? kExitOk : kExitUnhealthy;
-    if (json_)
-      PrintJson(checks, store, identities, code);
-    else
-      PrintText(checks, store, identities);
+    const int code = usable ? CodeOf(checks) : kExitDenied;
+    Print(checks, store, identities, code);
     return code;
   }
 
  private:
+  Result<int> RunKafka([[maybe_unused]] CommandContext& context) {
+#if WEFT_HAVE_KAFKA
+    const auto config = cluster_.Load();
+    if (!config) return std::unexpected(config.error());
+    const std::vector<Check> checks = CheckKafka(*config, cluster_.Spelled(), context.clock);
+    const int code = CodeOf(checks);
+    Print(checks, {}, {}, code);
+    return code;
+#else
+    return Fail(Code::kUnsupported,
+                "this weft was built without Kafka: install librdkafka-dev and "
+                "build again");
+#endif
+  }
+
+  static int CodeOf(const std::vector<Check>& checks) {
+    const bool well = std::none_of(checks.begin(), checks.end(), [](const Check& check) {
+      return check.state == CheckState::kFail;
+    });
+    return well ? kExitOk : kExitUnhealthy;
+  }
+
+  void Print(const std::vector<Check>& checks, const StoreState& store,
+             const std::vector<LedgerIdentity>& identities, int code) const {
+    if (json_)
+      PrintJson(checks, store, identities, code);
+    else
+      PrintText(checks, store, identities);
+  }
+
   static Check CheckLedger(const StoreState& store) {
     const LedgerTotals totals = TotalLedger(store.ledger);
     if (store.run_ended && totals.unexplained > 0)
@@ -265,6 +300,10 @@ class Doctor final : public Command {
   std::string db_ = "weft.db";
   std::string plugin_dir_;
   bool json_ = false;
+  bool kafka_ = false;
+#if WEFT_HAVE_KAFKA
+  KafkaOption cluster_;
+#endif
 };
 
 }  // namespace

@@ -87,8 +87,9 @@ enum weft_flag {
   WEFT_FLAG_NEW_CONNECTION = 1u << 7, /* first exchange of its connection */
   WEFT_FLAG_CONTEXT = 1u << 8,        /* the context columns hold a valid, trusted trace context */
   WEFT_FLAG_OPEN_AT_EXIT = 1u << 9,   /* still open when its agent stopped in order */
-  WEFT_FLAG_RESUMED = 1u << 10 /* of a trace: its partition's earlier owner decided it, and may have
-                                  exported some of its spans already */
+  WEFT_FLAG_RESUMED = 1u << 10, /* of a trace: its partition's earlier owner decided it, and may
+                                  have exported some of its spans already */
+  WEFT_FLAG_REPORTED = 1u << 11 /* made by the program's own SDK and read as OTLP */
 };
 
 /* Kinds of evidence, as bits: what spoke for a link. */

@@ -5,9 +5,9 @@
 
 #include <fmt/format.h>
 
+#include "engine/base/json_text.h"
 #include "engine/cli/terminal.h"
 #include "engine/cli/text_table.h"
-#include "sinks/jsonl/json_text.h"
 
 namespace weft::cli {
 namespace {
@@ -135,13 +135,13 @@ class JsonRows final : public ResultWriter {
     for (size_t i = 0; i < names_.size(); ++i) {
       const int column = static_cast<int>(i);
       if (i != 0) line += ", ";
-      sinks::AppendJsonString(line, names_[i]);
+      AppendJsonString(line, names_[i]);
       line += ": ";
       switch (sqlite3_column_type(statement.get(), column)) {
         case SQLITE_NULL: line += "null"; break;
-        case SQLITE_INTEGER: sinks::AppendInt(line, statement.Int(column)); break;
-        case SQLITE_FLOAT: sinks::AppendDouble(line, statement.Double(column)); break;
-        default: sinks::AppendJsonString(line, Cell(statement, column));
+        case SQLITE_INTEGER: AppendInt(line, statement.Int(column)); break;
+        case SQLITE_FLOAT: AppendDouble(line, statement.Double(column)); break;
+        default: AppendJsonString(line, Cell(statement, column));
       }
     }
     fmt::print(out_, "{}}}", line);

@@ -1,25 +1,13 @@
-// Writing JSON: text appended to a string, nothing else. For sinks; any thread.
-//
-// Text that is not valid UTF-8 comes out with U+FFFD in place of the bad bytes, because readers
-// refuse anything else.
+// Attributes as JSON, for sinks; any thread.
 #pragma once
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 
 #include "engine/api/plugin_abi.h"
+#include "engine/base/json_text.h"
 
 namespace weft::sinks {
-
-// A JSON string with its quotes.
-void AppendJsonString(std::string& out, std::string_view text);
-void AppendInt(std::string& out, int64_t value);
-void AppendUint(std::string& out, uint64_t value);
-// Shortest text that reads back equal; NaN and infinities become strings.
-void AppendDouble(std::string& out, double value);
-// 16 lower-case hex digits.
-void AppendHex(std::string& out, uint64_t value);
 
 // An attribute's value as plain JSON: "text", 12, 1.5, true. `spans` lends the strings.
 void AppendPlainValue(std::string& out, const weft_spans& spans, uint32_t pair);

@@ -34,6 +34,7 @@ const std::vector<Arrow>& Arrows() {
        {"engine/base", "engine/api", "engine/transport", "bpf/wire.h", "bpf/socket_layer.skel.h",
         "bpf/syscalls.skel.h", "bpf/syscalls_compat.skel.h", "bpf/tcp_option.skel.h",
         "sources/publisher.h"}},
+      {"sources/otlp", {"engine/base", "engine/api", "engine/transport"}},
       {"sources/replay", {"engine/base", "engine/api", "engine/transport", "sources/publisher.h"}},
       {"sources", {"engine/base", "engine/api", "engine/transport", "bpf/wire.h"}},
       {"plugins/exporter-", {"engine/api", "sinks"}},

@@ -34,7 +34,9 @@ Publisher::Publisher(AgentIdentity identity, Options options, transport::Publish
       transport_(transport),
       clock_(clock),
       observed_(metrics.Get("agent.observed")),
+      published_(metrics.Get("agent.published")),
       dropped_(metrics.Get("agent.dropped")),
+      queued_(metrics.Get("agent.queued")),
       batches_(metrics.Get("agent.batches")),
       batches_dropped_(metrics.Get("agent.batches_dropped")),
       announced_(metrics.Get("agent.announced")) {
@@ -90,6 +92,7 @@ void Publisher::Seal(Shard* shard, int64_t now, int64_t watermark_ns, bool last)
   waiting.record.payload = api::EncodeEvents(header, shard->table);
   waiting.closed = closed;
   observed_.Add(closed);
+  queued_.Add(closed);
   announced_.Add(shard->table.n() - closed);
   batches_.Add();
   queued_bytes_ += waiting.record.payload->bytes().size();
@@ -122,6 +125,7 @@ int64_t Publisher::UnixOffset() {
 void Publisher::DropOldest() {
   Waiting& oldest = queue_.front();
   dropped_.Add(oldest.closed);
+  queued_.Add(uint64_t{0} - oldest.closed);
   batches_dropped_.Add();
   queued_bytes_ -= oldest.record.payload->bytes().size();
   queue_.pop_front();
@@ -132,6 +136,8 @@ bool Publisher::Offer(int64_t deadline_ns) {
     const size_t bytes = queue_.front().record.payload->bytes().size();
     if (!transport_.Publish(queue_.front().record, deadline_ns).has_value()) return false;
     queued_bytes_ -= bytes;
+    published_.Add(queue_.front().closed);
+    queued_.Add(uint64_t{0} - queue_.front().closed);
     queue_.pop_front();
   }
   return true;

@@ -7,8 +7,10 @@
 // full. The watermark given to Tick promises that everything begun before it has been added, whole
 // or as open.
 //
-// Ledger: agent.observed (closed rows sealed), agent.dropped (closed rows of dropped batches),
-// agent.batches, agent.batches_dropped, agent.announced (open rows).
+// Ledger: agent.observed (closed rows sealed) = agent.published (of batches that the transport
+// took)
+// + agent.dropped (of dropped batches) + agent.queued (gauge); agent.batches,
+// agent.batches_dropped, agent.announced (open rows).
 #pragma once
 
 #include <cstdint>
@@ -106,7 +108,7 @@ class Publisher {
   Options options_;
   transport::Publisher& transport_;
   const Clock& clock_;
-  Counter &observed_, &dropped_, &batches_, &batches_dropped_, &announced_;
+  Counter &observed_, &published_, &dropped_, &queued_, &batches_, &batches_dropped_, &announced_;
   std::vector<Shard> shards_;  // at most kShardsPerHost
   std::deque<Waiting> queue_;
   size_t queued_bytes_ = 0;

@@ -69,6 +69,10 @@ struct KafkaSettings {
   std::map<std::string, std::string> librdkafka;
 };
 
+struct EngineSettings {
+  std::vector<std::string> stages{"stitch", "trace"};
+};
+
 struct StitchSettings {
   int64_t window_ns = 500 * kMillisecond;
   int64_t look_ahead_ns = 500 * kMillisecond;
@@ -101,6 +105,7 @@ struct Config {
   TransportSettings transport;
   KafkaSettings kafka;
   int64_t partitions = 4;
+  EngineSettings engine;
   StitchSettings stitch;
   std::vector<PluginChoice> correlators{{"context"}, {"thread"}, {"token"}, {"delay"}};
   TraceSettings trace;

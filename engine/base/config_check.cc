@@ -88,6 +88,10 @@ Result<void> CheckConfig(const Config& config) {
       out.Add(fmt::format("networks: '{:.80}' is not a network such as 10.0.0.0/8", network));
   CheckEbpf(config.ebpf, out);
   for (const std::string& mistake : KafkaMistakes(config)) out.Add(mistake);
+  for (const std::string& stage : config.engine.stages)
+    if (stage != "stitch" && stage != "trace")
+      out.Add(fmt::format("engine.stages: '{:.40}' is not one of: stitch trace", stage));
+  if (config.engine.stages.empty()) out.Add("engine.stages: none; an engine needs one at least");
   CheckChain(config.correlators, "correlators", out);
   CheckChain(config.samplers, "samplers", out);
   CheckChain(config.exporters, "exporters", out);

@@ -127,6 +127,9 @@ const ConfigKey kKeys[] = {
    "Parallel shards of each stage; the result does not depend on it.",
    1, 256},
 
+  {"engine.stages", TEXTS(engine.stages),
+   "What a `weft engine` does: stitch (links inside each process), trace (whole traces, to the\nexporters), or both. Each stage has a group of members of its own."},
+
   {"stitch.window", INT(stitch.window_ns),
    "Spans of a process are linked in slices of this length.",
    10 * kMs, 60 * kS, Unit::kDuration},
@@ -183,6 +186,7 @@ constexpr std::pair<std::string_view, std::string_view> kSections[] = {
     {"transport", "Between sources and engine."},
     {"kafka",
      "With transport.kind: kafka. ${NAME} in a value is the environment variable of that name."},
+    {"engine", "One member of the groups that share the work through Kafka."},
     {"stitch", "Stage 1: links inside each process."},
     {"trace", "Stage 2: whole traces."},
     {"store", "What `weft run` keeps: whichever limit is reached first."},

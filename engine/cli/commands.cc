@@ -8,6 +8,8 @@ std::vector<std::unique_ptr<Command>> AllCommands() {
   commands.push_back(MakeRun());
   commands.push_back(MakeRecord());
   commands.push_back(MakeReplay());
+  commands.push_back(MakeAgent());
+  commands.push_back(MakeEngine());
 #if WEFT_HAVE_SQLITE
   commands.push_back(MakeTraces());
   commands.push_back(MakeTrace());

@@ -11,7 +11,9 @@ namespace weft::cli {
 
 std::vector<std::unique_ptr<Command>> AllCommands();
 
+std::unique_ptr<Command> MakeAgent();
 std::unique_ptr<Command> MakeDoctor();
+std::unique_ptr<Command> MakeEngine();
 std::unique_ptr<Command> MakeEval();
 std::unique_ptr<Command> MakeExplain();
 std::unique_ptr<Command> MakeGraph();

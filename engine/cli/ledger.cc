@@ -11,6 +11,10 @@
 namespace weft::cli {
 namespace {
 
+bool Has(const Counters& counters, std::string_view name) {
+  return std::ranges::any_of(counters, [&](const auto& c) { return c.first == name; });
+}
+
 uint64_t Value(const Counters& counters, std::string_view name) {
   for (const auto& [counter, value] : counters)
     if (counter == name) return value;
@@ -40,6 +44,33 @@ std::set<std::string> Sinks(const Counters& counters) {
   return sinks;
 }
 
+void AddAgent(const Counters& counters, std::vector<LedgerIdentity>* out) {
+  out->push_back(Identity(counters, "kernel", "kernel.seen",
+                          {"kernel.filtered", "kernel.submitted", "kernel.ring_full",
+                           "kernel.map_full", "kernel.unreadable"}));
+  out->push_back(
+      Identity(counters, "agent", "kernel.submitted + kernel.unreadable", {"agent.received"}));
+  out->push_back(
+      Identity(counters, "agent", "agent.received", {"agent.filtered", "agent.records"}));
+  out->push_back(
+      Identity(counters, "agent", "agent.records", {"agent.decoded", "agent.parse_failed"}));
+  if (Has(counters, "agent.published"))
+    out->push_back(Identity(counters, "agent", "agent.observed",
+                            {"agent.published", "agent.dropped", "agent.queued"}));
+}
+
+void AddTrace(const Counters& counters, std::vector<LedgerIdentity>* out) {
+  out->push_back(Identity(counters, "trace", "trace.spans",
+                          {"trace.kept", "trace.sampled_out", "trace.pending", "trace.replaced",
+                           "trace.skipped", "trace.handed_over"}));
+  for (const std::string& sink : Sinks(counters))
+    out->push_back(Identity(
+        counters, "sink " + sink, "trace.kept",
+        {fmt::format("sink.rows{{sink={}}}", sink), fmt::format("sink.dropped{{sink={}}}", sink),
+         fmt::format("sink.pending{{sink={}}}", sink),
+         fmt::format("sink.handed_over{{sink={}}}", sink)}));
+}
+
 }  // namespace
 
 int64_t LedgerIdentity::Difference() const {
@@ -50,34 +81,33 @@ int64_t LedgerIdentity::Difference() const {
 
 std::vector<LedgerIdentity> LedgerIdentities(const Counters& counters) {
   std::vector<LedgerIdentity> out;
-  out.push_back(Identity(counters, "kernel", "kernel.seen",
-                         {"kernel.filtered", "kernel.submitted", "kernel.ring_full",
-                          "kernel.map_full", "kernel.unreadable"}));
-  out.push_back(
-      Identity(counters, "agent", "kernel.submitted + kernel.unreadable", {"agent.received"}));
-  out.push_back(Identity(counters, "agent", "agent.received", {"agent.filtered", "agent.records"}));
-  out.push_back(
-      Identity(counters, "agent", "agent.records", {"agent.decoded", "agent.parse_failed"}));
-  out.push_back(Identity(counters, "stitch", "agent.observed", {"stitch.spans", "agent.dropped"}));
-  out.push_back(Identity(counters, "stitch", "stitch.spans + stitch.ended_by_engine",
-                         {"stitch.emitted", "stitch.pending"}));
-  out.push_back(Identity(counters, "trace", "stitch.emitted", {"trace.spans"}));
-  out.push_back(Identity(
-      counters, "trace", "trace.spans",
-      {"trace.kept", "trace.sampled_out", "trace.pending", "trace.replaced", "trace.skipped"}));
-  for (const std::string& sink : Sinks(counters))
-    out.push_back(Identity(
-        counters, "sink " + sink, "trace.kept",
-        {fmt::format("sink.rows{{sink={}}}", sink), fmt::format("sink.dropped{{sink={}}}", sink),
-         fmt::format("sink.pending{{sink={}}}", sink)}));
+  // An agent has no stages; a member of a group has no source, and what one of its stages gives
+  // another member may take. `weft doctor --kafka` sums those up.
+  const bool agent = Has(counters, "agent.observed"), stitch = Has(counters, "stitch.spans"),
+             trace = Has(counters, "trace.spans");
+  if (agent) AddAgent(counters, &out);
+  if (agent && stitch)
+    out.push_back(
+        Identity(counters, "stitch", "agent.observed", {"stitch.spans", "agent.dropped"}));
+  if (stitch)
+    out.push_back(Identity(counters, "stitch", "stitch.spans + stitch.ended_by_engine",
+                           {"stitch.emitted", "stitch.pending", "stitch.handed_over"}));
+  if (agent && stitch && trace)
+    out.push_back(Identity(counters, "trace", "stitch.emitted", {"trace.spans"}));
+  if (trace) AddTrace(counters, &out);
   return out;
 }
-
 LedgerTotals TotalLedger(const Counters& counters) {
   LedgerTotals totals;
   totals.observed = Value(counters, "agent.observed");
   totals.sampled_out = Value(counters, "trace.sampled_out");
   totals.lost = Value(counters, "agent.dropped");
+  totals.agent = Has(counters, "agent.observed");
+  totals.engine = Has(counters, "stitch.spans") || Has(counters, "trace.spans");
+  totals.published = Value(counters, "agent.published");
+  totals.linked = Value(counters, "stitch.emitted");
+  totals.spans = Value(counters, "trace.spans");
+  totals.handed_over = Value(counters, "stitch.handed_over") + Value(counters, "trace.handed_over");
   totals.pending = Value(counters, "stitch.pending") + Value(counters, "trace.pending");
   const std::set<std::string> sinks = Sinks(counters);
   if (!sinks.empty()) {
@@ -92,9 +122,18 @@ LedgerTotals TotalLedger(const Counters& counters) {
 }
 
 std::string LedgerLine(const LedgerTotals& totals) {
-  std::string line = fmt::format("observed {} = stored {} + sampled out {} + lost {}",
-                                 totals.observed, totals.stored, totals.sampled_out, totals.lost);
+  std::string line;
+  if (totals.agent && totals.engine)
+    line = fmt::format("observed {} = stored {} + sampled out {} + lost {}", totals.observed,
+                       totals.stored, totals.sampled_out, totals.lost);
+  else if (totals.agent)
+    line = fmt::format("observed {} = published {} + dropped {}", totals.observed, totals.published,
+                       totals.lost);
+  else
+    line = fmt::format("linked {}; read {} spans: stored {}, sampled out {}, lost {}",
+                       totals.linked, totals.spans, totals.stored, totals.sampled_out, totals.lost);
   if (totals.pending > 0) line += fmt::format(" + under way {}", totals.pending);
+  if (totals.handed_over > 0) line += fmt::format("; left to other members {}", totals.handed_over);
   return line + fmt::format("; unexplained {}", totals.unexplained);
 }
 

@@ -29,6 +29,7 @@ struct LedgerIdentity {
   bool Holds() const { return Difference() == 0; }
 };
 
+// Those that the process can answer for: with a source, with stages, or with both.
 std::vector<LedgerIdentity> LedgerIdentities(const Counters& counters);
 
 // The way of the observations from end to end.
@@ -38,6 +39,12 @@ struct LedgerTotals {
   uint64_t sampled_out = 0;  // on purpose
   uint64_t lost = 0;         // counted where they were dropped
   uint64_t pending = 0;      // on the way
+  uint64_t published = 0;    // of an agent: given to the transport
+  uint64_t linked = 0;       // of a member of a group: by its stage 1
+  uint64_t spans = 0;        // ... read by its stage 2
+  uint64_t handed_over = 0;  // ... read again by the next owner of their partition
+  bool agent = false;        // the counters are those of a source
+  bool engine = false;       // ... of an engine
   uint64_t unexplained = 0;  // sum of what the identities do not explain: 0, or a bug
 };
 LedgerTotals TotalLedger(const Counters& counters);

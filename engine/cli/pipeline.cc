@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "engine/cli/json_writer.h"
+#include "engine/cli/transport_choice.h"
 #include "engine/plugin/loader.h"
 
 #if WEFT_HAVE_SQLITE
@@ -132,6 +133,7 @@ Result<void> Pipeline::LoadPlugins(graph::EnginePlugins* plugins) {
   for (const auto stage : {transport::Stage::kStitch, transport::Stage::kTrace})
     if (const auto tried = MakeShardPlugins(stage); !tried) return std::unexpected(tried.error());
   plugins->make = [this](transport::Stage stage, uint32_t) { return MakeShardPlugins(stage); };
+  if (!Runs(transport::Stage::kTrace)) return {};
   for (const PluginChoice& choice : config_.exporters) {
     auto loaded = load(plugin::Kind::kExporter, choice);
     if (!loaded) return std::unexpected(loaded.error());
@@ -143,6 +145,13 @@ Result<void> Pipeline::LoadPlugins(graph::EnginePlugins* plugins) {
         {choice.name, &exporters_.back()->exporter(), exporters_.back()->handle()});
   }
   return {};
+}
+
+bool Pipeline::Runs(transport::Stage stage) const {
+  if (config_.transport.kind == "memory") return true;  // nobody else would do it
+  const auto& stages = config_.engine.stages;
+  const char* name = stage == transport::Stage::kStitch ? "stitch" : "trace";
+  return std::find(stages.begin(), stages.end(), name) != stages.end();
 }
 
 Result<graph::ShardPlugins> Pipeline::MakeShardPlugins(transport::Stage stage) {
@@ -181,27 +190,21 @@ Result<void> Pipeline::StartEngine() {
 #endif
   graph::EnginePlugins plugins;
   WEFT_TRY(LoadPlugins(&plugins));
-  if (HasSqlite(config_)) {
+  if (HasSqlite(config_) && Runs(transport::Stage::kTrace)) {
 #if WEFT_HAVE_SQLITE
     auto writer = sinks::LedgerWriter::Open(config_.store.path, WEFT_VERSION, services_.clock);
     if (!writer) return std::unexpected(writer.error());
     ledger_ = std::make_unique<LedgerKeeper>(std::move(store), std::move(*writer), services_);
 #endif
   }
-  transport::MemoryOptions memory;
-  memory.partitions = static_cast<uint32_t>(config_.partitions);
-  memory.max_bytes = config_.transport.memory_bytes;
-  // Nobody can take a partition of this process over, so its logs are never read back: they are
-  // kept only as long as a record may be on its way.
-  memory.horizon_ns = 5 * kSecond;
-  memory.max_log_bytes = size_t{8} << 20;
-  // Stored with the rows: a later run must have higher ones.
-  memory.first_generation = static_cast<uint64_t>(services_.clock.UnixNs() / kMillisecond);
-  transport_ =
-      std::make_unique<transport::MemoryTransport>(memory, services_.clock, services_.metrics);
+  auto transport = OpenTransport(config_, services_);
+  if (!transport) return std::unexpected(std::move(transport.error()));
+  transport_ = std::move(*transport);
   graph::EngineConfig engine;
   engine.stitch = ToStitch(config_);
   engine.trace = ToTrace(config_);
+  engine.run_stitch = Runs(transport::Stage::kStitch);
+  engine.run_trace = Runs(transport::Stage::kTrace);
   auto started = graph::Engine::Start(engine, std::move(plugins), *transport_, services_.clock,
                                       services_.metrics, services_.log);
   if (!started) return std::unexpected(started.error());

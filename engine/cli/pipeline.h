@@ -1,9 +1,10 @@
 // Pipeline: transport, plugins, engine and ledger, composed from a Config.
 //
-// `weft run` and `weft replay` own one and put a source in front of it. Start loads and checks
-// every plugin first: a failure refuses the pipeline and names the plugin. The caller stops its
-// source, then calls Stop. KeepLedger and Stop from the thread that made it; Stats and Failure from
-// any.
+// `weft run` and `weft replay` own one and put a source in front of it; for `weft engine` what
+// comes through Kafka is the source, and only what its stages need is loaded. Start loads and
+// checks every plugin first: a failure refuses the pipeline and names the plugin. The caller stops
+// its source, then calls Stop. KeepLedger and Stop from the thread that made it; Stats and Failure
+// from any.
 #pragma once
 
 #include <memory>
@@ -16,7 +17,7 @@
 #include "engine/graph/engine.h"
 #include "engine/plugin/host.h"
 #include "engine/plugin/instance.h"
-#include "engine/transport/memory.h"
+#include "engine/transport/transport.h"
 
 namespace weft::cli {
 
@@ -45,11 +46,12 @@ class Pipeline {
   Result<void> LoadPlugins(graph::EnginePlugins* plugins);
   Result<graph::ShardPlugins> MakeShardPlugins(transport::Stage stage);
   Result<void> StartEngine();
+  bool Runs(transport::Stage stage) const;
 
   Config config_;
   plugin::Services services_;
   std::unique_ptr<LedgerKeeper> ledger_;
-  std::unique_ptr<transport::MemoryTransport> transport_;
+  std::unique_ptr<transport::Transport> transport_;
   std::vector<plugin::LoadedPlugin> correlators_, samplers_;  // as in config_
   std::vector<std::unique_ptr<plugin::PluginInstance>> exporters_;
   std::unique_ptr<graph::Engine> engine_;  // last: goes before what it uses

@@ -7,6 +7,7 @@
 #include "engine/cli/commands.h"
 #include "engine/cli/run_options.h"
 #include "engine/cli/run_session.h"
+#include "engine/cli/transport_choice.h"
 #include "sources/replay/replay_source.h"
 
 namespace weft::cli {
@@ -39,6 +40,7 @@ class Replay final : public Command {
   Result<int> Run(CommandContext& context) override {
     const auto config = shared_.Load();
     if (!config) return std::unexpected(config.error());
+    WEFT_TRY(RequireMemory(*config, "replay"));
     if (!std::filesystem::exists(file_))
       return Fail(Code::kNotFound, fmt::format("{}: no such recording", file_));
     auto reader = sources::RecordingReader::Open(file_);

@@ -5,6 +5,7 @@
 #include "engine/cli/ebpf_settings.h"
 #include "engine/cli/run_options.h"
 #include "engine/cli/run_session.h"
+#include "engine/cli/transport_choice.h"
 #include "engine/telemetry/metrics_server.h"
 
 namespace weft::cli {
@@ -37,6 +38,7 @@ class TraceHost final : public Command {
   Result<int> Run(CommandContext& context) override {
     const auto config = shared_.Load();
     if (!config) return std::unexpected(config.error());
+    WEFT_TRY(RequireMemory(*config, "run"));
     if (!config->ebpf.enabled)
       return Fail(Code::kInvalid, "sources.ebpf.enabled is false, so there is nothing to trace");
     WEFT_TRY(EbpfRun::CheckHost(context.log));

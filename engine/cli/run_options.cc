@@ -28,6 +28,17 @@ void RunOptions::DeclareSource(Options& options) {
                "Keep the header X-Weft-Truth, for scoring with `weft eval`");
 }
 
+void RunOptions::DeclareKafka(Options& options) {
+  options.List("--brokers", &brokers_, "Kafka's brokers; the same as kafka.brokers",
+               "HOST:PORT,...");
+  options.Text("--group", &group_, "Name that the engines which share the work have in common",
+               "NAME");
+}
+
+void RunOptions::DeclareStages(Options& options) {
+  options.List("--stages", &stages_, "stitch, trace, or both (default)", "STAGE,...");
+}
+
 void RunOptions::DeclareEngine(Options& options) {
   options.Text("--db", &db_, "Store to write (default: weft.db)", "FILE");
   options.List("--correlators", &correlators_,
@@ -62,6 +73,12 @@ Result<Config> RunOptions::Load() const {
   }
   config.ebpf.capture_truth |= capture_truth_;
   if (!metrics_.empty()) config.metrics.listen = metrics_;
+  if (!brokers_.empty()) {
+    config.kafka.brokers = brokers_;
+    config.transport.kind = "kafka";
+  }
+  if (!group_.empty()) config.kafka.group = group_;
+  if (!stages_.empty()) config.engine.stages = stages_;
   if (!db_.empty()) config.store.path = db_;
   if (!plugin_dir_.empty()) config.plugin_dir = plugin_dir_;
   if (partitions_ > 0) config.partitions = partitions_;

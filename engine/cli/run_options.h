@@ -21,6 +21,10 @@ class RunOptions {
   // What becomes of them: --db, --correlators and so on.
   void DeclareEngine(Options& options);
 
+  // Where the cluster is: --brokers, --group. Given, transport.kind is kafka.
+  void DeclareKafka(Options& options);
+  // --stages.
+  void DeclareStages(Options& options);
   // Who may look at the process: --metrics.
   void DeclareMetrics(Options& options);
 
@@ -28,8 +32,8 @@ class RunOptions {
   Result<Config> Load() const;
 
  private:
-  std::string config_file_, db_, plugin_dir_, hooks_, metrics_;
-  std::vector<std::string> include_, exclude_, correlators_;
+  std::string config_file_, db_, plugin_dir_, hooks_, metrics_, group_;
+  std::vector<std::string> include_, exclude_, correlators_, brokers_, stages_;
   std::vector<int64_t> pids_, ports_;
   int64_t partitions_ = 0;
   bool capture_truth_ = false;

@@ -14,13 +14,14 @@ namespace {
 
 constexpr int64_t kLookInterval = 100 * kMillisecond;
 constexpr int64_t kProgressInterval = 500 * kMillisecond;
-constexpr int64_t kStopWithin = 30 * kSecond;
 
 }  // namespace
 
 void RunSession::Declare(Options& options) {
   options.Text("--json-summary", &json_summary_, "Write the figures of the run there at its end",
                "FILE");
+  options.Duration("--stop-timeout", &stop_timeout_ns_,
+                   "What is not done so long after the signal to end is given up, and counted");
   options.Flag("--quiet", &quiet_, "Nothing on stderr but warnings and errors");
 }
 
@@ -62,7 +63,7 @@ Result<void> RunSession::Finish(Pipeline& pipeline, const std::string& db) const
   if (health_ && failure) health_->Failed(failure->message);
   if (health_) health_->Stopping();
   if (!failure) Say("writing out what was seen");
-  const Result<void> stopped = pipeline.Stop(clock_.MonotonicNs() + kStopWithin);
+  const Result<void> stopped = pipeline.Stop(clock_.MonotonicNs() + stop_timeout_ns_);
   RunSummary summary;
   summary.stats = pipeline.Stats();
   summary.counters = pipeline.Snapshot();

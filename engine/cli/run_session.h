@@ -19,7 +19,7 @@ class RunSession {
  public:
   explicit RunSession(const Clock& clock) : clock_(clock), begun_ns_(clock.MonotonicNs()) {}
 
-  // --quiet and --json-summary.
+  // --quiet, --json-summary and --stop-timeout.
   void Declare(Options& options);
   // A line on stderr, unless --quiet.
   void Say(std::string_view line) const;
@@ -44,6 +44,7 @@ class RunSession {
   telemetry::Health* health_ = nullptr;
   int64_t begun_ns_;
   std::string json_summary_;
+  int64_t stop_timeout_ns_ = 30 * kSecond;
   bool quiet_ = false;
 };
 

@@ -42,6 +42,8 @@ constexpr MetricInfo kCatalogue[] = {
   {"agent.decoded", C, "Of those: understood."},
   {"agent.parse_failed", C, "Of those: not understood, a fault of weft."},
   {"agent.observed", C, "Observations of finished exchanges published."},
+  {"agent.published", C, "Of those: taken by the transport."},
+  {"agent.queued", G, "Of those: waiting for the transport."},
   {"agent.dropped", C, "Of those: dropped, because the engine did not keep up."},
   {"agent.announced", C, "Observations of unfinished exchanges published."},
   {"agent.batches", C, "Batches of observations published."},
@@ -85,6 +87,10 @@ constexpr MetricInfo kCatalogue[] = {
 
   // Both stages.
   {"stage.partitions", G, "Partitions that this process owns.", "stage"},
+  {"stage.gained", C, "Partitions that the group gave to this process.", "stage"},
+  {"stage.revoked", C, "Partitions that the group took back in good order.", "stage"},
+  {"stage.lost", C, "Partitions that the group gave away without asking.", "stage"},
+  {"stage.failed", C, "Partitions dropped, because another owner or the transport was in the way.", "stage"},
   {"stage.lag_ns", G, "Age of the newest record read, 0 where all has been read.", "stage,partition"},
   {"stage.watermark_lag_ns", G, "How far the watermark is behind the log's clock.", "stage,partition"},
   {"stage.buffered_spans", G, "Spans held in memory.", "stage,partition"},
@@ -94,7 +100,8 @@ constexpr MetricInfo kCatalogue[] = {
   {"stage.commit_ns", H, "Time of a commit.", "stage"},
   {"stage.takeover_ns", H, "Time until a partition was taken over, its logs read back.", "stage"},
 
-  // Stage 1: agent.observed = spans + agent.dropped; spans + ended_by_engine = emitted + pending.
+  // Stage 1: agent.observed = spans + agent.dropped; spans + ended_by_engine = emitted + pending +
+  // handed_over.
   {"stitch.records", C, "Records read by stage 1."},
   {"stitch.dead_records", C, "Of those: unreadable, gone to weft.dead."},
   {"stitch.duplicate_batches", C, "Batches that came twice."},
@@ -104,6 +111,7 @@ constexpr MetricInfo kCatalogue[] = {
   {"stitch.emitted", C, "Spans handed to stage 2."},
   {"stitch.emitted_open", C, "Spans shown to stage 2 while they were open."},
   {"stitch.pending", G, "Observations not handed on yet."},
+  {"stitch.handed_over", C, "Observations not handed on when their partition went: its next owner reads them again."},
   {"stitch.duplicates", C, "Observations that came twice."},
   {"stitch.late", C, "Observations that came after their window was decided."},
   {"stitch.windows", C, "Windows decided."},
@@ -129,13 +137,14 @@ constexpr MetricInfo kCatalogue[] = {
   {"stitch.state_too_large", C, "Learned state that a correlator could not save."},
   {"stitch.lost_at_stop", C, "Observations that were not decided when the engine had to stop."},
 
-  // Stage 2: spans = kept + sampled_out + pending + replaced + skipped.
+  // Stage 2: spans = kept + sampled_out + pending + replaced + skipped + handed_over.
   {"trace.spans", C, "Ended spans read by stage 2."},
   {"trace.announced", C, "Open spans read by stage 2."},
   {"trace.bad_records", C, "Records unreadable, gone to weft.dead."},
   {"trace.bad_decisions", C, "Logged decisions that could not be read."},
   {"trace.open", G, "Traces not decided yet."},
   {"trace.pending", G, "Spans of traces not decided yet."},
+  {"trace.handed_over", C, "Spans of undecided traces whose partition went: its next owner reads them again."},
   {"trace.closed", C, "Traces decided."},
   {"trace.deadline", C, "Of those: by a budget, as they were."},
   {"trace.kept", C, "Spans handed to the exporters."},
@@ -149,6 +158,7 @@ constexpr MetricInfo kCatalogue[] = {
   // Sinks: trace.kept = rows + dropped + pending, each.
   {"sink.rows", C, "Spans stored.", "sink"},
   {"sink.dropped", C, "Spans that the sink could not store: lost.", "sink"},
+  {"sink.handed_over", C, "Spans not exported when their partition went: its next owner exports them.", "sink"},
   {"sink.retries", C, "Batches tried again.", "sink"},
   {"sink.pending", G, "Spans waiting for the sink.", "sink"},
   {"sink.queued_bytes", G, "Bytes waiting for the sink.", "sink"},

@@ -1,0 +1,70 @@
+#include "engine/cli/transport_choice.h"
+
+#include <fmt/format.h>
+
+#include "engine/transport/memory.h"
+
+#if WEFT_HAVE_KAFKA
+#include "engine/transport/kafka_settings.h"
+#include "engine/transport/kafka_transport.h"
+#endif
+
+namespace weft::cli {
+namespace {
+
+Result<std::unique_ptr<transport::Transport>> OpenMemory(const Config& config,
+                                                         const plugin::Services& services) {
+  transport::MemoryOptions memory;
+  memory.partitions = static_cast<uint32_t>(config.partitions);
+  memory.max_bytes = config.transport.memory_bytes;
+  // Nobody can take a partition of this process over, so its logs are never read back: they are
+  // kept only as long as a record may be on its way.
+  memory.horizon_ns = 5 * kSecond;
+  memory.max_log_bytes = size_t{8} << 20;
+  // Stored with the rows: a later run must have higher ones.
+  memory.first_generation = static_cast<uint64_t>(services.clock.UnixNs() / kMillisecond);
+  return std::make_unique<transport::MemoryTransport>(memory, services.clock, services.metrics);
+}
+
+Result<std::unique_ptr<transport::Transport>> OpenKafka([[maybe_unused]] const Config& config,
+                                                        [[maybe_unused]] const plugin::Services& s,
+                                                        [[maybe_unused]] int64_t close_wait_ns) {
+#if WEFT_HAVE_KAFKA
+  auto settings = transport::ResolveKafkaSettings(config.kafka);
+  if (!settings) return std::unexpected(std::move(settings.error()));
+  transport::KafkaOptions options;
+  options.settings = std::move(*settings);
+  options.close_wait_ns = close_wait_ns;
+  return transport::KafkaTransport::Open(options, s.clock, s.metrics, s.log);
+#else
+  return Fail(Code::kUnsupported,
+              "this weft was built without Kafka; install librdkafka-dev and build it again");
+#endif
+}
+
+}  // namespace
+
+Result<void> RequireMemory(const Config& config, std::string_view command) {
+  if (config.transport.kind == "memory") return {};
+  return Fail(Code::kInvalid,
+              fmt::format("weft {} is sources and engine in one process, but transport.kind is "
+                          "kafka; start `weft agent` and `weft engine` instead",
+                          command));
+}
+
+Result<void> RequireKafka(const Config& config, std::string_view command) {
+  if (config.transport.kind == "kafka") return {};
+  return Fail(Code::kInvalid,
+              fmt::format("weft {} works through Kafka: give --brokers, or a configuration with "
+                          "transport.kind: kafka (on one host `weft run` needs neither)",
+                          command));
+}
+
+Result<std::unique_ptr<transport::Transport>> OpenTransport(const Config& config,
+                                                            const plugin::Services& services,
+                                                            int64_t close_wait_ns) {
+  if (config.transport.kind == "kafka") return OpenKafka(config, services, close_wait_ns);
+  return OpenMemory(config, services);
+}
+
+}  // namespace weft::cli

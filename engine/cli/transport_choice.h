@@ -1,0 +1,26 @@
+// The transport that a configuration asks for: in memory, or through Kafka.
+//
+// Called by commands, and by Pipeline for those that have an engine. What it gives is owned by the
+// caller; services outlive it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "engine/base/config.h"
+#include "engine/plugin/host.h"
+#include "engine/transport/transport.h"
+
+namespace weft::cli {
+
+// kInvalid, with what to do instead, where the command does not work with that kind of transport.
+Result<void> RequireMemory(const Config& config, std::string_view command);
+Result<void> RequireKafka(const Config& config, std::string_view command);
+
+// close_wait_ns: how long the transport's end may take, for what was published to be acknowledged.
+Result<std::unique_ptr<transport::Transport>> OpenTransport(const Config& config,
+                                                            const plugin::Services& services,
+                                                            int64_t close_wait_ns = 10 * kSecond);
+
+}  // namespace weft::cli

@@ -34,6 +34,8 @@ ReplaySource::ReplaySource(RecordingReader& reader, transport::Publisher& transp
       clock_(clock),
       records_(metrics.Get("replay.records")),
       observed_(metrics.Get("agent.observed")),
+      published_(metrics.Get("agent.published")),
+      dropped_(metrics.Get("agent.dropped")),
       announced_(metrics.Get("agent.announced")),
       undecodable_(metrics.Get("replay.undecodable_records")),
       corrupt_(metrics.Get("replay.corrupt_records")) {}
@@ -70,17 +72,24 @@ Result<void> ReplaySource::Run() {
     uint64_t open = 0;
     for (uint32_t i = 0; i < spans.n; ++i) open += (spans.flags[i] & WEFT_FLAG_OPEN) != 0;
     announced_.Add(open);
-    observed_.Add(spans.n - open);
+    const uint64_t ended = spans.n - open;
+    observed_.Add(ended);
+    std::vector<OutRecord> parts;
     if (split) {
-      for (OutRecord& part : resharder.Split(record->partition, *batch))
-        WEFT_TRY(Publish(std::move(part)));
-      continue;
+      parts = resharder.Split(record->partition, *batch);
+    } else {
+      OutRecord& out = parts.emplace_back();
+      out.partition = record->partition;
+      out.key = batch->header.agent_id;
+      out.payload = std::move(record->payload);
     }
-    OutRecord out;
-    out.partition = record->partition;
-    out.key = batch->header.agent_id;
-    out.payload = std::move(record->payload);
-    WEFT_TRY(Publish(std::move(out)));
+    for (OutRecord& part : parts) {
+      if (auto published = Publish(std::move(part)); !published) {
+        dropped_.Add(ended);
+        return published;
+      }
+    }
+    published_.Add(ended);
   }
   corrupt_.Set(reader_.totals().corrupt_records);
   return {};

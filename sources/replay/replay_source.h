@@ -28,7 +28,8 @@ class ReplaySource {
                const ReplayOptions& options, const Clock& clock, Metrics& metrics);
 
   // Until the recording's end or Stop (kCancelled). Damage in the file is no failure: see the
-  // reader's totals and replay.corrupt_records. Ledger: agent.observed, agent.announced.
+  // reader's totals and replay.corrupt_records. Ledger: agent.observed = agent.published
+  // + agent.dropped; agent.announced.
   Result<void> Run();
   void Stop();
 
@@ -41,7 +42,7 @@ class ReplaySource {
   transport::Publisher& transport_;
   const ReplayOptions options_;
   const Clock& clock_;
-  Counter &records_, &observed_, &announced_, &undecodable_, &corrupt_;
+  Counter &records_, &observed_, &published_, &dropped_, &announced_, &undecodable_, &corrupt_;
   int64_t first_append_ns_ = 0, began_ns_ = 0;
   bool began_ = false;
   std::mutex mutex_;

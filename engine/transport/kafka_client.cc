@@ -106,7 +106,7 @@ std::string KafkaLog::Redact(std::string_view text) const {
 void KafkaLog::Write(LogLevel level, std::string_view kind, std::string_view line) {
   if (level >= LogLevel::kWarn) warnings_.Add();
   uint64_t suppressed = 0;
-  {
+  if (level > LogLevel::kDebug) {  // whoever sets kafka.librdkafka.debug wants it all
     const std::lock_guard lock(mutex_);
     auto it = kinds_.find(kind);
     if (it == kinds_.end()) it = kinds_.emplace(kind, Kind()).first;

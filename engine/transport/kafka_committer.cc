@@ -11,7 +11,7 @@ namespace {
 
 // A dead member's open transaction holds read-committed readers back for so long.
 constexpr const char* kTransactionTimeoutMs = "10000";
-constexpr int kCallMs = 5'000;
+constexpr int kCallMs = 2'000;  // then we look whether to give up
 constexpr int64_t kFirstBackoff = 5 * kMillisecond;
 constexpr int64_t kMaxBackoff = 500 * kMillisecond;
 
@@ -178,31 +178,37 @@ KafkaCommitter::Outcome KafkaCommitter::SendOffsets(
     one->metadata = strndup(request->work.metadata.data(), request->work.metadata.size());
     one->metadata_size = request->work.metadata.size();
   }
-  rd_kafka_error_t* error =
-      rd_kafka_send_offsets_to_transaction(producer_->get(), offsets.get(), &metadata, kCallMs);
-  return error == nullptr ? Outcome::kDone : Judge(error, "offsets");
+  while (rd_kafka_error_t* error = rd_kafka_send_offsets_to_transaction(
+             producer_->get(), offsets.get(), &metadata, kCallMs)) {
+    if (!Again(error)) return Judge(error, "offsets");
+    rd_kafka_error_destroy(error);
+  }
+  return Outcome::kDone;
 }
 
 KafkaCommitter::Outcome KafkaCommitter::End() {
   while (rd_kafka_error_t* error = rd_kafka_commit_transaction(producer_->get(), kCallMs)) {
     // Its effect is not known yet, and the same call finds out.
-    if (rd_kafka_error_is_retriable(error) != 0 && !rd_kafka_error_txn_requires_abort(error) &&
-        !rd_kafka_error_is_fatal(error) && !GivenUp()) {
-      context_.log.Write(LogLevel::kWarn, "commit",
-                         fmt::format("kafka commit: {}; waiting", rd_kafka_error_string(error)));
-      rd_kafka_error_destroy(error);
-      continue;
-    }
-    return Judge(error, "commit");
+    if (!Again(error)) return Judge(error, "commit");
+    rd_kafka_error_destroy(error);
   }
   return Outcome::kDone;
+}
+
+// The same call is to be made again.
+bool KafkaCommitter::Again(const rd_kafka_error_t* error) {
+  if (rd_kafka_error_is_retriable(error) == 0 || rd_kafka_error_txn_requires_abort(error) != 0 ||
+      rd_kafka_error_is_fatal(error) != 0 || GivenUp())
+    return false;
+  context_.log.Write(LogLevel::kWarn, "waiting",
+                     fmt::format("kafka transaction: {}; waiting", rd_kafka_error_string(error)));
+  return true;
 }
 
 KafkaCommitter::Outcome KafkaCommitter::Abort() {
   aborts_.Add();
   while (rd_kafka_error_t* error = rd_kafka_abort_transaction(producer_->get(), kCallMs)) {
-    const bool again =
-        rd_kafka_error_is_retriable(error) != 0 && !rd_kafka_error_is_fatal(error) && !GivenUp();
+    const bool again = Again(error);
     context_.log.Write(LogLevel::kWarn, "abort",
                        fmt::format("kafka abort: {}", rd_kafka_error_string(error)));
     rd_kafka_error_destroy(error);

@@ -75,6 +75,7 @@ class KafkaCommitter {
   Result<void> OpenProducer();
   void CloseProducer();
   void Answer(const std::vector<Request*>& batch, const Result<void>& result);
+  bool Again(const rd_kafka_error_t* error);
   bool GivenUp() const;
 
   KafkaContext& context_;

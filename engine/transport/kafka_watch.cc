@@ -9,6 +9,9 @@ namespace {
 
 constexpr auto kPeriod = std::chrono::milliseconds(50);
 constexpr int kAskMs = 2'000;
+constexpr int64_t kGap = 2 * kSecond;
+// Agents connect again within a second or two, and then speak at once.
+constexpr int64_t kSettle = 4 * kSecond;
 constexpr int64_t kTopicNs = 5 * kSecond;
 constexpr int64_t kAskNs = 15 * kSecond;
 
@@ -39,6 +42,7 @@ KafkaWatch::KafkaWatch(KafkaContext& context, std::unique_ptr<KafkaClient> clien
     : context_(context),
       client_(std::move(client)),
       failed_(context.metrics.Get("kafka.watch_failed")),
+      gaps_(context.metrics.Get("kafka.watch_gaps")),
       thread_([this] { Run(); }) {}
 
 KafkaWatch::~KafkaWatch() {
@@ -162,6 +166,13 @@ void KafkaWatch::Ask(const std::vector<std::shared_ptr<WatchedEnds>>& watched) {
     WatchedEnds::Snapshot snapshot{asked_ns, {}};
     for (const auto& [stream, partition] : one->inputs_)
       snapshot.ends.push_back(static_cast<uint64_t>(find(stream, partition)->offset));
+    const int64_t now_ns = context_.clock.MonotonicNs();
+    if (one->last_asked_ns_ != INT64_MIN && asked_ns - one->last_asked_ns_ > kGap) {
+      gaps_.Add();
+      one->held_until_ns_ = now_ns + kSettle;
+    }
+    one->last_asked_ns_ = asked_ns;
+    if (now_ns < one->held_until_ns_) continue;
     const std::lock_guard lock(one->mutex_);
     one->newest_ = std::move(snapshot);
   }

@@ -4,7 +4,9 @@
 // asks the brokers again and again for the ends (high watermarks, which count open transactions) of
 // all watched partitions, in one request per broker. Who has read up to an end knows that he has
 // read everything appended before the question was asked. While brokers do not answer, nothing is
-// published: for the readers the log's time stands still. Any thread.
+// published: for the readers the log's time stands still. It stands still for some seconds more
+// after a gap (an outage, a jump of the brokers' clocks, this process stopped), so that agents
+// which were cut off as well are not taken for silent before they can speak again. Any thread.
 #pragma once
 
 #include <condition_variable>
@@ -35,6 +37,9 @@ class WatchedEnds {
   const std::vector<std::pair<Stream, uint32_t>> inputs_;
   mutable std::mutex mutex_;
   Snapshot newest_;
+  // The watch's thread's.
+  int64_t last_asked_ns_ = INT64_MIN;
+  int64_t held_until_ns_ = INT64_MIN;  // of the host's clock
 };
 
 class KafkaWatch {
@@ -62,6 +67,7 @@ class KafkaWatch {
   KafkaContext& context_;
   std::unique_ptr<KafkaClient> client_;
   Counter& failed_;
+  Counter& gaps_;
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stopping_ = false;

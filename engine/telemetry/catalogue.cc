@@ -100,6 +100,26 @@ constexpr MetricInfo kCatalogue[] = {
   {"stage.commit_ns", H, "Time of a commit.", "stage"},
   {"stage.takeover_ns", H, "Time until a partition was taken over, its logs read back.", "stage"},
 
+  // Kafka.
+  {"kafka.lag", G, "Records of a stage's input that are not read yet.", "stage,partition"},
+  {"kafka.partitions", G, "Partitions that the consumer group gave to this process.", "stage"},
+  {"kafka.partitions_lost", C, "Partitions that the group gave to others unasked.", "stage"},
+  {"kafka.rebalances", C, "Times that the group shared its partitions out anew.", "stage"},
+  {"kafka.commits", C, "Transactions committed.", "stage"},
+  {"kafka.committed_steps", C, "Steps of partitions that they committed.", "stage"},
+  {"kafka.commit_us", C, "Time that committing took.", "stage"},
+  {"kafka.commit_retries", C, "Transactions that were made again.", "stage"},
+  {"kafka.aborts", C, "Transactions aborted.", "stage"},
+  {"kafka.fenced", C, "Steps refused, because their partition has a newer owner.", "stage"},
+  {"kafka.commits_unknown", C, "Transactions of which nobody can say whether they took effect.", "stage"},
+  {"kafka.published", C, "Records that sources published."},
+  {"kafka.publish_lost", C, "Of those: lost.", "partition"},
+  {"kafka.publish_in_flight_bytes", G, "Bytes published that no broker has acknowledged."},
+  {"kafka.unreadable", C, "Records that are not for this version, gone to weft.dead."},
+  {"kafka.expired_records", C, "Records that retention removed before they were read."},
+  {"kafka.watch_failed", C, "Questions for the ends of topics that no broker answered."},
+  {"kafka.warnings", C, "Warnings of the Kafka client; the log has some."},
+
   // Stage 1: agent.observed = spans + agent.dropped; spans + ended_by_engine = emitted + pending +
   // handed_over.
   {"stitch.records", C, "Records read by stage 1."},
@@ -182,8 +202,12 @@ const MetricInfo* FindMetric(std::string_view name) {
   return found == std::end(kCatalogue) ? nullptr : found;
 }
 
+double UnitOf(std::string_view name) {
+  return name.ends_with("_ns") ? 1e-9 : name.ends_with("_us") ? 1e-6 : 1;
+}
+
 std::string PrometheusName(std::string_view name, MetricKind kind) {
-  const bool time = name.ends_with("_ns");
+  const bool time = UnitOf(name) != 1;
   if (time) name.remove_suffix(3);
   std::string out = "weft_" + std::string(name);
   std::ranges::replace(out, '.', '_');

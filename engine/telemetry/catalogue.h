@@ -29,6 +29,9 @@ const MetricInfo* FindMetric(std::string_view name);
 // "weft_" and the name with '_' for '.'; times in seconds; counters end in _total.
 std::string PrometheusName(std::string_view name, MetricKind kind);
 
+// What to multiply a value with: times are kept in ns or us and shown in seconds.
+double UnitOf(std::string_view name);
+
 // The whole table as Markdown.
 std::string CatalogueMarkdown();
 

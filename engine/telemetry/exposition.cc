@@ -52,14 +52,14 @@ void WriteValues(const std::map<std::string_view, std::vector<Series>>& families
                  PageWriter* page) {
   for (const auto& [name, all] : families) {
     const MetricInfo* const info = FindMetric(name);
-    const bool seconds = name.ends_with("_ns");
+    const double unit = UnitOf(name);
     page->Family(info != nullptr ? PrometheusName(name, info->kind)
                                  : PrometheusName(CleanName(name), MetricKind::kGauge),
                  info != nullptr ? &info->kind : nullptr,
                  info != nullptr ? info->help : "Not described.");
     for (const Series& series : all)
-      seconds ? page->Value(series.labels, static_cast<double>(series.value) / 1e9)
-              : page->Value(series.labels, series.value);
+      unit != 1 ? page->Value(series.labels, static_cast<double>(series.value) * unit)
+                : page->Value(series.labels, series.value);
   }
 }
 

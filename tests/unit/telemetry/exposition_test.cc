@@ -43,7 +43,7 @@ TEST(Exposition, BothFormatsAreWellFormed) {
     EXPECT_THAT(page.mistakes, IsEmpty()) << text;
     EXPECT_EQ(page.Value("weft_agent_observed_total"), 12);
     EXPECT_EQ(page.Value(R"(weft_sink_rows_total{sink="odd \"name\"\\ of\na sink"})"), 2);
-    EXPECT_EQ(page.Value(R"(weft_stage_lag_seconds{stage="stitch",partition="3"})"), 1.5);
+    EXPECT_DOUBLE_EQ(page.Value(R"(weft_stage_lag_seconds{stage="stitch",partition="3"})"), 1.5);
     EXPECT_EQ(page.Value(R"(weft_plugin_events_total{plugin="third-party",event="so what? {x}"})"),
               4);
     EXPECT_EQ(page.Value("weft_nobody_described_this"), 1);

@@ -65,7 +65,7 @@ struct KafkaSettings {
   std::string topic_prefix = "weft.";
   std::string security = "plaintext";
   std::string tls_ca, tls_certificate, tls_key, tls_key_password, tls_key_password_file;
-  std::string sasl_mechanism = "SCRAM-SHA-512", sasl_username, sasl_password, sasl_password_file;
+  std::string sasl_mechanism = "PLAIN", sasl_username, sasl_password, sasl_password_file;
   std::map<std::string, std::string> librdkafka;
 };
 

@@ -112,7 +112,7 @@ const ConfigKey kKeys[] = {
   {"kafka.tls.key_password", TEXT(kafka.tls_key_password),
    "The same from the environment: ${NAME}, nothing else."},
   {"kafka.sasl.mechanism", TEXT(kafka.sasl_mechanism),
-   "GSSAPI and OAUTHBEARER take their settings from kafka.librdkafka.\nOne of",
+   "SCRAM with Kafka 4 needs librdkafka 2.6.1 or newer (Debian 12 has 2.0.2). GSSAPI and\nOAUTHBEARER take their settings from kafka.librdkafka.\nOne of",
    0, 0, Unit::kNone, "PLAIN SCRAM-SHA-256 SCRAM-SHA-512 GSSAPI OAUTHBEARER"},
   {"kafka.sasl.username", TEXT(kafka.sasl_username),
    "Who asks."},

@@ -1,5 +1,7 @@
 #include "engine/cli/doctor_kafka.h"
 
+#include <librdkafka/rdkafka.h>
+
 #include <algorithm>
 
 #include <fmt/format.h>
@@ -24,6 +26,13 @@ constexpr int64_t kClocksAgree = -1 * kSecond;
 
 Check Failed(std::string name, const Error& error, std::string remedy) {
   return {std::move(name), CheckState::kFail, error.message, std::move(remedy)};
+}
+
+Check CheckLibrary(const Config& config) {
+  const std::string detail = fmt::format("librdkafka {}", rd_kafka_version_str());
+  const auto properties = transport::MakeKafkaProperties(config.kafka);
+  const std::string limit = properties ? transport::KafkaLibraryLimit(*properties) : "";
+  return {"library", limit.empty() ? CheckState::kOk : CheckState::kWarn, detail, limit};
 }
 
 Check CheckBrokers(const KafkaAdmin& admin) {
@@ -145,10 +154,13 @@ Check CheckClock(const Config& config, KafkaAdmin& admin, int partitions, const 
 
 std::vector<Check> CheckKafka(const Config& config, const std::string& spelled, const Clock& clock,
                               int64_t wait_ns) {
-  std::vector<Check> out;
+  std::vector<Check> out{CheckLibrary(config)};
   const auto admin = KafkaOption::Connect(config);
-  if (!admin)
-    return {Failed("brokers", admin.error(), "see kafka.brokers, kafka.security and kafka.sasl")};
+  if (!admin) {
+    out.push_back(
+        Failed("brokers", admin.error(), "see kafka.brokers, kafka.security and kafka.sasl"));
+    return out;
+  }
   out.push_back(CheckBrokers(**admin));
   const auto view = ReadTopics(config, **admin);
   if (!view) {

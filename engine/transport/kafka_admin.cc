@@ -84,13 +84,19 @@ Result<std::unique_ptr<KafkaAdmin>> KafkaAdmin::Connect(const KafkaProperties& p
     rd_kafka_conf_destroy(conf);
     return Fail(Code::kInvalid, fmt::format("kafka: {}", reason));
   }
+  admin->limit_ = KafkaLibraryLimit(properties);
   WEFT_TRY(admin->ReadCluster());
   return admin;
 }
 
 Result<void> KafkaAdmin::ReadCluster() {
+  // In steps: a password that is refused once will be refused again.
+  constexpr int kStepMs = 500;
   const rd_kafka_metadata_t* raw = nullptr;
-  const auto code = rd_kafka_metadata(handle_, 0, nullptr, &raw, timeout_ms_);
+  auto code = RD_KAFKA_RESP_ERR__TIMED_OUT;
+  for (int ms = 0; ms < timeout_ms_ && code != RD_KAFKA_RESP_ERR_NO_ERROR && !Refused();
+       ms += kStepMs)
+    code = rd_kafka_metadata(handle_, 0, nullptr, &raw, std::min(kStepMs, timeout_ms_ - ms));
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR)
     return std::unexpected(Failed("kafka: no broker answers", code));
   const AdminPtr<const rd_kafka_metadata_t> metadata(raw);
@@ -229,6 +235,11 @@ Result<void> KafkaAdmin::SetSettings(const std::string& name,
   return {};
 }
 
+bool KafkaAdmin::Refused() const {
+  const std::lock_guard lock(log_->mutex);
+  return log_->newest.find("SASL authentication error") != std::string::npos;
+}
+
 Error KafkaAdmin::Failed(const std::string& what, int code, const char* detail) const {
   const auto error = static_cast<rd_kafka_resp_err_t>(code);
   std::string text =
@@ -238,9 +249,10 @@ Error KafkaAdmin::Failed(const std::string& what, int code, const char* detail) 
                 error == RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED;
   if (error == RD_KAFKA_RESP_ERR__TRANSPORT || error == RD_KAFKA_RESP_ERR__TIMED_OUT ||
       error == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
+    denied |= Refused();
     const std::lock_guard lock(log_->mutex);
     if (!log_->newest.empty()) text += fmt::format(" ({})", log_->newest);
-    denied |= log_->newest.find("uthentication") != std::string::npos;
+    if (denied && !limit_.empty()) text += "; " + limit_;
   }
   return {denied ? Code::kDenied : Code::kIo, std::move(text)};
 }

@@ -75,8 +75,10 @@ class KafkaAdmin {
   Result<void> ReadSettings(std::span<const std::string> names, TopicStates& states);
   Result<void> ReadCommitted(const std::string& group, const std::string& topic, int partitions,
                              GroupState& state);
+  bool Refused() const;  // the user or the password
   Error Failed(const std::string& what, int code, const char* detail = nullptr) const;
 
+  std::string limit_;             // of the library, where a password is refused
   std::unique_ptr<LogTail> log_;  // outlives the handle
   const int timeout_ms_;
   rd_kafka_s* handle_ = nullptr;

@@ -160,6 +160,20 @@ Result<KafkaProperties> MakeKafkaProperties(const KafkaSettings& settings) {
   return out.Finish();
 }
 
+std::string KafkaLibraryLimit(const KafkaProperties& properties) {
+  // Older ones repeat the client's nonce (librdkafka #4895), which brokers refuse since
+  // CVE-2024-56128 as if the password were wrong.
+  constexpr int kScramWorks = 0x020601ff;
+  if (rd_kafka_version() >= kScramWorks) return "";
+  for (const auto& [key, value] : properties)
+    if (key == "sasl.mechanism" && value.starts_with("SCRAM"))
+      return fmt::format(
+          "librdkafka {} cannot do {} with Kafka 3.7.2, 4.0 and newer, 2.6.1 can; use "
+          "kafka.sasl.mechanism PLAIN with kafka.security sasl_ssl",
+          rd_kafka_version_str(), value);
+  return "";
+}
+
 std::string KafkaTopic(const KafkaSettings& settings, Stream stream) {
   constexpr std::string_view kOurs = "weft.";
   return settings.topic_prefix + std::string(StreamName(stream).substr(kOurs.size()));

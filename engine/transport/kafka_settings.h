@@ -27,6 +27,10 @@ Result<KafkaSettings> ResolveKafkaSettings(const KafkaSettings& settings);
 // Requires: settings are resolved and without mistakes (CheckConfig).
 Result<KafkaProperties> MakeKafkaProperties(const KafkaSettings& settings);
 
+// What the librdkafka of this build cannot do of what the properties ask, and what to do instead;
+// empty: nothing is known.
+std::string KafkaLibraryLimit(const KafkaProperties& properties);
+
 // "weft.events" where the prefix is "weft.".
 std::string KafkaTopic(const KafkaSettings& settings, Stream stream);
 

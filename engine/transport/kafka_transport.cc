@@ -36,6 +36,7 @@ Result<std::unique_ptr<KafkaTransport>> KafkaTransport::Open(const KafkaOptions&
                                                              Logger& log) {
   auto properties = MakeKafkaProperties(options.settings);
   if (!properties) return std::unexpected(std::move(properties.error()));
+  if (const std::string limit = KafkaLibraryLimit(*properties); !limit.empty()) log.Warn(limit);
   KafkaOptions own = options;
   own.settings.instance = UniqueInstance(options, clock);
   std::unique_ptr<KafkaTransport> transport(new KafkaTransport(

@@ -28,6 +28,10 @@ constexpr int SpanClass(int64_t duration_ns, bool error) {
 
 // Row ids of span_rows: trace << kTraceShift | number in the trace.
 inline constexpr int kTraceShift = 20;
+// Traces of a block, by which the index of operations is divided; a new one begins after kBlockSpans
+// spans as well. Known to schema/0003_blocks.sql.
+inline constexpr int kBlockShift = 13;
+inline constexpr uint64_t kBlockSpans = 100'000;
 // What span_directory holds of a span id.
 constexpr uint32_t SpanIdPrefix(uint64_t span_id) { return static_cast<uint32_t>(span_id >> 32); }
 inline void AppendSpanIdPrefix(std::string& out, uint64_t span_id) {

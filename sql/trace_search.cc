@@ -10,10 +10,11 @@
 namespace weft::sql {
 namespace {
 
-// Spans are searched per (operation, class) with class = half octave of the duration, plus the
-// error bit: each probe reads only rows that match but for the two classes at the ends, newest
-// first, and stops at the limit. Rows are in the order in which they were stored; traces stored
-// next to each other differ in start by far less than what slices are made of.
+// Spans are searched per (block, operation, class) with class = half octave of the duration, plus
+// the error bit: each probe reads only rows that match but for the two classes at the ends, newest
+// first, and stops at the limit; and once there are enough traces no older block is looked at. Rows
+// are in the order in which they were stored; traces stored next to each other differ in start by
+// far less than what slices are made of.
 class Search {
  public:
   Search(const Database& db, const TraceFilter& filter) : db_(db), filter_(filter) {}
@@ -25,7 +26,7 @@ class Search {
     if (!OfSpans())
       done = ByTrace();
     else if (filter_.service.empty() && filter_.operation.empty())
-      done = Probe("");
+      done = ByAttribute();
     else
       done = ByOperation();
     if (!done) return std::unexpected(done.error());
@@ -82,73 +83,133 @@ class Search {
   }
 
   Result<void> ByTrace() {
-    if (!BoundedDuration() && !filter_.errors)
-      return Take(
-          "SELECT id << 20 FROM trace_rows WHERE start_ns >= ?1 AND start_ns < ?2"
-          " ORDER BY start_ns DESC",
-          {filter_.from_ns, filter_.to_ns}, {});
-    return EachClass("SELECT min(class) FROM trace_rows WHERE class >= {} AND class <= {}",
-                     [&](int number) {
-                       return Take(fmt::format("SELECT id << 20 FROM trace_rows t WHERE class = {}"
-                                               " AND id >= ?1 AND id < ?2{} ORDER BY id DESC",
-                                               number, Conditions("t")),
-                                   {low_, high_}, {});
-                     });
+    const bool any = !BoundedDuration() && !filter_.errors;
+    Result<Statement> rows = db_.Prepare(
+        any ? "SELECT id << 20 FROM trace_rows WHERE start_ns >= ?1 AND start_ns < ?2"
+              " ORDER BY start_ns DESC"
+            : fmt::format("SELECT id << 20 FROM trace_rows t WHERE class = ?3 AND id >= ?1"
+                          " AND id < ?2{} ORDER BY id DESC",
+                          Conditions("t")));
+    if (!rows) return std::unexpected(rows.error());
+    if (any) return Take(*rows, {filter_.from_ns, filter_.to_ns});
+    Result<Statement> next =
+        db_.Prepare("SELECT min(class) FROM trace_rows WHERE class >= ?1 AND class <= ?2");
+    if (!next) return std::unexpected(next.error());
+    const auto find = [&](int low, int high) -> Result<int> {
+      next->Bind(1, int64_t{low});
+      next->Bind(2, int64_t{high});
+      return First(*next);
+    };
+    return EachClass(find, [&](int number) {
+      rows->Bind(3, int64_t{number});
+      return Take(*rows, {low_, high_});
+    });
   }
 
-  Result<void> ByOperation() {
+  Result<void> ByAttribute() {
+    Result<Probing> probe = Prepare("");
+    return probe ? Take(probe->rows, {low_, high_}) : std::unexpected(probe.error());
+  }
+
+  Result<std::vector<int64_t>> Operations() {
     Result<Statement> operations = db_.Prepare(
         "SELECT id FROM operations WHERE (?1 = '' OR service = ?1) AND (?2 = '' OR name = ?2)");
     if (!operations) return std::unexpected(operations.error());
     operations->Bind(1, std::string_view(filter_.service));
     operations->Bind(2, std::string_view(filter_.operation));
+    std::vector<int64_t> ids;
     for (;;) {
       const Result<bool> row = operations->Step();
       if (!row) return std::unexpected(row.error());
-      if (!*row) return {};
-      const int64_t operation = operations->Int(0);
-      WEFT_TRY(EachClass(
-          fmt::format("SELECT min(class) FROM span_rows WHERE operation = {} AND class >= {{}}"
-                      " AND class <= {{}}",
-                      operation),
-          [&](int number) {
-            return Probe(fmt::format("s.operation = {} AND s.class = {} AND ", operation, number));
-          }));
+      if (!*row) return ids;
+      ids.push_back(operations->Int(0));
     }
   }
 
-  // Calls `visit` for each class in the ranges that has rows, by skipping from one to the next.
-  template <typename Visit>
-  Result<void> EachClass(const std::string& next, const Visit& visit) {
-    for (auto [low, high] : ClassRanges()) {
-      while (low <= high) {
-        Result<Statement> step = db_.Prepare(fmt::format(fmt::runtime(next), low, high));
-        if (!step) return std::unexpected(step.error());
-        const Result<bool> row = step->Step();
-        if (!row) return std::unexpected(row.error());
-        if (!*row || step->IsNull(0)) break;
-        WEFT_TRY(visit(static_cast<int>(step->Int(0))));
-        low = static_cast<int>(step->Int(0)) + 1;
+  Result<void> ByOperation() {
+    const Result<std::vector<int64_t>> operations = Operations();
+    if (!operations) return std::unexpected(operations.error());
+    const Result<int64_t> last = db_.QueryInt("SELECT max(id) FROM trace_rows");
+    if (!last) return std::unexpected(last.error());
+    Result<Statement> next = db_.Prepare(
+        "SELECT min(class) FROM span_rows WHERE id >> 33 = ?1 AND operation = ?2"
+        " AND class >= ?3 AND class <= ?4");
+    if (!next) return std::unexpected(next.error());
+    Result<Probing> probe = Prepare("s.id >> 33 = ?3 AND s.operation = ?4 AND s.class = ?5 AND ");
+    if (!probe) return std::unexpected(probe.error());
+    // Traces of one moment can be in two blocks: one more than needed is looked at.
+    bool enough = false;
+    for (int64_t block = std::min(*last, high_) >> kBlockShift;
+         !enough && block >= low_ >> kBlockShift; --block) {
+      enough = accepted_.size() >= filter_.limit;
+      for (const int64_t operation : *operations) {
+        const auto find = [&](int low, int high) -> Result<int> {
+          next->Bind(1, block);
+          next->Bind(2, operation);
+          next->Bind(3, int64_t{low});
+          next->Bind(4, int64_t{high});
+          return First(*next);
+        };
+        WEFT_TRY(EachClass(find, [&](int number) {
+          probe->rows.Bind(3, block);
+          probe->rows.Bind(4, operation);
+          probe->rows.Bind(5, int64_t{number});
+          return Take(probe->rows, {low_, high_});
+        }));
       }
     }
     return {};
   }
 
-  // The newest spans under `where` that fulfil the rest of the filter.
-  Result<void> Probe(const std::string& where) {
+  // The number that the statement gives; -1 for NULL.
+  static Result<int> First(Statement& statement) {
+    const Result<bool> row = statement.Step();
+    if (!row) return std::unexpected(row.error());
+    const int number = *row && !statement.IsNull(0) ? static_cast<int>(statement.Int(0)) : -1;
+    statement.Reset();
+    return number;
+  }
+
+  // Calls `visit` for each class in the ranges that has rows, by skipping from one to the next.
+  template <typename Find, typename Visit>
+  Result<void> EachClass(const Find& find, const Visit& visit) {
+    for (auto [low, high] : ClassRanges()) {
+      while (low <= high) {
+        const Result<int> number = find(low, high);
+        if (!number) return std::unexpected(number.error());
+        if (*number < 0) break;
+        WEFT_TRY(visit(*number));
+        low = *number + 1;
+      }
+    }
+    return {};
+  }
+
+  struct Probing {
+    Statement rows;
+    std::vector<std::string> texts;  // lent to the statement
+  };
+
+  // The newest spans under `where` that fulfil the rest of the filter; ?1 and ?2 bound the traces.
+  Result<Probing> Prepare(const std::string& where) {
     std::string sql = "SELECT s.id FROM span_rows s WHERE " + where +
                       "s.id >= ?1 << 20 AND s.id < ?2 << 20" + Conditions("s");
     if (filter_.errors) sql += " AND s.status = 2";
-    std::vector<std::string> texts;
+    Probing out;
     for (size_t i = 0; i < filter_.attributes.size(); ++i) {
       sql += fmt::format(
           " AND (s.attribute_set IN (SELECT id FROM temp.sets_{}) OR"
           " CAST(json_extract(s.attributes, ?{}) AS TEXT) = ?{})",
-          i, 2 * i + 3, 2 * i + 4);
-      texts.push_back(JsonPath(filter_.attributes[i].first));
-      texts.push_back(filter_.attributes[i].second);
+          i, 2 * i + kFirstText, 2 * i + kFirstText + 1);
+      out.texts.push_back(JsonPath(filter_.attributes[i].first));
+      out.texts.push_back(filter_.attributes[i].second);
     }
-    return Take(sql + " ORDER BY s.id DESC", {low_, high_}, texts);
+    Result<Statement> rows = db_.Prepare(sql + " ORDER BY s.id DESC");
+    if (!rows) return std::unexpected(rows.error());
+    out.rows = std::move(*rows);
+    for (size_t i = 0; i < out.texts.size(); ++i)
+      out.rows.Bind(static_cast<int>(i) + kFirstText, std::string_view(out.texts[i]));
+    return out;
   }
 
   static std::string JsonPath(const std::string& key) { return "$.\"" + key + "\""; }
@@ -174,26 +235,22 @@ class Search {
   }
 
   // Takes the traces of the rows that the statement gives until there are `limit`.
-  Result<void> Take(const std::string& sql, std::pair<int64_t, int64_t> bounds,
-                    const std::vector<std::string>& texts) {
-    Result<Statement> rows = db_.Prepare(sql);
-    if (!rows) return std::unexpected(rows.error());
-    rows->Bind(1, bounds.first);
-    rows->Bind(2, bounds.second);
-    for (size_t i = 0; i < texts.size(); ++i)
-      rows->Bind(static_cast<int>(i) + 3, std::string_view(texts[i]));
+  Result<void> Take(Statement& rows, std::pair<int64_t, int64_t> bounds) {
+    rows.Bind(1, bounds.first);
+    rows.Bind(2, bounds.second);
     int64_t last = -1;
     for (size_t taken = 0; taken < filter_.limit;) {
-      const Result<bool> row = rows->Step();
+      const Result<bool> row = rows.Step();
       if (!row) return std::unexpected(row.error());
       if (!*row) return {};
-      const int64_t trace = rows->Int(0) >> kTraceShift;
+      const int64_t trace = rows.Int(0) >> kTraceShift;
       if (trace == last) continue;
       last = trace;
       const Result<bool> accepted = Accept(trace);
       if (!accepted) return std::unexpected(accepted.error());
       taken += *accepted;
     }
+    rows.Reset();
     return {};
   }
 
@@ -206,6 +263,7 @@ class Search {
     return true;
   }
 
+  static constexpr int kFirstText = 6;  // parameters before: bounds, block, operation, class
   static constexpr int64_t kLastTrace = INT64_MAX >> kTraceShift;
 
   const Database& db_;

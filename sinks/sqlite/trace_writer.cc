@@ -86,6 +86,12 @@ void TraceWriter::Begin(const weft_spans& spans, const weft_traces& traces, int6
   traces_ = &traces;
   dictionaries_.Begin(spans, slice);
   attributes_.Begin(spans);
+  if (block_spans_ >= sql::kBlockSpans) {
+    const int64_t block = ((next_trace_ - 1) >> sql::kBlockShift) + 1;
+    next_trace_ = std::max(next_trace_, block << sql::kBlockShift);
+    block_spans_ = 0;
+  }
+  block_spans_ += spans.n;
   first_trace_ = next_trace_;
   prefixes_.clear();
 }

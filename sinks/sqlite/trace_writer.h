@@ -61,6 +61,7 @@ class TraceWriter {
       update_trace_, replace_span_, add_directory_, last_trace_;
   sqlite3* db_ = nullptr;
   int64_t next_trace_ = 1;
+  uint64_t block_spans_ = 0;  // about as many in the block that is written to
 
   const weft_spans* spans_ = nullptr;
   const weft_traces* traces_ = nullptr;

@@ -2,6 +2,8 @@
 
 #include <random>
 
+#include "sql/span_class.h"
+#include "tests/support/member_stores.h"
 #include "tests/support/shop_store.h"
 
 namespace weft::sql {
@@ -77,6 +79,38 @@ TEST(TraceSearch, FiltersByTime) {
   EXPECT_EQ(Found(store.db, filter), kCart);
   filter.to_ns = test::kShopNoon;
   EXPECT_EQ(Found(store.db, filter), Names{});
+}
+
+TEST(TraceSearch, GoesThroughTheBlocksNewestFirst) {
+  test::MemberStores members(1);
+  for (uint64_t batch = 1; batch <= 3; ++batch) {
+    test::TraceBatch full;
+    full.BeginTrace(1, batch);
+    const auto start = test::kShopNoon + static_cast<int64_t>(batch) * 1'000'000;
+    full.AddSpan(batch << 32, 0, WEFT_KIND_SERVER, "front", "r" + std::to_string(batch), start,
+                 start + 9'000);
+    for (uint64_t i = 1; i < kBlockSpans; ++i)
+      full.AddSpan(batch << 32 | i, i, WEFT_KIND_SERVER, "cart", "GET", start, start + 1'000);
+    full.AddSpan(batch << 32 | kBlockSpans, 1, WEFT_KIND_SERVER, "pay", std::to_string(batch),
+                 start, start + 5'000, batch == 1 ? WEFT_STATUS_ERROR : WEFT_STATUS_UNSET);
+    members.Write(0, full, batch);
+  }
+  const auto db = Database::OpenForReading(members.Path(0));
+  EXPECT_EQ(*db->QueryInt("SELECT count(DISTINCT id >> 33) FROM span_rows"), 3);
+  TraceFilter filter;
+  filter.service = "pay";
+  EXPECT_EQ(Found(*db, filter), (Names{"r3", "r2", "r1"}));
+  filter.limit = 2;
+  EXPECT_EQ(Found(*db, filter), (Names{"r3", "r2"}));
+  filter.errors = true;
+  EXPECT_EQ(Found(*db, filter), Names{"r1"});
+  filter = {};
+  filter.operation = "2";
+  EXPECT_EQ(Found(*db, filter), Names{"r2"});
+  filter.operation = "GET";
+  filter.min_duration_ns = 2'000;
+  EXPECT_EQ(Found(*db, filter), Names{});
+  EXPECT_EQ(*db->QueryInt("SELECT count(*) FROM spans WHERE service = 'pay'"), 3);
 }
 
 // Every filter against a plain scan.

@@ -28,8 +28,8 @@ constexpr int SpanClass(int64_t duration_ns, bool error) {
 
 // Row ids of span_rows: trace << kTraceShift | number in the trace.
 inline constexpr int kTraceShift = 20;
-// Traces of a block, by which the index of operations is divided; a new one begins after kBlockSpans
-// spans as well. Known to schema/0003_blocks.sql.
+// Traces of a block, by which the index of operations is divided; a new one begins after
+// kBlockSpans spans as well. Known to schema/0003_blocks.sql.
 inline constexpr int kBlockShift = 13;
 inline constexpr uint64_t kBlockSpans = 100'000;
 // What span_directory holds of a span id.

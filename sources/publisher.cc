@@ -56,15 +56,19 @@ Publisher::Shard& Publisher::ShardOf(uint64_t process_id) {
 api::SpanTable& Publisher::AddRow(const ProcessRecord& process) {
   Shard& shard = ShardOf(process.id);
   api::SpanTable& table = shard.table;
-  auto [it, added] = shard.process_rows.try_emplace(process.id, 0);
-  if (added) {
-    it->second = table.AddProcess(process.id, identity_.host_name, process.service_name,
-                                  process.executable, process.pid);
-    for (const auto& [key, value] : process.attributes) table.ProcessAttribute(key, value);
+  if (shard.last_row == WEFT_NONE || shard.last_process != process.id) {
+    const auto [known, added] = shard.process_rows.Insert(process.id);
+    if (added) {
+      *known = table.AddProcess(process.id, identity_.host_name, process.service_name,
+                                process.executable, process.pid);
+      for (const auto& [key, value] : process.attributes) table.ProcessAttribute(key, value);
+    }
+    shard.last_process = process.id;
+    shard.last_row = *known;
   }
   const uint32_t row = table.AddRow();
-  table.process[row] = it->second;
-  table.service[row] = table.processes.service[it->second];
+  table.process[row] = shard.last_row;
+  table.service[row] = table.processes.service[shard.last_row];
   return table;
 }
 
@@ -101,7 +105,8 @@ void Publisher::Seal(Shard* shard, int64_t now, int64_t watermark_ns, bool last)
   shard->written = true;
   shard->sealed_ns = now;
   shard->table.Clear();
-  shard->process_rows.clear();
+  shard->process_rows.Clear();
+  shard->last_row = WEFT_NONE;
 }
 
 // One offset for all batches until somebody sets the clock: both clocks are slewed alike, and what

@@ -19,12 +19,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "engine/api/span_table.h"
 #include "engine/base/clock.h"
+#include "engine/base/flat_map.h"
 #include "engine/base/metrics.h"
 #include "engine/transport/transport.h"
 
@@ -89,7 +89,9 @@ class Publisher {
     uint64_t sequence = 0;
     int64_t sealed_ns = 0;
     api::SpanTable table;
-    std::unordered_map<uint64_t, uint32_t> process_rows;
+    FlatMap<uint32_t> process_rows;
+    uint64_t last_process = 0;  // of process_rows, because rows come in runs
+    uint32_t last_row = WEFT_NONE;
   };
   struct Waiting {
     transport::OutRecord record;

@@ -1,9 +1,9 @@
 #include "engine/api/dictionary.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "engine/base/hash.h"
+#include "engine/base/text_words.h"
 
 namespace weft::api {
 namespace {
@@ -21,18 +21,13 @@ uint32_t HashBytes(std::string_view text) {
   const char* at = text.data();
   size_t left = text.size();
   for (; left >= 8; at += 8, left -= 8) {
-    uint64_t word;
-    std::memcpy(&word, at, 8);
-    h = (h ^ word) * 0xbf58476d1ce4e5b9ULL;
+    h = (h ^ LoadWord<uint64_t>(at)) * 0xbf58476d1ce4e5b9ULL;
     h ^= h >> 29;
   }
-  uint64_t word = 0;
-  if (left != 0 && text.size() >= 8) {  // the last eight bytes: some of them once more
-    std::memcpy(&word, text.data() + text.size() - 8, 8);
-  } else {
-    for (size_t i = 0; i < left; ++i)
-      word |= static_cast<uint64_t>(static_cast<unsigned char>(at[i])) << (8 * i);
-  }
+  // The last eight bytes: some of them once more.
+  const uint64_t word = left != 0 && text.size() >= 8
+                            ? LoadWord<uint64_t>(text.data() + text.size() - 8)
+                            : ShortWord({at, left});
   return static_cast<uint32_t>(Mix64(h ^ word) >> 32);
 }
 
@@ -76,7 +71,7 @@ uint32_t Dictionary::Intern(std::string_view text) {
   const uint32_t hash = HashBytes(text);
   size_t slot = hash & mask;
   for (; slots_[slot].entry != 0; slot = (slot + 1) & mask)
-    if (slots_[slot].hash == hash && Text(slots_[slot].entry - 1) == text)
+    if (slots_[slot].hash == hash && SameText(Text(slots_[slot].entry - 1), text))
       return slots_[slot].entry - 1;
   const uint32_t index = Append(text);
   slots_[slot] = {hash, index + 1};

@@ -3,6 +3,8 @@
 #include <bit>
 #include <utility>
 
+#include "engine/base/text_words.h"
+
 namespace weft::api {
 namespace {
 
@@ -77,6 +79,8 @@ void SpanTable::Clear() {
   processes = ProcessTable{};
   truth_strings.Clear();
   for (KnownKey& known : keys_) known = {};
+  for (KnownPair& known : pairs_) known = {};
+  ++clears_;
 }
 
 size_t SpanTable::MemoryBytes() const {
@@ -99,12 +103,33 @@ void SpanTable::AttributePair(uint32_t pair) {
   attr_offset.back() = static_cast<uint32_t>(attr.size());
 }
 
+uint32_t SpanTable::StaticPair(std::string_view key, std::string_view value) {
+  KnownPair& known = PairSlot(key, Glance(value));
+  if (known.key == key.data() && known.type == WEFT_ATTR_STRING &&
+      SameText(strings.Text(static_cast<uint32_t>(known.value)), value))
+    return known.pair;
+  const uint32_t text = strings.Intern(value);
+  const uint32_t pair = pairs.Intern(StaticKey(key), WEFT_ATTR_STRING, text);
+  known = {key.data(), text, pair, WEFT_ATTR_STRING};
+  return pair;
+}
+
+uint32_t SpanTable::StaticPair(std::string_view key, int64_t value) {
+  const auto bits = std::bit_cast<uint64_t>(value);
+  KnownPair& known = PairSlot(key, bits);
+  if (known.key == key.data() && known.type == WEFT_ATTR_INT && known.value == bits)
+    return known.pair;
+  const uint32_t pair = pairs.Intern(StaticKey(key), WEFT_ATTR_INT, bits);
+  known = {key.data(), bits, pair, WEFT_ATTR_INT};
+  return pair;
+}
+
 void SpanTable::StaticAttribute(std::string_view key, std::string_view value) {
-  AttributePair(pairs.Intern(StaticKey(key), WEFT_ATTR_STRING, strings.Intern(value)));
+  AttributePair(StaticPair(key, value));
 }
 
 void SpanTable::StaticAttribute(std::string_view key, int64_t value) {
-  AttributePair(pairs.Intern(StaticKey(key), WEFT_ATTR_INT, std::bit_cast<uint64_t>(value)));
+  AttributePair(StaticPair(key, value));
 }
 
 void SpanTable::Attribute(std::string_view key, std::string_view value) {

@@ -59,6 +59,8 @@ class SpanTable {
   bool empty() const { return span_id.empty(); }
   // Keeps capacity. Indices and views become invalid.
   void Clear();
+  // How often it was cleared: whoever remembers indices compares this.
+  uint32_t clears() const { return clears_; }
   // About what the batch occupies, dictionaries included.
   size_t MemoryBytes() const;
 
@@ -72,9 +74,13 @@ class SpanTable {
   void Attribute(std::string_view key, double value);
   void Attribute(std::string_view key, bool value);
   void AttributePair(uint32_t pair);
-  // The same for a key that lives as long as the table: found by its address, without hashing.
+  // The same for a key that lives as long as the table: found by its address, and its
+  // latest values by comparing, without hashing.
   void StaticAttribute(std::string_view key, std::string_view value);
   void StaticAttribute(std::string_view key, int64_t value);
+  // Such a pair alone, for AttributePair; valid until Clear.
+  uint32_t StaticPair(std::string_view key, std::string_view value);
+  uint32_t StaticPair(std::string_view key, int64_t value);
   void OptionId(uint64_t id);  // of the newest row
   // Ground truth of the newest row (scoring only).
   void Truth(std::string_view value);
@@ -125,7 +131,24 @@ class SpanTable {
     size_t size = 0;
     uint32_t index = 0;
   };
+  // Pairs of static keys that were added lately.
+  static constexpr size_t kPairs = 256;
+  struct KnownPair {
+    const char* key = nullptr;
+    uint64_t value = 0;
+    uint32_t pair = 0;
+    uint8_t type = 0;
+  };
+  KnownPair& PairSlot(std::string_view key, uint64_t value) {
+    const uint64_t mixed =
+        (reinterpret_cast<uintptr_t>(key.data()) + value * 0x9e3779b97f4a7c15) * 0xbf58476d1ce4e5b9;
+    return pairs_[mixed >> 56];
+  }
+  static_assert(kPairs == size_t{1} << (64 - 56));
+
   KnownKey keys_[kKeys];
+  KnownPair pairs_[kPairs];
+  uint32_t clears_ = 0;
 };
 
 // What a copier does with an attribute that the receiving table may have from another source.

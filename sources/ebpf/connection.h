@@ -101,6 +101,14 @@ class Connection final : private ExchangeSink {
   // that begin before the position were announced.
   bool listed = false;
   uint64_t announced[2] = {0, 0};
+  // For ObservationWriter: what of the connection goes into every row, as the table has it since it
+  // was cleared so often.
+  struct Interned {
+    const void* table = nullptr;
+    uint32_t clears = 0;
+    uint32_t local_address = 0, remote_address = 0, remote_endpoint = 0;
+  };
+  mutable Interned interned;
 
  private:
   void OnClosed(const Exchange& exchange) override;

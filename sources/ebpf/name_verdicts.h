@@ -1,13 +1,14 @@
 // NameVerdicts: remembers what names turned out to be, because the same few come again and again
-// and judging one takes a hundred times as long. Lossy, bounded; any thread.
+// and judging one takes twenty times as long. Exact: another name never gets the verdict. Bounded:
+// a new name takes the place of an older one. One thread.
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 
-#include "engine/base/hash.h"
+#include "sources/ebpf/quick_hash.h"
 
 namespace weft::ebpf {
 
@@ -16,18 +17,23 @@ class NameVerdicts {
   // `judge(name)`, or what it said the last time.
   template <typename Judge>
   bool Of(std::string_view name, const Judge& judge) {
-    const uint64_t hash = HashText(name) | 1;
-    std::atomic<uint64_t>& known = known_[hash >> 55];
-    const uint64_t seen = known.load(std::memory_order_relaxed);
-    if ((seen | 1) == hash) return (seen & 1) != 0;
-    const bool verdict = judge(name);
-    known.store(verdict ? hash : hash & ~uint64_t{1}, std::memory_order_relaxed);
-    return verdict;
+    if (name.empty() || name.size() > kMaxName) return judge(name);
+    Known& known = known_[QuickHash(name) % kSlots];
+    if (SameText({known.name.data(), known.size}, name)) return known.verdict;
+    known.verdict = judge(name);
+    known.size = static_cast<uint8_t>(name.size());
+    std::memcpy(known.name.data(), name.data(), name.size());
+    return known.verdict;
   }
 
  private:
-  // The name's hash with its lowest bit replaced by the verdict; 0 is free.
-  std::array<std::atomic<uint64_t>, 512> known_{};
+  static constexpr size_t kSlots = 512, kMaxName = 30;
+  struct Known {
+    uint8_t size = 0;  // 0: free
+    bool verdict = false;
+    std::array<char, kMaxName> name{};
+  };
+  std::array<Known, kSlots> known_{};
 };
 
 }  // namespace weft::ebpf

@@ -35,7 +35,10 @@ ObservationWriter::ObservationWriter(TrustedNetworks trusted, ProcessMetadata& p
 
 void ObservationWriter::Write(const Connection& connection, const Exchange& exchange,
                               uint32_t flags, int64_t not_before_ns) {
-  const ProcessInfo& info = processes_.Get(exchange.request.first.pid);
+  const uint32_t pid = exchange.request.first.pid;
+  const ProcessInfo& info = (flags & WEFT_FLAG_OPEN) != 0
+                                ? processes_.Get(pid)
+                                : processes_.Get(pid, connection.last_ns());
   api::SpanTable& table = publisher_.AddRow(
       {info.id, info.shown_pid, info.service_name, info.executable, info.attributes});
   const uint32_t row = table.n() - 1;
@@ -89,8 +92,12 @@ void ObservationWriter::Write(const Connection& connection, const Exchange& exch
 void ObservationWriter::WriteWhere(api::SpanTable& table, uint32_t row,
                                    const Connection& connection, const Exchange& exchange) {
   const weft_connection& wire = connection.wire();
-  table.local_address[row] = table.Intern(connection.local_address());
-  table.remote_address[row] = table.Intern(connection.remote_address());
+  Connection::Interned& known = connection.interned;
+  if (known.table != &table || known.clears != table.clears())
+    known = {&table, table.clears(), table.Intern(connection.local_address()),
+             table.Intern(connection.remote_address()), table.Intern(connection.remote_endpoint())};
+  table.local_address[row] = known.local_address;
+  table.remote_address[row] = known.remote_address;
   table.local_port[row] = wire.local_port;
   table.remote_port[row] = wire.remote_port;
   if (IsServer(exchange)) {
@@ -98,7 +105,7 @@ void ObservationWriter::WriteWhere(api::SpanTable& table, uint32_t row,
   } else if (!exchange.peer.empty()) {
     table.peer[row] = table.Intern(exchange.peer);
   } else {
-    table.peer[row] = table.Intern(connection.remote_endpoint());
+    table.peer[row] = known.remote_endpoint;
   }
   if (!exchange.names_server) {
     table.StaticAttribute("server.address", IsServer(exchange) ? connection.local_address()

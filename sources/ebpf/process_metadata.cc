@@ -167,18 +167,20 @@ ProcessMetadata::ProcessMetadata(Options options, const Clock& clock, Metrics& m
   if (host_id_.empty()) host_id_ = host_name_;
 }
 
-const ProcessInfo& ProcessMetadata::Get(uint32_t pid) {
-  const int64_t now = clock_.MonotonicNs();
-  auto [it, is_new] = entries_.try_emplace(pid);
-  Entry& entry = it->second;
-  entry.used_ns = now;
-  if (is_new) {
-    entry.info.pid = pid;
-    Read(&entry);
-    entry.read_ns = now;
-    if (entries_.size() > options_.max_entries) Evict(now);
-    return entries_.find(pid)->second.info;
+const ProcessInfo& ProcessMetadata::Get(uint32_t pid, int64_t now) {
+  if (last_ == nullptr || last_->info.pid != pid) {
+    const auto [it, is_new] = entries_.try_emplace(pid);
+    last_ = &it->second;
+    if (is_new) {
+      last_->info.pid = pid;
+      Read(last_);
+      last_->used_ns = last_->read_ns = now;
+      if (entries_.size() > options_.max_entries) Evict(now);
+      return entries_.find(pid)->second.info;
+    }
   }
+  Entry& entry = *last_;
+  entry.used_ns = now;
   if (entry.exited_ns != 0 && now - entry.read_ns >= kRetryNs) {
     // A forked child may have got the number again; no exec tells about it.
     entry.read_ns = now;
@@ -208,6 +210,7 @@ void ProcessMetadata::OnExec(uint32_t pid, std::string_view comm) {
   if (it == entries_.end()) return;  // nobody has seen an identity yet that could change
   Entry& entry = it->second;
   if (entry.exited_ns != 0) {  // the pid is used again
+    last_ = nullptr;
     entries_.erase(it);
     return;
   }
@@ -225,6 +228,7 @@ void ProcessMetadata::OnExit(uint32_t pid) {
   if (it != entries_.end() && it->second.exited_ns == 0) it->second.exited_ns = now;
   if (now - swept_ns_ < kSecond) return;
   swept_ns_ = now;
+  last_ = nullptr;
   std::erase_if(entries_, [&](const auto& e) {
     return e.second.exited_ns != 0 && now - e.second.exited_ns >= kKeepNs;
   });
@@ -237,6 +241,7 @@ void ProcessMetadata::Evict(int64_t now) {
   };
   const auto victim = std::ranges::min_element(
       entries_, [&](const auto& a, const auto& b) { return rank(a.second) < rank(b.second); });
+  last_ = nullptr;
   entries_.erase(victim);
   evicted_.Add();
 }

@@ -45,7 +45,9 @@ class ProcessMetadata {
   ProcessMetadata(Options options, const Clock& clock, Metrics& metrics);
 
   // Never fails: a process that cannot be read is named after its pid. Lent until the next call.
-  const ProcessInfo& Get(uint32_t pid);
+  // `now_ns`: about the time, of a record for instance, which spares reading the clock.
+  const ProcessInfo& Get(uint32_t pid, int64_t now_ns);
+  const ProcessInfo& Get(uint32_t pid) { return Get(pid, clock_.MonotonicNs()); }
   // From the control ring. After OnExec the process has a new id; after OnExit the entry stays for
   // kKeepNs, unless the pid is used again.
   // `comm` names a process that is gone before /proc can be read.
@@ -84,6 +86,7 @@ class ProcessMetadata {
   Redactor redactor_{{}};
   int64_t swept_ns_ = 0;
   std::unordered_map<uint32_t, Entry> entries_;
+  Entry* last_ = nullptr;  // of entries_, asked for last; null after anything was erased
   std::unordered_map<uint64_t, uint32_t> unit_pids_;  // by id; as many as there are cgroups
   std::unordered_map<uint32_t, std::string> comms_;   // of processes that live, since their exec
 };

@@ -114,7 +114,7 @@ Redactor::Redactor(const std::vector<std::string>& names) {
   for (const std::string& name : names) names_.emplace_back(Canonical(name, &buffer));
 }
 
-bool Redactor::IsSecretName(std::string_view name) const {
+bool Redactor::JudgeName(std::string_view name) const {
   std::array<char, kMaxName> buffer;
   const std::string_view canonical = Canonical(name, &buffer);
   if (canonical.empty()) return false;
@@ -136,7 +136,30 @@ void Redactor::Baggage(std::string_view members, std::string* out) const {
   Pairs(members, ",;", out);
 }
 
+// Nothing in it is to be hidden: nearly always. There are two separators.
+bool Redactor::IsPlainPairs(std::string_view text, std::string_view separators) const {
+  if (text.size() > kMaxText || !IsPlain(text)) return false;
+  const bool encoded = text.find('%') != std::string_view::npos;
+  const auto secret = [this](std::string_view name) { return IsSecretName(name); };
+  for (size_t begin = 0, i = 0; i <= text.size(); ++i) {
+    const bool end = i == text.size() || text[i] == separators[0] || text[i] == separators[1];
+    if (!end && text[i] != '=') continue;
+    if (!end) {  // the first '=' of a pair
+      if (secret(text.substr(begin, i - begin))) return false;
+      const size_t value = i;
+      while (i < text.size() && text[i] != separators[0] && text[i] != separators[1]) ++i;
+      if (encoded && AnyEncodedName(text.substr(value, i - value), secret)) return false;
+    }
+    begin = i + 1;
+  }
+  return true;
+}
+
 void Redactor::Pairs(std::string_view text, std::string_view separators, std::string* out) const {
+  if (IsPlainPairs(text, separators)) {
+    out->append(text);
+    return;
+  }
   const size_t limit = out->size() + kMaxText;
   const auto secret = [&](std::string_view name) { return IsSecretName(name); };
   while (!text.empty() && out->size() < limit) {

@@ -3,13 +3,15 @@
 //
 // By name: a query parameter, header or command-line option whose name says that it is a secret
 // keeps its name and loses its value. By shape: credentials in a URL, JSON web tokens. Errs on the
-// side of redacting. Output is printable ASCII, bounded in length. Immutable after construction;
-// any thread.
+// side of redacting. Output is printable ASCII, bounded in length. Verdicts on names are
+// remembered: one thread.
 #pragma once
 
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "sources/ebpf/name_verdicts.h"
 
 namespace weft::ebpf {
 
@@ -22,7 +24,9 @@ class Redactor {
 
   // Whether a parameter, option or variable of this name holds a secret. Case, `-`, `_`, `.` and
   // percent-encoding do not matter.
-  bool IsSecretName(std::string_view name) const;
+  bool IsSecretName(std::string_view name) const {
+    return known_.Of(name, [this](std::string_view n) { return JudgeName(n); });
+  }
   // The same for a header: Authorization, Cookie and their like too.
   bool IsSecretHeader(std::string_view name) const;
 
@@ -39,9 +43,12 @@ class Redactor {
   static constexpr size_t kMaxText = 1024;
 
  private:
+  bool JudgeName(std::string_view name) const;
+  bool IsPlainPairs(std::string_view text, std::string_view separators) const;
   void Pairs(std::string_view text, std::string_view separators, std::string* out) const;
 
   std::vector<std::string> names_;
+  mutable NameVerdicts known_;
 };
 
 }  // namespace weft::ebpf

@@ -5,7 +5,6 @@
 
 #include "engine/api/plugin_abi.h"
 #include "sources/ebpf/protocols/ascii.h"
-#include "sources/ebpf/protocols/http1/head.h"
 #include "sources/ebpf/protocols/redis/commands.h"
 #include "sources/ebpf/protocols/redis/resp.h"
 
@@ -108,20 +107,40 @@ bool TokenReader::Http(MessageKind kind, std::string_view bytes, bool whole, Tok
   text_.ScanEncoded(target.substr(0, target.find('#')), line.cut, out);
   if (line.cut) return false;
 
-  http1::FieldCursor fields(bytes, first.used);
+  http1::FieldCursor fields(bytes, first.used, known_);
   http1::FieldCursor::Item item{};
   bool encoded = false;
   while ((item = fields.Next()) == http1::FieldCursor::Item::kField) {
-    encoded |= EqualsNoCase(fields.name(), "content-encoding");
-    const bool idle = idle_.Of(fields.name(), [this](std::string_view name) {
-      return IsIdle(name) || text_.IsSecretHeader(name);
-    });
-    if (!idle) text_.Scan(fields.value(), false, out);
+    encoded |= fields.which() == http1::FieldName::kContentEncoding;
+    Field(fields, out);
   }
   if (item != http1::FieldCursor::Item::kEnd || encoded) return false;
   if (fields.position() == bytes.size()) return !whole;
   HttpBody(bytes.substr(fields.position()), whole, out);
   return false;
+}
+
+void TokenReader::Field(const http1::FieldCursor& field, TokenSet* out) const {
+  using Line = http1::KnownFields::Line;
+  Line* const line = field.line();
+  if (line == nullptr || line->tokens == Line::Tokens::kUnread) {
+    const bool idle = idle_.Of(field.name(), [this](std::string_view name) {
+      return IsIdle(name) || text_.IsSecretHeader(name);
+    });
+    TokenSet found;
+    if (!idle) text_.Scan(field.value(), false, line == nullptr ? out : &found);
+    if (line == nullptr) return;
+    line->n_tokens = static_cast<uint8_t>(found.hashes().size());
+    line->tokens =
+        line->n_tokens <= line->token.size() ? Line::Tokens::kRead : Line::Tokens::kTooMany;
+    for (size_t i = 0; line->tokens == Line::Tokens::kRead && i < line->n_tokens; ++i)
+      line->token[i] = found.item(i);
+  }
+  if (line->tokens == Line::Tokens::kTooMany) {
+    text_.Scan(field.value(), false, out);
+    return;
+  }
+  for (size_t i = 0; i < line->n_tokens; ++i) out->Add(line->token[i].hash, line->token[i].rank);
 }
 
 void TokenReader::HttpBody(std::string_view bytes, bool whole, TokenSet* out) const {

@@ -3,8 +3,8 @@
 //
 // Called by Talk with the beginning of each message and with the first piece of its body; later
 // pieces are not read, because a value may have its secret name in the piece before. Headers that
-// say how and not what are left out, and so are secrets and the ground truth of scoring.
-// Immutable; any thread.
+// say how and not what are left out, and so are secrets and the ground truth of scoring. What lines
+// of headers gave is remembered for when they come again. One thread.
 #pragma once
 
 #include <string>
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "sources/ebpf/protocols/exchange.h"
+#include "sources/ebpf/protocols/http1/head.h"
 #include "sources/ebpf/protocols/protocol.h"
 #include "sources/ebpf/token_text.h"
 
@@ -29,6 +30,7 @@ class TokenReader {
 
  private:
   bool Http(MessageKind kind, std::string_view bytes, bool whole, TokenSet* out) const;
+  void Field(const http1::FieldCursor& field, TokenSet* out) const;
   void HttpBody(std::string_view bytes, bool whole, TokenSet* out) const;
   void RedisRequest(std::string_view bytes, Exchange* exchange) const;
   bool ScanElement(std::string_view text, bool cut, bool* named, TokenSet* out) const;
@@ -36,6 +38,7 @@ class TokenReader {
 
   TokenText text_;
   mutable NameVerdicts idle_;  // headers that are not read
+  mutable http1::KnownFields known_;
 };
 
 }  // namespace weft::ebpf

@@ -15,11 +15,16 @@ namespace weft::ebpf {
 class TokenSet {
  public:
   static constexpr size_t kMax = 8;
+  struct Item {
+    uint32_t hash = 0;
+    uint8_t rank = 0;
+  };
 
   void Clear() { size_ = 0; }
   bool empty() const { return size_ == 0; }
   // Ascending by nothing in particular; bit 0 of a hash is always 0.
   std::span<const uint32_t> hashes() const { return {hash_.data(), size_}; }
+  Item item(size_t i) const { return {hash_[i], rank_[i]}; }
   // Whether a value of that rank could still find room: spares its hash.
   bool Wants(uint8_t rank) const { return size_ < kMax || rank >= lowest_; }
   void Add(uint32_t hash, uint8_t rank) {

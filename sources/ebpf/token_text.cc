@@ -16,9 +16,25 @@ constexpr bool IsWord(char c) {
   return IsAlpha(c) || IsDigit(c) || c == '-' || c == '_' || c == '.' || c == '@' || c == '~' ||
          c == '%' || static_cast<unsigned char>(c) >= 0x80;
 }
-constexpr std::array<bool, 256> kWord = [] {
-  std::array<bool, 256> table{};
-  for (size_t i = 0; i < 256; ++i) table[i] = IsWord(static_cast<char>(i));
+// What a character is to Scan; several bits may be set.
+enum : uint8_t { kInWord = 1, kIsDigit = 2, kMaySeparate = 4 };
+constexpr std::array<uint8_t, 256> kClass = [] {
+  std::array<uint8_t, 256> table{};
+  for (size_t i = 0; i < 256; ++i) {
+    const char c = static_cast<char>(i);
+    if (IsWord(c)) table[i] |= kInWord;
+    if (IsDigit(c)) table[i] |= kIsDigit;
+  }
+  // What SeparatorAt looks at.
+  for (const char c : std::string_view("/:=>\"'\\ \t\r\n"))
+    table[static_cast<uint8_t>(c)] |= kMaySeparate;
+  return table;
+}();
+constexpr uint8_t ClassOf(char c) { return kClass[static_cast<uint8_t>(c)]; }
+
+constexpr std::array<char, 256> kLower = [] {
+  std::array<char, 256> table{};
+  for (size_t i = 0; i < 256; ++i) table[i] = Lower(static_cast<char>(i));
   return table;
 }();
 
@@ -36,7 +52,7 @@ struct Separator {
 bool OpensElement(std::string_view text, size_t begin) {
   if (begin > 0 && text[begin - 1] == ':') {
     --begin;
-    while (begin > 0 && kWord[static_cast<unsigned char>(text[begin - 1])]) --begin;
+    while (begin > 0 && (ClassOf(text[begin - 1]) & kInWord) != 0) --begin;
   }
   return begin > 0 && text[begin - 1] == '<';
 }
@@ -129,43 +145,50 @@ bool TokenText::IsSecretName(std::string_view text) const {
   return name && IsSecret(text);
 }
 
-bool TokenText::IsSecret(std::string_view name) const {
-  return known_.Of(name, [this](std::string_view n) { return secrets_.IsSecretName(n); });
-}
+bool TokenText::IsSecret(std::string_view name) const { return secrets_.IsSecretName(name); }
 
 void TokenText::Add(std::string_view word, bool digit, TokenSet* out) const {
-  while (!word.empty() && (word.front() == '-' || word.front() == '_' || word.front() == '.'))
-    word.remove_prefix(1);
-  while (!word.empty() && (word.back() == '-' || word.back() == '_' || word.back() == '.'))
-    word.remove_suffix(1);
-  if (word.empty() || word.size() > kMaxWord || (!digit && word.size() < 3)) return;
-  if (word == "true" || word == "false" || word == "null") return;
+  const auto edge = [](char c) { return c == '-' || c == '_' || c == '.'; };
+  while (!word.empty() && edge(word.front())) word.remove_prefix(1);
+  while (!word.empty() && edge(word.back())) word.remove_suffix(1);
+  if (word.empty() || word.size() > kMaxWord) return;
+  if (!digit && (word.size() < 3 || word == "true" || word == "false" || word == "null")) return;
   // "eyJ" is how base64 begins for `{"`: a JSON web token.
   if (word.size() >= 20 && word.starts_with("eyJ")) return;
   const uint8_t rank = RankOf(word, digit);
   if (!out->Wants(rank)) return;
   char lower[kMaxWord];
+  bool encoded = false;
   for (size_t i = 0; i < word.size(); ++i) {
-    if (word[i] == '%') return;
-    lower[i] = Lower(word[i]);
+    encoded |= word[i] == '%';
+    lower[i] = kLower[static_cast<uint8_t>(word[i])];
   }
-  out->Add(static_cast<uint32_t>(SipHash(key_, {lower, word.size()})), rank);
+  if (!encoded) out->Add(static_cast<uint32_t>(SipHash(key_, {lower, word.size()})), rank);
 }
 
 bool TokenText::Scan(std::string_view text, bool cut, TokenSet* out) const {
-  const auto word_at = [text](size_t i) { return kWord[static_cast<unsigned char>(text[i])]; };
   bool secret = false;
-  for (size_t i = 0; i < text.size();) {
-    if (!word_at(i)) {
+  const size_t size = text.size();
+  for (size_t i = 0; i < size;) {
+    if ((ClassOf(text[i]) & kInWord) == 0) {
       ++i;
       continue;
     }
     const size_t begin = i;
-    bool digit = false;
-    for (; i < text.size() && word_at(i); ++i) digit |= IsDigit(text[i]);
-    if (i == text.size() && cut) return secret;
+    uint8_t seen = 0;
+    for (; i < size; ++i) {
+      const uint8_t what = ClassOf(text[i]);
+      if ((what & kInWord) == 0) break;
+      seen |= what;
+    }
+    const bool digit = (seen & kIsDigit) != 0;
+    if (i == size && cut) return secret;
     const std::string_view word = text.substr(begin, i - begin);
-    if (text.substr(i, 3) == "://") {
+    if (i == size || (ClassOf(text[i]) & kMaySeparate) == 0) {
+      Add(word, digit, out);
+      continue;
+    }
+    if (text[i] == ':' && text.substr(i, 3) == "://") {
       i = BehindUserInfo(text, i + 3);
       continue;
     }
@@ -186,7 +209,7 @@ bool TokenText::Scan(std::string_view text, bool cut, TokenSet* out) const {
 }
 
 bool TokenText::ScanEncoded(std::string_view text, bool cut, TokenSet* out) const {
-  if (text.find_first_of("%+") == std::string_view::npos) return Scan(text, cut, out);
+  if (text.find('%') == text.npos && text.find('+') == text.npos) return Scan(text, cut, out);
   std::string decoded;
   for (size_t i = 0; i < text.size(); ++i) {
     const bool hex = text[i] == '%' && i + 2 < text.size() && HexValue(text[i + 1]) >= 0 &&

@@ -3,14 +3,13 @@
 // name names: its value is passed over unread, nested ones too.
 //
 // Lexical on purpose: the payload is a prefix and may be anything. Errs on the side of taking
-// nothing. Immutable but for a cache; any thread.
+// nothing. One thread.
 #pragma once
 
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "sources/ebpf/name_verdicts.h"
 #include "sources/ebpf/redact.h"
 #include "sources/ebpf/siphash.h"
 #include "sources/ebpf/token_set.h"
@@ -38,7 +37,6 @@ class TokenText {
 
   Redactor secrets_;
   SipKey key_;
-  mutable NameVerdicts known_;
 };
 
 }  // namespace weft::ebpf

@@ -1,6 +1,13 @@
 #include "sources/ebpf/protocols/exchange.h"
 
+#include <algorithm>
+
 namespace weft::ebpf {
+
+void Attributes::Grow() {
+  constexpr size_t kFirst = 12;
+  items_.resize(std::max(kFirst, 2 * items_.size()));
+}
 
 void Exchange::Clear() {
   protocol = 0;

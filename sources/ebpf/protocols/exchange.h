@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -42,29 +43,46 @@ class Attributes {
  public:
   struct Item {
     std::string_view key;
-    bool is_number;
-    int64_t number;
-    uint32_t offset, size;  // of the text
+    bool is_number = false;
+    uint32_t size = 0;  // of a text that begins at `offset`, or at `fixed` if that is set
+    const char* fixed = nullptr;
+    int64_t number = 0;  // or the offset
   };
   void Add(std::string_view key, std::string_view value) {
-    items_.push_back(
-        {key, false, 0, static_cast<uint32_t>(text_.size()), static_cast<uint32_t>(value.size())});
+    Append({key, false, static_cast<uint32_t>(value.size()), nullptr,
+            static_cast<int64_t>(text_.size())});
     text_.append(value);
   }
-  void Add(std::string_view key, int64_t value) { items_.push_back({key, true, value, 0, 0}); }
+  // A value that lives as long as the keys.
+  void AddFixed(std::string_view key, std::string_view value) {
+    Append({key, false, static_cast<uint32_t>(value.size()), value.data(), 0});
+  }
+  void Add(std::string_view key, int64_t value) { Append({key, true, 0, nullptr, value}); }
   // A text that is put together in place: whatever is appended to the result until Close.
   std::string* Open(std::string_view key) {
-    items_.push_back({key, false, 0, static_cast<uint32_t>(text_.size()), 0});
+    Append({key, false, 0, nullptr, static_cast<int64_t>(text_.size())});
     return &text_;
   }
-  void Close() { items_.back().size = static_cast<uint32_t>(text_.size()) - items_.back().offset; }
-  const std::vector<Item>& items() const { return items_; }
-  std::string_view Text(const Item& item) const { return {text_.data() + item.offset, item.size}; }
-  void Clear() { items_.clear(), text_.clear(); }
+  void Close() {
+    Item& last = items_[n_ - 1];
+    last.size = static_cast<uint32_t>(text_.size() - static_cast<size_t>(last.number));
+  }
+  std::span<const Item> items() const { return {items_.data(), n_}; }
+  std::string_view Text(const Item& item) const {
+    return {item.fixed != nullptr ? item.fixed : text_.data() + item.number, item.size};
+  }
+  void Clear() { n_ = 0, text_.clear(); }
   size_t MemoryBytes() const { return items_.capacity() * sizeof(Item) + text_.capacity(); }
 
  private:
-  std::vector<Item> items_;
+  void Append(const Item& item) {
+    if (n_ == items_.size()) Grow();
+    items_[n_++] = item;
+  }
+  void Grow();
+
+  std::vector<Item> items_;  // the first n_
+  size_t n_ = 0;
   std::string text_;
 };
 

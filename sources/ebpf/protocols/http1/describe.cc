@@ -13,27 +13,6 @@ constexpr size_t kMaxHost = 255;
 constexpr size_t kMaxRequestId = 128;
 constexpr size_t kMaxUserAgent = 256;
 
-// host, host:port or [v6]:port of a Host field or an absolute target.
-struct Authority {
-  std::string_view host;
-  uint64_t port = 0;  // 0: none
-};
-
-Authority SplitAuthority(std::string_view text) {
-  if (const size_t at = text.rfind('@'); at != std::string_view::npos) text.remove_prefix(at + 1);
-  const size_t bracket = text.rfind(']');
-  const size_t colon = text.rfind(':');
-  Authority result{text, 0};
-  if (colon != std::string_view::npos &&
-      (bracket == std::string_view::npos ? text.find(':') == colon : colon > bracket)) {
-    result.host = text.substr(0, colon);
-    result.port = ParseDecimal(text.substr(colon + 1)).value_or(0);
-  }
-  if (result.host.size() > 2 && result.host.front() == '[' && result.host.back() == ']')
-    result.host = result.host.substr(1, result.host.size() - 2);
-  return result;
-}
-
 // The parts of a request target that become attributes.
 struct Target {
   std::string_view scheme = "http", authority, path, query;
@@ -98,16 +77,16 @@ void RequestDescriber::Finish() {
   const auto verdict = context_.Finish(&out_->context, &out_->trace_state);
   if (verdict == TraceHeaders::Verdict::kInvalid || context_.BadState())
     set_.counters().context_invalid.Add();
-  const bool known = IsSemanticMethod(line_.method);
-  out_->attributes.Add("http.request.method", known ? line_.method : "_OTHER");
-  if (!known) out_->attributes.Add("http.request.method_original", line_.method);
+  const std::string_view known = SemanticMethod(line_.method);
+  out_->attributes.AddFixed("http.request.method", known.empty() ? "_OTHER" : known);
+  if (known.empty()) out_->attributes.Add("http.request.method_original", line_.method);
   AddUrl();
   AddServer();
   if (!user_agent_.empty()) {
     set_.redactor().Text(user_agent_, out_->attributes.Open("user_agent.original"));
     out_->attributes.Close();
   }
-  out_->attributes.Add("network.protocol.version", line_.minor == 0 ? "1.0" : "1.1");
+  out_->attributes.AddFixed("network.protocol.version", line_.minor == 0 ? "1.0" : "1.1");
 }
 
 void RequestDescriber::AddUrl() {
@@ -125,7 +104,10 @@ void RequestDescriber::AddUrl() {
   redactor.Path(target.path, attributes.Open("url.path"));
   attributes.Close();
   const bool server = out_->request_direction == Direction::kReceived;
-  if (server) attributes.Add("url.scheme", target.scheme);
+  if (server && target.scheme == "http")
+    attributes.AddFixed("url.scheme", "http");
+  else if (server)
+    attributes.Add("url.scheme", target.scheme);
   if (server || host_.empty()) {
     if (!target.query.empty()) {
       redactor.Query(target.query, attributes.Open("url.query"));
@@ -144,17 +126,12 @@ void RequestDescriber::AddUrl() {
 
 void RequestDescriber::AddServer() {
   if (host_.empty()) return;
-  const Authority authority = SplitAuthority(host_);
-  if (authority.host.empty()) return;
-  set_.redactor().Text(authority.host, &out_->peer);
-  out_->attributes.Add("server.address", out_->peer);
+  const ServerNames::Server& server = servers_.Of(host_);
+  if (server.address_size == 0) return;
+  out_->peer.assign(server.peer);
+  out_->attributes.Add("server.address", server.address());
   out_->names_server = true;
-  if (authority.port != 0 && authority.port <= 65535) {
-    out_->attributes.Add("server.port", static_cast<int64_t>(authority.port));
-    char digits[8];
-    const auto end = std::to_chars(digits, digits + sizeof digits, authority.port).ptr;
-    out_->peer.append(":").append(digits, end);
-  }
+  if (server.port != 0) out_->attributes.Add("server.port", int64_t{server.port});
 }
 
 void ResponseDescriber::Begin(const StartLine& line) {

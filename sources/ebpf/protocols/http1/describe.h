@@ -9,6 +9,7 @@
 
 #include "sources/ebpf/protocols/http1/head.h"
 #include "sources/ebpf/protocols/http1/route_names.h"
+#include "sources/ebpf/protocols/http1/server_names.h"
 #include "sources/ebpf/protocols/protocol_set.h"
 #include "sources/ebpf/protocols/trace_headers.h"
 
@@ -16,8 +17,9 @@ namespace weft::ebpf::http1 {
 
 class RequestDescriber {
  public:
-  RequestDescriber(const ProtocolSet& set, RouteNames& routes, const StartLine& line, Exchange* out)
-      : set_(set), routes_(routes), line_(line), out_(out) {}
+  RequestDescriber(const ProtocolSet& set, RouteNames& routes, ServerNames& servers,
+                   const StartLine& line, Exchange* out)
+      : set_(set), routes_(routes), servers_(servers), line_(line), out_(out) {}
   void Field(FieldName which, std::string_view name, std::string_view value);
   // Writes everything to the exchange.
   void Finish();
@@ -28,6 +30,7 @@ class RequestDescriber {
 
   const ProtocolSet& set_;
   RouteNames& routes_;
+  ServerNames& servers_;
   const StartLine& line_;
   Exchange* out_;
   std::string_view host_, user_agent_;

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
+#include "engine/base/text_words.h"
 #include "sources/ebpf/protocols/ascii.h"
 #include "sources/ebpf/protocols/protocol_set.h"
 
@@ -13,7 +15,7 @@ constexpr size_t kMaxMethod = 24;
 constexpr size_t kMaxLead = 16;
 
 constexpr std::array<std::string_view, 9> kSemantic = {
-    "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
+    "GET", "POST", "PUT", "HEAD", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"};
 constexpr std::array<std::string_view, 36> kRegistered = {"ACL",
                                                           "BASELINE-CONTROL",
                                                           "BIND",
@@ -60,16 +62,32 @@ constexpr std::array<bool, 256> kTokenChars = [] {
   return is;
 }();
 
-constexpr bool IsTargetChar(char c) { return static_cast<unsigned char>(c) > 0x20 && c != 0x7f; }
+// No blanks and no control characters; eight bytes at a time.
+bool IsTargetText(std::string_view text) {
+  constexpr uint64_t kOnes = 0x0101010101010101, kHigh = kOnes << 7;
+  const char* at = text.data();
+  size_t left = text.size();
+  uint64_t odd = 0;
+  for (; left >= 8; at += 8, left -= 8) {
+    uint64_t x = 0;
+    std::memcpy(&x, at, 8);
+    const uint64_t not_delete = x ^ kOnes * 0x7f;
+    odd |= ((x - kOnes * 0x21) & ~x) | ((not_delete - kOnes) & ~not_delete);
+  }
+  odd &= kHigh;
+  for (; left > 0; ++at, --left) odd |= static_cast<uint8_t>(*at) > 0x20 && *at != 0x7f ? 0 : 1;
+  return odd == 0;
+}
 
 bool IsMethodPrefix(std::string_view method) {
+  if (method == "GET" || method == "POST") return true;
   return method.size() <= kMaxMethod &&
          std::ranges::all_of(method, [](char c) { return (c >= 'A' && c <= 'Z') || c == '-'; });
 }
 
 // origin-form, asterisk-form, absolute-form, or authority-form for CONNECT.
 bool IsTarget(std::string_view method, std::string_view target) {
-  if (target.empty() || !std::ranges::all_of(target, IsTargetChar)) return false;
+  if (target.empty() || !IsTargetText(target)) return false;
   if (target[0] == '/' || target == "*") return true;
   if (method == "CONNECT") return target.find(':') != std::string_view::npos;
   const size_t colon = target.find("://");
@@ -115,16 +133,18 @@ Step ReadRequestLine(std::string_view bytes, bool cut, StartLine* line) {
     line->target = line->target.substr(0, line->target.find_first_of(" \r"));
     if (line->target.empty())
       return cut || rest.size() > space + 1 ? invalid : Step{Outcome::kNeedMore, 0, 0, lead};
-    if (!std::ranges::all_of(line->target, IsTargetChar)) return invalid;
+    if (!IsTargetText(line->target)) return invalid;
     if (!cut) return {Outcome::kNeedMore, 0, 0, lead};
     line->cut = true;
     if (!IsRegisteredMethod(line->method) || !IsTarget(line->method, line->target)) return invalid;
     return {Outcome::kDone, bytes.size(), 0, lead};
   }
   const std::string_view tail = WithoutCr(rest.substr(space + 1, newline - space - 1));
-  const size_t last = tail.rfind(' ');
-  if (last == std::string_view::npos || !ParseVersion(tail.substr(last + 1), &line->minor))
-    return invalid;
+  // Before the version, whose length is fixed.
+  constexpr size_t kVersion = 8;
+  if (tail.size() <= kVersion) return invalid;
+  const size_t last = tail.size() - kVersion - 1;
+  if (tail[last] != ' ' || !ParseVersion(tail.substr(last + 1), &line->minor)) return invalid;
   line->target = tail.substr(0, last);
   if (!IsTarget(line->method, line->target)) return invalid;
   return {Outcome::kDone, lead + newline + 1, 0, lead};
@@ -136,7 +156,8 @@ Step ReadStatusLine(std::string_view all, bool cut, StartLine* line) {
   constexpr std::string_view kPattern = "HTTP/1.d ddd";
   constexpr size_t kMaxReason = 1024;
   const Step invalid{Outcome::kInvalid, 0, 0, 0};
-  for (size_t i = 0; i < std::min(bytes.size(), kPattern.size()); ++i) {
+  const size_t known = SameText(bytes.substr(0, 9), "HTTP/1.1 ") ? 9 : 0;
+  for (size_t i = known; i < std::min(bytes.size(), kPattern.size()); ++i) {
     if (kPattern[i] == 'd' ? !IsDigit(bytes[i]) : bytes[i] != kPattern[i]) return invalid;
   }
   if (bytes.size() < kPattern.size()) return cut ? invalid : Step{Outcome::kNeedMore, 0, 0, lead};
@@ -154,13 +175,22 @@ Step ReadStatusLine(std::string_view all, bool cut, StartLine* line) {
 }
 
 FieldCursor::Item FieldCursor::Next() {
+  line_ = known_.Find(bytes_.substr(position_));
+  if (line_ != nullptr) {
+    name_ = bytes_.substr(position_, line_->name_size);
+    value_ = bytes_.substr(position_ + line_->value_at, line_->value_size);
+    which_ = line_->which;
+    position_ += line_->size;
+    return Item::kField;
+  }
   while (true) {
-    const size_t newline = bytes_.find('\n', position_);
+    const size_t begin = position_;
+    const size_t newline = bytes_.find('\n', begin);
     if (newline == std::string_view::npos) return Item::kNeedMore;
-    if (zero_ < newline) return Item::kInvalid;
-    const std::string_view line = WithoutCr(bytes_.substr(position_, newline - position_));
+    const std::string_view line = WithoutCr(bytes_.substr(begin, newline - begin));
     position_ = newline + 1;
     if (line.empty()) return Item::kEnd;
+    if (line.find('\0') != std::string_view::npos) return Item::kInvalid;  // no head has this byte
     // Obsolete folding goes on with the field before, none of which we read may be folded.
     if (line[0] == ' ' || line[0] == '\t') continue;
     size_t n = 0;
@@ -172,6 +202,11 @@ FieldCursor::Item FieldCursor::Next() {
     }
     name_ = line.substr(0, n);
     value_ = TrimBlank(line.substr(n + 1));
+    which_ = NameField(name_);
+    const bool comes_again = which_ != FieldName::kTraceContext && which_ != FieldName::kTruth &&
+                             which_ != FieldName::kRequestId;
+    if (comes_again)
+      line_ = known_.Keep(bytes_.substr(begin, position_ - begin), n, value_, which_);
     return Item::kField;
   }
 }
@@ -202,6 +237,7 @@ FieldName NameField(std::string_view name) {
         default: return FieldName::kOther;
       }
     case 14: return is("content-length", FieldName::kContentLength);
+    case 16: return is("content-encoding", FieldName::kContentEncoding);
     case 17:
       if (Lower(name[0]) == 'x') return is("x-b3-parentspanid", FieldName::kTraceContext);
       return is("transfer-encoding", FieldName::kTransferEncoding);
@@ -230,13 +266,15 @@ void Framing::Field(FieldName name, std::string_view value) {
   }
 }
 
-bool IsSemanticMethod(std::string_view method) {
-  if (method == "GET" || method == "POST") return true;
-  return std::ranges::find(kSemantic, method) != kSemantic.end();
+std::string_view SemanticMethod(std::string_view method) {
+  for (const std::string_view known : kSemantic)
+    if (SameText(method, known)) return known;
+  return {};
 }
 
 bool IsRegisteredMethod(std::string_view method) {
-  return IsSemanticMethod(method) || std::ranges::find(kRegistered, method) != kRegistered.end();
+  return !SemanticMethod(method).empty() ||
+         std::ranges::find(kRegistered, method) != kRegistered.end();
 }
 
 }  // namespace weft::ebpf::http1

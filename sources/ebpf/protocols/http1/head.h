@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "sources/ebpf/protocols/http1/known_fields.h"
 #include "sources/ebpf/protocols/protocol.h"
 
 namespace weft::ebpf::http1 {
@@ -23,35 +24,26 @@ struct StartLine {
 Step ReadRequestLine(std::string_view bytes, bool cut, StartLine* line);
 Step ReadStatusLine(std::string_view bytes, bool cut, StartLine* line);
 
-// The fields that mean something to us.
-enum class FieldName : uint8_t {
-  kOther,
-  kHost,
-  kUserAgent,
-  kRequestId,
-  kTruth,
-  kBaggage,
-  kContentLength,
-  kTransferEncoding,
-  kTraceContext  // one of TraceHeaders'
-};
-FieldName NameField(std::string_view name);
-
-// Walks the header fields behind the start line.
+// Walks the header fields behind the start line. `known` is lent, and asked first.
 class FieldCursor {
  public:
-  FieldCursor(std::string_view bytes, size_t position)
-      : bytes_(bytes), position_(position), zero_(bytes.find('\0', position)) {}
+  FieldCursor(std::string_view bytes, size_t position, KnownFields& known)
+      : bytes_(bytes), position_(position), known_(known) {}
   enum class Item { kField, kEnd, kNeedMore, kInvalid };
   Item Next();
+  FieldName which() const { return which_; }
   std::string_view name() const { return name_; }
   std::string_view value() const { return value_; }
+  // Where the field's line is remembered, null if it is not; valid until Next.
+  KnownFields::Line* line() const { return line_; }
   size_t position() const { return position_; }  // behind what was read
 
  private:
   std::string_view bytes_;
   size_t position_;
-  size_t zero_;  // no head has this byte
+  KnownFields& known_;
+  FieldName which_ = FieldName::kOther;
+  KnownFields::Line* line_ = nullptr;
   std::string_view name_, value_;
 };
 
@@ -70,8 +62,9 @@ class Framing {
   uint64_t length_ = 0;
 };
 
-// Methods of the IANA registry; `known` ones are span names, others become `_OTHER`.
+// Methods of the IANA registry; others do not become a part of a span's name.
 bool IsRegisteredMethod(std::string_view method);
-bool IsSemanticMethod(std::string_view method);  // RFC 9110 and PATCH
+// The same text, of static storage, for methods of RFC 9110 and PATCH; else empty.
+std::string_view SemanticMethod(std::string_view method);
 
 }  // namespace weft::ebpf::http1

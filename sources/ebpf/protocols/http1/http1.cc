@@ -14,16 +14,16 @@ enum RequestTag : uint32_t { kOrdinary = 0, kHead = 1, kConnect = 2 };
 
 class Http1Dialogue final : public Dialogue {
  public:
-  Http1Dialogue(const ProtocolSet& set, RouteNames& routes)
-      : set_(set), routes_(routes), response_(set) {}
+  Http1Dialogue(const ProtocolSet& set, Memory& memory)
+      : set_(set), memory_(memory), response_(set) {}
 
   Step ParseRequest(std::string_view bytes, bool cut, Exchange* out) override {
     StartLine line;
     Step step = ReadRequestLine(bytes, cut, &line);
     if (step.outcome != Outcome::kDone) return step;
     Framing framing;
-    RequestDescriber describe(set_, routes_, line, out);
-    FieldCursor fields(bytes, step.used);
+    RequestDescriber describe(set_, memory_.routes, memory_.servers, line, out);
+    FieldCursor fields(bytes, step.used, memory_.fields);
     const FieldCursor::Item last =
         line.cut ? FieldCursor::Item::kNeedMore : ReadFields(&fields, &framing, &describe);
     if (last == FieldCursor::Item::kInvalid) return {};
@@ -49,7 +49,7 @@ class Http1Dialogue final : public Dialogue {
     if (step.outcome != Outcome::kDone) return step;
     Framing framing;
     response_.Begin(line);
-    FieldCursor fields(bytes, step.used);
+    FieldCursor fields(bytes, step.used, memory_.fields);
     const FieldCursor::Item last = ReadFields(&fields, &framing, &response_);
     if (last == FieldCursor::Item::kInvalid) return {};
     if (last == FieldCursor::Item::kNeedMore && !cut) return {Outcome::kNeedMore, 0, 0, step.lead};
@@ -94,12 +94,15 @@ class Http1Dialogue final : public Dialogue {
 
  private:
   template <typename Sink>
-  static FieldCursor::Item ReadFields(FieldCursor* fields, Framing* framing, Sink* sink) {
+  FieldCursor::Item ReadFields(FieldCursor* fields, Framing* framing, Sink* sink) const {
+    const bool configured = !set_.header_keys().empty();
     FieldCursor::Item item;
     while ((item = fields->Next()) == FieldCursor::Item::kField) {
-      const FieldName name = NameField(fields->name());
-      framing->Field(name, fields->value());
-      sink->Field(name, fields->name(), fields->value());
+      const FieldName name = fields->which();
+      if (name == FieldName::kContentLength || name == FieldName::kTransferEncoding)
+        framing->Field(name, fields->value());
+      if (name != FieldName::kOther || configured)
+        sink->Field(name, fields->name(), fields->value());
     }
     return item;
   }
@@ -121,7 +124,7 @@ class Http1Dialogue final : public Dialogue {
   }
 
   const ProtocolSet& set_;
-  RouteNames& routes_;
+  Memory& memory_;
   ResponseDescriber response_;
   int status_ = 0;
   ChunkReader request_chunks_, response_chunks_;
@@ -157,7 +160,7 @@ bool Http1::MayBegin(MessageKind kind, std::string_view bytes) const {
 }
 
 std::unique_ptr<Dialogue> Http1::NewDialogue() const {
-  return std::make_unique<Http1Dialogue>(set_, routes_);
+  return std::make_unique<Http1Dialogue>(set_, shared_);
 }
 
 }  // namespace weft::ebpf::http1

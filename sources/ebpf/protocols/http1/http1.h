@@ -6,16 +6,26 @@
 
 #include <memory>
 
+#include "sources/ebpf/protocols/http1/known_fields.h"
 #include "sources/ebpf/protocols/http1/route_names.h"
+#include "sources/ebpf/protocols/http1/server_names.h"
 #include "sources/ebpf/protocols/protocol.h"
 #include "sources/ebpf/protocols/protocol_set.h"
 
 namespace weft::ebpf::http1 {
 
+// What all conversations remember together.
+struct Memory {
+  RouteNames routes;
+  ServerNames servers;
+  KnownFields fields;
+};
+
 class Http1 final : public Protocol {
  public:
   // `set` lends settings, counters and redaction, and must outlive the protocol.
-  explicit Http1(const ProtocolSet& set) : set_(set), routes_(set.names()) {}
+  explicit Http1(const ProtocolSet& set)
+      : set_(set), shared_{RouteNames(set.names()), ServerNames(set.redactor()), {}} {}
 
   uint8_t id() const override;
   Guess Recognise(std::string_view bytes) const override;
@@ -25,7 +35,7 @@ class Http1 final : public Protocol {
 
  private:
   const ProtocolSet& set_;
-  mutable RouteNames routes_;
+  mutable Memory shared_;
 };
 
 }  // namespace weft::ebpf::http1

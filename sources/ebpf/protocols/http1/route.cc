@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 
 #include "sources/ebpf/protocols/ascii.h"
 
@@ -43,26 +44,39 @@ std::string_view Extension(std::string_view segment) {
              : std::string_view{};
 }
 
+// What a character counts as, a byte each: of a segment of 32 characters no sum overflows.
+enum : unsigned { kDigits = 0, kLetters = 8, kHex = 16, kHyphens = 24, kOdd = 32 };
+constexpr std::array<uint64_t, 256> kCounts = [] {
+  std::array<uint64_t, 256> counts{};
+  for (size_t i = 0; i < counts.size(); ++i) {
+    const char c = static_cast<char>(i);
+    uint64_t& count = counts[i];
+    if (IsDigit(c)) {
+      count = uint64_t{1} << kDigits;
+    } else if (IsAlpha(c)) {
+      count = uint64_t{1} << kLetters;
+    } else if (c == '-' || c == '_') {
+      count = uint64_t{1} << kHyphens;
+    } else if (c != '.' && c != '*') {
+      count = uint64_t{1} << kOdd;  // encoded, or punctuation that routes do not have
+    }
+    if (HexValue(c) >= 0) count += uint64_t{1} << kHex;
+  }
+  return counts;
+}();
+
 }  // namespace
 
 bool LooksLikeData(std::string_view segment) {
   if (segment.size() > kMaxStaticSegment) return true;
-  size_t digits = 0, letters = 0, hex = 0, hyphens = 0;
-  for (char c : segment) {
-    if (IsDigit(c)) {
-      ++digits;
-    } else if (IsAlpha(c)) {
-      ++letters;
-    } else if (c == '-' || c == '_') {
-      ++hyphens;
-    } else if (c != '.' && c != '*') {
-      return true;  // encoded, or punctuation that routes do not have
-    }
-    if (HexValue(c) >= 0) ++hex;
-  }
+  uint64_t counts = 0;
+  for (const char c : segment) counts += kCounts[static_cast<unsigned char>(c)];
+  const auto count = [counts](unsigned what) { return counts >> what & 0xff; };
+  const size_t digits = count(kDigits), letters = count(kLetters), hex = count(kHex);
+  if (count(kOdd) > 0) return true;
   if (digits > 0 && letters == 0) return !IsVersion(segment);
   if (hex == segment.size() && segment.size() >= 16) return true;
-  if (hyphens >= 4) return true;  // a slug: "ten-ways-to-cook-rice"
+  if (count(kHyphens) >= 4) return true;  // a slug: "ten-ways-to-cook-rice"
   if (digits >= 2 && !IsVersion(segment)) {
     return std::ranges::none_of(kWords,
                                 [&](std::string_view w) { return EqualsNoCase(segment, w); });

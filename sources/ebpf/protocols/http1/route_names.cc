@@ -1,31 +1,14 @@
 #include "sources/ebpf/protocols/http1/route_names.h"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include "engine/api/plugin_abi.h"
 #include "engine/base/hash.h"
 #include "sources/ebpf/protocols/http1/route.h"
+#include "sources/ebpf/quick_hash.h"
 
 namespace weft::ebpf::http1 {
-namespace {
-
-// Eight bytes at a time; only a place in a table depends on it.
-uint64_t QuickHash(std::string_view text, uint64_t seed) {
-  uint64_t h = seed ^ text.size() * 0x9e3779b97f4a7c15ULL;
-  for (; text.size() >= 8; text.remove_prefix(8)) {
-    uint64_t word;
-    std::memcpy(&word, text.data(), 8);
-    h = (h ^ word) * 0xbf58476d1ce4e5b9ULL;
-    h ^= h >> 29;
-  }
-  uint64_t word = 0;
-  for (const char c : text) word = word << 8 | static_cast<unsigned char>(c);
-  return Mix64(h ^ word);
-}
-
-}  // namespace
 
 std::string_view RouteNames::NameOf(uint32_t pid, std::string_view method, std::string_view path) {
   if (path.size() > kMaxPath) {

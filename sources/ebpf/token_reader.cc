@@ -7,6 +7,7 @@
 #include "sources/ebpf/protocols/ascii.h"
 #include "sources/ebpf/protocols/redis/commands.h"
 #include "sources/ebpf/protocols/redis/resp.h"
+#include "sources/ebpf/quick_hash.h"
 
 namespace weft::ebpf {
 namespace {
@@ -104,7 +105,7 @@ bool TokenReader::Http(MessageKind kind, std::string_view bytes, bool whole, Tok
   if (const size_t scheme = target.find("://");
       !target.empty() && target[0] != '/' && scheme != std::string_view::npos)
     target.remove_prefix(std::min(target.find_first_of("/?", scheme + 3), target.size()));
-  text_.ScanEncoded(target.substr(0, target.find('#')), line.cut, out);
+  if (!target.empty()) Target(target.substr(0, target.find('#')), line.cut, out);
   if (line.cut) return false;
 
   http1::FieldCursor fields(bytes, first.used, known_);
@@ -118,6 +119,21 @@ bool TokenReader::Http(MessageKind kind, std::string_view bytes, bool whole, Tok
   if (fields.position() == bytes.size()) return !whole;
   HttpBody(bytes.substr(fields.position()), whole, out);
   return false;
+}
+
+// Requires: `out` is empty.
+void TokenReader::Target(std::string_view target, bool cut, TokenSet* out) const {
+  if (cut || target.size() > kMaxTarget) {
+    text_.ScanEncoded(target, cut, out);
+    return;
+  }
+  KnownTarget& known = targets_[QuickHash(target) % kTargets];
+  if (!SameText(known.text, target)) {
+    known.text.assign(target);
+    known.tokens.Clear();
+    text_.ScanEncoded(target, false, &known.tokens);
+  }
+  *out = known.tokens;
 }
 
 void TokenReader::Field(const http1::FieldCursor& field, TokenSet* out) const {

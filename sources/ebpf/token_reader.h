@@ -30,15 +30,24 @@ class TokenReader {
 
  private:
   bool Http(MessageKind kind, std::string_view bytes, bool whole, TokenSet* out) const;
+  void Target(std::string_view target, bool cut, TokenSet* out) const;
   void Field(const http1::FieldCursor& field, TokenSet* out) const;
   void HttpBody(std::string_view bytes, bool whole, TokenSet* out) const;
   void RedisRequest(std::string_view bytes, Exchange* exchange) const;
   bool ScanElement(std::string_view text, bool cut, bool* named, TokenSet* out) const;
   void RedisReply(std::string_view bytes, TokenSet* out) const;
 
+  static constexpr size_t kTargets = 2048;
+  static constexpr size_t kMaxTarget = 192;  // longer ones are not remembered
+
   TokenText text_;
   mutable NameVerdicts idle_;  // headers that are not read
   mutable http1::KnownFields known_;
+  struct KnownTarget {
+    std::string text;
+    TokenSet tokens;
+  };
+  mutable std::vector<KnownTarget> targets_{kTargets};
 };
 
 }  // namespace weft::ebpf

@@ -16,13 +16,12 @@ constexpr size_t kMaxUserAgent = 256;
 // The parts of a request target that become attributes.
 struct Target {
   std::string_view scheme = "http", authority, path, query;
-  bool has_query = false;
 };
 
 Target SplitTarget(std::string_view target) {
   Target result;
-  if (const size_t colon = target.find("://");
-      target[0] != '/' && colon != std::string_view::npos) {
+  const size_t colon = target[0] == '/' ? std::string_view::npos : target.find("://");
+  if (colon != std::string_view::npos) {
     result.scheme = target.substr(0, colon);
     target.remove_prefix(colon + 3);
     const size_t slash = std::min(target.find_first_of("/?"), target.size());
@@ -32,10 +31,7 @@ Target SplitTarget(std::string_view target) {
   target = target.substr(0, target.find('#'));
   const size_t question = target.find('?');
   result.path = target.substr(0, question);
-  if (question != std::string_view::npos) {
-    result.query = target.substr(question + 1);
-    result.has_query = true;
-  }
+  if (question != std::string_view::npos) result.query = target.substr(question + 1);
   return result;
 }
 
@@ -94,33 +90,31 @@ void RequestDescriber::AddUrl() {
   if (!target.authority.empty()) host_ = target.authority.substr(0, kMaxHost);
   // Semantic conventions: an unknown method must not become a part of the name.
   const std::string_view method = IsRegisteredMethod(line_.method) ? line_.method : "HTTP";
-  out_->operation.assign(routes_.NameOf(out_->request.first.pid, method, target.path));
+  const UrlTexts::Texts& texts =
+      urls_.Of(out_->request.first.pid, method, target.path, target.query);
+  out_->operation.assign(texts.name);
   if (line_.method == "CONNECT") {
     host_ = line_.target.substr(0, kMaxHost);
     return;
   }
   Attributes& attributes = out_->attributes;
-  const Redactor& redactor = set_.redactor();
-  redactor.Path(target.path, attributes.Open("url.path"));
-  attributes.Close();
+  attributes.Add("url.path", texts.path);
   const bool server = out_->request_direction == Direction::kReceived;
-  if (server && target.scheme == "http")
+  if (server && target.scheme == "http") {
     attributes.AddFixed("url.scheme", "http");
-  else if (server)
+  } else if (server) {
     attributes.Add("url.scheme", target.scheme);
+  }
   if (server || host_.empty()) {
-    if (!target.query.empty()) {
-      redactor.Query(target.query, attributes.Open("url.query"));
-      attributes.Close();
-    }
+    if (!texts.query.empty()) attributes.Add("url.query", texts.query);
     return;
   }
   std::string* full = attributes.Open("url.full");
   full->append(target.scheme).append("://");
   const size_t at = host_.rfind('@');
-  redactor.Text(at == std::string_view::npos ? host_ : host_.substr(at + 1), full);
-  redactor.Path(target.path, full);
-  if (!target.query.empty()) redactor.Query(target.query, &full->append("?"));
+  set_.redactor().Text(at == std::string_view::npos ? host_ : host_.substr(at + 1), full);
+  full->append(texts.path);
+  if (!texts.query.empty()) full->append("?").append(texts.query);
   attributes.Close();
 }
 

@@ -8,8 +8,8 @@
 #include <string_view>
 
 #include "sources/ebpf/protocols/http1/head.h"
-#include "sources/ebpf/protocols/http1/route_names.h"
 #include "sources/ebpf/protocols/http1/server_names.h"
+#include "sources/ebpf/protocols/http1/url_texts.h"
 #include "sources/ebpf/protocols/protocol_set.h"
 #include "sources/ebpf/protocols/trace_headers.h"
 
@@ -17,9 +17,9 @@ namespace weft::ebpf::http1 {
 
 class RequestDescriber {
  public:
-  RequestDescriber(const ProtocolSet& set, RouteNames& routes, ServerNames& servers,
+  RequestDescriber(const ProtocolSet& set, UrlTexts& urls, ServerNames& servers,
                    const StartLine& line, Exchange* out)
-      : set_(set), routes_(routes), servers_(servers), line_(line), out_(out) {}
+      : set_(set), urls_(urls), servers_(servers), line_(line), out_(out) {}
   void Field(FieldName which, std::string_view name, std::string_view value);
   // Writes everything to the exchange.
   void Finish();
@@ -29,7 +29,7 @@ class RequestDescriber {
   void AddServer();
 
   const ProtocolSet& set_;
-  RouteNames& routes_;
+  UrlTexts& urls_;
   ServerNames& servers_;
   const StartLine& line_;
   Exchange* out_;

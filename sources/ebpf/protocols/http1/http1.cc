@@ -22,7 +22,7 @@ class Http1Dialogue final : public Dialogue {
     Step step = ReadRequestLine(bytes, cut, &line);
     if (step.outcome != Outcome::kDone) return step;
     Framing framing;
-    RequestDescriber describe(set_, memory_.routes, memory_.servers, line, out);
+    RequestDescriber describe(set_, memory_.urls, memory_.servers, line, out);
     FieldCursor fields(bytes, step.used, memory_.fields);
     const FieldCursor::Item last =
         line.cut ? FieldCursor::Item::kNeedMore : ReadFields(&fields, &framing, &describe);

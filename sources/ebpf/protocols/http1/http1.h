@@ -7,8 +7,8 @@
 #include <memory>
 
 #include "sources/ebpf/protocols/http1/known_fields.h"
-#include "sources/ebpf/protocols/http1/route_names.h"
 #include "sources/ebpf/protocols/http1/server_names.h"
+#include "sources/ebpf/protocols/http1/url_texts.h"
 #include "sources/ebpf/protocols/protocol.h"
 #include "sources/ebpf/protocols/protocol_set.h"
 
@@ -16,7 +16,7 @@ namespace weft::ebpf::http1 {
 
 // What all conversations remember together.
 struct Memory {
-  RouteNames routes;
+  UrlTexts urls;
   ServerNames servers;
   KnownFields fields;
 };
@@ -25,7 +25,8 @@ class Http1 final : public Protocol {
  public:
   // `set` lends settings, counters and redaction, and must outlive the protocol.
   explicit Http1(const ProtocolSet& set)
-      : set_(set), shared_{RouteNames(set.names()), ServerNames(set.redactor()), {}} {}
+      : set_(set),
+        shared_{UrlTexts(set.names(), set.redactor()), ServerNames(set.redactor()), {}} {}
 
   uint8_t id() const override;
   Guess Recognise(std::string_view bytes) const override;

@@ -41,9 +41,17 @@ bool ReplyReader::Enter(const Element& element) {
 }
 
 Step ReplyReader::Begin(std::string_view bytes, bool cut) {
+  info_.channel = Channel::kNone;
+  info_.error.clear();
+  left_ = 0;
+  std::string_view text;
+  size_t used = bytes.starts_with("+OK\r\n") ? 5 : ReadWholeBulk(bytes, &text);
+  if (used != 0) {
+    info_.type = bytes[0];
+    return {Outcome::kDone, used, 0, 0};
+  }
   Element element;
   const Step line = ReadElement(bytes, &element);
-  info_ = ReplyInfo{};
   info_.type = element.type;
   if (line.outcome == Outcome::kInvalid) return {};
   if (line.outcome == Outcome::kNeedMore) {

@@ -62,6 +62,13 @@ Step RequestReader::Begin(std::string_view bytes, bool cut, Exchange* out) {
 
 Step RequestReader::BeginArray(std::string_view bytes, bool cut, Exchange* out) {
   const Step more{cut ? Outcome::kInvalid : Outcome::kNeedMore, 0, 0, 0};
+  uint64_t children = 0;
+  std::string_view command;
+  if (const size_t line = ReadShortLine(bytes, '*', &children); line != 0 && children != 0) {
+    const size_t size = ReadWholeBulk(bytes.substr(line), &command);
+    if (size != 0 && children <= kMaxArguments && IsCommandToken(command))
+      return RestOfArray(bytes, line + size, command, children - 1, cut, out);
+  }
   Element array, name;
   Step step = ReadElement(bytes, &array);
   if (step.outcome == Outcome::kNeedMore) return more;
@@ -77,11 +84,16 @@ Step RequestReader::BeginArray(std::string_view bytes, bool cut, Exchange* out) 
   if (bytes.size() - used < name.body) return more;
   if (!IsCommandToken(name.text)) return {};
   used += static_cast<size_t>(name.body);
-  left_ = array.children - 1;
-  step = Arguments(bytes.substr(used), cut, out);
+  return RestOfArray(bytes, used, name.text, array.children - 1, cut, out);
+}
+
+Step RequestReader::RestOfArray(std::string_view bytes, size_t used, std::string_view name,
+                                uint64_t arguments, bool cut, Exchange* out) {
+  left_ = arguments;
+  Step step = Arguments(bytes.substr(used), cut, out);
   if (step.outcome == Outcome::kInvalid || step.outcome == Outcome::kNeedMore) return step;
   step.used += used;
-  Describe(name.text, array.children - 1, out);
+  Describe(name, arguments, out);
   return step;
 }
 
@@ -120,8 +132,15 @@ Step RequestReader::Continue(std::string_view bytes, bool cut, Exchange* exchang
 Step RequestReader::Arguments(std::string_view bytes, bool cut, Exchange* exchange) {
   size_t used = 0;
   while (left_ > 0) {
-    Element argument;
     const std::string_view rest = bytes.substr(used);
+    std::string_view text;
+    if (const size_t size = ReadWholeBulk(rest, &text); size != 0) {
+      --left_;
+      Argument(text, true, exchange);
+      used += size;
+      continue;
+    }
+    Element argument;
     const Step step = ReadElement(rest, &argument);
     const bool bulk = argument.type == '$' && !argument.null;
     if (step.outcome == Outcome::kInvalid || (step.outcome == Outcome::kDone && !bulk) ||
@@ -152,7 +171,10 @@ Step RequestReader::Arguments(std::string_view bytes, bool cut, Exchange* exchan
 }
 
 void RequestReader::Argument(std::string_view value, bool whole, Exchange* exchange) {
-  const size_t mark = value.substr(0, kSmallArgument).find(kTruthMark);
+  // Only where values are published, or the truth wanted, does it matter.
+  const bool looked_for = set_.settings().capture_truth || set_.settings().redis_arguments;
+  const size_t mark =
+      looked_for ? value.substr(0, kSmallArgument).find(kTruthMark) : std::string_view::npos;
   if (mark != std::string_view::npos && set_.settings().capture_truth && exchange) {
     const std::string_view truth = value.substr(mark + kTruthMark.size(), kMaxShownBytes);
     const size_t end = truth.find_first_of(" \t\r\n,;\"'");
@@ -174,8 +196,12 @@ void RequestReader::Describe(std::string_view name, uint64_t arguments, Exchange
   const Special special = command_ ? command_->special : Special::kNone;
   out->tag = static_cast<uint32_t>(special) |
              static_cast<uint32_t>(std::min<uint64_t>(arguments, 0xffff)) << 8;
-  out->attributes.Add("db.system.name", "redis");
-  out->attributes.Add("db.operation.name", shown);
+  out->attributes.AddFixed("db.system.name", "redis");
+  if (command_) {
+    out->attributes.AddFixed("db.operation.name", shown);
+  } else {
+    out->attributes.Add("db.operation.name", shown);
+  }
   out->attributes.Add("db.query.text", text_);
   if (!database_.empty()) out->attributes.Add("db.namespace", database_);
   Track(out);

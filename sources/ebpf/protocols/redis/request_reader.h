@@ -30,6 +30,9 @@ class RequestReader {
 
   Step BeginArray(std::string_view bytes, bool cut, Exchange* out);
   Step BeginInline(std::string_view bytes, bool cut, Exchange* out);
+  // Behind the name, of which `used` bytes have been read.
+  Step RestOfArray(std::string_view bytes, size_t used, std::string_view name, uint64_t arguments,
+                   bool cut, Exchange* out);
   // Reads arguments while they are captured; the outcome tells about the whole message.
   Step Arguments(std::string_view bytes, bool cut, Exchange* exchange);
   void Argument(std::string_view value, bool whole, Exchange* exchange);

@@ -50,19 +50,6 @@ bool ValidLine(char type, std::string_view line, bool complete) {
   }
 }
 
-// Nearly every element begins with "$12\r\n" or "*3\r\n". 0: not so, or more than seven digits.
-size_t ShortLength(std::string_view bytes, uint64_t* n) {
-  *n = 0;
-  for (size_t i = 1; i < bytes.size() && i <= 8; ++i) {
-    if (IsDigit(bytes[i])) {
-      *n = *n * 10 + static_cast<uint64_t>(bytes[i] - '0');
-      continue;
-    }
-    return i > 1 && bytes[i] == '\r' && i + 1 < bytes.size() && bytes[i + 1] == '\n' ? i + 2 : 0;
-  }
-  return 0;
-}
-
 Step Sized(std::string_view bytes, const Step& done, uint64_t n, Element* element);
 
 }  // namespace
@@ -73,7 +60,7 @@ Step ReadElement(std::string_view bytes, Element* element) {
   element->type = bytes[0];
   uint64_t size = 0;
   if (bytes[0] == '$' || bytes[0] == '*')
-    if (const size_t used = ShortLength(bytes, &size); used != 0)
+    if (const size_t used = ReadShortLine(bytes, bytes[0], &size); used != 0)
       return Sized(bytes, {Outcome::kDone, used, 0, 0}, size, element);
   const size_t newline = bytes.substr(0, kMaxLine).find('\n');
   const bool complete = newline != std::string_view::npos;

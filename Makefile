@@ -2,7 +2,7 @@
 PRESET ?= release
 BUILD  := build/$(PRESET)
 
-.PHONY: help deps configured build demo test test-kernels bench bench-cost clean format tidy
+.PHONY: help deps configured build demo demo-kafka test test-kernels bench bench-cost clean format tidy
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -19,6 +19,11 @@ build: configured  ## configure and build everything
 demo: configured  ## trace a shop of live programs for 20 s and show what was found (HOOKS=syscalls)
 	@cmake --build $(BUILD) --target product
 	@tests/e2e/demo $(BUILD) $(HOOKS)
+
+demo-kafka: configured  ## the same through a real Kafka: one agent, two engines
+	@.ci/deps kafka
+	@cmake --build $(BUILD) --target product
+	@tests/e2e/demo_kafka $(BUILD) $(HOOKS)
 
 test: deps  ## build and run all tests
 	@.ci/deps kafka || echo "weft: the tests with a real Kafka will be skipped" >&2

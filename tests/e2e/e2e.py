@@ -62,13 +62,14 @@ def bpf_problem(build):
     return done.stdout.rstrip() if done.returncode == DENIED else None
 
 
-class WeftRun:
-    """A `weft run` in the background. Attributes after the end: code, cpu_cores, rss_mb."""
+class WeftProcess:
+    """A weft in the background. Attributes after the end: code, cpu_cores, rss_mb."""
 
-    def __init__(self, build, *options, log):
+    def __init__(self, build, command, *options, log):
+        self.command = f"weft {command}"
         self._log_path = log
-        self._log = open(log, "wb")  # anew: "tracing" must be this run's
-        self._process = subprocess.Popen([build.weft, "run", *options], stdin=subprocess.DEVNULL,
+        self._log = open(log, "wb")  # anew: what it says must be this run's
+        self._process = subprocess.Popen([build.weft, command, *options], stdin=subprocess.DEVNULL,
                                          stdout=self._log, stderr=self._log)
         self._started = time.monotonic()
         self.code = None
@@ -91,11 +92,11 @@ class WeftRun:
         with open(self._log_path, encoding="utf-8", errors="replace") as file:
             return file.read()
 
-    def wait_until_tracing(self, seconds=20):
+    def wait_until_it_says(self, words, seconds=20):
         deadline = time.monotonic() + seconds
-        while "tracing" not in self.output():
+        while words not in self.output():
             if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"weft run does not trace:\n{self.output()}")
+                raise RuntimeError(f"{self.command} does not say '{words}':\n{self.output()}")
             time.sleep(0.05)
 
     def signal(self, number):
@@ -120,13 +121,23 @@ class WeftRun:
             if pid:
                 break
             if time.monotonic() > deadline:
-                raise RuntimeError(f"weft run does not end:\n{self.output()[-2000:]}")
+                raise RuntimeError(f"{self.command} does not end:\n{self.output()[-2000:]}")
             time.sleep(0.01)
         self.code = self._process.returncode = os.waitstatus_to_exitcode(status)
         elapsed = time.monotonic() - self._started
         self.cpu_cores = (usage.ru_utime + usage.ru_stime) / elapsed
         self.rss_mb = usage.ru_maxrss / 1024
         return self.code
+
+
+class WeftRun(WeftProcess):
+    """A `weft run` in the background."""
+
+    def __init__(self, build, *options, log):
+        super().__init__(build, "run", *options, log=log)
+
+    def wait_until_tracing(self, seconds=20):
+        self.wait_until_it_says("tracing", seconds)
 
 
 def read_ledger(db):

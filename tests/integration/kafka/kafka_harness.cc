@@ -12,14 +12,15 @@ std::string g_missing;  // why there is no broker
 
 }  // namespace
 
-ForeignProducer::ForeignProducer(const std::string& bootstrap,
-                                 const std::string& transactional_id) {
+ForeignProducer::ForeignProducer(const std::string& bootstrap, const std::string& transactional_id,
+                                 int timeout_ms) {
   char error[512];
   rd_kafka_conf_t* conf = rd_kafka_conf_new();
   rd_kafka_conf_set(conf, "bootstrap.servers", bootstrap.c_str(), error, sizeof(error));
   if (!transactional_id.empty()) {
     rd_kafka_conf_set(conf, "transactional.id", transactional_id.c_str(), error, sizeof(error));
-    rd_kafka_conf_set(conf, "transaction.timeout.ms", "1000", error, sizeof(error));
+    rd_kafka_conf_set(conf, "transaction.timeout.ms", std::to_string(timeout_ms).c_str(), error,
+                      sizeof(error));
   }
   client_ = rd_kafka_new(RD_KAFKA_PRODUCER, conf, error, sizeof(error));
   if (transactional_id.empty()) return;

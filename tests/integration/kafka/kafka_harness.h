@@ -22,8 +22,9 @@ inline constexpr int64_t kNever = INT64_MAX;
 // A producer that is not the transport's: another member, or somebody else's program.
 class ForeignProducer {
  public:
-  // Transactional where there is an id; its transactions time out after a second.
-  ForeignProducer(const std::string& bootstrap, const std::string& transactional_id);
+  // Transactional where there is an id.
+  ForeignProducer(const std::string& bootstrap, const std::string& transactional_id,
+                  int timeout_ms = 60'000);
   // Without ending a transaction: the brokers do, some time later.
   ~ForeignProducer();
   void Begin();

@@ -54,7 +54,7 @@ TEST_F(KafkaTakeOverTest, ReadingALogBackWaitsForTransactionsThatWereOpen) {
 
 TEST_F(KafkaTakeOverTest, WhatADeadMemberProducedButDidNotCommitIsNeverSeen) {
   {
-    ForeignProducer dies(broker_->bootstrap(), prefix_ + "dies");
+    ForeignProducer dies(broker_->bootstrap(), prefix_ + "dies", 3'000);
     dies.Begin();
     dies.Produce(Topic(Stream::kLabels), 0, "half", Headers());
     dies.Produce(Topic(Stream::kLinks), 0, "half", Headers("LinkBatch"));

@@ -99,6 +99,8 @@ weft_outcome SqliteSink::Write(const weft_spans& spans, const weft_traces& trace
   if (!done) {
     // SQLite has rolled back by itself after some failures; then this one does nothing.
     (void)rollback_.Run();
+    // On a full disk the log may be what has the room: the file takes up what is in it.
+    if (done.error().code == Code::kFull) (void)Close();
     writer_.Forget();
     slice_spans_ = options_.slice_spans;
     return Refuse(spans, done.error(), error);

@@ -1,8 +1,12 @@
 // What the sink does when the file, the disk or the process fails it.
+#include <cerrno>
 #include <csignal>
+#include <cstring>
 #include <fcntl.h>
 #include <filesystem>
 #include <fstream>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -111,6 +115,48 @@ TEST_F(SqliteFailureTest, AFullDiskMeansRetryAndTheSameBatchLandsOnceThereIsRoom
   EXPECT_EQ(Write(big, test::TraceBatch::Source(2)), WEFT_EXPORT_OK) << error_.message;
   EXPECT_EQ(Query("SELECT count(*) FROM spans"), "10002");
   EXPECT_EQ(Query("PRAGMA integrity_check"), "ok");
+}
+
+// Other programs fill the disk and make room again, while batches keep coming.
+TEST_F(SqliteFailureTest, ADiskThatIsFullForAWhileLosesNothingAndNeedsNoRestart) {
+  if (::unshare(CLONE_NEWNS) != 0) GTEST_SKIP() << "needs the right to mount: run as root";
+  const std::string disk = folder_.File("disk");
+  std::filesystem::create_directory(disk);
+  ::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
+  ASSERT_EQ(::mount("weft-test", disk.c_str(), "tmpfs", 0, "size=8m"), 0) << std::strerror(errno);
+  path_ = disk + "/weft.db";
+  SqliteSinkOptions options;
+  options.topic = "weft.spans";
+  options.max_bytes = 5'000'000;  // keeps the log small too
+  Open(options);
+  uint64_t stored = 0, refused = 0;
+  for (uint64_t round = 1; round <= 12; ++round) {
+    if (round % 3 == 0) {
+      std::ofstream filler(disk + "/filler", std::ios::binary);
+      for (const std::string block(4096, 'x'); filler.write(block.data(), 4096).flush();) {
+      }
+    }
+    test::TraceBatch batch;
+    for (uint64_t i = 0; i < 300; ++i) AddTrace(batch, round << 16 | i, round << 16 | i << 1);
+    weft_outcome outcome = Write(batch, test::TraceBatch::Source(round));
+    if (outcome == WEFT_EXPORT_RETRY) {
+      ++refused;
+      EXPECT_EQ(Query("SELECT count(*) FROM spans"), std::to_string(stored));
+      (void)sink_->Retire();
+      std::filesystem::remove(disk + "/filler");
+      outcome = Write(batch, test::TraceBatch::Source(round));
+    }
+    ASSERT_EQ(outcome, WEFT_EXPORT_OK) << error_.message;
+    stored += 600;
+    std::filesystem::remove(disk + "/filler");
+  }
+  EXPECT_GT(refused, 0u);
+  EXPECT_EQ(sink_->counts().retries, refused);
+  EXPECT_EQ(sink_->counts().rows, stored);
+  EXPECT_EQ(Query("SELECT count(*) FROM spans"), std::to_string(stored));
+  EXPECT_EQ(Query("PRAGMA integrity_check"), "ok");
+  sink_.reset();
+  ::umount2(disk.c_str(), MNT_DETACH);
 }
 
 TEST_F(SqliteFailureTest, ADamagedStoreMeansDropWithAWayOut) {

@@ -69,6 +69,29 @@ bool IsIdle(std::string_view name) {
          std::ranges::any_of(kPrefixes, [&](auto prefix) { return lower.starts_with(prefix); });
 }
 
+// A bulk string at the beginning of what is left, taken off it.
+struct Bulk {
+  std::string_view text;  // as far as captured
+  bool cut = false;       // the text goes on behind what was captured
+  bool whole = false;     // its end was captured too
+};
+bool TakeBulk(std::string_view* bytes, Bulk* out) {
+  if (const size_t size = redis::ReadWholeBulk(*bytes, &out->text); size != 0) {
+    bytes->remove_prefix(size);
+    out->cut = false;
+    out->whole = true;
+    return true;
+  }
+  redis::Element element;
+  const Step step = redis::ReadElement(*bytes, &element);
+  if (step.outcome != Outcome::kDone || element.type != '$') return false;
+  out->text = element.text;
+  out->cut = element.text.size() + 2 < element.body;
+  out->whole = bytes->size() - step.used >= element.body;
+  bytes->remove_prefix(out->whole ? step.used + static_cast<size_t>(element.body) : bytes->size());
+  return true;
+}
+
 bool LooksBinary(std::string_view bytes) {
   return std::ranges::any_of(bytes.substr(0, 16), [](char c) {
     return static_cast<unsigned char>(c) < 0x20 && c != '\t' && c != '\r' && c != '\n';
@@ -127,13 +150,17 @@ void TokenReader::Target(std::string_view target, bool cut, TokenSet* out) const
     text_.ScanEncoded(target, cut, out);
     return;
   }
-  KnownTarget& known = targets_[QuickHash(target) % kTargets];
-  if (!SameText(known.text, target)) {
-    known.text.assign(target);
-    known.tokens.Clear();
-    text_.ScanEncoded(target, false, &known.tokens);
+  // Two places for each; what is found moves to the first, what is new takes the second.
+  KnownTarget* const pair = &targets_[QuickHash(target) % (kTargets / 2) * 2];
+  if (SameText(pair[1].text, target)) std::swap(pair[0], pair[1]);
+  if (SameText(pair[0].text, target)) {
+    *out = pair[0].tokens;
+    return;
   }
-  *out = known.tokens;
+  pair[1].text.assign(target);
+  pair[1].tokens.Clear();
+  text_.ScanEncoded(target, false, &pair[1].tokens);
+  *out = pair[1].tokens;
 }
 
 void TokenReader::Field(const http1::FieldCursor& field, TokenSet* out) const {
@@ -177,29 +204,23 @@ void TokenReader::HttpBody(std::string_view bytes, bool whole, TokenSet* out) co
 
 void TokenReader::RedisRequest(std::string_view bytes, Exchange* exchange) const {
   exchange->answers_secret = true;  // until all of it was read
+  redis::Element array;
+  const Step first = redis::ReadElement(bytes, &array);
+  if (first.outcome != Outcome::kDone || array.type != '*') return;
+  bytes.remove_prefix(first.used);
+  Bulk bulk;
+  if (array.children == 0 || !TakeBulk(&bytes, &bulk)) return;
+  const redis::Command* command = redis::FindCommand(bulk.text);
+  // CONFIG SET requirepass, ACL SETUSER and what modules may bring: nobody knows. EXEC is answered
+  // by what was asked before it.
+  if (command == nullptr || command->special == redis::Special::kAuth ||
+      command->special == redis::Special::kContainer || command->name == "EXEC" || !bulk.whole)
+    return;
   bool secret = false, named = false;
-  redis::Element element;
-  Step step = redis::ReadElement(bytes, &element);
-  if (step.outcome != Outcome::kDone || element.type != '*') return;
-  uint64_t left = element.children;
-  const redis::Command* command = nullptr;
-  for (bool first = true; left > 0; --left, first = false) {
-    bytes.remove_prefix(std::min<size_t>(bytes.size(), step.used));
-    step = redis::ReadElement(bytes, &element);
-    if (step.outcome != Outcome::kDone || element.type != '$') return;
-    if (first) {
-      command = redis::FindCommand(element.text);
-      // CONFIG SET requirepass, ACL SETUSER and what modules may bring: nobody knows.
-      if (command == nullptr || command->special == redis::Special::kAuth ||
-          command->special == redis::Special::kContainer)
-        return;
-    } else {
-      const bool cut = element.text.size() + 2 < element.body;
-      secret |= ScanElement(element.text, cut, &named, &exchange->request_tokens);
-      if (cut) return;
-    }
-    if (bytes.size() - step.used < element.body) return;
-    step.used += static_cast<size_t>(element.body);
+  for (uint64_t left = array.children - 1; left > 0; --left) {
+    if (!TakeBulk(&bytes, &bulk)) return;
+    secret |= ScanElement(bulk.text, bulk.cut, &named, &exchange->request_tokens);
+    if (!bulk.whole) return;
   }
   exchange->answers_secret = secret;
 }
@@ -212,6 +233,7 @@ bool TokenReader::ScanElement(std::string_view text, bool cut, bool* named, Toke
 }
 
 void TokenReader::RedisReply(std::string_view bytes, TokenSet* out) const {
+  if (bytes.starts_with('+')) return;  // a word, and all of the reply
   bool named = false;
   redis::Element element;
   for (size_t n = 0; n < kMaxElements; ++n) {

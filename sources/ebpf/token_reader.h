@@ -37,7 +37,7 @@ class TokenReader {
   bool ScanElement(std::string_view text, bool cut, bool* named, TokenSet* out) const;
   void RedisReply(std::string_view bytes, TokenSet* out) const;
 
-  static constexpr size_t kTargets = 2048;
+  static constexpr size_t kTargets = 4096;
   static constexpr size_t kMaxTarget = 192;  // longer ones are not remembered
 
   TokenText text_;

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "engine/base/text_words.h"
 #include "sources/ebpf/protocols/ascii.h"
 
 namespace weft::ebpf {
@@ -15,10 +16,32 @@ constexpr std::array<uint8_t, 256> kDigits = [] {
   return values;
 }();
 
+// Eight of them at once, as bytes of a word.
+bool ParseEight(const char* digits, uint64_t* out) {
+  constexpr uint64_t kOnes = 0x0101010101010101;
+  const auto word = LoadWord<uint64_t>(digits);
+  const uint64_t letter = word >> 6 & kOnes;
+  uint64_t v = (word & kOnes * 0x0f) + letter * 9;
+  const uint64_t at_least_ten = (v + kOnes * 6) >> 4 & kOnes;
+  if ((v & kOnes * 0xf0) != 0 || at_least_ten != letter ||
+      word != v + kOnes * '0' + letter * ('a' - '0' - 10))
+    return false;
+  v = __builtin_bswap64(v);
+  v = (v | v >> 4) & 0x00ff00ff00ff00ff;
+  v = (v | v >> 8) & 0x0000ffff0000ffff;
+  *out = (v | v >> 16) & 0xffffffff;
+  return true;
+}
+
 // Both specifications allow lower-case hex digits only.
 bool ParseHex(std::string_view digits, uint64_t* out) {
   uint64_t value = 0;
   uint8_t all = 0;
+  for (; digits.size() >= 8; digits.remove_prefix(8)) {
+    uint64_t eight = 0;
+    if (!ParseEight(digits.data(), &eight)) return false;
+    value = value << 32 | eight;
+  }
   for (const char c : digits) {
     const uint8_t digit = kDigits[static_cast<uint8_t>(c)];
     all = static_cast<uint8_t>(all | digit);

@@ -30,7 +30,7 @@ class UrlTexts {
                   std::string_view query);
 
  private:
-  static constexpr size_t kSlots = 2048;
+  static constexpr size_t kSlots = 4096;
   static constexpr size_t kMaxTarget = 192;  // longer ones are not remembered
   struct Slot {
     uint32_t pid = 0;

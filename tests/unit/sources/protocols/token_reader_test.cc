@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "engine/api/plugin_abi.h"
 #include "sources/ebpf/protocols/conversation.h"
 #include "sources/ebpf/protocols/protocol_set.h"
 
@@ -122,6 +123,15 @@ TEST(TokenReader, TakesNothingFromRedisCommandsAboutSecretsNorFromTheirReplies) 
     EXPECT_TRUE(t.seen.requests[1].empty()) << request;
     EXPECT_TRUE(t.seen.responses[1].empty()) << request;
   }
+}
+
+TEST(TokenReader, TakesNothingFromTheRepliesOfATransaction) {
+  Exchange exchange;
+  exchange.protocol = WEFT_PROTOCOL_REDIS;
+  const TokenReader reader("salt", {});
+  reader.Message(MessageKind::kRequest, "*1\r\n$4\r\nEXEC\r\n", true, &exchange);
+  reader.Message(MessageKind::kResponse, "*1\r\n$9\r\nvalue-815\r\n", true, &exchange);
+  EXPECT_TRUE(exchange.response_tokens.empty());
 }
 
 TEST(TokenReader, TakesNoValueOfASecretFieldOfAHash) {

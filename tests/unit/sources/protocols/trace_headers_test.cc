@@ -160,5 +160,21 @@ TEST(TraceHeaders, RefusesB3HeadersOfWhichOneIsBroken) {
   }
 }
 
+TEST(TraceHeaders, KnowTheLowerCaseHexDigitsFromEveryOtherByteInEveryPlace) {
+  const std::string valid = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  TraceContext context;
+  ASSERT_TRUE(ParseTraceparent(valid, &context));
+  EXPECT_EQ(context.trace_hi, 0x0af7651916cd43ddu);
+  EXPECT_EQ(context.trace_lo, 0x8448eb211c80319cu);
+  EXPECT_EQ(context.span_id, 0xb7ad6b7169203331u);
+  for (size_t at = 3; at < 35; ++at)
+    for (int c = 0; c < 256; ++c) {
+      std::string changed = valid;
+      changed[at] = static_cast<char>(c);
+      const bool digit = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+      EXPECT_EQ(ParseTraceparent(changed, &context), digit) << at << " " << c;
+    }
+}
+
 }  // namespace
 }  // namespace weft::ebpf

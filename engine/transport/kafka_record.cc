@@ -20,6 +20,14 @@ constexpr std::array<std::string_view, 9> kTypeNames = {
     "TakeOver",  "EventBatch",    "AgentLost",       "LinkBatch", "LabelBatch",
     "SpanBatch", "DecisionBatch", "CorrelatorState", "DeadRecord"};
 
+// Somebody else's bytes for a log line.
+std::string Shown(std::string_view text) {
+  std::string out(text.substr(0, 80));
+  for (char& c : out)
+    if (c < ' ' || c > '~') c = '?';
+  return out;
+}
+
 std::optional<std::string_view> Header(const rd_kafka_headers_t* headers, std::string_view name) {
   const void* value = nullptr;
   size_t size = 0;
@@ -36,21 +44,26 @@ std::variant<RecordType, std::string> TypeOf(const rd_kafka_message_t& message) 
   const auto schema = Header(headers, kSchemaHeader);
   const auto content = Header(headers, kTypeHeader);
   if (!schema || !content) return "no weft-schema or content-type header: not written by weft";
+  return ReadHeaders(*schema, *content);
+}
+
+}  // namespace
+
+std::variant<RecordType, std::string> ReadHeaders(std::string_view schema,
+                                                  std::string_view content) {
   uint32_t version = 0;
-  const auto parsed = std::from_chars(schema->data(), schema->data() + schema->size(), version);
-  if (parsed.ec != std::errc() || parsed.ptr != schema->data() + schema->size() || version == 0)
-    return fmt::format("weft-schema '{:.32}' is not a version", *schema);
+  const auto parsed = std::from_chars(schema.data(), schema.data() + schema.size(), version);
+  if (parsed.ec != std::errc() || parsed.ptr != schema.data() + schema.size() || version == 0)
+    return fmt::format("weft-schema '{}' is not a version", Shown(schema));
   if (version > wire::SCHEMA_VERSION)
     return fmt::format(
         "schema version {} is newer than {}, the last that this weft knows: update it", version,
         wire::SCHEMA_VERSION);
-  if (content->starts_with(kTypePrefix))
+  if (content.starts_with(kTypePrefix))
     for (size_t i = 0; i < kTypeNames.size(); ++i)
-      if (content->substr(kTypePrefix.size()) == kTypeNames[i]) return static_cast<RecordType>(i);
-  return fmt::format("content-type '{:.80}' is not one that this weft knows", *content);
+      if (content.substr(kTypePrefix.size()) == kTypeNames[i]) return static_cast<RecordType>(i);
+  return fmt::format("content-type '{}' is not one that this weft knows", Shown(content));
 }
-
-}  // namespace
 
 rd_kafka_resp_err_t Produce(rd_kafka_t* producer, rd_kafka_topic_t* topic, const OutRecord& record,
                             void* opaque) {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 
 #include <librdkafka/rdkafka.h>
@@ -28,6 +29,10 @@ struct Unreadable {
 // Without a value, in a stage's log, where a new owner begins: it tells the brokers' time. Never
 // handed out.
 inline constexpr RecordType kTakeOver{0};
+
+// What the two headers say; else why the message is not for us.
+std::variant<RecordType, std::string> ReadHeaders(std::string_view schema,
+                                                  std::string_view content_type);
 
 // Queues one message without copying the payload, which must stay until its delivery report.
 // `payload` null is a tombstone.

@@ -1,0 +1,33 @@
+#include "engine/transport/kafka_record.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace weft::transport {
+namespace {
+
+std::string Refusal(std::string_view schema, std::string_view content_type) {
+  auto read = ReadHeaders(schema, content_type);
+  const auto* reason = std::get_if<std::string>(&read);
+  return reason != nullptr ? *reason : "";
+}
+
+TEST(KafkaRecord, KnowsItsTypes) {
+  EXPECT_EQ(std::get<RecordType>(ReadHeaders("1", "application/x-capnp; type=SpanBatch")),
+            RecordType::kSpanBatch);
+}
+
+TEST(KafkaRecord, SaysWhyAMessageIsNotForUs) {
+  EXPECT_THAT(Refusal("2", "application/x-capnp; type=SpanBatch"), testing::HasSubstr("newer"));
+  EXPECT_THAT(Refusal("", ""), testing::HasSubstr("not a version"));
+  EXPECT_THAT(Refusal("1x", ""), testing::HasSubstr("'1x' is not a version"));
+  EXPECT_THAT(Refusal("1", "application/x-capnp; type=Novelty"), testing::HasSubstr("Novelty"));
+  EXPECT_THAT(Refusal("1", "text/plain"), testing::HasSubstr("text/plain"));
+}
+
+TEST(KafkaRecord, ShowsSomebodyElsesBytesAsText) {
+  EXPECT_THAT(Refusal("1", "a\nb\x1b[31m"), testing::HasSubstr("'a?b?[31m'"));
+}
+
+}  // namespace
+}  // namespace weft::transport

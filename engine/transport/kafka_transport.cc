@@ -17,7 +17,7 @@ std::vector<Stream> StreamsOf(Stage stage) {
   if (stage == Stage::kStitch)
     return {Stream::kEvents, Stream::kLinks, Stream::kSpans,
             Stream::kLabels, Stream::kState, Stream::kDead};
-  return {Stream::kSpans, Stream::kDecisions, Stream::kDead};
+  return {Stream::kSpans, Stream::kDecisions, Stream::kState, Stream::kDead};
 }
 
 // No two processes at a time, and no process and its successor, have the same.

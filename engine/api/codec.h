@@ -1,19 +1,21 @@
 // The codec of every record type of event.capnp: columns <-> bytes.
 //
 // Called by sources (EncodeEvents), both stages and the tools that read recordings. Encoding goes
-// straight into one flat message. Decoding is a check and no copy: the span columns of the result
-// point into the payload, which the result keeps alive. Every length, offset and index is checked
-// here, once, so that nothing behind this header has to: a view can be read without looking back.
-// Whatever is wrong with the bytes is a kCorrupt error that says what; never an exception, never a
-// read outside the payload. Free functions, any thread.
+// straight into one flat message. Decoding is a check and no copy, but for DecodeEvents: the
+// columns of the result point into the payload, which the result keeps alive. Every length, offset
+// and index is checked here, once, so that nothing behind this header has to: a view can be read
+// without looking back. Whatever is wrong with the bytes is a kCorrupt error that says what; never
+// an exception, never a read outside the payload. Free functions, any thread.
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "engine/api/event_columns.h"
 #include "engine/api/payload.h"
 #include "engine/api/span_table.h"
 #include "engine/base/result.h"
@@ -32,12 +34,21 @@ struct EventHeader {
   std::vector<std::string> addresses;
   std::vector<std::pair<std::string, uint64_t>> ledger;
 };
-struct EventBatch {
+// The columns as they are: what stage 1 reads and holds.
+struct EventRecord {
   EventHeader header;
-  SpanView spans;
+  EventColumns columns;
   PayloadPtr payload;
 };
+// The same, unpacked: for everybody else.
+struct EventBatch {
+  EventHeader header;
+  std::unique_ptr<SpanTable> table;
+  SpanView spans;  // of the table
+};
 PayloadPtr EncodeEvents(const EventHeader& header, const SpanTable& spans);
+// Of a record of before columns were packed, which recordings have: a packed copy.
+Result<EventRecord> DecodeEventColumns(PayloadPtr payload);
 Result<EventBatch> DecodeEvents(PayloadPtr payload);
 
 struct AgentLost {

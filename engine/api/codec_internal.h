@@ -135,4 +135,19 @@ size_t SpanColumnsWords(const SpanTable& spans);
 void FillSpanColumns(wire::SpanColumns::Builder out, const SpanTable& spans);
 Result<void> ReadSpanColumns(wire::SpanColumns::Reader in, SpanView* view);
 
+void FillProcesses(wire::Processes::Builder out, const ProcessTable& from);
+Result<void> ReadProcesses(wire::Processes::Reader in, size_t strings, size_t pairs,
+                           weft_processes* out);
+
+// How a table goes into packed columns, in at most `words` words.
+struct EventPlan {
+  bool span_ids_follow = false, services_follow = false;
+  std::vector<uint64_t> durations;
+  size_t words = 0;
+};
+EventPlan PlanEventColumns(const SpanTable& spans);
+void FillEventColumns(wire::EventColumns::Builder out, const SpanTable& spans,
+                      const EventPlan& plan);
+Result<void> ReadEventColumns(wire::EventColumns::Reader in, EventColumns* out);
+
 }  // namespace weft::api

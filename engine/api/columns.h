@@ -1,10 +1,12 @@
 // The list of fixed-width span columns, in one place: (C type, field of weft_spans, name in
 // event.capnp). The table, the codec and the gather loops are all generated from it, so a new
-// column is one line here, one in plugin_abi.h (appended) and one in event.capnp (new number).
+// column is one line here, one in plugin_abi.h (appended) and one or two in event.capnp (new
+// number).
 #pragma once
 
 // clang-format off
-#define WEFT_SPAN_COLUMNS(X)                            \
+// What a record of weft.events has: integers, packed.
+#define WEFT_EVENT_COLUMNS(X)                           \
   X(uint64_t, span_id, SpanId)                          \
   X(uint64_t, parent_id, ParentId)                      \
   X(uint64_t, trace_hi, TraceHi)                        \
@@ -28,7 +30,10 @@
   X(uint64_t, response_bytes, ResponseBytes)            \
   X(uint64_t, context_trace_hi, ContextTraceHi)         \
   X(uint64_t, context_trace_lo, ContextTraceLo)         \
-  X(uint64_t, context_span_id, ContextSpanId)           \
+  X(uint64_t, context_span_id, ContextSpanId)
+
+#define WEFT_SPAN_COLUMNS(X)                            \
+  WEFT_EVENT_COLUMNS(X)                                 \
   X(float, confidence, Confidence)                      \
   X(uint32_t, evidence, Evidence)
 

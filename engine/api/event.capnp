@@ -92,6 +92,65 @@ struct SpanColumns {
   optionId @46 :List(UInt64);  # exchange's id after the connection's TCP option
 }
 
+# Integers of n rows: value i is base + the i-th little-endian number of `width` bytes (0, 1, 2, 4, 8)
+# in data. A column that is not there is all zero.
+struct Column {
+  base @0 :UInt64;
+  width @1 :UInt8;
+  data @2 :Data;
+}
+
+# The observations of weft.events: SpanColumns, each column as narrow as its values allow. Differences
+# are given where the meaning is another one.
+struct EventColumns {
+  n @0 :UInt32;
+  spanId @1 :Column;  # not there: follows from wire id and side, else from exchange and side
+  parentId @2 :Column;
+  traceHi @3 :Column;
+  traceLo @4 :Column;
+  exchange @5 :Column;
+  connection @6 :Column;
+  wireId @7 :Column;
+  startNs @8 :Column;
+  endNs @9 :Column;  # 0: none; else end - start + 1
+  kind @10 :Column;
+  status @11 :Column;
+  protocol @12 :Column;
+  flags @13 :Column;
+  process @14 :Column;
+  localPort @15 :Column;
+  remotePort @16 :Column;
+  fd @17 :Column;
+  requestTid @18 :Column;
+  responseTid @19 :Column;
+  requestBytes @20 :Column;
+  responseBytes @21 :Column;
+  contextTraceHi @22 :Column;
+  contextTraceLo @23 :Column;
+  contextSpanId @24 :Column;
+  service @25 :Column;  # not there: the process's
+  operation @26 :Column;
+  peer @27 :Column;
+  localAddress @28 :Column;
+  remoteAddress @29 :Column;
+  requestId @30 :Column;
+  optionId @31 :Column;
+  attrOffset @32 :Column;
+  attr @33 :Column;
+  tokenOffset @34 :Column;
+  token @35 :Column;
+  truth @36 :Column;
+  truthStrings @37 :Strings;
+  pairKey @38 :Column;
+  pairType @39 :Column;
+  pairValue @40 :Column;
+  pairs @41 :UInt32;
+  processes @42 :Processes;
+  stringOffset @43 :Column;  # strings + 1 values; entry i is stringBytes[offset i .. offset i+1)
+  stringBytes @44 :Data;
+  strings @45 :UInt32;
+}
+
 struct NamedCount {
   name @0 :Text;
   value @1 :UInt64;
@@ -109,8 +168,9 @@ struct EventBatch {
   unixOffsetNs @7 :Int64;    # CLOCK_REALTIME - CLOCK_MONOTONIC
   last @8 :Bool;             # the agent stops in order; its watermark is infinite from here
   addresses @9 :List(Text);  # of this host: a peer at one of them is watched
-  spans @10 :SpanColumns;    # times are the host's monotonic clock
+  spans @10 :SpanColumns;    # in recordings only, of before columns were packed
   ledger @11 :List(NamedCount);  # running totals of this agent, on heartbeats
+  columns @12 :EventColumns;  # times are the host's monotonic clock
 }
 
 # weft.events, written by the partition's owner: a timer that decided, as a record.

@@ -6,10 +6,35 @@ namespace {
 
 size_t TextWords(std::string_view s) { return Words(s.size() + 1); }
 
+EventHeader HeaderOf(wire::EventBatch::Reader in) {
+  EventHeader h;
+  h.host_id = Copy(in.getHostId());
+  h.host_name = Copy(in.getHostName());
+  h.agent_id = in.getAgentId();
+  h.boot_id = in.getBootId();
+  h.sequence = in.getSequence();
+  h.now_ns = in.getNowNs();
+  h.watermark_ns = in.getWatermarkNs();
+  h.unix_offset_ns = in.getUnixOffsetNs();
+  h.last = in.getLast();
+  for (auto a : in.getAddresses()) h.addresses.push_back(Copy(a));
+  for (auto c : in.getLedger()) h.ledger.emplace_back(Copy(c.getName()), c.getValue());
+  return h;
+}
+
+Result<void> Unpack(wire::SpanColumns::Reader in, SpanTable* out) {
+  SpanView view;
+  WEFT_TRY(ReadSpanColumns(in, &view));
+  RowCopier copier(view, *out);
+  for (uint32_t row = 0; row < view.spans().n; ++row) copier.Copy(row);
+  return {};
+}
+
 }  // namespace
 
 PayloadPtr EncodeEvents(const EventHeader& h, const SpanTable& spans) {
-  size_t words = SpanColumnsWords(spans) + TextWords(h.host_id) + TextWords(h.host_name);
+  const EventPlan plan = PlanEventColumns(spans);
+  size_t words = plan.words + TextWords(h.host_id) + TextWords(h.host_name);
   for (const auto& a : h.addresses) words += 1 + TextWords(a);
   for (const auto& [name, value] : h.ledger) words += 2 + TextWords(name);
   return BuildMessage<wire::EventBatch>(words, [&](wire::EventBatch::Builder out) {
@@ -24,7 +49,7 @@ PayloadPtr EncodeEvents(const EventHeader& h, const SpanTable& spans) {
     out.setLast(h.last);
     auto addresses = out.initAddresses(static_cast<unsigned>(h.addresses.size()));
     for (unsigned i = 0; i < addresses.size(); ++i) addresses.set(i, TextOf(h.addresses[i]));
-    FillSpanColumns(out.initSpans(), spans);
+    FillEventColumns(out.initColumns(), spans, plan);
     auto ledger = out.initLedger(static_cast<unsigned>(h.ledger.size()));
     for (unsigned i = 0; i < ledger.size(); ++i) {
       ledger[i].setName(TextOf(h.ledger[i].first));
@@ -33,26 +58,35 @@ PayloadPtr EncodeEvents(const EventHeader& h, const SpanTable& spans) {
   });
 }
 
-Result<EventBatch> DecodeEvents(PayloadPtr payload) {
-  const auto read = [&](wire::EventBatch::Reader in) -> Result<EventBatch> {
-    EventBatch batch;
-    EventHeader& h = batch.header;
-    h.host_id = Copy(in.getHostId());
-    h.host_name = Copy(in.getHostName());
-    h.agent_id = in.getAgentId();
-    h.boot_id = in.getBootId();
-    h.sequence = in.getSequence();
-    h.now_ns = in.getNowNs();
-    h.watermark_ns = in.getWatermarkNs();
-    h.unix_offset_ns = in.getUnixOffsetNs();
-    h.last = in.getLast();
-    for (auto a : in.getAddresses()) h.addresses.push_back(Copy(a));
-    for (auto c : in.getLedger()) h.ledger.emplace_back(Copy(c.getName()), c.getValue());
-    WEFT_TRY(ReadSpanColumns(in.getSpans(), &batch.spans));
-    batch.payload = payload;
-    return batch;
+Result<EventRecord> DecodeEventColumns(PayloadPtr payload) {
+  SpanTable unpacked;
+  bool old = false;
+  const auto read = [&](wire::EventBatch::Reader in) -> Result<EventRecord> {
+    EventRecord record;
+    record.header = HeaderOf(in);
+    old = !in.hasColumns() && in.hasSpans();
+    if (old) {
+      WEFT_TRY(Unpack(in.getSpans(), &unpacked));
+    } else {
+      WEFT_TRY(ReadEventColumns(in.getColumns(), &record.columns));
+    }
+    return record;
   };
-  return ReadMessage<wire::EventBatch, EventBatch>(*payload, "event batch", read);
+  auto record = ReadMessage<wire::EventBatch, EventRecord>(*payload, "event batch", read);
+  if (record && old) return DecodeEventColumns(EncodeEvents(record->header, unpacked));
+  if (record) record->payload = std::move(payload);
+  return record;
+}
+
+Result<EventBatch> DecodeEvents(PayloadPtr payload) {
+  auto record = DecodeEventColumns(std::move(payload));
+  if (!record) return std::unexpected(std::move(record.error()));
+  EventBatch batch{std::move(record->header), std::make_unique<SpanTable>(), {}};
+  EventCopier copier;
+  copier.Begin(record->columns, *batch.table);
+  copier.CopyAll();
+  batch.spans = batch.table->View();
+  return batch;
 }
 
 PayloadPtr EncodeAgentLost(const AgentLost& lost) {

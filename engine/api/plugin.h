@@ -18,6 +18,7 @@
 //   process_id);
 //               bool Save(uint64_t process_id, std::string& state);
 //               bool Load(uint64_t process_id, std::string_view state);  (both or none)
+//               static constexpr uint64_t kColumns: the weft_column bits that it reads
 //   exporter    bool Flush(uint64_t deadline_ns);
 // Required:
 //   sampler     void Decide(const weft_spans&, const weft_traces&, weft_decisions&);
@@ -179,6 +180,7 @@ weft_correlator CorrelatorOperations() {
       });
     };
   }
+  if constexpr (requires { T::kColumns; }) ops.columns = T::kColumns;
   if constexpr (requires(T & t) { t.Forget(uint64_t{}); })
     ops.forget = [](void* self, uint64_t process_id) noexcept {
       Guard(nullptr, [&] {

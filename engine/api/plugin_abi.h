@@ -276,6 +276,26 @@ typedef struct weft_links {
   const uint32_t* evidence;
 } weft_links;
 
+/* Columns of a correlator's view that not everybody reads, as bits. */
+enum weft_column {
+  WEFT_COLUMN_CONNECTION = 1u << 0,
+  WEFT_COLUMN_WIRE_ID = 1u << 1,
+  WEFT_COLUMN_STATUS = 1u << 2,
+  WEFT_COLUMN_PROTOCOL = 1u << 3,
+  WEFT_COLUMN_SERVICE = 1u << 4,
+  WEFT_COLUMN_OPERATION = 1u << 5,
+  WEFT_COLUMN_PEER = 1u << 6,
+  WEFT_COLUMN_ADDRESSES = 1u << 7, /* local_address, remote_address, local_port, remote_port */
+  WEFT_COLUMN_FD = 1u << 8,
+  WEFT_COLUMN_REQUEST_TID = 1u << 9,
+  WEFT_COLUMN_RESPONSE_TID = 1u << 10,
+  WEFT_COLUMN_BYTES = 1u << 11,   /* request_bytes, response_bytes */
+  WEFT_COLUMN_CONTEXT = 1u << 12, /* context_trace_hi, context_trace_lo, context_span_id */
+  WEFT_COLUMN_REQUEST_ID = 1u << 13,
+  WEFT_COLUMN_TOKENS = 1u << 14,
+  WEFT_COLUMN_ATTRIBUTES = 1u << 15
+};
+
 /* One process and one window. Rows are ordered by (start_ns, exchange). A process is always given
  * to the same instance, told apart by processes->process_id; windows of a process come in order. */
 typedef struct weft_correlator {
@@ -289,6 +309,9 @@ typedef struct weft_correlator {
   int32_t (*load)(void* instance, uint64_t process_id, weft_str state, weft_error*);
   /* Optional: the process has ended, its state may go. */
   void (*forget)(void* instance, uint64_t process_id);
+  /* Optional: the columns that it reads, bits of weft_column; those that nobody of the chain reads
+   * may be NULL. 0: all of them. */
+  uint64_t columns;
 } weft_correlator;
 
 /* ---- sampler -------------------------------------------------------------------------------- */

@@ -63,28 +63,6 @@ Result<void> ReadPairs(wire::Pairs::Reader in, size_t strings, weft_pairs* out) 
   return {};
 }
 
-Result<void> ReadProcesses(wire::Processes::Reader in, size_t strings, size_t pairs,
-                           weft_processes* out) {
-  size_t n = 0, host = 0, service = 0, executable = 0, pid = 0, offsets = 0, attrs = 0;
-  if (!Borrow(in.getProcessId(), &out->process_id, &n) ||
-      !Borrow(in.getHost(), &out->host, &host) ||
-      !Borrow(in.getService(), &out->service, &service) ||
-      !Borrow(in.getExecutable(), &out->executable, &executable) ||
-      !Borrow(in.getPid(), &out->pid, &pid) ||
-      !Borrow(in.getAttrOffset(), &out->attr_offset, &offsets) ||
-      !Borrow(in.getAttr(), &out->attr, &attrs) || n > kMaxRowsPerRecord)
-    return Corrupt("processes: a column has the wrong type");
-  if (host != n || service != n || executable != n || pid != n)
-    return Corrupt("processes: columns of different lengths");
-  if (!AllBelow(out->host, n, strings) || !AllBelow(out->service, n, strings) ||
-      !AllBelow(out->executable, n, strings))
-    return Corrupt("processes: string out of range");
-  if (!Csr(out->attr_offset, offsets, n, attrs) || !AllBelow(out->attr, attrs, pairs))
-    return Corrupt("processes: attributes out of range");
-  out->n = static_cast<uint32_t>(n);
-  return {};
-}
-
 Result<void> ReadCsrColumns(wire::SpanColumns::Reader in, size_t n, SpanView* view) {
   weft_spans& s = view->spans_;
   size_t offsets = 0, attrs = 0;
@@ -130,6 +108,39 @@ Result<void> CheckValues(const weft_spans& s, const weft_processes& processes) {
 }
 
 }  // namespace
+
+Result<void> ReadProcesses(wire::Processes::Reader in, size_t strings, size_t pairs,
+                           weft_processes* out) {
+  size_t n = 0, host = 0, service = 0, executable = 0, pid = 0, offsets = 0, attrs = 0;
+  if (!Borrow(in.getProcessId(), &out->process_id, &n) ||
+      !Borrow(in.getHost(), &out->host, &host) ||
+      !Borrow(in.getService(), &out->service, &service) ||
+      !Borrow(in.getExecutable(), &out->executable, &executable) ||
+      !Borrow(in.getPid(), &out->pid, &pid) ||
+      !Borrow(in.getAttrOffset(), &out->attr_offset, &offsets) ||
+      !Borrow(in.getAttr(), &out->attr, &attrs) || n > kMaxRowsPerRecord)
+    return Corrupt("processes: a column has the wrong type");
+  if (host != n || service != n || executable != n || pid != n)
+    return Corrupt("processes: columns of different lengths");
+  if (!AllBelow(out->host, n, strings) || !AllBelow(out->service, n, strings) ||
+      !AllBelow(out->executable, n, strings))
+    return Corrupt("processes: string out of range");
+  if (!Csr(out->attr_offset, offsets, n, attrs) || !AllBelow(out->attr, attrs, pairs))
+    return Corrupt("processes: attributes out of range");
+  out->n = static_cast<uint32_t>(n);
+  return {};
+}
+
+void FillProcesses(wire::Processes::Builder q, const ProcessTable& from) {
+  const unsigned processes = from.size();
+  FillList(q.initProcessId(processes), from.process_id.data(), processes);
+  FillList(q.initHost(processes), from.host.data(), processes);
+  FillList(q.initService(processes), from.service.data(), processes);
+  FillList(q.initExecutable(processes), from.executable.data(), processes);
+  FillList(q.initPid(processes), from.pid.data(), processes);
+  FillList(q.initAttrOffset(processes + 1), from.attr_offset.data(), processes + 1);
+  FillList(q.initAttr(static_cast<unsigned>(from.attr.size())), from.attr.data(), from.attr.size());
+}
 
 size_t DictionaryWords(const Dictionary& d) {
   return ListWords(d.offsets()) + Words(d.bytes().size());
@@ -215,16 +226,7 @@ void FillSpanColumns(wire::SpanColumns::Builder out, const SpanTable& t) {
   FillList(p.initKey(pairs), t.pairs.key.data(), pairs);
   FillList(p.initType(pairs), t.pairs.type.data(), pairs);
   FillList(p.initValue(pairs), t.pairs.value.data(), pairs);
-  const ProcessTable& from = t.processes;
-  const unsigned processes = from.size();
-  auto q = out.initProcesses();
-  FillList(q.initProcessId(processes), from.process_id.data(), processes);
-  FillList(q.initHost(processes), from.host.data(), processes);
-  FillList(q.initService(processes), from.service.data(), processes);
-  FillList(q.initExecutable(processes), from.executable.data(), processes);
-  FillList(q.initPid(processes), from.pid.data(), processes);
-  FillList(q.initAttrOffset(processes + 1), from.attr_offset.data(), processes + 1);
-  FillList(q.initAttr(static_cast<unsigned>(from.attr.size())), from.attr.data(), from.attr.size());
+  FillProcesses(out.initProcesses(), t.processes);
   FillDictionary(out.initStrings(), t.strings);
 }
 

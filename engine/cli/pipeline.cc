@@ -56,12 +56,6 @@ trace::TraceConfig ToTrace(const Config& config) {
   return out;
 }
 
-// Gathering attributes costs; of the correlators that come with weft none reads them.
-bool ReadsAttributes(std::string_view correlator) {
-  return correlator != "context" && correlator != "thread" && correlator != "token" &&
-         correlator != "delay";
-}
-
 }  // namespace
 
 #if WEFT_HAVE_SQLITE
@@ -169,8 +163,7 @@ Result<graph::ShardPlugins> Pipeline::MakeShardPlugins(transport::Stage stage) {
     instances->list.push_back(std::make_unique<plugin::PluginInstance>(std::move(*made)));
     const plugin::PluginInstance& one = *instances->list.back();
     if (stitch)
-      shard.correlators.push_back(
-          {choices[i].name, &one.correlator(), one.handle(), ReadsAttributes(choices[i].name)});
+      shard.correlators.push_back({choices[i].name, &one.correlator(), one.handle()});
     else
       shard.samplers.push_back({choices[i].name, &one.sampler(), one.handle()});
   }

@@ -47,7 +47,6 @@ struct ChainLink {
   std::string name;
   const weft_correlator* table = nullptr;
   void* instance = nullptr;
-  bool attributes = false;  // reads attributes: they are gathered only where somebody does
 };
 
 }  // namespace weft::stitch

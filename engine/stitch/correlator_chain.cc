@@ -35,8 +35,11 @@ CorrelatorChain::CorrelatorChain(std::vector<ChainLink> chain, const StitchConfi
   Reserve(1024);
 }
 
-bool CorrelatorChain::wants_attributes() const {
-  return std::any_of(chain_.begin(), chain_.end(), [](const ChainLink& l) { return l.attributes; });
+uint64_t CorrelatorChain::columns() const {
+  uint64_t columns = 0;
+  for (const ChainLink& link : chain_)
+    columns |= link.table->columns != 0 ? link.table->columns : ~uint64_t{0};
+  return columns;
 }
 
 bool CorrelatorChain::learns() const {

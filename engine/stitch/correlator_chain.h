@@ -24,7 +24,7 @@ class CorrelatorChain {
                   Logger& logger);
   CorrelatorChain(const CorrelatorChain&) = delete;
 
-  bool wants_attributes() const;
+  uint64_t columns() const;  // weft_column bits that somebody reads
   bool learns() const;
   // Decides the view's calls; the answer is valid until the next call.
   const LinkDecider& Decide(const weft_spans& view);

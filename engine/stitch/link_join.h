@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/api/codec.h"
+#include "engine/api/ids.h"
 #include "engine/base/flat_map.h"
 #include "engine/base/metrics.h"
 
@@ -36,22 +37,27 @@ class LinkJoin {
   // Wants that have no answer yet.
   size_t waiting() const { return waiting_; }
   size_t size() const { return entries_.size(); }
-  size_t MemoryBytes() const { return entries_.MemoryBytes() + own_ids_.MemoryBytes(); }
+  size_t MemoryBytes() const {
+    return entries_.MemoryBytes() + own_ids_.MemoryBytes() +
+           traces_.capacity() * sizeof(api::TraceId);
+  }
 
  private:
   // There is one for every exchange of the last minute, many times what is buffered: kept small.
+  // Four of them with their keys are in a cache line; traces are where only answers have to look.
   struct Entry {
-    uint64_t trace_hi = 0, trace_lo = 0;
-    uint32_t seen = 0;         // append time in ticks
+    uint16_t seen = 0;         // append time in ticks
     uint16_t asker = kNobody;  // the partition that wants it; several: in more_
-    bool exists : 1 = false, waits : 1 = false, root : 1 = false, more : 1 = false;
-    bool own_id : 1 = false;    // the call has an id that does not follow from the key
-    bool option : 1 = false;    // the key is an option id
-    bool answered : 1 = false;  // with a trace
-    bool known() const { return (trace_hi | trace_lo) != 0; }
+    uint32_t trace : 25 = 0;   // number in traces_ + 1; 0: not known
+    uint32_t exists : 1 = 0, waits : 1 = 0, root : 1 = 0, more : 1 = 0;
+    uint32_t own_id : 1 = 0;    // the call has an id that does not follow from the key
+    uint32_t option : 1 = 0;    // the key is an option id
+    uint32_t answered : 1 = 0;  // with a trace
+    bool known() const { return trace != 0; }
   };
   static constexpr uint16_t kNobody = UINT16_MAX;
-  static_assert(sizeof(Entry) == 24);
+  static constexpr size_t kMaxTraces = (1u << 25) - 1;
+  static_assert(sizeof(Entry) == 8);
   struct Stamp {
     int64_t append_ns;
     uint64_t wire_id;
@@ -60,12 +66,17 @@ class LinkJoin {
   void Want(const api::LinkBatch& b, size_t i, int64_t append_ns, std::vector<LinkAnswer>* out);
   void Answer(uint64_t wire_id, Entry& e, std::vector<LinkAnswer>* out);
   Entry& Touch(uint64_t wire_id, int64_t append_ns);
+  // False: there are too many. It is as if the record had been lost.
+  bool KeepTrace(Entry& entry, api::TraceId trace);
   void Expire(int64_t log_now);
 
   const int64_t horizon_ns_;
   Counter& conflicts_;
   Counter& foreign_;
+  Counter& too_many_;
   FlatMap<Entry> entries_;
+  std::vector<api::TraceId> traces_;
+  std::vector<uint32_t> free_traces_;
   FlatMap<uint64_t> own_ids_;  // wire id -> span id, where own_id is set
   struct Asker {
     uint64_t wire_id;

@@ -13,12 +13,18 @@ namespace {
 constexpr size_t kWorthCompacting = 16 << 10;  // bytes of one record
 constexpr size_t kWorthLooking = 1 << 20;      // of all such
 
+int64_t FirstStart(const api::EventColumns& c) {
+  int64_t first = INT64_MAX;
+  c.start_ns.Widen([&](auto at) {
+    for (uint32_t i = 0; i < c.n; ++i) first = std::min(first, static_cast<int64_t>(at(i)));
+  });
+  return first;
+}
+
 }  // namespace
 
 uint32_t RowStore::AddBatch(HeldBatch batch) {
-  const weft_spans& s = batch.spans();
-  for (uint32_t i = 0; i < s.n; ++i)
-    batch.first_start_ns = std::min(batch.first_start_ns, s.start_ns[i]);
+  batch.first_start_ns = FirstStart(batch.columns());
   batch.serial = next_serial_++;
   if (!free_batches_.empty()) {
     const uint32_t number = free_batches_.back();
@@ -27,7 +33,7 @@ uint32_t RowStore::AddBatch(HeldBatch batch) {
     return number;
   }
   batches_.push_back(std::move(batch));
-  columns_.push_back(&batches_.back().spans());
+  columns_.push_back(&batches_.back().columns());
   return static_cast<uint32_t>(batches_.size() - 1);
 }
 
@@ -97,7 +103,7 @@ int64_t RowStore::EndOf(uint32_t number) const {
   if (r.open()) return 0;
   if ((r.flags & (WEFT_FLAG_AGENT_LOST | WEFT_FLAG_OPEN_AT_EXIT)) != 0)
     if (const int64_t* end = forced_ends_.Find(number)) return *end;
-  return std::max(Columns(r).end_ns[r.row], r.start_ns);
+  return std::max(Columns(r).EndOf(r.row), r.start_ns);
 }
 
 void RowStore::ForceEnd(uint32_t number, int64_t end_ns) {
@@ -180,7 +186,7 @@ void RowStore::IndexErase(uint32_t number) {
 }
 
 bool RowStore::Sparse(const HeldBatch& b, int64_t append_ns) const {
-  return b.rows != 0 && b.append_ns < append_ns && b.rows < b.spans().n / 8 &&
+  return b.rows != 0 && b.append_ns < append_ns && b.rows < b.columns().n / 8 &&
          b.events.payload->bytes().size() >= kWorthCompacting;
 }
 
@@ -214,19 +220,18 @@ size_t RowStore::Compact(int64_t append_ns) {
 void RowStore::Shrink(uint32_t number, const SortItem* rows, size_t n) {
   HeldBatch& b = batches_[number];
   WEFT_CHECK(b.rows == n);
+  std::vector<uint32_t> left;
+  for (size_t i = 0; i < n; ++i) left.push_back(static_cast<uint32_t>(rows[i].key));
   api::SpanTable table;
-  api::RowCopier copier(b.events.spans, table);
-  for (size_t i = 0; i < n; ++i) copier.Copy(static_cast<uint32_t>(rows[i].key));
-  auto smaller = api::DecodeEvents(api::EncodeEvents(b.events.header, table));
+  api::EventCopier copier;
+  copier.Begin(b.columns(), table);
+  copier.Copy(left.data(), n);
+  auto smaller = api::DecodeEventColumns(api::EncodeEvents(b.events.header, table));
   if (!smaller) return;  // it is as good as it was
   b.events = std::move(*smaller);
-  b.events.spans.ReleaseStrings();
   b.serial = next_serial_++;
-  b.first_start_ns = INT64_MAX;
-  for (size_t i = 0; i < n; ++i) {
-    (*this)[rows[i].value].row = static_cast<uint32_t>(i);
-    b.first_start_ns = std::min(b.first_start_ns, b.spans().start_ns[i]);
-  }
+  b.first_start_ns = FirstStart(b.columns());
+  for (size_t i = 0; i < n; ++i) (*this)[rows[i].value].row = static_cast<uint32_t>(i);
 }
 
 uint64_t RowStore::OldestOffset(int64_t not_before, uint64_t next) const {

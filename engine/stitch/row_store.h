@@ -62,7 +62,7 @@ static_assert(sizeof(Row) == 80);
 
 // A record of weft.events whose rows are held.
 struct HeldBatch {
-  api::EventBatch events;
+  api::EventRecord events;
   uint64_t offset = 0;
   uint64_t serial = 0;  // never reused, unlike the batch's number
   int64_t append_ns = 0;
@@ -72,9 +72,7 @@ struct HeldBatch {
   uint32_t pending = 0;  // held and not emitted, neither whole nor as open
   uint32_t agent = kNone;
   std::vector<uint32_t> processes;  // of the batch -> process number
-  const weft_spans& spans() const { return events.spans.spans(); }
-  // spans().strings is there only while the batch is admitted.
-  std::string_view Text(uint32_t index) const { return events.spans.Text(index); }
+  const api::EventColumns& columns() const { return events.columns; }
 };
 
 class RowStore {
@@ -103,7 +101,7 @@ class RowStore {
 
   Row& operator[](uint32_t number) { return blocks_[number / kBlock][number % kBlock]; }
   const Row& operator[](uint32_t number) const { return blocks_[number / kBlock][number % kBlock]; }
-  const weft_spans& Columns(const Row& row) const { return *columns_[row.batch]; }
+  const api::EventColumns& Columns(const Row& row) const { return *columns_[row.batch]; }
   // Host's monotonic clock; 0 while open.
   int64_t EndOf(uint32_t number) const;
   // The record of an open row will have no end: this is it.
@@ -156,7 +154,7 @@ class RowStore {
   std::vector<IndexSlot> index_;
   FlatMap<int64_t> forced_ends_;  // by row
   std::deque<HeldBatch> batches_;
-  std::vector<const weft_spans*> columns_;  // of batches_
+  std::vector<const api::EventColumns*> columns_;  // of batches_
   std::vector<uint32_t> free_batches_;
   uint64_t next_serial_ = 1;
   size_t used_ = 0;

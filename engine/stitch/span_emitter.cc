@@ -44,12 +44,13 @@ void SpanEmitter::EmitGroup(size_t first, size_t last, int row_bits) {
   group_.clear();
   for (size_t i = first; i < last; ++i)
     group_.push_back(static_cast<uint32_t>(keys_[i].key & row_mask));
-  api::RowCopier copier(batch.events.spans, table,
-                        group_.size() < kManyRows ? api::Repeats::kOnce : api::Repeats::kPerSource);
-  const uint32_t at = copier.AppendColumns(group_.data(), group_.size());
+  copier_.Begin(batch.columns(), table,
+                group_.size() < kManyRows ? api::Repeats::kOnce : api::Repeats::kPerSource);
+  const uint32_t at =
+      copier_.AppendColumns(group_.data(), group_.size(), api::EventCopier::Columns::kUndecided);
   for (size_t i = 0; i < group_.size(); ++i) {
     if (first + i + 8 < last) rows_.PrefetchRow(keys_[first + i + 8].value);
-    copier.AppendLists(group_[i]);
+    copier_.AppendLists(group_[i]);
     Finish(keys_[first + i].value, table, at + static_cast<uint32_t>(i),
            batch.events.header.unix_offset_ns);
   }

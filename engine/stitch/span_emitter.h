@@ -56,6 +56,7 @@ class SpanEmitter {
 
   RowStore& rows_;
   Outbox& outbox_;
+  api::EventCopier copier_;
   const uint32_t partitions_;
   std::vector<uint32_t> queue_;
   std::vector<SortItem> keys_, scratch_;  // (batch, receiving partition, row) and row's number

@@ -53,7 +53,7 @@ void StitchPartition::Impl::ConsumeLinks(const transport::Record& record) {
 }
 
 void StitchPartition::Impl::ConsumeEvents(const transport::Record& record) {
-  auto events = api::DecodeEvents(record.payload);
+  auto events = api::DecodeEventColumns(record.payload);
   if (!events) return Dead(record, events.error());
   const uint32_t agent_number = agents_.FindOrAdd(events->header);
   uint64_t gap = 0;
@@ -63,17 +63,16 @@ void StitchPartition::Impl::ConsumeEvents(const transport::Record& record) {
 
   const api::EventHeader header = events->header;
   AgentTable::NoteOffset(agents_[agent_number], header, record.append_ns);
-  if (events->spans.spans().n != 0) {
+  if (events->columns.n != 0) {
     HeldBatch held;
     held.events = std::move(*events);
     held.offset = record.offset;
     held.append_ns = record.append_ns;
     held.log_offset_ns = agents_[agent_number].LogOffsetNs();
     held.agent = agent_number;
-    held.processes.assign(held.events.spans.processes_.n, kNone);
+    held.processes.assign(held.columns().processes.n, kNone);
     const uint32_t batch = rows_.AddBatch(std::move(held));
     AdmitRows(batch, agent_number);
-    rows_.batch(batch).events.spans.ReleaseStrings();
     rows_.DropIfEmpty(batch);
   }
   Agent& agent = agents_[agent_number];
@@ -127,7 +126,7 @@ uint32_t StitchPartition::Impl::ProcessOf(uint32_t batch, uint32_t process, uint
   HeldBatch& held = rows_.batch(batch);
   uint32_t& number = held.processes[process];
   if (number == kNone) {
-    const uint64_t id = held.events.spans.processes_.process_id[process];
+    const uint64_t id = held.columns().processes.process_id[process];
     const auto [known, fresh] = process_by_id_.Insert(id);
     if (fresh) {
       *known = static_cast<uint32_t>(processes_.size());
@@ -149,10 +148,12 @@ uint32_t StitchPartition::Impl::ProcessOf(uint32_t batch, uint32_t process, uint
 }
 
 void StitchPartition::Impl::AdmitRows(uint32_t batch, uint32_t agent) {
-  const weft_spans& s = rows_.batch(batch).spans();
-  for (uint32_t at = 0; at < s.n; ++at) {
-    if (at + kPrefetch < s.n) rows_.PrefetchIndex(s.exchange[at + kPrefetch]);
-    const uint32_t known = rows_.Find(s.exchange[at]);
+  admitted_.Read(rows_.batch(batch).columns());
+  const std::vector<uint64_t>& exchange = admitted_.exchange;
+  const auto n = static_cast<uint32_t>(exchange.size());
+  for (uint32_t at = 0; at < n; ++at) {
+    if (at + kPrefetch < n) rows_.PrefetchIndex(exchange[at + kPrefetch]);
+    const uint32_t known = rows_.Find(exchange[at]);
     if (known == kNone) {
       AdmitNew(batch, at, agent);
     } else {
@@ -161,20 +162,36 @@ void StitchPartition::Impl::AdmitRows(uint32_t batch, uint32_t agent) {
   }
 }
 
-void StitchPartition::Impl::ReadColumns(Row& r, const weft_spans& s, uint32_t at) {
+void StitchPartition::Impl::Admitted::Read(const api::EventColumns& from) {
+  const auto read = [&](const api::PackedColumn& column, auto& out) {
+    out.resize(from.n);
+    column.Expand(0, from.n, out.data());
+  };
+  read(from.exchange, exchange);
+  read(from.wire_id, wire_id);
+  read(from.start_ns, start_ns);
+  read(from.flags, flags);
+  read(from.process, process);
+  read(from.kind, kind);
+}
+
+// Requires: the row's record is the one in admitted_.
+void StitchPartition::Impl::ReadColumns(Row& r, uint32_t at) {
+  const api::EventColumns& s = rows_.Columns(r);
   const uint32_t kept = r.flags & (WEFT_FLAG_LATE | WEFT_FLAG_LOCAL_ROOT | WEFT_FLAG_DEADLINE);
-  r.flags = static_cast<uint16_t>((s.flags[at] & ~uint32_t{WEFT_FLAG_LOCAL_ROOT}) | kept);
-  if (std::max(s.end_ns[at], s.start_ns[at]) == 0) r.flags |= WEFT_FLAG_OPEN;
+  r.flags = static_cast<uint16_t>((admitted_.flags[at] & ~uint32_t{WEFT_FLAG_LOCAL_ROOT}) | kept);
+  if (admitted_.start_ns[at] == 0 && s.EndOf(at) == 0) r.flags |= WEFT_FLAG_OPEN;
   if (!r.open()) r.flags &= static_cast<uint16_t>(~WEFT_FLAG_PROVISIONAL);
-  const bool outside = r.server() && (r.flags & WEFT_FLAG_CONTEXT) != 0 &&
-                       s.remote_address != nullptr &&
-                       (PeerOf(rows_.batch(r.batch), s.remote_address[at]) & kPeerInside) == 0;
+  const bool outside =
+      r.server() && (r.flags & WEFT_FLAG_CONTEXT) != 0 && s.remote_address.present() &&
+      (PeerOf(rows_.batch(r.batch), static_cast<uint32_t>(s.remote_address[at])) & kPeerInside) ==
+          0;
   if (outside) {
     r.flags &= static_cast<uint16_t>(~WEFT_FLAG_CONTEXT);
     r.state |= kUntrusted;
   }
   if (r.is(kFinalId)) return;
-  const uint64_t wire = s.wire_id == nullptr ? 0 : s.wire_id[at];
+  const uint64_t wire = admitted_.wire_id[at];
   r.span_id = s.span_id[at];
   if (r.span_id == 0)
     r.span_id = api::SpanId(wire != 0 ? wire : r.exchange,
@@ -183,14 +200,13 @@ void StitchPartition::Impl::ReadColumns(Row& r, const weft_spans& s, uint32_t at
 }
 
 void StitchPartition::Impl::AdmitNew(uint32_t batch, uint32_t at, uint32_t agent) {
-  const uint32_t number = rows_.Add(rows_.batch(batch).spans().exchange[at], batch, at);
-  const weft_spans& s = rows_.batch(batch).spans();
+  const uint32_t number = rows_.Add(admitted_.exchange[at], batch, at);
   Row& r = rows_[number];
-  r.kind = s.kind[at] & 7;
-  r.start_ns = s.start_ns[at];
-  ReadColumns(r, s, at);
+  r.kind = admitted_.kind[at] & 7;
+  r.start_ns = admitted_.start_ns[at];
+  ReadColumns(r, at);
   if (r.is(kUntrusted)) count_.untrusted_context.Add();
-  const uint32_t process = ProcessOf(batch, s.process[at], agent);
+  const uint32_t process = ProcessOf(batch, admitted_.process[at], agent);
   bool emitted = false;
   const bool logged = !logged_.empty() && ApplyLogged(number, &emitted);
   if (!r.open() && !emitted) {
@@ -237,15 +253,14 @@ void StitchPartition::Impl::Place(uint32_t number, uint32_t process, bool too_la
 // A further record of an exchange that is held: the end of an open one, or the same once more.
 void StitchPartition::Impl::AdmitAgain(uint32_t number, uint32_t batch, uint32_t at,
                                        uint32_t agent) {
-  const weft_spans& s = rows_.batch(batch).spans();
   Row& r = rows_[number];
-  const bool still_open = (s.flags[at] & WEFT_FLAG_OPEN) != 0;
+  const bool still_open = (admitted_.flags[at] & WEFT_FLAG_OPEN) != 0;
   const bool other_agent = rows_.batch(r.batch).agent != agent;
-  const bool now_final = !r.is(kFinalId) && (s.flags[at] & WEFT_FLAG_PROVISIONAL) == 0;
+  const bool now_final = !r.is(kFinalId) && (admitted_.flags[at] & WEFT_FLAG_PROVISIONAL) == 0;
   if (!r.open() || (still_open && !now_final && !other_agent)) return count_.duplicates.Add();
-  ProcessOf(batch, s.process[at], agent);
+  ProcessOf(batch, admitted_.process[at], agent);
   rows_.Move(number, batch, at);
-  ReadColumns(r, s, at);
+  ReadColumns(r, at);
   if (still_open) {
     if (other_agent) agents_[agent].open_rows.push_back({number, r.age});
     if (now_final) Announce(number);

@@ -130,7 +130,7 @@ void StitchPartition::Impl::DecideWindow(uint32_t number, int64_t window,
 
 // Requires: members_ is a view in (start, exchange) order.
 void StitchPartition::Impl::DecideMembers(int64_t horizon_ns) {
-  const weft_spans& view = columns_.Gather(rows_, members_, horizon_ns, chain_attributes_);
+  const weft_spans& view = columns_.Gather(rows_, members_, horizon_ns);
   const LinkDecider& decider = chain_.Decide(view);
   NoteContexts();
   for (const LinkDecision& d : decider.decisions()) ApplyDecision(d, decider);
@@ -141,8 +141,9 @@ void StitchPartition::Impl::NoteContexts() {
   contexts_.clear();
   for (const Member& m : members_) {
     const Row& r = rows_[m.row];
-    const weft_spans& s = rows_.Columns(r);
-    if ((r.flags & WEFT_FLAG_CONTEXT) == 0 || s.context_span_id == nullptr) continue;
+    if ((r.flags & WEFT_FLAG_CONTEXT) == 0) continue;
+    const api::EventColumns& s = rows_.Columns(r);
+    if (!s.context_span_id.present()) continue;
     contexts_.push_back({s.context_span_id[r.row], !r.server(), r.start_ns, r.exchange});
   }
   std::sort(contexts_.begin(), contexts_.end());

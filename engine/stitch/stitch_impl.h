@@ -104,7 +104,7 @@ class StitchPartition::Impl {
   void AdmitNew(uint32_t batch, uint32_t at, uint32_t agent);
   void AdmitAgain(uint32_t number, uint32_t batch, uint32_t at, uint32_t agent);
   void Place(uint32_t number, uint32_t process, bool too_late_for_windows);
-  void ReadColumns(Row& row, const weft_spans& spans, uint32_t at);
+  void ReadColumns(Row& row, uint32_t at);
   void NoteEnd(uint32_t number);
   uint32_t ProcessOf(uint32_t batch, uint32_t process, uint32_t agent);
   void EndOpenRows(uint32_t agent, uint32_t flag);
@@ -161,13 +161,9 @@ class StitchPartition::Impl {
   void ComputeWatermarks();
 
   uint64_t WireOf(const Row& row) const {
-    const weft_spans& s = rows_.Columns(row);
-    return s.wire_id == nullptr || row.no_wire ? 0 : s.wire_id[row.row];
+    return row.no_wire ? 0 : rows_.Columns(row).wire_id[row.row];
   }
-  uint64_t OptionOf(const Row& row) const {
-    const weft_spans& s = rows_.Columns(row);
-    return s.option_id == nullptr ? 0 : s.option_id[row.row];
-  }
+  uint64_t OptionOf(const Row& row) const { return rows_.Columns(row).option_id[row.row]; }
 
   const StitchConfig config_;
   const uint32_t partition_;
@@ -176,7 +172,6 @@ class StitchPartition::Impl {
   Networks networks_;
   CorrelatorChain chain_;
   const bool chain_learns_;
-  const bool chain_attributes_;
   RowStore rows_;
   Outbox outbox_;
   SpanEmitter emitter_;
@@ -203,6 +198,15 @@ class StitchPartition::Impl {
   std::vector<uint8_t> peers_;  // of the strings of the batch with this serial
   uint64_t peers_of_ = 0;
   std::vector<Member> members_;
+  // The columns of the record that is being admitted which every row is asked for.
+  struct Admitted {
+    std::vector<uint64_t> exchange, wire_id;
+    std::vector<int64_t> start_ns;
+    std::vector<uint32_t> flags, process;
+    std::vector<uint8_t> kind;
+    void Read(const api::EventColumns& from);
+  };
+  Admitted admitted_;
   std::vector<SortItem> sort_items_, sort_scratch_;
   std::vector<uint32_t> dirty_processes_;  // with late calls
   std::vector<uint32_t> label_queue_, free_queue_;

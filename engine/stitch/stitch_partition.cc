@@ -63,10 +63,10 @@ StitchPartition::Impl::Impl(const StitchConfig& config, uint32_t partition,
       networks_(ParsedNetworks(config)),
       chain_(std::move(chain), config, metrics, logger),
       chain_learns_(chain_.learns()),
-      chain_attributes_(chain_.wants_attributes()),
       outbox_(partition, config.partitions),
       emitter_(rows_, outbox_, config.partitions),
-      join_(config.partitions, config.links_horizon_ns, metrics) {}
+      join_(config.partitions, config.links_horizon_ns, metrics),
+      columns_(chain_.columns()) {}
 
 // Whoever owns the partition next reads what is pending once more.
 StitchPartition::Impl::~Impl() {

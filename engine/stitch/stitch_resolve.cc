@@ -10,11 +10,11 @@ namespace weft::stitch {
 uint8_t StitchPartition::Impl::PeerOf(const HeldBatch& batch, uint32_t address) {
   if (peers_of_ != batch.serial) {
     peers_of_ = batch.serial;
-    peers_.assign(batch.spans().n_strings, 0);
+    peers_.assign(batch.columns().n_strings, 0);
   }
   uint8_t& peer = peers_[address];
   if (peer == 0) {
-    const std::string_view text = batch.Text(address);
+    const std::string_view text = batch.columns().Text(address);
     const bool inside = networks_.Contains(text);
     peer = kPeerKnown;
     if (inside) peer |= kPeerInside;
@@ -24,8 +24,7 @@ uint8_t StitchPartition::Impl::PeerOf(const HeldBatch& batch, uint32_t address) 
 }
 
 bool StitchPartition::Impl::PeerIsCovered(const Row& r) {
-  const weft_spans& s = rows_.Columns(r);
-  const uint32_t peer = s.remote_address == nullptr ? 0 : s.remote_address[r.row];
+  const auto peer = static_cast<uint32_t>(rows_.Columns(r).remote_address[r.row]);
   return (PeerOf(rows_.batch(r.batch), peer) & kPeerCovered) != 0;
 }
 
@@ -41,8 +40,8 @@ void StitchPartition::Impl::Announce(uint32_t number) {
 
 void StitchPartition::Impl::AnnounceServer(uint32_t number) {
   Row& r = rows_[number];
-  const weft_spans& s = rows_.Columns(r);
-  if ((r.flags & WEFT_FLAG_CONTEXT) != 0 && !r.is(kTraced) && s.context_trace_hi != nullptr)
+  const api::EventColumns& s = rows_.Columns(r);
+  if ((r.flags & WEFT_FLAG_CONTEXT) != 0 && !r.is(kTraced) && s.context_trace_hi.present())
     SetTrace(number, {s.context_trace_hi[r.row], s.context_trace_lo[r.row]});
   if (r.is(kTraced)) TryResolve(number);
   if (r.is(kDecided) || r.is(kAsked)) return;
@@ -157,8 +156,8 @@ void StitchPartition::Impl::AnswerServer(uint32_t number, uint64_t span_id, api:
   Row& r = rows_[number];
   r.state &= static_cast<uint16_t>(~kAsked);
   if (r.is(kDecided)) return;
-  const weft_spans& s = rows_.Columns(r);
-  const bool context = (r.flags & WEFT_FLAG_CONTEXT) != 0 && s.context_span_id != nullptr;
+  const api::EventColumns& s = rows_.Columns(r);
+  const bool context = (r.flags & WEFT_FLAG_CONTEXT) != 0 && s.context_span_id.present();
   const bool same_trace = !r.is(kTraced) || (trace.hi == r.trace_hi && trace.lo == r.trace_lo);
   r.state |= kDecided;
   if (span_id != 0 && same_trace) {
@@ -188,10 +187,10 @@ void StitchPartition::Impl::AnswerServer(uint32_t number, uint64_t span_id, api:
 void StitchPartition::Impl::SettleRoot(uint32_t number) {
   Row& r = rows_[number];
   if (!r.is(kFinalId) || r.is(kTraced)) return;
-  const weft_spans& s = rows_.Columns(r);
+  const api::EventColumns& s = rows_.Columns(r);
   r.flags |= WEFT_FLAG_LOCAL_ROOT;
   count_.roots.Add();
-  if ((r.flags & WEFT_FLAG_CONTEXT) != 0 && s.context_trace_hi != nullptr) {
+  if ((r.flags & WEFT_FLAG_CONTEXT) != 0 && s.context_trace_hi.present()) {
     AdoptSdkId(number);
     SetTrace(number, {s.context_trace_hi[r.row], s.context_trace_lo[r.row]});
   } else {
@@ -248,8 +247,8 @@ void StitchPartition::Impl::MaybeEmit(uint32_t number) {
 // call whose wire id is not known when it is decided keeps its own id.
 void StitchPartition::Impl::AdoptSdkId(uint32_t child) {
   Row& c = rows_[child];
-  const weft_spans& s = rows_.Columns(c);
-  if ((c.flags & WEFT_FLAG_CONTEXT) == 0 || s.context_span_id == nullptr || !c.is(kFinalId)) return;
+  const api::EventColumns& s = rows_.Columns(c);
+  if ((c.flags & WEFT_FLAG_CONTEXT) == 0 || !s.context_span_id.present() || !c.is(kFinalId)) return;
   const uint64_t id = s.context_span_id[c.row];
   const auto first =
       std::lower_bound(contexts_.begin(), contexts_.end(), SeenContext{.span_id = id});

@@ -66,7 +66,7 @@ uint32_t* WindowColumns::MapOf(const HeldBatch& batch, uint32_t number) {
   if (map.serial != batch.serial || map.epoch != epoch_) {
     map.serial = batch.serial;
     map.epoch = epoch_;
-    map.to_pool.assign(batch.spans().n_strings, 0);
+    map.to_pool.assign(batch.columns().n_strings, 0);
   }
   return map.to_pool.data();
 }
@@ -74,23 +74,20 @@ uint32_t* WindowColumns::MapOf(const HeldBatch& batch, uint32_t number) {
 uint32_t WindowColumns::MapString(const HeldBatch& batch, uint32_t number, uint32_t index) {
   if (index == 0) return 0;
   uint32_t& mapped = MapOf(batch, number)[index];
-  if (mapped == 0) mapped = pool_.Intern(batch.Text(index));
+  if (mapped == 0) mapped = pool_.Intern(batch.columns().Text(index));
   return mapped;
 }
 
 // What a row knows itself.
 void WindowColumns::GatherRows(const RowStore& rows, const std::vector<Member>& members,
                                int64_t horizon_ns) {
-  uint32_t last_batch = kNone;
-  uint32_t* last_map = nullptr;
   for (size_t i = 0; i < members.size(); ++i) {
     if (i + 8 < members.size()) rows.PrefetchRow(members[i + 8].row);
     const Row& r = rows[members[i].row];
     const int64_t end_ns = rows.EndOf(members[i].row);
     const bool masked = end_ns == 0 || end_ns > horizon_ns;
     const bool before = members[i].role == WEFT_ROLE_BEFORE;
-    if (r.batch != last_batch) last_map = MapOf(rows.batch(last_batch = r.batch), r.batch);
-    from_[i] = {&rows.Columns(r), last_map, r.row, masked};
+    masked_[i] = masked;
     role_[i] = members[i].role;
     span_id_[i] = r.span_id;
     parent_id_[i] = before ? r.parent_id : 0;
@@ -105,104 +102,186 @@ void WindowColumns::GatherRows(const RowStore& rows, const std::vector<Member>& 
   }
 }
 
-// Column by column: the members lie in a few dozen records, in each nearly in order.
-void WindowColumns::GatherColumns(const RowStore& rows, const std::vector<Member>& members) {
-  const size_t n = members.size();
-  const auto copy = [&](auto column, auto& out) {
-    for (size_t i = 0; i < n; ++i) {
-      const auto* from = from_[i].spans->*column;
-      out[i] = from == nullptr ? 0 : from[from_[i].row];
+// A counting sort: stable, so that within a record rows stay in order of start.
+void WindowColumns::GroupByBatch(const RowStore& rows, const std::vector<Member>& members) {
+  for (const Run& run : runs_) run_of_[run.batch] = 0;
+  runs_.clear();
+  for (const Member& m : members) {
+    const uint32_t batch = rows[m.row].batch;
+    if (run_of_.size() <= batch) run_of_.resize(batch + 1, 0);
+    uint32_t& run = run_of_[batch];
+    if (run == 0) {
+      runs_.push_back({batch, 0, 0});
+      run = static_cast<uint32_t>(runs_.size());
     }
-  };
-  // What the response said, which the horizon may hide.
-  const auto copy_response = [&](auto column, auto& out) {
-    for (size_t i = 0; i < n; ++i) {
-      const auto* from = from_[i].spans->*column;
-      out[i] = from == nullptr || from_[i].masked ? 0 : from[from_[i].row];
-    }
-  };
-  const auto copy_text = [&](auto column, auto& out) {
-    for (size_t i = 0; i < n; ++i) {
-      const uint32_t* from = from_[i].spans->*column;
-      const uint32_t index = from == nullptr ? 0 : from[from_[i].row];
-      uint32_t mapped = from_[i].to_pool[index];
-      if (mapped == 0 && index != 0) {
-        const uint32_t batch = rows[members[i].row].batch;
-        mapped = MapString(rows.batch(batch), batch, index);
+    ++runs_[run - 1].end;
+  }
+  uint32_t at = 0;
+  for (Run& run : runs_) {
+    run.begin = at;
+    at += run.end;
+    run.end = run.begin;
+  }
+  for (uint32_t i = 0; i < members.size(); ++i) {
+    const Row& r = rows[members[i].row];
+    uint32_t& end = runs_[run_of_[r.batch] - 1].end;
+    place_[end] = i;
+    row_[end++] = r.row;
+  }
+}
+
+void WindowColumns::GatherColumns(const RowStore& rows, size_t n) {
+  for (const Run& run : runs_) {
+    const HeldBatch& batch = rows.batch(run.batch);
+    const api::EventColumns& from = batch.columns();
+    const uint32_t* const row = row_.data() + run.begin;
+    const uint32_t* const place = place_.data() + run.begin;
+    const size_t size = run.end - run.begin;
+    const auto copy = [&](uint64_t column, const api::PackedColumn& values, auto& out) {
+      if ((columns_ & column) != 0) values.Scatter(row, place, size, out.data());
+    };
+    copy(WEFT_COLUMN_CONNECTION, from.connection, connection_);
+    copy(WEFT_COLUMN_WIRE_ID, from.wire_id, wire_id_);
+    copy(WEFT_COLUMN_STATUS, from.status, status_);
+    copy(WEFT_COLUMN_PROTOCOL, from.protocol, protocol_);
+    copy(WEFT_COLUMN_ADDRESSES, from.local_port, local_port_);
+    copy(WEFT_COLUMN_ADDRESSES, from.remote_port, remote_port_);
+    copy(WEFT_COLUMN_FD, from.fd, fd_);
+    copy(WEFT_COLUMN_REQUEST_TID, from.request_tid, request_tid_);
+    copy(WEFT_COLUMN_RESPONSE_TID, from.response_tid, response_tid_);
+    copy(WEFT_COLUMN_BYTES, from.request_bytes, request_bytes_);
+    copy(WEFT_COLUMN_BYTES, from.response_bytes, response_bytes_);
+    copy(WEFT_COLUMN_CONTEXT, from.context_trace_hi, context_trace_hi_);
+    copy(WEFT_COLUMN_CONTEXT, from.context_trace_lo, context_trace_lo_);
+    copy(WEFT_COLUMN_CONTEXT, from.context_span_id, context_span_id_);
+    GatherText(batch, run);
+  }
+  HideResponses(n);
+}
+
+void WindowColumns::GatherText(const HeldBatch& batch, const Run& run) {
+  const uint32_t number = run.batch;
+  const api::EventColumns& from = batch.columns();
+  uint32_t* const to_pool = MapOf(batch, number);
+  const auto copy = [&](uint64_t column, const api::PackedColumn& values, uint32_t* out) {
+    if ((columns_ & column) == 0) return;
+    values.Widen([&](auto at) {
+      for (uint32_t i = run.begin; i < run.end; ++i) {
+        const auto index = static_cast<uint32_t>(at(row_[i]));
+        uint32_t mapped = to_pool[index];
+        if (mapped == 0) mapped = MapString(batch, number, index);
+        out[place_[i]] = mapped;
       }
-      out[i] = mapped;
-    }
+    });
   };
-  copy(&weft_spans::connection, connection_);
-  copy(&weft_spans::wire_id, wire_id_);
-  copy(&weft_spans::protocol, protocol_);
-  copy(&weft_spans::local_port, local_port_);
-  copy(&weft_spans::remote_port, remote_port_);
-  copy(&weft_spans::fd, fd_);
-  copy(&weft_spans::request_tid, request_tid_);
-  copy(&weft_spans::request_bytes, request_bytes_);
-  copy(&weft_spans::context_trace_hi, context_trace_hi_);
-  copy(&weft_spans::context_trace_lo, context_trace_lo_);
-  copy(&weft_spans::context_span_id, context_span_id_);
-  copy_response(&weft_spans::status, status_);
-  copy_response(&weft_spans::response_tid, response_tid_);
-  copy_response(&weft_spans::response_bytes, response_bytes_);
-#define WEFT_COLUMN(type, name, unused) copy_text(&weft_spans::name, name##_);
-  WEFT_STRING_COLUMNS(WEFT_COLUMN)
-#undef WEFT_COLUMN
+  copy(WEFT_COLUMN_OPERATION, from.operation, operation_.data());
+  copy(WEFT_COLUMN_PEER, from.peer, peer_.data());
+  copy(WEFT_COLUMN_ADDRESSES, from.local_address, local_address_.data());
+  copy(WEFT_COLUMN_ADDRESSES, from.remote_address, remote_address_.data());
+  copy(WEFT_COLUMN_REQUEST_ID, from.request_id, request_id_.data());
+  if ((columns_ & WEFT_COLUMN_SERVICE) == 0) return;
+  for (uint32_t i = run.begin; i < run.end; ++i)
+    service_[place_[i]] = MapString(batch, number, from.ServiceOf(row_[i]));
+}
+
+// What the response said, which the horizon may hide.
+void WindowColumns::HideResponses(size_t n) {
+  const auto hide = [&](uint64_t column, auto& values) {
+    if ((columns_ & column) == 0) return;
+    for (size_t i = 0; i < n; ++i)
+      if (masked_[i] != 0) values[i] = 0;
+  };
+  hide(WEFT_COLUMN_STATUS, status_);
+  hide(WEFT_COLUMN_RESPONSE_TID, response_tid_);
+  hide(WEFT_COLUMN_BYTES, response_bytes_);
 }
 
 const weft_spans& WindowColumns::Gather(const RowStore& rows, const std::vector<Member>& members,
-                                        int64_t horizon_ns, bool attributes) {
+                                        int64_t horizon_ns) {
   const size_t n = members.size();
   if (pool_.size() > kPoolEntries) {
     pool_.Clear();
     ++epoch_;
   }
-  uint32_t batches = 0;
-  bool tokens = false;
-  for (const Member& m : members) {
-    batches = std::max(batches, rows[m.row].batch + 1);
-    tokens |= rows.Columns(rows[m.row]).token_offset != nullptr;
-  }
-  if (maps_.size() < batches) maps_.resize(batches);
 #define WEFT_COLUMN(type, name, unused) Resize(name##_, n);
   WEFT_SPAN_COLUMNS(WEFT_COLUMN)
   WEFT_STRING_COLUMNS(WEFT_COLUMN)
 #undef WEFT_COLUMN
   Resize(role_, n);
-  Resize(from_, n);
+  Resize(masked_, n);
+  Resize(place_, n);
+  Resize(row_, n);
   GatherRows(rows, members, horizon_ns);
-  GatherColumns(rows, members);
+  GroupByBatch(rows, members);
+  if (maps_.size() < run_of_.size()) maps_.resize(run_of_.size());
+  GatherColumns(rows, n);
   GatherProcess(rows.batch(rows[members[0].row].batch), rows[members[0].row].row);
-  view_ = weft_spans{};
-  view_.struct_size = sizeof(weft_spans);
-  view_.n = static_cast<uint32_t>(n);
-#define WEFT_COLUMN(type, name, unused) view_.name = name##_.data();
-  WEFT_SPAN_COLUMNS(WEFT_COLUMN)
-  WEFT_STRING_COLUMNS(WEFT_COLUMN)
-#undef WEFT_COLUMN
-  view_.trace_hi = view_.trace_lo = nullptr;  // nobody decides by what is not decided
-  view_.role = role_.data();
-  view_.processes = &processes_;
-  pairs_ = weft_pairs{};
-  pairs_.struct_size = sizeof(weft_pairs);
-  view_.pairs = &pairs_;
-  if (attributes) GatherAttributes(rows, members);
-  if (tokens) GatherTokens(rows, members);
+  Lend(n);
+  if ((columns_ & WEFT_COLUMN_ATTRIBUTES) != 0) GatherAttributes(rows, members);
+  const bool tokens = std::any_of(runs_.begin(), runs_.end(), [&](const Run& run) {
+    return rows.batch(run.batch).columns().token_offset.present();
+  });
+  if (tokens && (columns_ & WEFT_COLUMN_TOKENS) != 0) GatherTokens(rows, members);
   view_.strings = pool_.strings();
   view_.n_strings = pool_.size();
   return view_;
 }
 
+// Truth, trace ids and the key of the TCP option are in no view: nobody decides by them.
+void WindowColumns::Lend(size_t n) {
+  view_ = weft_spans{};
+  view_.struct_size = sizeof(weft_spans);
+  view_.n = static_cast<uint32_t>(n);
+  const auto lend = [&](uint64_t column, auto*& out, const auto& values) {
+    if (column == 0 || (columns_ & column) != 0) out = values.data();
+  };
+#define WEFT_LEND(column, name) lend(column, view_.name, name##_)
+  WEFT_LEND(0, span_id);
+  WEFT_LEND(0, parent_id);
+  WEFT_LEND(0, exchange);
+  WEFT_LEND(0, start_ns);
+  WEFT_LEND(0, end_ns);
+  WEFT_LEND(0, kind);
+  WEFT_LEND(0, role);
+  WEFT_LEND(0, flags);
+  WEFT_LEND(0, process);
+  WEFT_LEND(0, confidence);
+  WEFT_LEND(0, evidence);
+  WEFT_LEND(WEFT_COLUMN_CONNECTION, connection);
+  WEFT_LEND(WEFT_COLUMN_WIRE_ID, wire_id);
+  WEFT_LEND(WEFT_COLUMN_STATUS, status);
+  WEFT_LEND(WEFT_COLUMN_PROTOCOL, protocol);
+  WEFT_LEND(WEFT_COLUMN_SERVICE, service);
+  WEFT_LEND(WEFT_COLUMN_OPERATION, operation);
+  WEFT_LEND(WEFT_COLUMN_PEER, peer);
+  WEFT_LEND(WEFT_COLUMN_ADDRESSES, local_address);
+  WEFT_LEND(WEFT_COLUMN_ADDRESSES, remote_address);
+  WEFT_LEND(WEFT_COLUMN_ADDRESSES, local_port);
+  WEFT_LEND(WEFT_COLUMN_ADDRESSES, remote_port);
+  WEFT_LEND(WEFT_COLUMN_FD, fd);
+  WEFT_LEND(WEFT_COLUMN_REQUEST_TID, request_tid);
+  WEFT_LEND(WEFT_COLUMN_RESPONSE_TID, response_tid);
+  WEFT_LEND(WEFT_COLUMN_BYTES, request_bytes);
+  WEFT_LEND(WEFT_COLUMN_BYTES, response_bytes);
+  WEFT_LEND(WEFT_COLUMN_CONTEXT, context_trace_hi);
+  WEFT_LEND(WEFT_COLUMN_CONTEXT, context_trace_lo);
+  WEFT_LEND(WEFT_COLUMN_CONTEXT, context_span_id);
+  WEFT_LEND(WEFT_COLUMN_REQUEST_ID, request_id);
+#undef WEFT_LEND
+  view_.processes = &processes_;
+  pairs_ = weft_pairs{};
+  pairs_.struct_size = sizeof(weft_pairs);
+  view_.pairs = &pairs_;
+}
+
 void WindowColumns::GatherProcess(const HeldBatch& batch, uint32_t row) {
-  const weft_spans& from = batch.spans();
-  const weft_processes& p = *from.processes;
-  const uint32_t k = from.process[row];
+  const api::EventColumns& from = batch.columns();
+  const weft_processes& p = from.processes;
+  const auto k = static_cast<uint32_t>(from.process[row]);
   process_id_ = p.process_id[k];
-  process_strings_[0] = pool_.Intern(batch.Text(p.host[k]));
-  process_strings_[1] = pool_.Intern(batch.Text(p.service[k]));
-  process_strings_[2] = pool_.Intern(batch.Text(p.executable[k]));
+  process_strings_[0] = pool_.Intern(from.Text(p.host[k]));
+  process_strings_[1] = pool_.Intern(from.Text(p.service[k]));
+  process_strings_[2] = pool_.Intern(from.Text(p.executable[k]));
   pid_ = p.pid[k];
   processes_ = {
       sizeof(weft_processes), 1,     &process_id_,   &process_strings_[0], &process_strings_[1],
@@ -216,17 +295,16 @@ void WindowColumns::GatherAttributes(const RowStore& rows, const std::vector<Mem
   for (const Member& m : members) {
     const Row& r = rows[m.row];
     const HeldBatch& batch = rows.batch(r.batch);
-    const weft_spans& from = batch.spans();
-    if (from.attr_offset != nullptr)
-      for (uint32_t a = from.attr_offset[r.row]; a < from.attr_offset[r.row + 1]; ++a) {
-        const weft_pairs& p = *from.pairs;
-        const uint32_t pair = from.attr[a];
-        const uint64_t value = p.type[pair] == WEFT_ATTR_STRING
-                                   ? MapString(batch, r.batch, static_cast<uint32_t>(p.value[pair]))
-                                   : p.value[pair];
-        attr_.push_back(
-            pair_table_.Intern(MapString(batch, r.batch, p.key[pair]), p.type[pair], value));
-      }
+    const api::EventColumns& from = batch.columns();
+    const uint64_t end = from.attr_offset[size_t{r.row} + 1];
+    for (uint64_t a = from.attr_offset[r.row]; a < end; ++a) {
+      const uint64_t pair = from.attr[a];
+      const auto type = static_cast<uint8_t>(from.pair_type[pair]);
+      uint64_t value = from.pair_value[pair];
+      if (type == WEFT_ATTR_STRING) value = MapString(batch, r.batch, static_cast<uint32_t>(value));
+      const auto key = static_cast<uint32_t>(from.pair_key[pair]);
+      attr_.push_back(pair_table_.Intern(MapString(batch, r.batch, key), type, value));
+    }
     attr_offset_.push_back(static_cast<uint32_t>(attr_.size()));
   }
   pairs_ = {sizeof(weft_pairs), pair_table_.size(), pair_table_.key.data(), pair_table_.type.data(),
@@ -240,12 +318,12 @@ void WindowColumns::GatherTokens(const RowStore& rows, const std::vector<Member>
   token_.clear();
   for (size_t i = 0; i < members.size(); ++i) {
     const Row& r = rows[members[i].row];
-    const weft_spans& from = rows.Columns(r);
-    if (from.token_offset != nullptr) {
-      const bool masked = end_ns_[i] == 0;  // then its response is not there yet
-      for (uint32_t t = from.token_offset[r.row]; t < from.token_offset[r.row + 1]; ++t)
-        if (!masked || (from.token[t] & 1) == 0) token_.push_back(from.token[t]);
-    }
+    const api::EventColumns& from = rows.Columns(r);
+    const bool masked = masked_[i] != 0;  // then its response is not there yet
+    const uint64_t end = from.token_offset[size_t{r.row} + 1];
+    for (uint64_t t = from.token_offset[r.row]; t < end; ++t)
+      if (const auto token = static_cast<uint32_t>(from.token[t]); !masked || (token & 1) == 0)
+        token_.push_back(token);
     token_offset_.push_back(static_cast<uint32_t>(token_.size()));
   }
   view_.token_offset = token_offset_.data();

@@ -1,9 +1,10 @@
 // WindowColumns: the view of one process and window that correlators get.
 //
 // Rows are gathered from the records that hold them into columns that are reused from window to
-// window. What was not yet certain at the view's horizon is masked: a span that ended later is
-// shown as open, so that the view does not depend on how far reading had got. Truth and trace ids
-// are never in it. One thread; the view is valid until the next Gather.
+// window: those that the chain reads, record by record, because that is how they lie in memory.
+// What was not yet certain at the view's horizon is masked: a span that ended later is shown as
+// open, so that the view does not depend on how far reading had got. Truth and trace ids are never
+// in it. One thread; the view is valid until the next Gather.
 #pragma once
 
 #include <string>
@@ -38,15 +39,23 @@ struct Member {
 
 class WindowColumns {
  public:
+  explicit WindowColumns(uint64_t columns) : columns_(columns) {}  // weft_column bits
   // Requires: members are ordered by (start, exchange), not empty, of one process.
   const weft_spans& Gather(const RowStore& rows, const std::vector<Member>& members,
-                           int64_t horizon_ns, bool attributes);
+                           int64_t horizon_ns);
 
  private:
+  struct Run {
+    uint32_t batch, begin, end;
+  };
   uint32_t* MapOf(const HeldBatch& batch, uint32_t number);
   uint32_t MapString(const HeldBatch& batch, uint32_t number, uint32_t index);
   void GatherRows(const RowStore& rows, const std::vector<Member>& members, int64_t horizon_ns);
-  void GatherColumns(const RowStore& rows, const std::vector<Member>& members);
+  void GroupByBatch(const RowStore& rows, const std::vector<Member>& members);
+  void GatherColumns(const RowStore& rows, size_t n);
+  void GatherText(const HeldBatch& batch, const Run& run);
+  void HideResponses(size_t n);
+  void Lend(size_t n);
   void GatherProcess(const HeldBatch& batch, uint32_t row);
   void GatherAttributes(const RowStore& rows, const std::vector<Member>& members);
   void GatherTokens(const RowStore& rows, const std::vector<Member>& members);
@@ -56,13 +65,11 @@ class WindowColumns {
   WEFT_STRING_COLUMNS(WEFT_COLUMN)
 #undef WEFT_COLUMN
   std::vector<uint8_t> role_;
-  struct Source {
-    const weft_spans* spans;
-    const uint32_t* to_pool;
-    uint32_t row;
-    bool masked;
-  };
-  std::vector<Source> from_;  // where the columns of each member lie
+  const uint64_t columns_;
+  std::vector<uint8_t> masked_;  // by member: its response came after the horizon
+  std::vector<Run> runs_;  // members by the record that holds them: places, rows of the record
+  std::vector<uint32_t> place_, row_;
+  std::vector<uint32_t> run_of_;  // by batch: run + 1
   std::vector<uint32_t> attr_offset_, attr_, token_offset_, token_;
   api::PairTable pair_table_;
   StringPool pool_;

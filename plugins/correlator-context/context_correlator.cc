@@ -53,6 +53,7 @@ class ContextCorrelator {
  public:
   static constexpr const char* kName = "context";
   static constexpr const char* kVersion = "0.1.0";
+  static constexpr uint64_t kColumns = WEFT_COLUMN_CONTEXT | WEFT_COLUMN_REQUEST_ID;
   static constexpr const char* kConfigSchema = R"({
     "type": "object",
     "properties": {

@@ -14,6 +14,7 @@ class DelayCorrelator {
  public:
   static constexpr const char* kName = "delay";
   static constexpr const char* kVersion = "0.1.0";
+  static constexpr uint64_t kColumns = ~uint64_t{WEFT_COLUMN_ATTRIBUTES | WEFT_COLUMN_TOKENS};
   static constexpr const char* kConfigSchema = R"({
     "type": "object",
     "properties": {

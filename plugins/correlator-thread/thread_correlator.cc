@@ -39,6 +39,8 @@ class ThreadCorrelator {
   static constexpr const char* kName = "thread";
   static constexpr const char* kVersion = "0.1.0";
   static constexpr const char* kConfigSchema = R"({"type": "object", "properties": {}})";
+  static constexpr uint64_t kColumns =
+      WEFT_COLUMN_REQUEST_TID | WEFT_COLUMN_CONNECTION | WEFT_COLUMN_OPERATION | WEFT_COLUMN_PEER;
 
   ThreadCorrelator(const sdk::Host& host, const sdk::PluginConfig&) : host_(host) {}
 

@@ -37,6 +37,7 @@ class TokenCorrelator {
   static constexpr const char* kName = "token";
   static constexpr const char* kVersion = "0.1.0";
   static constexpr const char* kConfigSchema = R"({"type": "object", "properties": {}})";
+  static constexpr uint64_t kColumns = ~uint64_t{WEFT_COLUMN_ATTRIBUTES};
 
   TokenCorrelator(const sdk::Host& host, const sdk::PluginConfig&) : host_(host) {}
 

@@ -258,7 +258,7 @@ double DecodeRate(const Load& load) {
   const double begin = CpuSeconds();
   uint64_t sum = 0;
   for (int round = 0; round < 3; ++round)
-    for (const Record& r : load.records) sum += api::DecodeEvents(r.payload)->spans.spans().n;
+    for (const Record& r : load.records) sum += api::DecodeEventColumns(r.payload)->columns.n;
   return static_cast<double>(sum) / (CpuSeconds() - begin);
 }
 
@@ -266,16 +266,16 @@ double DecodeRate(const Load& load) {
 double RepartitionRate(const Load& load) {
   const double begin = CpuSeconds();
   api::SpanTable tables[kPartitions];
+  api::EventCopier copier;
   uint64_t sum = 0;
   for (size_t i = 0; i < load.records.size(); ++i) {
-    const auto batch = api::DecodeEvents(load.records[i].payload);
-    const weft_spans& s = batch->spans.spans();
+    const auto record = api::DecodeEventColumns(load.records[i].payload);
     std::vector<uint32_t> rows[kPartitions];
-    for (uint32_t row = 0; row < s.n; ++row)
-      rows[PartitionOf(s.wire_id[row], kPartitions)].push_back(row);
+    for (uint32_t row = 0; row < record->columns.n; ++row)
+      rows[PartitionOf(record->columns.wire_id[row], kPartitions)].push_back(row);
     for (uint32_t p = 0; p < kPartitions; ++p) {
-      api::RowCopier copier(batch->spans, tables[p]);
-      copier.AppendColumns(rows[p].data(), rows[p].size());
+      copier.Begin(record->columns, tables[p]);
+      copier.AppendColumns(rows[p].data(), rows[p].size(), api::EventCopier::Columns::kAll);
       for (const uint32_t row : rows[p]) copier.AppendLists(row);
       if (tables[p].n() < 20'000 && i + kPartitions < load.records.size()) continue;
       sum += tables[p].n();

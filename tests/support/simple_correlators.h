@@ -68,14 +68,14 @@ inline int32_t ContextCorrelate(void*, const weft_spans* s, weft_candidates* io,
 
 inline stitch::ChainLink ThreadVoice() {
   static const weft_correlator table = {
-      sizeof(weft_correlator), &ThreadCorrelate, nullptr, nullptr, nullptr, nullptr};
-  return {"thread", &table, nullptr, false};
+      sizeof(weft_correlator), &ThreadCorrelate, nullptr, nullptr, nullptr, nullptr, 0};
+  return {"thread", &table, nullptr};
 }
 
 inline stitch::ChainLink ContextVoice() {
   static const weft_correlator table = {
-      sizeof(weft_correlator), &ContextCorrelate, nullptr, nullptr, nullptr, nullptr};
-  return {"context", &table, nullptr, false};
+      sizeof(weft_correlator), &ContextCorrelate, nullptr, nullptr, nullptr, nullptr, 0};
+  return {"context", &table, nullptr};
 }
 
 }  // namespace weft::testing

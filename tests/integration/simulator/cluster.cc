@@ -66,7 +66,7 @@ void Cluster::TakeOver(uint32_t partition, StitchMember& member) {
   member.owner = std::move(transport_->Own(Stage::kStitch, partition).value());
   member.stage = std::make_unique<stitch::StitchPartition>(
       StitchSettings(schedule_.partitions), partition,
-      std::vector<stitch::ChainLink>{{"thread", ThreadVoice(), nullptr, false}}, metrics_, *log_);
+      std::vector<stitch::ChainLink>{{"thread", ThreadVoice(), nullptr}}, metrics_, *log_);
   for (Stream log : {Stream::kLabels, Stream::kState})
     Expect(
         member.owner->ReadBack(log, [&](const Record& r) { member.stage->Restore(r); }).has_value(),

@@ -22,7 +22,7 @@ int32_t Correlate(void*, const weft_spans* w, weft_candidates* io, weft_error*) 
 }
 
 const weft_correlator kTable{
-    sizeof(weft_correlator), Correlate, nullptr, nullptr, nullptr, nullptr};
+    sizeof(weft_correlator), Correlate, nullptr, nullptr, nullptr, nullptr, 0};
 
 }  // namespace
 

@@ -143,7 +143,8 @@ int32_t Dawdle(void* windows, const weft_spans*, weft_candidates*, weft_error*) 
 
 TEST_F(EngineTest, StopEndsByItsDeadlineWhenTheCorrelatorsAreTooSlow) {
   std::atomic<uint64_t> windows = 0;
-  const weft_correlator slow{sizeof(weft_correlator), Dawdle, nullptr, nullptr, nullptr, nullptr};
+  const weft_correlator slow{
+      sizeof(weft_correlator), Dawdle, nullptr, nullptr, nullptr, nullptr, 0};
   EnginePlugins plugins;
   plugins.make = [&](transport::Stage, uint32_t) {
     ShardPlugins shard;

@@ -34,7 +34,7 @@ class ChainZoo : public ::testing::Test {
       auto made = PluginInstance::Create(*loaded, "{}", {*log_, metrics_, clock_});
       EXPECT_TRUE(made) << made.error().message;
       const auto& instance = instances_.emplace_back(std::move(*made));
-      links.push_back({name, &instance.correlator(), instance.handle(), false});
+      links.push_back({name, &instance.correlator(), instance.handle()});
     }
     stitch::CorrelatorChain chain(std::move(links), {}, metrics_, *log_);
     const auto& decider = chain.Decide(view_.spans());

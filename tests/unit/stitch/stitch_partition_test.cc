@@ -524,7 +524,7 @@ TEST(StitchPartition, HoldsOfAnOldRecordOnlyTheRequestThatIsStillOpen) {
     rows[i].exchange = i + 1;
     rows[i].start = now - kSecond + static_cast<int64_t>(i);
     rows[i].end = rows[i].start + 1000;
-    rows[i].operation = "GET /" + std::to_string(i);
+    rows[i].operation = "GET /" + std::string(64, 'a') + std::to_string(i);
   }
   Observation& open = rows[kRows / 2];
   open.end = 0;
@@ -669,8 +669,9 @@ TEST(StitchPartition, NeverShowsTruthOrTraceIdsToCorrelators) {
       nullptr,
       nullptr,
       nullptr,
-      nullptr};
-  StitchHarness h(Partitions(1), {{"spy", &table, nullptr, true}});
+      nullptr,
+      ~uint64_t{0}};
+  StitchHarness h(Partitions(1), {{"spy", &table, nullptr}});
   Shop s;
   s.a.truth = s.call.truth = "secret";
   h.Publish({s.a, s.call, s.b}, h.clock.MonotonicNs());

@@ -30,8 +30,8 @@ struct Listener {
   }
   ChainLink Link() {
     static const weft_correlator table = {
-        sizeof(weft_correlator), &Correlate, nullptr, nullptr, nullptr, nullptr};
-    return {"listener", &table, this, false};
+        sizeof(weft_correlator), &Correlate, nullptr, nullptr, nullptr, nullptr, 0};
+    return {"listener", &table, this};
   }
 };
 

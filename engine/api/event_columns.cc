@@ -1,0 +1,204 @@
+#include "engine/api/event_columns.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "engine/api/ids.h"
+
+namespace weft::api {
+namespace {
+
+// Gathers into the last n rows of a table's column.
+template <typename T>
+void Append(const PackedColumn& from, const uint32_t* rows, size_t n, std::vector<T>& out) {
+  const size_t first = out.size();
+  out.resize(first + n);
+  if (!from.AllZero()) from.Gather(rows, n, out.data() + first);
+}
+
+}  // namespace
+
+uint64_t EventColumns::SpanIdOf(uint32_t row) const {
+  if (span_id.present()) return span_id[row];
+  const uint64_t wire = wire_id[row];
+  const uint64_t k = kind[row];
+  const bool server = k == WEFT_KIND_SERVER || k == WEFT_KIND_CONSUMER;
+  return SpanId(wire != 0 ? wire : exchange[row], server ? Side::kServer : Side::kClient);
+}
+
+void EventCopier::Begin(const EventColumns& from, SpanTable& to, Repeats repeats) {
+  from_ = &from;
+  to_ = &to;
+  repeats_ = repeats;
+  if (++stamp_ == 0) {
+    for (auto* map : {&strings_, &pairs_, &processes_}) map->assign(map->size(), {});
+    stamp_ = 1;
+  }
+  if (strings_.size() < from.n_strings) strings_.resize(from.n_strings);
+  if (pairs_.size() < from.n_pairs) pairs_.resize(from.n_pairs);
+  if (processes_.size() < from.processes.n) processes_.resize(from.processes.n);
+  strings_[0] = {stamp_, 0};
+}
+
+uint32_t EventCopier::NewString(uint32_t index) {
+  const uint32_t mapped = to_->strings.Intern(from_->Text(index));
+  strings_[index] = {stamp_, mapped};
+  return mapped;
+}
+
+uint32_t EventCopier::NewPair(uint32_t index) {
+  const uint32_t key = MapString(static_cast<uint32_t>(from_->pair_key[index]));
+  const auto type = static_cast<uint8_t>(from_->pair_type[index]);
+  uint64_t value = from_->pair_value[index];
+  uint32_t mapped = 0;
+  if (repeats_ == Repeats::kOnce) {
+    if (type == WEFT_ATTR_STRING) value = MapString(static_cast<uint32_t>(value));
+    mapped = to_->pairs.Intern(key, type, value);
+  } else {
+    if (type == WEFT_ATTR_STRING) {
+      Mapped& text = strings_[value];
+      if (text.stamp != stamp_)
+        text = {stamp_, to_->strings.Append(from_->Text(static_cast<uint32_t>(value)))};
+      value = text.index;
+    }
+    mapped = to_->pairs.Append(key, type, value);
+  }
+  pairs_[index] = {stamp_, mapped};
+  return mapped;
+}
+
+uint32_t EventCopier::MapProcess(uint32_t index) {
+  const Mapped& m = processes_[index];
+  return m.stamp == stamp_ ? m.index : NewProcess(index);
+}
+
+uint32_t EventCopier::NewProcess(uint32_t index) {
+  const weft_processes& p = from_->processes;
+  ProcessTable& out = to_->processes;
+  const auto known = std::find(out.process_id.begin(), out.process_id.end(), p.process_id[index]);
+  const auto mapped = static_cast<uint32_t>(known - out.process_id.begin());
+  if (known == out.process_id.end()) {
+    out.process_id.push_back(p.process_id[index]);
+    out.host.push_back(MapString(p.host[index]));
+    out.service.push_back(MapString(p.service[index]));
+    out.executable.push_back(MapString(p.executable[index]));
+    out.pid.push_back(p.pid[index]);
+    if (p.attr_offset != nullptr)
+      for (uint32_t a = p.attr_offset[index]; a < p.attr_offset[index + 1]; ++a)
+        out.attr.push_back(MapPair(p.attr[a]));
+    out.attr_offset.push_back(static_cast<uint32_t>(out.attr.size()));
+  }
+  processes_[index] = {stamp_, mapped};
+  return mapped;
+}
+
+void EventCopier::AppendStrings(const uint32_t* rows, size_t n, uint32_t first) {
+  const auto append = [&](const PackedColumn& from, std::vector<uint32_t>& out) {
+    out.resize(first + n);
+    if (from.AllZero()) return;
+    from.Widen([&](auto at) {
+      for (size_t i = 0; i < n; ++i) out[first + i] = MapString(static_cast<uint32_t>(at(rows[i])));
+    });
+  };
+#define WEFT_COLUMN(type, name, unused) append(from_->name, to_->name);
+  WEFT_STRING_COLUMNS(WEFT_COLUMN)
+#undef WEFT_COLUMN
+  from_->process.Widen([&](auto at) {
+    for (size_t i = 0; i < n; ++i)
+      to_->process[first + i] = MapProcess(static_cast<uint32_t>(at(rows[i])));
+  });
+  if (from_->service.present()) return;
+  for (size_t i = 0; i < n; ++i)
+    to_->service[first + i] = to_->processes.service[to_->process[first + i]];
+}
+
+// Columns that a table has only once some row needs them.
+void EventCopier::AppendRare(const uint32_t* rows, size_t n, uint32_t first) {
+  if (!to_->token_offset.empty()) to_->token_offset.resize(first + n + 1, to_->token_offset.back());
+  const bool truth = from_->truth.present();
+  if (truth || !to_->truth.empty()) to_->truth.resize(first + n, 0);
+  for (size_t i = 0; truth && i < n; ++i)
+    if (const auto t = static_cast<uint32_t>(from_->truth[rows[i]]); t != 0)
+      to_->truth[first + i] = to_->truth_strings.Intern(from_->Truth(t));
+  const bool option = from_->option_id.present();
+  if (option || !to_->option_id.empty()) to_->option_id.resize(first + n, 0);
+  if (option) from_->option_id.Gather(rows, n, to_->option_id.data() + first);
+}
+
+uint32_t EventCopier::AppendColumns(const uint32_t* rows, size_t n, Columns columns) {
+  SpanTable& t = *to_;
+  const uint32_t first = t.n();
+  const bool all = columns == Columns::kAll;
+  for (auto* decided : {&t.span_id, &t.parent_id, &t.trace_hi, &t.trace_lo})
+    decided->resize(first + n);
+  for (auto* time : {&t.start_ns, &t.end_ns}) time->resize(first + n);
+  t.confidence.resize(first + n);
+  t.evidence.resize(first + n);
+  t.process.resize(first + n);
+  if (all) {
+    from_->parent_id.Gather(rows, n, t.parent_id.data() + first);
+    from_->trace_hi.Gather(rows, n, t.trace_hi.data() + first);
+    from_->trace_lo.Gather(rows, n, t.trace_lo.data() + first);
+    from_->start_ns.Gather(rows, n, t.start_ns.data() + first);
+    for (size_t i = 0; i < n; ++i) {
+      t.span_id[first + i] = from_->SpanIdOf(rows[i]);
+      t.end_ns[first + i] = from_->EndOf(rows[i]);
+    }
+  }
+  Append(from_->exchange, rows, n, t.exchange);
+  Append(from_->connection, rows, n, t.connection);
+  Append(from_->wire_id, rows, n, t.wire_id);
+  Append(from_->kind, rows, n, t.kind);
+  Append(from_->status, rows, n, t.status);
+  Append(from_->protocol, rows, n, t.protocol);
+  Append(from_->flags, rows, n, t.flags);
+  Append(from_->local_port, rows, n, t.local_port);
+  Append(from_->remote_port, rows, n, t.remote_port);
+  Append(from_->fd, rows, n, t.fd);
+  Append(from_->request_tid, rows, n, t.request_tid);
+  Append(from_->response_tid, rows, n, t.response_tid);
+  Append(from_->request_bytes, rows, n, t.request_bytes);
+  Append(from_->response_bytes, rows, n, t.response_bytes);
+  Append(from_->context_trace_hi, rows, n, t.context_trace_hi);
+  Append(from_->context_trace_lo, rows, n, t.context_trace_lo);
+  Append(from_->context_span_id, rows, n, t.context_span_id);
+  AppendStrings(rows, n, first);
+  AppendRare(rows, n, first);
+  return first;
+}
+
+void EventCopier::AppendLists(uint32_t row) {
+  SpanTable& t = *to_;
+  if (from_->attr_offset.present()) {
+    const size_t begin = from_->attr_offset[row];
+    const size_t n = from_->attr_offset[size_t{row} + 1] - begin;
+    const size_t at = t.attr.size();
+    t.attr.resize(at + n);
+    uint32_t* const out = t.attr.data() + at;
+    from_->attr.Widen([&](auto pair) {
+      for (size_t i = 0; i < n; ++i) out[i] = MapPair(static_cast<uint32_t>(pair(begin + i)));
+    });
+  }
+  t.attr_offset.push_back(static_cast<uint32_t>(t.attr.size()));
+  t.candidate_offset.push_back(static_cast<uint32_t>(t.candidate_span_id.size()));
+}
+
+void EventCopier::Copy(const uint32_t* rows, size_t n) {
+  // One at a time: tokens go to the newest row only.
+  for (size_t i = 0; i < n; ++i) {
+    AppendColumns(rows + i, 1, Columns::kAll);
+    AppendLists(rows[i]);
+    if (!from_->token_offset.present()) continue;
+    for (uint64_t k = from_->token_offset[rows[i]]; k < from_->token_offset[size_t{rows[i]} + 1];
+         ++k)
+      to_->Token(static_cast<uint32_t>(from_->token[k]));
+  }
+}
+
+void EventCopier::CopyAll() {
+  std::vector<uint32_t> rows(from_->n);
+  std::iota(rows.begin(), rows.end(), 0);
+  Copy(rows.data(), rows.size());
+}
+
+}  // namespace weft::api

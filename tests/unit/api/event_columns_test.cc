@@ -1,0 +1,126 @@
+#include "engine/api/event_columns.h"
+
+#include <fstream>
+#include <limits>
+
+#include <gtest/gtest.h>
+
+#include "engine/api/codec.h"
+#include "engine/api/ids.h"
+
+namespace weft::api {
+namespace {
+
+SpanTable Rows(uint32_t n) {
+  SpanTable t;
+  t.AddProcess(77, "host-a", "shop-cart", "/usr/bin/python3", 4242);
+  for (uint32_t i = 0; i < n; ++i) {
+    const uint32_t r = t.AddRow();
+    t.exchange[r] = 1000 + i;
+    t.kind[r] = WEFT_KIND_CLIENT;
+  }
+  return t;
+}
+
+EventRecord Packed(const SpanTable& t) {
+  auto record = DecodeEventColumns(EncodeEvents({}, t));
+  EXPECT_TRUE(record) << record.error().message;
+  return std::move(*record);
+}
+
+TEST(EventColumns, AreAsNarrowAsTheirValuesAllow) {
+  SpanTable t = Rows(3);
+  const auto width_of = [&](uint64_t first, uint64_t last) {
+    t.connection = {first, first, last};
+    const EventRecord r = Packed(t);
+    EXPECT_EQ(r.columns.connection[0], first);
+    EXPECT_EQ(r.columns.connection[2], last);
+    return r.columns.connection.width();
+  };
+  EXPECT_EQ(width_of(7, 7), 0);
+  EXPECT_EQ(width_of(1'000'000, 1'000'255), 1);
+  EXPECT_EQ(width_of(0, 256), 2);
+  EXPECT_EQ(width_of(5, 65'541), 4);
+  EXPECT_EQ(width_of(0, uint64_t{1} << 32), 8);
+  EXPECT_EQ(width_of(1, UINT64_MAX), 8);
+}
+
+TEST(EventColumns, KeepNegativeValues) {
+  SpanTable t = Rows(2);
+  t.fd = {-1, 3};
+  t.start_ns = {std::numeric_limits<int64_t>::min() + 1, 5};
+  const EventRecord r = Packed(t);
+  EXPECT_EQ(static_cast<int32_t>(r.columns.fd[0]), -1);
+  EXPECT_EQ(static_cast<int32_t>(r.columns.fd[1]), 3);
+  EXPECT_EQ(static_cast<int64_t>(r.columns.start_ns[0]), t.start_ns[0]);
+}
+
+TEST(EventColumns, KnowWhichRowsAreOpen) {
+  SpanTable t = Rows(3);
+  t.start_ns = {100, 100, 100};
+  t.end_ns = {0, 100, 90};  // open; no time at all; before it began
+  const EventRecord r = Packed(t);
+  EXPECT_EQ(r.columns.EndOf(0), 0);
+  EXPECT_EQ(r.columns.EndOf(1), 100);
+  EXPECT_EQ(r.columns.EndOf(2), 100);
+}
+
+TEST(EventColumns, LeaveOutSpanIdsAndServicesThatFollow) {
+  SpanTable t = Rows(2);
+  t.wire_id = {55, 0};
+  t.span_id = {SpanId(55, Side::kClient), SpanId(1001, Side::kClient)};
+  for (uint32_t& service : t.service) service = t.processes.service[0];
+  const EventRecord r = Packed(t);
+  EXPECT_FALSE(r.columns.span_id.present());
+  EXPECT_EQ(r.columns.SpanIdOf(0), t.span_id[0]);
+  EXPECT_EQ(r.columns.SpanIdOf(1), t.span_id[1]);
+  EXPECT_FALSE(r.columns.service.present());
+  EXPECT_EQ(r.columns.Text(r.columns.ServiceOf(1)), "shop-cart");
+  t.service[1] = t.Intern("another");
+  const EventRecord other = Packed(t);
+  EXPECT_EQ(other.columns.Text(other.columns.ServiceOf(0)), "shop-cart");
+  EXPECT_EQ(other.columns.Text(other.columns.ServiceOf(1)), "another");
+}
+
+TEST(EventColumns, NoServiceIsNotTheProcessesService) {
+  const EventRecord r = Packed(Rows(1));
+  EXPECT_EQ(r.columns.ServiceOf(0), 0u);
+}
+
+TEST(EventCopier, TranslatesDictionariesOfEachRecord) {
+  SpanTable a = Rows(1), b = Rows(1);
+  b.Intern("makes the numbers differ");
+  a.operation[0] = a.Intern("GET /a");
+  b.operation[0] = b.Intern("GET /a");
+  a.Attribute("key", "value");
+  b.Attribute("key", "value");
+  const EventRecord first = Packed(a), second = Packed(b);
+  SpanTable out;
+  EventCopier copier;
+  for (const EventRecord* r : {&first, &second}) {
+    copier.Begin(r->columns, out);
+    copier.CopyAll();
+  }
+  ASSERT_EQ(out.n(), 2u);
+  EXPECT_EQ(out.operation[0], out.operation[1]);
+  EXPECT_EQ(out.strings.Text(out.operation[1]), "GET /a");
+  EXPECT_EQ(out.attr[0], out.attr[1]);
+  EXPECT_EQ(out.processes.size(), 1u);
+}
+
+TEST(EventCodec, ReadsRecordsOfBeforeColumnsWerePacked) {
+  // The first word of the corpus file selects the decoder.
+  std::ifstream file(WEFT_SOURCE_DIR "/tests/fuzz/corpus/event_codec/events_unpacked",
+                     std::ios::binary);
+  std::string bytes((std::istreambuf_iterator<char>(file)), {});
+  ASSERT_GT(bytes.size(), 8u);
+  auto batch = DecodeEvents(CopyPayload(std::string_view(bytes).substr(8)));
+  ASSERT_TRUE(batch) << batch.error().message;
+  const weft_spans& s = batch->spans.spans();
+  ASSERT_NE(s.n, 0u);
+  EXPECT_NE(s.exchange[0], 0u);
+  EXPECT_NE(s.pairs->n, 0u);
+}
+
+}  // namespace
+}  // namespace weft::api

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "engine/transport/kafka_owner.h"
 #include "engine/transport/kafka_publisher.h"
@@ -44,7 +45,9 @@ Result<std::unique_ptr<KafkaTransport>> KafkaTransport::Open(const KafkaOptions&
   auto watch = KafkaWatch::Open(*transport->context_);
   if (!watch) return std::unexpected(std::move(watch.error()));
   transport->watch_ = std::move(*watch);
-  WEFT_TRY(transport->CheckTopics({Stream::kEvents}));
+  if (auto checked = transport->CheckTopics({Stream::kEvents}); !checked)
+    return Context(std::move(checked.error()),
+                   fmt::format("kafka at {}", fmt::join(own.settings.brokers, ",")));
   for (uint32_t i = 0; i < 2 * transport->context_->partitions; ++i)
     transport->signals_.push_back(std::make_unique<ReadSignal>());
   return transport;

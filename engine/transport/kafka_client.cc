@@ -170,7 +170,8 @@ rd_kafka_topic_t* KafkaClient::Topic(const std::string& name) {
 void KafkaClient::OnLog(const rd_kafka_t* rk, int level, const char* facility, const char* text) {
   const auto* self = static_cast<const KafkaClient*>(rd_kafka_opaque(rk));
   if (self == nullptr) return;
-  const LogLevel ours = level <= 3   ? LogLevel::kError
+  // Its errors are what it goes on from: a lost connection, a transaction to be aborted.
+  const LogLevel ours = level <= 2   ? LogLevel::kError
                         : level <= 4 ? LogLevel::kWarn
                         : level <= 6 ? LogLevel::kInfo
                                      : LogLevel::kDebug;

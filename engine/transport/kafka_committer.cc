@@ -137,8 +137,11 @@ KafkaCommitter::Outcome KafkaCommitter::Try(const std::vector<Request*>& batch) 
     if (group_->Tenure(request->work.partition) != request->work.tenure) return Outcome::kAgain;
   if (rd_kafka_error_t* error = rd_kafka_begin_transaction(producer_->get()))
     return Judge(error, "begin");
-  Outcome outcome = ProduceAll(batch);
-  if (outcome == Outcome::kDone) outcome = SendOffsets(batch, *metadata);
+  // Offsets first. That they are refused is usual (the group has just changed), and librdkafka 2.0
+  // loses count of the sequence numbers of messages that an abort takes out of its queue: the next
+  // commit is then a fatal error ("skipped sequence numbers") of which nobody knows the effect.
+  Outcome outcome = SendOffsets(batch, *metadata);
+  if (outcome == Outcome::kDone) outcome = ProduceAll(batch);
   if (outcome == Outcome::kDone) outcome = End();
   return outcome;
 }
@@ -207,9 +210,6 @@ bool KafkaCommitter::Again(const rd_kafka_error_t* error) {
 
 KafkaCommitter::Outcome KafkaCommitter::Abort() {
   aborts_.Add();
-  // librdkafka 2.0 can lose count of the sequence numbers of messages that an abort purges, and is
-  // of no use from then on: better that they arrive first.
-  if (!GivenUp()) rd_kafka_flush(producer_->get(), kCallMs);
   while (rd_kafka_error_t* error = rd_kafka_abort_transaction(producer_->get(), kCallMs)) {
     const bool again = Again(error);
     context_.log.Write(LogLevel::kWarn, "abort",

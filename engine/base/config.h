@@ -51,6 +51,11 @@ struct EbpfSettings {
   std::vector<std::string> token_exclude;
 };
 
+struct OtlpSettings {
+  std::vector<std::string> topics;
+  int64_t wait_ns = 10 * kSecond;
+};
+
 struct TransportSettings {
   std::string kind = "memory";
   uint64_t memory_bytes = 256'000'000;
@@ -102,6 +107,7 @@ struct Config {
                                     "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16",
                                     "::1/128",        "fc00::/7",      "fe80::/10"};
   EbpfSettings ebpf;
+  OtlpSettings otlp;
   TransportSettings transport;
   KafkaSettings kafka;
   int64_t partitions = 4;

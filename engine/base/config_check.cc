@@ -113,6 +113,8 @@ Result<void> CheckConfig(const Config& config) {
     out.Add(
         fmt::format("trace.max_bytes: {} for one trace is more than transport.memory_bytes ({})",
                     FormatSize(config.trace.max_bytes), FormatSize(config.transport.memory_bytes)));
+  if (!config.otlp.topics.empty() && config.transport.kind != "kafka")
+    out.Add("sources.otlp.topics: are read where transport.kind is kafka");
   if (!config.metrics.listen.empty())
     if (const auto address = ListenAddress::Parse(config.metrics.listen); !address)
       out.Add("metrics.listen: " + address.error().message);

@@ -84,6 +84,12 @@ const ConfigKey kKeys[] = {
   {"sources.ebpf.capture_truth", BOOL(ebpf.capture_truth),
    "Keep the header X-Weft-Truth, for scoring with `weft eval`. No correlator, sampler or id\nsees it."},
 
+  {"sources.otlp.topics", TEXTS(otlp.topics),
+   "Kafka topics with spans that programs made themselves, as an OpenTelemetry Collector writes\nthem: encoding otlp_proto or otlp_json. `weft engine` reads them; they join by trace context."},
+  {"sources.otlp.wait", INT(otlp.wait_ns),
+   "With such topics: how long a trace stays open after its root has ended, for spans that come\nlater. SDKs send every 5 s.",
+   0, 600 * kS, Unit::kDuration},
+
   {"transport.kind", TEXT(transport.kind),
    "In memory, sources and engine in one process; or through Kafka, any number of processes.",
    0, 0, Unit::kNone, "memory kafka"},
@@ -179,6 +185,7 @@ constexpr std::pair<std::string_view, std::string_view> kSections[] = {
     {"sources", "Where observations come from."},
     {"sources.ebpf",
      "The programs on this host, by their sockets (needs root; see `weft doctor`)."},
+    {"sources.otlp", "Spans of programs that are instrumented, by way of Kafka."},
     {"sources.ebpf.tokens",
      "What requests and the calls that they cause have in common, for the correlator `token`."},
     {"sources.ebpf.include", "Only what one of these names. All empty: every process."},

@@ -93,7 +93,7 @@ std::vector<LedgerIdentity> LedgerIdentities(const Counters& counters) {
     out.push_back(Identity(counters, "stitch", "stitch.spans + stitch.ended_by_engine",
                            {"stitch.emitted", "stitch.pending", "stitch.handed_over"}));
   if (agent && stitch && trace)
-    out.push_back(Identity(counters, "trace", "stitch.emitted", {"trace.spans"}));
+    out.push_back(Identity(counters, "trace", "stitch.emitted + otlp.spans", {"trace.spans"}));
   if (trace) AddTrace(counters, &out);
   return out;
 }

@@ -53,6 +53,7 @@ trace::TraceConfig ToTrace(const Config& config) {
   out.close.max_age_ns = config.trace.max_age_ns;
   out.close.max_spans = static_cast<uint32_t>(config.trace.max_spans);
   out.close.max_bytes = config.trace.max_bytes;
+  if (!config.otlp.topics.empty()) out.close.wait_ns = config.otlp.wait_ns;
   return out;
 }
 
@@ -131,8 +132,11 @@ Result<void> Pipeline::LoadPlugins(graph::EnginePlugins* plugins) {
   for (const PluginChoice& choice : config_.exporters) {
     auto loaded = load(plugin::Kind::kExporter, choice);
     if (!loaded) return std::unexpected(loaded.error());
-    auto made = plugin::PluginInstance::Create(
-        *loaded, choice.name == "sqlite" ? SqliteConfig(config_) : choice.config_json, services_);
+    auto own = choice.name == "sqlite"  ? SqliteConfig(config_)
+               : choice.name == "kafka" ? KafkaExporterConfig(config_, choice.config_json)
+                                        : Result<std::string>(choice.config_json);
+    if (!own) return std::unexpected(std::move(own.error()));
+    auto made = plugin::PluginInstance::Create(*loaded, *own, services_);
     if (!made) return std::unexpected(made.error());
     exporters_.push_back(std::make_unique<plugin::PluginInstance>(std::move(*made)));
     plugins->exporters.push_back(
@@ -202,6 +206,10 @@ Result<void> Pipeline::StartEngine() {
                                       services_.metrics, services_.log);
   if (!started) return std::unexpected(started.error());
   engine_ = std::move(*started);
+  if (!Runs(transport::Stage::kTrace)) return {};
+  auto otlp = StartOtlp(config_, transport_->partitions(), services_);
+  if (!otlp) return std::unexpected(std::move(otlp.error()));
+  otlp_ = std::move(*otlp);
   return {};
 }
 
@@ -210,6 +218,7 @@ void Pipeline::KeepLedger() {
 }
 
 Result<void> Pipeline::Stop(int64_t deadline_ns) {
+  otlp_.reset();
   const Result<void> stopped = engine_->Stop(deadline_ns);
   if (!ledger_) return stopped;
   const Result<void> written = ledger_->End();

@@ -54,7 +54,8 @@ class Pipeline {
   std::unique_ptr<transport::Transport> transport_;
   std::vector<plugin::LoadedPlugin> correlators_, samplers_;  // as in config_
   std::vector<std::unique_ptr<plugin::PluginInstance>> exporters_;
-  std::unique_ptr<graph::Engine> engine_;  // last: goes before what it uses
+  std::unique_ptr<graph::Engine> engine_;  // goes before what it uses
+  std::shared_ptr<void> otlp_;  // shared by nobody, of a type that builds may lack: a source
 };
 
 }  // namespace weft::cli

@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include "engine/cli/json_writer.h"
 #include "engine/transport/memory.h"
 
 #if WEFT_HAVE_KAFKA
 #include "engine/transport/kafka_settings.h"
 #include "engine/transport/kafka_transport.h"
+#include "sources/otlp/otlp_topics.h"
 #endif
 
 namespace weft::cli {
@@ -43,6 +45,44 @@ Result<std::unique_ptr<transport::Transport>> OpenKafka([[maybe_unused]] const C
 }
 
 }  // namespace
+
+Result<std::shared_ptr<void>> StartOtlp([[maybe_unused]] const Config& config,
+                                        [[maybe_unused]] uint32_t partitions,
+                                        [[maybe_unused]] const plugin::Services& services) {
+  if (config.otlp.topics.empty()) return nullptr;
+#if WEFT_HAVE_KAFKA
+  auto settings = transport::ResolveKafkaSettings(config.kafka);
+  if (!settings) return std::unexpected(std::move(settings.error()));
+  transport::KafkaOptions options;
+  options.settings = std::move(*settings);
+  auto started = otlp::OtlpTopics::Start(config.otlp.topics, options, partitions, services.clock,
+                                         services.metrics, services.log);
+  if (!started) return std::unexpected(std::move(started.error()));
+  return std::shared_ptr<void>(std::move(*started));
+#else
+  return nullptr;
+#endif
+}
+
+Result<std::string> KafkaExporterConfig([[maybe_unused]] const Config& config,
+                                        const std::string& own) {
+#if WEFT_HAVE_KAFKA
+  if (config.kafka.brokers.empty()) return own;  // the exporter says what it lacks
+  const auto settings = transport::ResolveKafkaSettings(config.kafka);
+  if (!settings) return std::unexpected(settings.error());
+  const auto properties = transport::MakeKafkaProperties(*settings);
+  if (!properties) return std::unexpected(properties.error());
+  JsonWriter json;
+  json.BeginObject();
+  for (const auto& [key, value] : *properties) json.Field(key, value);
+  json.End();
+  const size_t end = own.rfind('}');
+  const bool empty = own.find('"') == own.npos;
+  return own.substr(0, end) + (empty ? "" : ",") + "\"properties\":" + json.text() + "}";
+#else
+  return own;
+#endif
+}
 
 Result<void> RequireMemory(const Config& config, std::string_view command) {
   if (config.transport.kind == "memory") return {};

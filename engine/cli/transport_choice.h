@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "engine/base/config.h"
@@ -22,5 +23,14 @@ Result<void> RequireKafka(const Config& config, std::string_view command);
 Result<std::unique_ptr<transport::Transport>> OpenTransport(const Config& config,
                                                             const plugin::Services& services,
                                                             int64_t close_wait_ns = 10 * kSecond);
+
+// The reader of sources.otlp.topics, which its destructor ends; null where there are none. The type
+// is hidden because builds without Kafka lack it.
+Result<std::shared_ptr<void>> StartOtlp(const Config& config, uint32_t partitions,
+                                        const plugin::Services& services);
+
+// The configuration of the exporter kafka: `own` with what librdkafka is to be told of the section
+// kafka, passwords too: not to be shown.
+Result<std::string> KafkaExporterConfig(const Config& config, const std::string& own);
 
 }  // namespace weft::cli

@@ -72,6 +72,13 @@ constexpr MetricInfo kCatalogue[] = {
   {"protocols.context_invalid", C, "Trace contexts that break their format."},
   {"protocols.unrecognised_connections", C, "Connections in no protocol that weft reads."},
 
+  // Spans of instrumented programs.
+  {"otlp.messages", C, "Messages read from the topics of sources.otlp."},
+  {"otlp.bad_messages", C, "Of those: no OTLP, gone to weft.dead."},
+  {"otlp.spans", C, "Spans read from them, handed to stage 2."},
+  {"otlp.invalid_spans", C, "Spans left out, because their ids or times cannot be."},
+  {"otlp.retries", C, "Transactions with such spans that were made again."},
+
   // Recordings.
   {"recording.records", C, "Records written to the recording."},
   {"recording.bytes", C, "Bytes written to the recording."},
@@ -117,6 +124,7 @@ constexpr MetricInfo kCatalogue[] = {
   {"kafka.publish_in_flight_bytes", G, "Bytes published that no broker has acknowledged."},
   {"kafka.unreadable", C, "Records that are not for this version, gone to weft.dead."},
   {"kafka.expired_records", C, "Records that retention removed before they were read."},
+  {"kafka.watch_gaps", C, "Times that the ends of topics were not known for long."},
   {"kafka.watch_failed", C, "Questions for the ends of topics that no broker answered."},
   {"kafka.warnings", C, "Warnings of the Kafka client; the log has some."},
 
@@ -146,6 +154,7 @@ constexpr MetricInfo kCatalogue[] = {
   {"stitch.same_keys", C, "Requests with the wire id of another one."},
   {"stitch.link_conflicts", C, "Calls with the wire id of another one."},
   {"stitch.foreign_wants", C, "Questions from a partition that does not exist."},
+  {"stitch.too_many_links", C, "Calls and requests that the join of links had no room for."},
   {"stitch.context_conflicts", C, "Requests whose trace context and wire id name two traces."},
   {"stitch.untrusted_context", C, "Requests from outside the networks that brought a trace context."},
   {"stitch.sdk_spans", C, "Calls that took the id that an SDK had given them."},

@@ -32,11 +32,12 @@ bool OpenTraces::RootOpen(const OpenTrace& trace) {
 
 // What the log has decided waits only for the records that a replay brings together.
 bool OpenTraces::Ready(const OpenTrace& trace) const {
-  return trace.verdict || (trace.root && !trace.open);
+  return trace.verdict || ((trace.root || trace.reported) && !trace.open);
 }
 
 int64_t OpenTraces::ReadyAt(const OpenTrace& trace) const {
-  return trace.verdict ? trace.last_append_ns : trace.root_append_ns;
+  if (trace.verdict) return trace.last_append_ns;
+  return (trace.root ? trace.root_append_ns : trace.last_append_ns) + rules_.wait_ns;
 }
 
 void OpenTraces::Add(uint32_t slot, RowRef row, const Arrival& span, SpanBuffer& buffer) {
@@ -47,6 +48,7 @@ void OpenTraces::Add(uint32_t slot, RowRef row, const Arrival& span, SpanBuffer&
   trace.bytes += span.bytes;
   ++trace.spans;
   trace.ended += !span.open;
+  trace.reported |= span.reported;
   if (span.root) {
     trace.root = true;
     trace.root_append_ns = span.append_ns;

@@ -2,7 +2,8 @@
 //
 // A trace is ready when its local roots have ended and no span of it is open; it is due when the
 // spans watermark has passed the append time of its latest root. An open span delays that by at
-// most `open_grace_ns`. A trace over its time, span or byte budget is due as it is, marked. Time is
+// most `open_grace_ns`. A trace that programs reported, without a root, is due after `wait_ns` of
+// silence. A trace over its time, span or byte budget is due as it is, marked. Time is
 // log time. One owner, one thread.
 #pragma once
 
@@ -25,6 +26,8 @@ struct CloseRules {
   uint32_t max_spans = 100'000;
   size_t max_bytes = size_t{64} << 20;
   int64_t open_grace_ns = 10'000'000'000;
+  // After its root has ended, for spans that programs report themselves, later.
+  int64_t wait_ns = 0;
   int64_t survive_ns = 4'000'000'000;  // rows of older traces move out of records mostly done
 };
 
@@ -33,10 +36,11 @@ struct OpenTrace {
   RowRef newest = kNoRow;
   int64_t first_append_ns = 0, last_append_ns = 0, root_append_ns = 0;
   uint64_t bytes = 0;
-  uint32_t spans = 0;    // rows
-  uint32_t ended = 0;    // of those: of ended spans
-  uint32_t version = 0;  // of the slot: entries of the queues outlive traces
-  bool root = false;     // a root was seen
+  uint32_t spans = 0;     // rows
+  uint32_t ended = 0;     // of those: of ended spans
+  uint32_t version = 0;   // of the slot: entries of the queues outlive traces
+  bool root = false;      // a root was seen
+  bool reported = false;  // a span was made by its program's SDK
   bool due = false, deadline = false, queued = false;
   std::optional<Verdict> verdict;  // restored from the log: not to be decided again
   struct OpenSpan {
@@ -49,7 +53,7 @@ struct OpenTrace {
 // A span as the close rules see it.
 struct Arrival {
   uint64_t span_id = 0;
-  bool root = false, open = false;
+  bool root = false, open = false, reported = false;
   int64_t append_ns = 0;
   size_t bytes = 0;
 };

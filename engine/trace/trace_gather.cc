@@ -12,7 +12,8 @@ uint32_t TraceGatherer::Add(uint64_t trace_hi, uint64_t trace_lo, const std::vec
     const weft_spans& s = buffer_.Spans(refs[i]);
     const uint32_t row = SpanBuffer::Row(refs[i]);
     items_.push_back({s.span_id[row], s.exchange[row], s.start_ns[row], refs[i], i, IsRoot(s, row),
-                      (s.flags[row] & WEFT_FLAG_OPEN) != 0});
+                      (s.flags[row] & WEFT_FLAG_OPEN) != 0,
+                      (s.flags[row] & WEFT_FLAG_REPORTED) != 0});
   }
   std::ranges::sort(items_, [](const Item& a, const Item& b) {
     return std::tie(a.span_id, a.exchange, a.open, a.age) <
@@ -22,6 +23,7 @@ uint32_t TraceGatherer::Add(uint64_t trace_hi, uint64_t trace_lo, const std::vec
     return a.span_id == b.span_id && a.exchange == b.exchange;
   });
   items_.erase(superseded.begin(), superseded.end());
+  PreferReported();
   std::ranges::sort(items_, [](const Item& a, const Item& b) {
     return std::make_tuple(!a.root, a.start_ns, a.span_id) <
            std::make_tuple(!b.root, b.start_ns, b.span_id);
@@ -33,6 +35,21 @@ uint32_t TraceGatherer::Add(uint64_t trace_hi, uint64_t trace_lo, const std::vec
     to_.traces.AddSpan(to_.spans, row, item.root);
   }
   return static_cast<uint32_t>(std::ranges::count(items_, false, &Item::open));
+}
+
+// Sorted by span id. A call that an SDK reported and that weft saw has one id: the SDK's wins.
+void TraceGatherer::PreferReported() {
+  bool both = false;
+  for (size_t i = 1; i < items_.size(); ++i)
+    both |=
+        items_[i].span_id == items_[i - 1].span_id && items_[i].reported != items_[i - 1].reported;
+  if (!both) return;
+  std::vector<uint64_t> reported;
+  for (const Item& item : items_)
+    if (item.reported) reported.push_back(item.span_id);
+  std::erase_if(items_, [&](const Item& item) {
+    return !item.reported && std::ranges::binary_search(reported, item.span_id);
+  });
 }
 
 void CopyKept(const ExportBatch& from, const std::vector<uint8_t>& keep, ExportBatch& to) {

@@ -1,8 +1,8 @@
 // GatherTrace: the rows of one trace out of the buffer into a table: root first, then by start.
 //
-// Of several rows of one span the last version wins: an ended one over an `open` one. Two exchanges
-// that came to share a span id stay two. Called
-// by TracePartition only.
+// Of several rows of one span the last version wins: an ended one over an `open` one, and what the
+// program's SDK says of a call over what weft saw of it. Two exchanges that came to share a span id
+// stay two. Called by TracePartition only.
 #pragma once
 
 #include <cstdint>
@@ -40,8 +40,10 @@ class TraceGatherer {
     int64_t start_ns;
     RowRef row;
     uint32_t age;  // position in the chain: 0 is the newest
-    bool root, open;
+    bool root, open, reported;
   };
+  void PreferReported();
+
   const SpanBuffer& buffer_;
   ExportBatch& to_;
   RowGatherer rows_;

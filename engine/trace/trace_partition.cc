@@ -103,7 +103,8 @@ void TracePartition::Place(RowRef row, const weft_spans& spans, const transport:
   }
   open_.Add(slot, row,
             {spans.span_id[i], IsRoot(spans, i), (spans.flags[i] & WEFT_FLAG_OPEN) != 0,
-             record.append_ns, buffer_.RowBytes(SpanBuffer::BatchOf(row))},
+             (spans.flags[i] & WEFT_FLAG_REPORTED) != 0, record.append_ns,
+             buffer_.RowBytes(SpanBuffer::BatchOf(row))},
             buffer_);
 }
 

@@ -47,16 +47,14 @@ std::string AnyValue(dom::element value, int depth) {
     case dom::element_type::ARRAY: {
       std::string list;
       const dom::array values = value.get_array().value_unsafe();
-      for (const dom::element one : values)
-        AppendBytes(list, 1, AnyValue(one, depth + 1));
+      for (const dom::element one : values) AppendBytes(list, 1, AnyValue(one, depth + 1));
       AppendBytes(out, 5, list);
       break;
     }
     case dom::element_type::OBJECT: {
       std::string map;
       const dom::object members = value.get_object().value_unsafe();
-      for (const auto& [key, one] : members)
-        AppendBytes(map, 1, KeyValue(key, one, depth + 1));
+      for (const auto& [key, one] : members) AppendBytes(map, 1, KeyValue(key, one, depth + 1));
       AppendBytes(out, 6, map);
       break;
     }

@@ -1,4 +1,5 @@
-// OTLP protobuf from a topic: whatever the bytes, what comes out can be encoded, sent and read again.
+// OTLP protobuf from a topic: whatever the bytes, what comes out can be encoded, sent and read
+// again.
 #include <cstddef>
 #include <cstdint>
 

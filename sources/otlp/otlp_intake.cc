@@ -1,0 +1,88 @@
+#include "sources/otlp/otlp_intake.h"
+
+#include <optional>
+#include <string>
+
+#include "engine/api/codec.h"
+#include "engine/api/ids.h"
+#include "engine/base/hash.h"
+
+namespace weft::otlp {
+
+using transport::OutRecord;
+using transport::RecordType;
+using transport::Stream;
+
+namespace {
+
+constexpr uint8_t kForeignStream = 255;        // of a DeadRecord: none of ours
+constexpr uint32_t kNoPartition = UINT32_MAX;  // of a SpanBatch: it speaks for no watermark
+
+}  // namespace
+
+OtlpIntake::OtlpIntake(uint32_t partitions, Metrics& metrics)
+    : tables_(partitions),
+      messages_(metrics.Get("otlp.messages")),
+      bad_messages_(metrics.Get("otlp.bad_messages")),
+      spans_(metrics.Get("otlp.spans")),
+      invalid_spans_(metrics.Get("otlp.invalid_spans")) {}
+
+void OtlpIntake::Add(std::string_view message, const Origin& origin) {
+  decoded_.Clear();
+  ++counts_.messages;
+  const bool json = message.starts_with('{');
+  const auto decoded = message.size() > api::kMaxRecordBytes / 4
+                           ? Fail(Code::kFull, "OTLP: the message has more than 16 MiB")
+                       : json ? json_.Decode(message, &decoded_)
+                              : proto_.Decode(message, &decoded_);
+  if (!decoded) {
+    ++counts_.bad;
+    const uint32_t to = origin.partition % static_cast<uint32_t>(tables_.size());
+    dead_.push_back({Stream::kDead, to, RecordType::kDeadRecord, 0,
+                     api::EncodeDead({kForeignStream, origin.partition, origin.offset,
+                                      decoded.error().message, std::string(message)})});
+    return;
+  }
+  counts_.invalid += decoded->invalid;
+  counts_.spans += decoded->spans;
+  rows_ += decoded->spans;
+  const api::SpanView view = decoded_.View();
+  const auto partitions = static_cast<uint32_t>(tables_.size());
+  std::vector<std::optional<api::RowCopier>> copiers(partitions);
+  for (uint32_t row = 0; row < decoded_.n(); ++row) {
+    const uint32_t to =
+        PartitionOf(api::TraceKey({decoded_.trace_hi[row], decoded_.trace_lo[row]}), partitions);
+    if (!copiers[to]) copiers[to].emplace(view.spans(), tables_[to]);
+    copiers[to]->Copy(row);
+  }
+}
+
+std::vector<OutRecord> OtlpIntake::Take() {
+  std::vector<OutRecord> out = std::move(dead_);
+  dead_.clear();
+  for (uint32_t p = 0; p < tables_.size(); ++p) {
+    if (tables_[p].empty()) continue;
+    out.push_back({Stream::kSpans, p, RecordType::kSpanBatch, 0,
+                   api::EncodeSpans(tables_[p], kNoPartition, 0)});
+    tables_[p].Clear();
+  }
+  rows_ = 0;
+  return out;
+}
+
+void OtlpIntake::Sent() {
+  messages_.Add(counts_.messages);
+  bad_messages_.Add(counts_.bad);
+  spans_.Add(counts_.spans);
+  invalid_spans_.Add(counts_.invalid);
+  counts_ = {};
+}
+
+void OtlpIntake::Forget() {
+  for (api::SpanTable& table : tables_) table.Clear();
+  dead_.clear();
+  rows_ = 0;
+  counts_ = {};
+}
+
+}  // namespace weft::otlp

@@ -1,0 +1,101 @@
+// Spans that others write to a topic reach stage 2 by trace, each exactly once.
+#include <set>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "engine/api/codec.h"
+#include "engine/api/ids.h"
+#include "engine/base/hash.h"
+#include "sources/otlp/otlp_topics.h"
+#include "tests/integration/kafka/kafka_harness.h"
+#include "tests/support/otlp_message.h"
+
+namespace weft::transport {
+namespace {
+
+class OtlpTopicsTest : public KafkaTest {
+ protected:
+  std::unique_ptr<otlp::OtlpTopics> Start(uint32_t partitions) {
+    KafkaOptions options = Options();
+    options.settings.instance = "one";
+    auto started = otlp::OtlpTopics::Start({Otlp()}, options, partitions, clock_, metrics_, *log_);
+    EXPECT_TRUE(started.has_value()) << started.error().message;
+    return std::move(*started);
+  }
+  // Waits until so many were handed on.
+  void WaitFor(uint64_t spans) {
+    for (int i = 0; i < 300 && Count("otlp.spans") < spans; ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    ASSERT_EQ(Count("otlp.spans"), spans);
+  }
+  void Write(uint64_t first_trace, int traces) {
+    ForeignProducer producer(broker_->bootstrap(), "");
+    for (int i = 0; i < traces; ++i) {
+      const uint64_t trace = first_trace + static_cast<uint64_t>(i);
+      producer.Produce(
+          Otlp(), 0,
+          test::OtlpMessage("shop",
+                            {test::OtlpSpan({.trace_lo = trace, .span_id = 1}),
+                             test::OtlpSpan({.trace_lo = trace, .span_id = 2, .parent_id = 1})}),
+          {});
+    }
+  }
+  // (trace, span) of everything in weft.spans; each must be in the partition of its trace.
+  std::multiset<std::pair<uint64_t, uint64_t>> ReadSpans(uint32_t partitions) {
+    std::multiset<std::pair<uint64_t, uint64_t>> out;
+    const auto transport = Open();
+    const auto member = transport->Join(Stage::kTrace).value();
+    for (const uint32_t p : Gain(*member, partitions)) {
+      const auto owner = transport->Own(Stage::kTrace, p).value();
+      for (const Record& record : ReadAll(*transport, *owner)) {
+        if (record.stream != Stream::kSpans) continue;
+        const auto batch = api::DecodeSpans(record.payload);
+        EXPECT_TRUE(batch.has_value());
+        const weft_spans& s = batch->spans.spans();
+        for (uint32_t i = 0; i < s.n; ++i) {
+          EXPECT_EQ(PartitionOf(api::TraceKey({s.trace_hi[i], s.trace_lo[i]}), partitions), p);
+          EXPECT_TRUE(s.flags[i] & WEFT_FLAG_REPORTED);
+          out.emplace(s.trace_lo[i], s.span_id[i]);
+        }
+      }
+    }
+    return out;
+  }
+
+  // Some topic that the harness has made and that nobody else reads.
+  std::string Otlp() const { return Topic(Stream::kEvents); }
+};
+
+TEST_F(OtlpTopicsTest, ReachStageTwoByTraceAndExactlyOnceAcrossRestarts) {
+  MakeTopics(4);
+  Write(100, 20);
+  {
+    const auto source = Start(4);
+    WaitFor(40);
+  }
+  Write(200, 20);
+  {
+    const auto source = Start(4);
+    WaitFor(80);
+  }
+  const auto spans = ReadSpans(4);
+  EXPECT_EQ(spans.size(), 80u);
+  EXPECT_EQ(std::set(spans.begin(), spans.end()).size(), 80u);
+}
+
+TEST_F(OtlpTopicsTest, WhatIsNoOtlpIsDeadAndTheRestGoesOn) {
+  MakeTopics(2);
+  {
+    ForeignProducer producer(broker_->bootstrap(), "");
+    producer.Produce(Otlp(), 0, "no OTLP", {});
+    producer.Produce(Otlp(), 0, "{\"resourceSpans\":7}", {});
+  }
+  Write(7, 1);
+  const auto source = Start(2);
+  WaitFor(2);
+  EXPECT_EQ(Count("otlp.bad_messages"), 2u);
+}
+
+}  // namespace
+}  // namespace weft::transport

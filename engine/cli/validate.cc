@@ -4,6 +4,9 @@
 
 #include "engine/base/config.h"
 #include "engine/cli/commands.h"
+#if WEFT_HAVE_KAFKA
+#include "engine/transport/kafka_settings.h"
+#endif
 
 namespace weft::cli {
 namespace {
@@ -30,6 +33,10 @@ class Validate final : public Command {
     if (file_.empty()) return Fail(Code::kInvalid, "name a file, or --print-defaults");
     const auto config = LoadConfigFile(file_);
     if (!config) return std::unexpected(config.error());
+#if WEFT_HAVE_KAFKA
+    if (const auto known = transport::CheckKafkaPassedOn(config->kafka); !known)
+      return Context(known.error(), file_);
+#endif
     fmt::print("{}: ok\n", file_);
     return kExitOk;
   }

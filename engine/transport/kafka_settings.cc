@@ -160,6 +160,15 @@ Result<KafkaProperties> MakeKafkaProperties(const KafkaSettings& settings) {
   return out.Finish();
 }
 
+Result<void> CheckKafkaPassedOn(const KafkaSettings& settings) {
+  PropertyList trial;
+  for (const auto& [key, value] : settings.librdkafka)
+    if (value.find("${") == value.npos) trial.Set("kafka.librdkafka." + key, key, value);
+  const auto outcome = trial.Finish();
+  if (!outcome) return std::unexpected(outcome.error());
+  return {};
+}
+
 std::string KafkaLibraryLimit(const KafkaProperties& properties) {
   // Older ones repeat the client's nonce (librdkafka #4895), which brokers refuse since
   // CVE-2024-56128 as if the password were wrong.

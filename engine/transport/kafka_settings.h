@@ -27,6 +27,10 @@ Result<KafkaSettings> ResolveKafkaSettings(const KafkaSettings& settings);
 // Requires: settings are resolved and without mistakes (CheckConfig).
 Result<KafkaProperties> MakeKafkaProperties(const KafkaSettings& settings);
 
+// Whether librdkafka knows the settings of kafka.librdkafka and takes their values, as far as that
+// can be said where their environment is not: `weft validate`.
+Result<void> CheckKafkaPassedOn(const KafkaSettings& settings);
+
 // What the librdkafka of this build cannot do of what the properties ask, and what to do instead;
 // empty: nothing is known.
 std::string KafkaLibraryLimit(const KafkaProperties& properties);

@@ -102,6 +102,16 @@ TEST_F(KafkaSettingsTest, WhatTheLibraryDoesNotKnowIsNamed) {
   EXPECT_THAT(invalid.error().message, HasSubstr("kafka.librdkafka.linger.ms: Invalid value"));
 }
 
+TEST_F(KafkaSettingsTest, WhatIsPassedOnIsCheckedWithoutItsEnvironment) {
+  KafkaSettings settings;
+  settings.librdkafka = {{"client.rack", "${NOT_SET_HERE}"}, {"linger.ms", "7"}};
+  EXPECT_TRUE(CheckKafkaPassedOn(settings));
+  settings.librdkafka["linger.msec"] = "7";
+  const auto unknown = CheckKafkaPassedOn(settings);
+  ASSERT_FALSE(unknown);
+  EXPECT_THAT(unknown.error().message, HasSubstr("kafka.librdkafka.linger.msec"));
+}
+
 TEST_F(KafkaSettingsTest, VariablesAreResolvedButThoseOfSecrets) {
   KafkaSettings settings = Sasl();
   settings.brokers = {"${WEFT_TEST_KAFKA_HOST}:9092"};

@@ -85,6 +85,8 @@ void Publisher::Seal(Shard* shard, int64_t now, int64_t watermark_ns, bool last)
   header.watermark_ns = last ? std::numeric_limits<int64_t>::max() : watermark_ns;
   header.unix_offset_ns = UnixOffset();
   header.last = last;
+  header.observed_before = shard->observed;
+  shard->observed += closed;
   header.addresses = addresses_;
   if (shard->table.empty() || last) header.ledger = ledger_;
 

@@ -87,6 +87,7 @@ class Publisher {
     uint32_t partition = 0;
     bool written = false;  // the engine knows of us there: heartbeats are due
     uint64_t sequence = 0;
+    uint64_t observed = 0;  // ended rows sealed
     int64_t sealed_ns = 0;
     api::SpanTable table;
     FlatMap<uint32_t> process_rows;

@@ -33,6 +33,7 @@ struct EventHeader {
   bool last = false;
   std::vector<std::string> addresses;
   std::vector<std::pair<std::string, uint64_t>> ledger;
+  uint64_t observed_before = 0;  // ended rows in its earlier batches for this partition
 };
 // The columns as they are: what stage 1 reads and holds.
 struct EventRecord {

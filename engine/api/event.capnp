@@ -171,6 +171,7 @@ struct EventBatch {
   spans @10 :SpanColumns;    # in recordings only, of before columns were packed
   ledger @11 :List(NamedCount);  # running totals of this agent, on heartbeats
   columns @12 :EventColumns;  # times are the host's monotonic clock
+  observedBefore @13 :UInt64;    # ended observations in its earlier batches for this partition
 }
 
 # weft.events, written by the partition's owner: a timer that decided, as a record.
@@ -243,6 +244,33 @@ struct CorrelatorState {
   correlator @1 :Text;
   decidedNs @2 :Int64;
   state @3 :Data;
+}
+
+# weft.state: what a stage has counted in one partition, in the transaction that it is true of.
+struct StageLedger {
+  stage @0 :UInt8;   # 1, 2
+  partition @1 :UInt32;
+  counts @2 :List(NamedCount);
+  agents @3 :List(AgentTally);  # stage 1
+}
+
+struct AgentTally {
+  agentId @0 :UInt64;
+  hostId @1 :Text;
+  sequence @2 :UInt64;  # the highest of a counted batch; bit i of `recent`: sequence - i was counted
+  recent @3 :UInt64;
+  sealed @4 :UInt64;    # ended observations that the agent wrote for this partition, by its word
+  received @5 :UInt64;  # ... that arrived
+  end @6 :UInt8;        # 0 it speaks, 1 it stopped in order, 2 it fell silent
+}
+
+# weft.state: the running totals that an agent told last.
+struct AgentLedger {
+  agentId @0 :UInt64;
+  hostId @1 :Text;
+  hostName @2 :Text;
+  counts @3 :List(NamedCount);
+  last @4 :Bool;
 }
 
 # weft.dead: a record that could not be read, with the reason.

@@ -17,6 +17,7 @@ EventHeader HeaderOf(wire::EventBatch::Reader in) {
   h.watermark_ns = in.getWatermarkNs();
   h.unix_offset_ns = in.getUnixOffsetNs();
   h.last = in.getLast();
+  h.observed_before = in.getObservedBefore();
   for (auto a : in.getAddresses()) h.addresses.push_back(Copy(a));
   for (auto c : in.getLedger()) h.ledger.emplace_back(Copy(c.getName()), c.getValue());
   return h;
@@ -47,6 +48,7 @@ PayloadPtr EncodeEvents(const EventHeader& h, const SpanTable& spans) {
     out.setWatermarkNs(h.watermark_ns);
     out.setUnixOffsetNs(h.unix_offset_ns);
     out.setLast(h.last);
+    out.setObservedBefore(h.observed_before);
     auto addresses = out.initAddresses(static_cast<unsigned>(h.addresses.size()));
     for (unsigned i = 0; i < addresses.size(); ++i) addresses.set(i, TextOf(h.addresses[i]));
     FillEventColumns(out.initColumns(), spans, plan);

@@ -8,7 +8,9 @@
 #include <fmt/ranges.h>
 
 #include "engine/base/units.h"
+#include "engine/cli/kafka_ledger.h"
 #include "engine/cli/topic_maker.h"
+#include "engine/transport/kafka_transport.h"
 
 namespace weft::cli {
 namespace {
@@ -150,6 +152,41 @@ Check CheckClock(const Config& config, KafkaAdmin& admin, int partitions, const 
           ""};
 }
 
+// What agents and engines have counted, summed: see ARCHITECTURE.md, "Ledger".
+void CheckLedgers(const Config& config, const Clock& clock, std::vector<Check>& out) {
+  Metrics metrics;
+  const auto log = NullLogger();
+  transport::KafkaOptions options;
+  options.settings = config.kafka;
+  auto kafka = transport::KafkaTransport::Open(options, clock, metrics, *log);
+  if (!kafka) return out.push_back(Failed("ledger", kafka.error(), ""));
+  std::vector<api::StageLedger> stages;
+  std::vector<api::AgentLedger> agents;
+  size_t unreadable = 0;
+  const auto read = (*kafka)->VisitState([&](const transport::Record& record) {
+    if (record.type == transport::RecordType::kStageLedger) {
+      auto one = api::DecodeStageLedger(record.payload);
+      one ? stages.push_back(std::move(*one)) : void(++unreadable);
+    } else if (record.type == transport::RecordType::kAgentLedger) {
+      auto one = api::DecodeAgentLedger(record.payload);
+      one ? agents.push_back(std::move(*one)) : void(++unreadable);
+    }
+  });
+  if (!read) return out.push_back(Failed("ledger", read.error(), "may the user READ weft.state?"));
+  const KafkaLedger ledger = SumLedgers(stages, agents);
+  for (const auto& [partition, sums] : ledger.partitions)
+    out.push_back({fmt::format("partition {}", partition),
+                   sums.under_way() < 0 ? CheckState::kFail : CheckState::kOk,
+                   KafkaLedger::Line(sums), ""});
+  for (const std::string& line : ledger.Lines())
+    out.push_back({"ledger", CheckState::kOk, line, ""});
+  if (ledger.unexplained() + unreadable > 0)
+    out.push_back(
+        {"ledger", CheckState::kFail,
+         fmt::format("unexplained {}, unreadable records {}", ledger.unexplained(), unreadable),
+         "a fault of weft: please report it"});
+}
+
 }  // namespace
 
 std::vector<Check> CheckKafka(const Config& config, const std::string& spelled, const Clock& clock,
@@ -178,6 +215,7 @@ std::vector<Check> CheckKafka(const Config& config, const std::string& spelled, 
   }
   if (const int count = partitions(Stream::kSpans); count > 0)
     out.push_back(CheckGroup(config, **admin, "trace", Stream::kSpans, count));
+  if (view->findings.empty()) CheckLedgers(config, clock, out);
   return out;
 }
 

@@ -51,13 +51,17 @@ transport::Transaction StitchShard::Step(const std::vector<Record>& records, int
   }
   idle_ = finished_ && partition_->Idle();
   buffered_ = partition_->BufferedSpans();
+  if (abandoned_) {
+    left_ = true;
+    partition_->SaveStates();
+  }
   return partition_->TakeTransaction();
 }
 
 void StitchShard::Leave() {
   abandoned_ = true;
   partition_->Cancel();
-  End();
+  Shard::Leave();
 }
 
 void StitchShard::Drop() {

@@ -21,7 +21,7 @@ class StitchShard final : public Shard {
                                                        Metrics& metrics, Logger& log);
 
   bool Drained() const override { return drained_; }
-  // A step in progress ends after the window in hand.
+  // A step in progress ends after the window in hand; what was learned is saved.
   void Leave() override;
   void Drop() override;
   uint64_t BufferedSpans() const override { return buffered_; }
@@ -33,12 +33,14 @@ class StitchShard final : public Shard {
   transport::Transaction Step(const std::vector<transport::Record>& records, int64_t now_ns,
                               bool caught_up) override;
   void Committed() override;
+  bool Ended() const override { return left_; }
   void ShowState(ShardMetrics& metrics) override;
 
   std::unique_ptr<stitch::StitchPartition> partition_;
   PassingGauge open_windows_, pending_links_;
   bool finished_ = false;
   bool idle_ = false;
+  bool left_ = false;
   std::atomic<bool> drained_ = false;
   std::atomic<bool> abandoned_ = false;
   std::atomic<uint64_t> buffered_ = 0;

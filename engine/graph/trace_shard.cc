@@ -11,11 +11,11 @@ using transport::Stream;
 // the last one to finish a batch has finished all earlier ones.
 class TraceShard::Mailbox {
  public:
-  void Put(uint64_t number) {
+  void Put(uint64_t number, bool everywhere) {
     std::lock_guard lock(mutex_);
-    numbers_.push_back(number);
+    numbers_.emplace_back(number, everywhere);
   }
-  std::vector<uint64_t> Take() {
+  std::vector<std::pair<uint64_t, bool>> Take() {
     std::lock_guard lock(mutex_);
     return std::exchange(numbers_, {});
   }
@@ -24,7 +24,7 @@ class TraceShard::Mailbox {
 
  private:
   std::mutex mutex_;
-  std::vector<uint64_t> numbers_;
+  std::vector<std::pair<uint64_t, bool>> numbers_;
 };
 
 // One batch on its way. Owners: a callback per exporter; the last one to sign acknowledges.
@@ -43,7 +43,7 @@ class TraceShard::Receipt {
     if (fate != Fate::kExported) everywhere_ = false;
     if (left_.fetch_sub(1) != 1) return;
     if (everywhere_) exported_.Add(rows_);
-    if (!mailbox_->abandoned) mailbox_->Put(number_);
+    if (!mailbox_->abandoned) mailbox_->Put(number_, everywhere_);
   }
 
  private:
@@ -76,10 +76,12 @@ Result<std::unique_ptr<TraceShard>> TraceShard::TakeOver(
   shard->partition_ =
       std::make_unique<trace::TracePartition>(config, tenure, std::move(samplers), metrics, log);
   size_t unreadable = 0;
-  WEFT_TRY(shard->ReadBack(Stream::kDecisions, [&](const Record& record) {
-    if (!shard->partition_->Restore(record)) ++unreadable;
-  }));
-  if (unreadable > 0) log.Error(std::to_string(unreadable) + " decision records cannot be read");
+  for (Stream stream : {Stream::kDecisions, Stream::kState})
+    WEFT_TRY(shard->ReadBack(stream, [&](const Record& record) {
+      if (!shard->partition_->Restore(record)) ++unreadable;
+    }));
+  if (unreadable > 0)
+    log.Error(std::to_string(unreadable) + " records of decisions and counts cannot be read");
   return shard;
 }
 
@@ -99,7 +101,8 @@ void TraceShard::Drop() {
 
 transport::Transaction TraceShard::Step(const std::vector<Record>& records, int64_t now_ns,
                                         bool caught_up) {
-  for (uint64_t number : mailbox_->Take()) partition_->Acknowledge(number);
+  for (const auto& [number, everywhere] : mailbox_->Take())
+    partition_->Acknowledge(number, everywhere);
   for (const Record& record : records) partition_->Consume(record);
   if (leaving()) {
     left_ = true;
@@ -114,7 +117,7 @@ transport::Transaction TraceShard::Step(const std::vector<Record>& records, int6
 
 void TraceShard::Committed() {
   for (const trace::ExportBatchPtr& batch : partition_->TakeExports()) {
-    if (exporters_.empty()) mailbox_->Put(batch->number);
+    if (exporters_.empty()) mailbox_->Put(batch->number, true);
     auto receipt = std::make_shared<Receipt>(exporters_.size(), mailbox_, *batch, exported_);
     for (ExporterWorker* exporter : exporters_)
       exporter->Push(

@@ -84,6 +84,10 @@ class RowStore {
   void DropIfEmpty(uint32_t number);
 
   uint32_t Find(uint64_t exchange) const;  // kNone
+  // ForceEnd gave it its end.
+  bool EndIsForced(uint32_t number) const {
+    return !forced_ends_.empty() && forced_ends_.Find(number) != nullptr;
+  }
   // For loops that know what comes next: most of what they touch is not in the cache.
   void PrefetchIndex(uint64_t exchange) const;
   void PrefetchRow(uint32_t number) const {

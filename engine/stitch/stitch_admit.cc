@@ -74,6 +74,8 @@ void StitchPartition::Impl::ConsumeEvents(const transport::Record& record) {
     const uint32_t batch = rows_.AddBatch(std::move(held));
     AdmitRows(batch, agent_number);
     rows_.DropIfEmpty(batch);
+  } else {
+    CountBatch(header, 0);
   }
   Agent& agent = agents_[agent_number];
   agents_.NoteBatch(agent, header, record.append_ns, config_.grace_ns);
@@ -94,6 +96,7 @@ void StitchPartition::Impl::ConsumeAgentLost(const transport::Record& record) {
   // It spoke after the timer fired and before the record was appended: it is not lost.
   if (agent.gone() || agent.watermark_ns > lost->last_watermark_ns) return;
   agent.lost = true;
+  ledger_.AgentLost(agent.id);
   count_.agents_lost.Add();
   logger_.Warn("agent of host " + agent.host_id + " fell silent; its open spans end here");
   EndOpenRows(number, WEFT_FLAG_AGENT_LOST);
@@ -151,6 +154,9 @@ void StitchPartition::Impl::AdmitRows(uint32_t batch, uint32_t agent) {
   admitted_.Read(rows_.batch(batch).columns());
   const std::vector<uint64_t>& exchange = admitted_.exchange;
   const auto n = static_cast<uint32_t>(exchange.size());
+  uint64_t ended = 0;
+  for (uint32_t at = 0; at < n; ++at) ended += (admitted_.flags[at] & WEFT_FLAG_OPEN) == 0;
+  CountBatch(rows_.batch(batch).events.header, ended);
   for (uint32_t at = 0; at < n; ++at) {
     if (at + kPrefetch < n) rows_.PrefetchIndex(exchange[at + kPrefetch]);
     const uint32_t known = rows_.Find(exchange[at]);
@@ -212,6 +218,8 @@ void StitchPartition::Impl::AdmitNew(uint32_t batch, uint32_t at, uint32_t agent
   if (!r.open() && !emitted) {
     count_.spans.Add();
     CountPending();
+  } else if (!r.open() && counting_) {
+    ledger_.CountDuplicate();  // ended by the engine, before an owner before this one had its end
   }
   if (r.open()) agents_[agent].open_rows.push_back({number, r.age});
   const bool ahead = r.start_ns > rows_.batch(batch).events.header.now_ns + kClockSlack;
@@ -257,7 +265,10 @@ void StitchPartition::Impl::AdmitAgain(uint32_t number, uint32_t batch, uint32_t
   const bool still_open = (admitted_.flags[at] & WEFT_FLAG_OPEN) != 0;
   const bool other_agent = rows_.batch(r.batch).agent != agent;
   const bool now_final = !r.is(kFinalId) && (admitted_.flags[at] & WEFT_FLAG_PROVISIONAL) == 0;
-  if (!r.open() || (still_open && !now_final && !other_agent)) return count_.duplicates.Add();
+  if (!r.open() || (still_open && !now_final && !other_agent)) {
+    if (!still_open && counting_) ledger_.CountDuplicate();
+    return count_.duplicates.Add();
+  }
   ProcessOf(batch, admitted_.process[at], agent);
   rows_.Move(number, batch, at);
   ReadColumns(r, at);
@@ -269,6 +280,8 @@ void StitchPartition::Impl::AdmitAgain(uint32_t number, uint32_t batch, uint32_t
   if (!r.is(kEmitted)) {  // else by an owner before this one
     count_.spans.Add();
     CountPending();
+  } else if (counting_) {
+    ledger_.CountDuplicate();
   }
   NoteEnd(number);
 }
@@ -283,6 +296,12 @@ void StitchPartition::Impl::NoteEnd(uint32_t number) {
 }
 
 void StitchPartition::Impl::Restore(const transport::Record& record) {
+  if (record.type == RecordType::kAgentLedger) return;
+  if (record.type == RecordType::kStageLedger) {
+    auto ledger = api::DecodeStageLedger(record.payload);
+    if (!ledger) return Dead(record, ledger.error());
+    return ledger_.Restore(*ledger);
+  }
   if (record.type == RecordType::kCorrelatorState) {
     if (auto state = api::DecodeState(record.payload)) chain_.Load(*state);
     return;
@@ -330,6 +349,11 @@ bool StitchPartition::Impl::ApplyLogged(uint32_t number, bool* emitted) {
     r.confidence = l->confidence;
     r.evidence = static_cast<uint16_t>(l->evidence);
     r.state |= kLogParent;
+    // The id that an SDK gave it was adopted when it was decided.
+    const api::EventColumns& s = rows_.Columns(r);
+    if (r.is(kFinalId) && !r.server() && s.context_span_id.present() && l->span_id != 0 &&
+        s.context_span_id[r.row] == l->span_id)
+      r.span_id = l->span_id;
     if (l->parent_exchange != 0) {
       r.parent = rows_.Find(l->parent_exchange);
       if (r.parent == kNone && (l->trace_hi | l->trace_lo) == 0) {

@@ -258,6 +258,14 @@ void StitchPartition::Impl::PruneBefore(Process& p, int64_t from_ns) {
   });
 }
 
+void StitchPartition::Impl::SaveStates() {
+  for (Process& p : processes_) {
+    if (p.forgotten || p.saved_ns == INT64_MIN || p.saved_ns == p.decided_ns) continue;
+    p.saved_ns = INT64_MIN;  // now, whatever the interval
+    SaveState(p);
+  }
+}
+
 void StitchPartition::Impl::SaveState(Process& p) {
   if (p.saved_ns != INT64_MIN && p.decided_ns - p.saved_ns < config_.save_state_every_ns) return;
   p.saved_ns = p.decided_ns;

@@ -22,6 +22,7 @@
 #include "engine/stitch/link_join.h"
 #include "engine/stitch/networks.h"
 #include "engine/stitch/outbox.h"
+#include "engine/stitch/partition_ledger.h"
 #include "engine/stitch/row_store.h"
 #include "engine/stitch/span_emitter.h"
 #include "engine/stitch/stitch_partition.h"
@@ -81,6 +82,7 @@ class StitchPartition::Impl {
   void Tick(int64_t log_now);
   void Finish(int64_t log_now);
   void Cancel() { cancelled_ = true; }
+  void SaveStates();
   bool Idle() const;
   transport::Transaction TakeTransaction();
   size_t BufferedSpans() const { return rows_.size(); }
@@ -100,6 +102,9 @@ class StitchPartition::Impl {
   void ConsumeAgentLost(const transport::Record& record);
   void ConsumeLinks(const transport::Record& record);
   void Dead(const transport::Record& record, const Error& error);
+  // stitch_count.cc
+  void CountBatch(const api::EventHeader& header, uint64_t ended);
+  void KeepAgentLedger(const api::EventHeader& header);
   void AdmitRows(uint32_t batch, uint32_t agent);
   void AdmitNew(uint32_t batch, uint32_t at, uint32_t agent);
   void AdmitAgain(uint32_t number, uint32_t batch, uint32_t at, uint32_t agent);
@@ -177,6 +182,9 @@ class StitchPartition::Impl {
   SpanEmitter emitter_;
   AgentTable agents_;
   LinkJoin join_;
+  PartitionLedger ledger_;
+  FlatMap<int64_t> agent_ledgers_;  // agent id -> log time when its totals were kept
+  bool counting_ = false;           // the batch in hand was never counted before
   WindowColumns columns_;
 
   std::vector<Process> processes_;

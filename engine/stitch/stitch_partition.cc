@@ -66,6 +66,7 @@ StitchPartition::Impl::Impl(const StitchConfig& config, uint32_t partition,
       outbox_(partition, config.partitions),
       emitter_(rows_, outbox_, config.partitions),
       join_(config.partitions, config.links_horizon_ns, metrics),
+      ledger_(partition),
       columns_(chain_.columns()) {}
 
 // Whoever owns the partition next reads what is pending once more.
@@ -197,6 +198,7 @@ void StitchPartition::Impl::FlushEmitted() {
     }
     rows_.MarkEmitted(number, kEmitted);
     count_.emitted.Add();
+    ledger_.CountEmitted(rows_.EndIsForced(number));
     count_.pending.Add(UINT64_MAX);  // one less
     --pending_;
     QueueFree(number);
@@ -249,6 +251,9 @@ transport::Transaction StitchPartition::Impl::TakeTransaction() {
   FlushFrees();
   transport::Transaction tx;
   outbox_.Take(&tx);
+  if (auto ledger = ledger_.TakeRecord())
+    tx.out.push_back({Stream::kState, partition_, RecordType::kStageLedger, api::StageLedgerKey(1),
+                      std::move(ledger)});
   const int64_t pins_from = log_now_ == INT64_MIN ? INT64_MIN : log_now_ - config_.max_pin_ns;
   const uint64_t offset = rows_.OldestOffset(pins_from, next_offset_);
   if (offset > committed_) {
@@ -272,6 +277,7 @@ void StitchPartition::Consume(const transport::Record& record) { impl_->Consume(
 void StitchPartition::Tick(int64_t log_now) { impl_->Tick(log_now); }
 void StitchPartition::Finish(int64_t log_now) { impl_->Finish(log_now); }
 void StitchPartition::Cancel() { impl_->Cancel(); }
+void StitchPartition::SaveStates() { impl_->SaveStates(); }
 bool StitchPartition::Idle() const { return impl_->Idle(); }
 transport::Transaction StitchPartition::TakeTransaction() { return impl_->TakeTransaction(); }
 size_t StitchPartition::BufferedSpans() const { return impl_->BufferedSpans(); }

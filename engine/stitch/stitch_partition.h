@@ -47,6 +47,8 @@ class StitchPartition {
   // From any thread: no further window is decided, so that the call in progress returns after the
   // window in hand. What is decided stays so and may be committed; the rest is for the next owner.
   void Cancel();
+  // Learned state goes out with the next transaction: the last one, another owner goes on.
+  void SaveStates();
 
   // What happened since the last call, with the offset below which nothing is needed any more.
   transport::Transaction TakeTransaction();

@@ -8,7 +8,7 @@ namespace weft::trace {
 
 uint64_t OffsetTracker::Add(uint64_t offset, uint32_t rows) {
   WEFT_CHECK(offset >= next_offset_);
-  records_.push_back({offset, rows, 0});
+  records_.push_back({offset, rows, 0, {}});
   next_offset_ = offset + 1;
   return first_ + records_.size() - 1;
 }
@@ -35,8 +35,13 @@ void OffsetTracker::Acknowledge(uint64_t record, uint32_t rows) {
   r.in_flight -= rows;
 }
 
+void OffsetTracker::Count(uint64_t record, RowFate fate, uint32_t rows) {
+  At(record).fates[static_cast<size_t>(fate)] += rows;
+}
+
 uint64_t OffsetTracker::Needed() {
   while (!records_.empty() && records_.front().undecided == 0 && records_.front().in_flight == 0) {
+    for (size_t i = 0; i < 4; ++i) settled_.of[i] += records_.front().fates[i];
     records_.pop_front();
     ++first_;
   }

@@ -12,6 +12,15 @@
 
 namespace weft::trace {
 
+// What became of ended rows.
+enum class RowFate : uint8_t { kStored, kSampledOut, kReplaced, kDropped };
+struct RowFates {
+  uint64_t of[4] = {};
+  uint64_t& operator[](RowFate fate) { return of[static_cast<size_t>(fate)]; }
+  uint64_t operator[](RowFate fate) const { return of[static_cast<size_t>(fate)]; }
+  bool operator==(const RowFates&) const = default;
+};
+
 class OffsetTracker {
  public:
   explicit OffsetTracker(uint64_t start_offset) : next_offset_(start_offset) {}
@@ -21,6 +30,12 @@ class OffsetTracker {
   void Done(uint64_t record, uint32_t rows = 1);         // undecided -> done
   void Ship(uint64_t record, uint32_t rows = 1);         // undecided -> in flight
   void Acknowledge(uint64_t record, uint32_t rows = 1);  // in flight -> done
+
+  // For the ledger: that many ended rows of a record that is not done end so.
+  void Count(uint64_t record, RowFate fate, uint32_t rows = 1);
+  // Sums of all records below what Needed said last, and of those before start_offset as told.
+  const RowFates& settled() const { return settled_; }
+  void RestoreSettled(const RowFates& settled) { settled_ = settled; }
 
   // The offset of the oldest record with rows that are not done; else the one after the last read.
   uint64_t Needed();
@@ -33,6 +48,7 @@ class OffsetTracker {
   struct Record {
     uint64_t offset;
     uint32_t undecided, in_flight;
+    uint32_t fates[4] = {};
   };
   Record& At(uint64_t record);
 
@@ -40,6 +56,7 @@ class OffsetTracker {
   uint64_t first_ = 0;
   uint64_t first_undecided_ = 0;
   uint64_t next_offset_;
+  RowFates settled_;
 };
 
 }  // namespace weft::trace

@@ -19,10 +19,17 @@ uint32_t TraceGatherer::Add(uint64_t trace_hi, uint64_t trace_lo, const std::vec
     return std::tie(a.span_id, a.exchange, a.open, a.age) <
            std::tie(b.span_id, b.exchange, b.open, b.age);
   });
-  const auto superseded = std::ranges::unique(items_, [](const Item& a, const Item& b) {
+  const auto same = [](const Item& a, const Item& b) {
     return a.span_id == b.span_id && a.exchange == b.exchange;
-  });
-  items_.erase(superseded.begin(), superseded.end());
+  };
+  size_t kept = 0;
+  for (size_t i = 0; i < items_.size(); ++i) {
+    if (kept == 0 || !same(items_[kept - 1], items_[i]))
+      items_[kept++] = items_[i];
+    else if (!items_[i].open)
+      superseded_.push_back(items_[i].row);
+  }
+  items_.resize(kept);
   PreferReported();
   std::ranges::sort(items_, [](const Item& a, const Item& b) {
     return std::make_tuple(!a.root, a.start_ns, a.span_id) <
@@ -48,7 +55,9 @@ void TraceGatherer::PreferReported() {
   for (const Item& item : items_)
     if (item.reported) reported.push_back(item.span_id);
   std::erase_if(items_, [&](const Item& item) {
-    return !item.reported && std::ranges::binary_search(reported, item.span_id);
+    const bool goes = !item.reported && std::ranges::binary_search(reported, item.span_id);
+    if (goes && !item.open) superseded_.push_back(item.row);
+    return goes;
   });
 }
 

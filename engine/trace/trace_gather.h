@@ -33,6 +33,8 @@ class TraceGatherer {
   // many ended spans went in; other rows are open ones or superseded.
   uint32_t Add(uint64_t trace_hi, uint64_t trace_lo, const std::vector<RowRef>& refs,
                uint32_t flags);
+  // The ended rows of all traces so far that did not go in.
+  const std::vector<RowRef>& superseded() const { return superseded_; }
 
  private:
   struct Item {
@@ -48,6 +50,7 @@ class TraceGatherer {
   ExportBatch& to_;
   RowGatherer rows_;
   std::vector<Item> items_;
+  std::vector<RowRef> superseded_;
 };
 
 // The traces with keep[i] != 0, into a fresh batch.

@@ -33,6 +33,7 @@ TracePartition::~TracePartition() {
 }
 
 Result<void> TracePartition::Restore(const transport::Record& decision) {
+  if (decision.stream == Stream::kState) return RestoreLedger(decision);
   auto result = decisions_.Restore(decision.payload);
   if (!result) counters_.bad_decisions.Add();
   return result;
@@ -109,7 +110,11 @@ void TracePartition::Place(RowRef row, const weft_spans& spans, const transport:
 }
 
 void TracePartition::Discard(RowRef row, const weft_spans& spans, Counter& why) {
-  if ((spans.flags[SpanBuffer::Row(row)] & WEFT_FLAG_OPEN) == 0) Leave(why, 1);
+  if ((spans.flags[SpanBuffer::Row(row)] & WEFT_FLAG_OPEN) == 0) {
+    Leave(why, 1);
+    offsets_.Count(buffer_.Record(row),
+                   &why == &counters_.skipped ? RowFate::kStored : RowFate::kSampledOut);
+  }
   offsets_.Done(buffer_.Record(row));
   buffer_.Release(row);
 }
@@ -133,6 +138,7 @@ transport::Transaction TracePartition::Tick(int64_t log_now_ns, bool caught_up) 
   if (auto payload = decisions_.TakeRecord())
     transaction.out.push_back(
         {Stream::kDecisions, tenure_.partition, RecordType::kDecisionBatch, 0, std::move(payload)});
+  AddLedger(transaction);
   for (auto& dead : dead_) transaction.out.push_back(std::move(dead));
   dead_.clear();
   return transaction;
@@ -196,7 +202,7 @@ void TracePartition::DecideDue() {
 
 void TracePartition::CloseSome(std::span<const uint32_t> slots) {
   auto batch = std::make_unique<ExportBatch>();
-  const std::vector<uint32_t> ended = Gather(slots, *batch);
+  const auto [ended, superseded] = Gather(slots, *batch);
   const std::vector<Verdict> verdicts = Judge(slots, *batch);
   auto flight = std::make_unique<Flight>();
   std::vector<uint8_t> keep;
@@ -205,11 +211,10 @@ void TracePartition::CloseSome(std::span<const uint32_t> slots) {
   for (size_t i = 0; i < slots.size(); ++i) {
     keep.push_back(verdicts[i].keep);
     all_kept &= verdicts[i].keep;
-    const uint32_t superseded = open_.at(slots[i]).ended - ended[i];
-    Leave(counters_.replaced, superseded);
+    Leave(counters_.replaced, open_.at(slots[i]).ended - ended[i]);
     Leave(verdicts[i].keep ? counters_.kept : counters_.sampled_out, ended[i]);
     if (verdicts[i].keep) kept_spans += ended[i];
-    Settle(slots[i], verdicts[i], *flight);
+    Settle(slots[i], verdicts[i], superseded, *flight);
   }
   if (!all_kept) {
     auto kept = std::make_unique<ExportBatch>();
@@ -222,7 +227,8 @@ void TracePartition::CloseSome(std::span<const uint32_t> slots) {
   Stage(std::move(batch), std::move(flight));
 }
 
-std::vector<uint32_t> TracePartition::Gather(std::span<const uint32_t> slots, ExportBatch& batch) {
+TracePartition::Gathered TracePartition::Gather(std::span<const uint32_t> slots,
+                                                ExportBatch& batch) {
   std::vector<uint32_t> ended;
   TraceGatherer gatherer(buffer_, batch);
   std::vector<RowRef> rows;
@@ -236,7 +242,9 @@ std::vector<uint32_t> TracePartition::Gather(std::span<const uint32_t> slots, Ex
     if (trace.verdict) batch.traces.flags.back() |= WEFT_FLAG_RESUMED;
   }
   batch.view = batch.spans.View();
-  return ended;
+  std::vector<RowRef> superseded = gatherer.superseded();
+  std::ranges::sort(superseded);
+  return {std::move(ended), std::move(superseded)};
 }
 
 // Logged verdicts stand; the samplers' answers for those traces are not looked at.
@@ -260,17 +268,22 @@ std::vector<Verdict> TracePartition::Judge(std::span<const uint32_t> slots,
 }
 
 // The trace leaves the buffer: its rows are in flight, or done where it was sampled out.
-void TracePartition::Settle(uint32_t slot, Verdict verdict, Flight& flight) {
+void TracePartition::Settle(uint32_t slot, Verdict verdict, const std::vector<RowRef>& superseded,
+                            Flight& flight) {
   const OpenTrace& trace = open_.at(slot);
   uint64_t end_offset = 0;
   for (RowRef row = trace.newest; row != kNoRow;) {
     const RowRef next = buffer_.Next(row);
     const uint64_t record = buffer_.Record(row);
     end_offset = std::max(end_offset, offsets_.OffsetOf(record) + 1);
+    const bool replaced = std::ranges::binary_search(superseded, row);
+    const bool ended = !replaced && Ended(row);
+    if (replaced) offsets_.Count(record, RowFate::kReplaced);
     if (verdict.keep) {
       offsets_.Ship(record);
-      flight.records.emplace_back(record, 1);
+      flight.records.push_back({record, 1, ended});
     } else {
+      if (ended) offsets_.Count(record, RowFate::kSampledOut);
       offsets_.Done(record);
     }
     buffer_.Release(row);
@@ -301,7 +314,7 @@ void TracePartition::ExportLate() {
     for (; i < late_.size() && id_of(late_[i]) == id; ++i) {
       const uint64_t record = buffer_.Record(late_[i]);
       end_offset = std::max(end_offset, offsets_.OffsetOf(record) + 1);
-      flight->records.emplace_back(record, 1);
+      flight->records.push_back({record, 1, Ended(late_[i])});
       offsets_.Ship(record);
       rows.push_back(late_[i]);
       in_hand += (buffer_.Spans(late_[i]).flags[SpanBuffer::Row(late_[i])] & WEFT_FLAG_OPEN) == 0;
@@ -311,6 +324,14 @@ void TracePartition::ExportLate() {
     Leave(counters_.kept, added);
     batch->ended += added;
     flight->traces.push_back({id, decisions_.Find(id).value_or(Verdict{}), end_offset});
+  }
+  for (RowRef row : gatherer.superseded()) {
+    offsets_.Count(buffer_.Record(row), RowFate::kReplaced);
+    // Not among those that the exporters will have stored.
+    const auto share = std::ranges::find_if(flight->records, [&](const auto& s) {
+      return s.record == buffer_.Record(row) && s.ended != 0;
+    });
+    --share->ended;
   }
   for (RowRef row : late_) buffer_.Release(row);
   late_.clear();
@@ -325,13 +346,16 @@ void TracePartition::Stage(std::unique_ptr<ExportBatch> batch, std::unique_ptr<F
     batch->traces.rule.push_back(batch->spans.Intern(decisions_.rules().Name(trace.verdict.rule)));
   }
   // One entry per record: rows of a batch come from few.
-  std::ranges::sort(flight->records);
+  std::ranges::sort(flight->records, {}, &Flight::Share::record);
   size_t last = 0;
   for (size_t i = 1; i < flight->records.size(); ++i) {
-    if (flight->records[i].first == flight->records[last].first)
-      ++flight->records[last].second;
-    else
-      flight->records[++last] = flight->records[i];
+    const Flight::Share share = flight->records[i];
+    if (share.record == flight->records[last].record) {
+      flight->records[last].rows += share.rows;
+      flight->records[last].ended += share.ended;
+    } else {
+      flight->records[++last] = share;
+    }
   }
   flight->records.resize(last + 1);
 
@@ -347,9 +371,12 @@ void TracePartition::Stage(std::unique_ptr<ExportBatch> batch, std::unique_ptr<F
 
 std::vector<ExportBatchPtr> TracePartition::TakeExports() { return std::exchange(staged_, {}); }
 
-void TracePartition::Acknowledge(uint64_t batch_number) {
+void TracePartition::Acknowledge(uint64_t batch_number, bool everywhere) {
   WEFT_CHECK(!in_flight_.empty() && in_flight_.front()->number == batch_number);
-  for (const auto& [record, rows] : in_flight_.front()->records) offsets_.Acknowledge(record, rows);
+  for (const auto& [record, rows, ended] : in_flight_.front()->records) {
+    offsets_.Count(record, everywhere ? RowFate::kStored : RowFate::kDropped, ended);
+    offsets_.Acknowledge(record, rows);
+  }
   for (const auto& trace : in_flight_.front()->traces) durable_.push_back(trace);
   in_flight_.pop_front();
 }

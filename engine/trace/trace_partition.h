@@ -52,7 +52,7 @@ class TracePartition {
                  Metrics& metrics, Logger& log);
   ~TracePartition();
 
-  // A record of kDecisions, read back at take-over.
+  // A record of kDecisions or kState, read back at take-over.
   Result<void> Restore(const transport::Record& decision);
   // A record of kSpans. One that cannot be read goes to kDead with the next Tick and is counted.
   void Consume(const transport::Record& record);
@@ -62,8 +62,9 @@ class TracePartition {
   transport::Transaction Tick(int64_t log_now_ns, bool caught_up);
   // The batches of the committed steps, in order. To be exported in this order.
   std::vector<ExportBatchPtr> TakeExports();
-  // Every exporter is done with the batch (in order: earlier batches are done too).
-  void Acknowledge(uint64_t batch_number);
+  // Every exporter is done with the batch (in order: earlier batches are done too). `everywhere`:
+  // all of them have stored it; what one has refused for good counts as dropped.
+  void Acknowledge(uint64_t batch_number, bool everywhere = true);
   // From now on everything that is there is due at the next Tick: the last step before a stop.
   void CloseAll() { close_all_ = true; }
   // From now on nothing more is decided, and what is durable is noted at once: the partition goes
@@ -82,7 +83,11 @@ class TracePartition {
  private:
   struct Flight {
     uint64_t number = 0;
-    std::vector<std::pair<uint64_t, uint32_t>> records;  // record, rows
+    struct Share {
+      uint64_t record;
+      uint32_t rows, ended;
+    };
+    std::vector<Share> records;
     struct Trace {
       api::TraceId id;
       Verdict verdict;
@@ -98,12 +103,20 @@ class TracePartition {
   void DecideWhatIsDue();
   void DecideDue();
   void CloseSome(std::span<const uint32_t> slots);
-  std::vector<uint32_t> Gather(std::span<const uint32_t> slots, ExportBatch& batch);
+  struct Gathered {
+    std::vector<uint32_t> ended;  // per slot
+    std::vector<RowRef> superseded;
+  };
+  Gathered Gather(std::span<const uint32_t> slots, ExportBatch& batch);
   std::vector<Verdict> Judge(std::span<const uint32_t> slots, const ExportBatch& batch);
-  void Settle(uint32_t slot, Verdict verdict, Flight& flight);
+  void Settle(uint32_t slot, Verdict verdict, const std::vector<RowRef>& superseded,
+              Flight& flight);
   void Stage(std::unique_ptr<ExportBatch> batch, std::unique_ptr<Flight> flight);
   void ExportLate();
   void NoteDone();
+  bool Ended(RowRef row) const;
+  Result<void> RestoreLedger(const transport::Record& record);
+  void AddLedger(transport::Transaction& transaction);
   void KeepBudget();
 
   TraceConfig config_;
@@ -131,6 +144,7 @@ class TracePartition {
   int64_t noted_ns_ = 0;
   uint64_t next_batch_ = 1;
   uint64_t committed_ = 0;
+  RowFates told_;  // what the ledger on weft.state says
   bool close_all_ = false;
   bool leaving_ = false;
 };

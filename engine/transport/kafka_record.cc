@@ -16,9 +16,9 @@ namespace {
 constexpr std::string_view kSchemaHeader = "weft-schema";
 constexpr std::string_view kTypeHeader = "content-type";
 constexpr std::string_view kTypePrefix = "application/x-capnp; type=";
-constexpr std::array<std::string_view, 9> kTypeNames = {
-    "TakeOver",  "EventBatch",    "AgentLost",       "LinkBatch", "LabelBatch",
-    "SpanBatch", "DecisionBatch", "CorrelatorState", "DeadRecord"};
+constexpr std::array<std::string_view, 11> kTypeNames = {
+    "TakeOver",      "EventBatch",      "AgentLost",  "LinkBatch",   "LabelBatch", "SpanBatch",
+    "DecisionBatch", "CorrelatorState", "DeadRecord", "StageLedger", "AgentLedger"};
 
 // Somebody else's bytes for a log line.
 std::string Shown(std::string_view text) {

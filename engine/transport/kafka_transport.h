@@ -8,6 +8,7 @@
 // (transactions), kafka_reader, kafka_watch (log time of readers), kafka_owner. Any thread.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -42,6 +43,10 @@ class KafkaTransport final : public Transport {
   Result<std::unique_ptr<Membership>> Join(Stage stage) override;
   Result<std::unique_ptr<PartitionOwner>> Own(Stage stage, uint32_t partition) override;
   void WaitReadable(Stage stage, uint32_t partition, int64_t deadline_ns) override;
+
+  // The newest committed record per key of weft.state, of all partitions: for tools, which own
+  // nothing.
+  Result<void> VisitState(const std::function<void(const Record&)>& visit);
 
  private:
   explicit KafkaTransport(std::unique_ptr<KafkaContext> context);

@@ -49,6 +49,8 @@ enum class RecordType : uint8_t {
   kDecisionBatch = 6,
   kCorrelatorState = 7,
   kDeadRecord = 8,
+  kStageLedger = 9,  // engine/api/ledger_record.h
+  kAgentLedger = 10,
 };
 
 using Payload = api::Payload;
@@ -84,7 +86,7 @@ enum class Stage : uint8_t { kStitch = 1, kTrace = 2 };
 
 // Ownership of partition k of a stage: stage 1 reads kEvents[k] from the committed offset and
 // kLinks[k] over the horizon, and reads kLabels[k] and kState[k] back on take-over; stage 2 reads
-// kSpans[k] from the committed offset and kDecisions[k] on take-over.
+// kSpans[k] from the committed offset, and kDecisions[k] and kState[k] on take-over.
 class PartitionOwner {
  public:
   virtual ~PartitionOwner() = default;

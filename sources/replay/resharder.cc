@@ -51,10 +51,14 @@ std::vector<transport::OutRecord> Resharder::Split(uint32_t old_partition,
     api::EventHeader header = batch.header;
     header.sequence = ++target.sequence;
     header.last = last;
+    header.observed_before = target.observed;
     header.watermark_ns =
         last ? kForever
              : std::max(watermark, std::numeric_limits<int64_t>::min() + kSealSkewNs) - kSealSkewNs;
     target.told_ns = header.now_ns;
+    if (table != tables.end())
+      for (const uint32_t flags : table->second.flags)
+        target.observed += (flags & WEFT_FLAG_OPEN) == 0;
     transport::OutRecord record;
     record.partition = p;
     record.key = header.agent_id;

@@ -24,7 +24,8 @@ class Resharder {
  private:
   struct Target {
     uint64_t sequence = 0;
-    int64_t told_ns = 0;  // nowNs of the last batch
+    uint64_t observed = 0;  // ended rows
+    int64_t told_ns = 0;    // nowNs of the last batch
   };
   struct Agent {
     std::map<uint32_t, int64_t> watermark_of_old;

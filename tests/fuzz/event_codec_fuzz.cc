@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "engine/api/codec.h"
+#include "engine/api/ledger_record.h"
 
 namespace {
 
@@ -35,7 +36,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const PayloadPtr payload =
       CopyPayload({reinterpret_cast<const char*>(data) + 8, (size - 8) / 8 * 8});
   uint64_t sum = 0;
-  switch (data[0] % 8) {
+  switch (data[0] % 10) {
     case 0:
       if (auto r = DecodeEvents(payload)) sum = Walk(r->spans);
       break;
@@ -46,6 +47,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     case 3: sum = DecodeLabels(payload).has_value(); break;
     case 4: sum = DecodeDecisions(payload).has_value(); break;
     case 5: sum = DecodeState(payload).has_value(); break;
+    case 8: sum = DecodeStageLedger(payload).has_value(); break;
+    case 9: sum = DecodeAgentLedger(payload).has_value(); break;
     case 6: sum = DecodeAgentLost(payload).has_value(); break;
     default: sum = DecodeDead(payload).has_value(); break;
   }

@@ -33,6 +33,8 @@ struct Schedule {
   double lazy = 0;           // share of turns that a member sleeps through
   double kill = 0;           // per member and turn
   bool zombies = false;
+  bool kafka = false;    // commits take time, are aborted, are left in doubt; offsets have holes
+  double move = 0;       // with kafka: partitions given back in good order, per member and turn
   bool sampled = false;  // half of the traces, by id
   trace::TraceConfig trace;
 };
@@ -47,6 +49,8 @@ class Cluster {
   const Sink& sink() const { return sink_; }
   uint64_t Count(std::string_view name) { return metrics_.Get(name).Get(); }
   uint64_t kills() const { return kills_; }
+  uint64_t moves() const { return moves_; }
+  const transport::MemoryTransport& transport() const { return *transport_; }
   const std::string& failure() const { return failure_; }
 
  private:
@@ -54,12 +58,18 @@ class Cluster {
     std::unique_ptr<transport::PartitionOwner> owner;
     std::unique_ptr<stitch::StitchPartition> stage;
     bool finished = false;
+    std::optional<transport::Transaction> pending;  // with kafka: being committed
+    int orphan_rounds = 0;                          // with kafka: died, until it is taken over
+    int leaving = 0;                                // 0: it stays
   };
   struct TraceMember {
     std::unique_ptr<transport::PartitionOwner> owner;
     std::unique_ptr<trace::TracePartition> stage;
     std::deque<trace::ExportBatchPtr> queue;  // handed to the exporter, not durable yet
     bool closing = false;
+    std::optional<transport::Transaction> pending;
+    int orphan_rounds = 0;
+    int leaving = 0;  // turns
   };
   struct Parcel {
     int64_t due_ns;
@@ -76,6 +86,19 @@ class Cluster {
   void Turn(uint32_t partition, StitchMember& member);
   void Turn(uint32_t partition, TraceMember& member);
   void Export(TraceMember& member);
+  // cluster_kafka.cc
+  template <typename Member>
+  bool PassKafka(uint32_t partition, Member& member);
+  template <typename Member>
+  void BeginCommit(Member& member, transport::Transaction transaction);
+  void Committed(StitchMember& member);
+  void Committed(TraceMember& member);
+  bool Left(const StitchMember& member);
+  bool Left(const TraceMember& member);
+  bool Leaves();
+  void Leave(StitchMember& member);
+  void Leave(TraceMember& member);
+  std::unique_ptr<transport::PartitionOwner> Own(transport::Stage stage, uint32_t partition);
   void Round();
   void TryZombies();
   void Watch(uint32_t partition, const transport::Transaction& transaction);
@@ -91,7 +114,8 @@ class Cluster {
   Metrics metrics_;
   std::unique_ptr<Logger> log_ = NullLogger();
   std::unique_ptr<transport::MemoryTransport> transport_;
-  std::map<std::pair<uint64_t, uint32_t>, uint64_t> sequences_;        // agent, partition
+  std::map<std::pair<uint64_t, uint32_t>, uint64_t> sequences_;  // agent, partition
+  std::map<std::pair<uint64_t, uint32_t>, uint64_t> observed_;
   std::map<std::pair<uint64_t, uint32_t>, std::deque<Parcel>> roads_;  // in order each
   std::vector<StitchMember> stitch_;
   std::vector<TraceMember> trace_;
@@ -101,7 +125,7 @@ class Cluster {
   bool drained_ = false;
   bool calm_ = false;  // nobody dies any more: the end must be reached
   bool finishing_ = false, closing_ = false;
-  uint64_t kills_ = 0;
+  uint64_t kills_ = 0, moves_ = 0;
   uint64_t watch_wire_ = 0;
   std::string failure_;
 };

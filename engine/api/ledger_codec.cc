@@ -1,0 +1,101 @@
+#include "engine/api/codec_internal.h"
+#include "engine/api/ledger_record.h"
+
+namespace weft::api {
+namespace {
+
+constexpr size_t kMaxEntries = 100'000;
+
+size_t CountsWords(const NamedCounts& counts) {
+  size_t words = 0;
+  for (const auto& [name, value] : counts) words += 2 + Words(name.size() + 1);
+  return words;
+}
+
+void FillCounts(capnp::List<wire::NamedCount>::Builder out, const NamedCounts& counts) {
+  for (unsigned i = 0; i < out.size(); ++i) {
+    out[i].setName(TextOf(counts[i].first));
+    out[i].setValue(counts[i].second);
+  }
+}
+
+Result<NamedCounts> ReadCounts(capnp::List<wire::NamedCount>::Reader in) {
+  if (in.size() > kMaxEntries) return Corrupt("too many counts");
+  NamedCounts counts;
+  counts.reserve(in.size());
+  for (auto c : in) counts.emplace_back(Copy(c.getName()), c.getValue());
+  return counts;
+}
+
+}  // namespace
+
+uint64_t StageLedger::Count(std::string_view name) const {
+  for (const auto& [key, value] : counts)
+    if (key == name) return value;
+  return 0;
+}
+
+PayloadPtr EncodeStageLedger(const StageLedger& l) {
+  size_t words = CountsWords(l.counts) + 8;
+  for (const AgentTally& a : l.agents) words += 8 + Words(a.host_id.size() + 1);
+  return BuildMessage<wire::StageLedger>(words, [&](auto out) {
+    out.setStage(l.stage);
+    out.setPartition(l.partition);
+    FillCounts(out.initCounts(static_cast<unsigned>(l.counts.size())), l.counts);
+    auto agents = out.initAgents(static_cast<unsigned>(l.agents.size()));
+    for (unsigned i = 0; i < agents.size(); ++i) {
+      const AgentTally& a = l.agents[i];
+      agents[i].setAgentId(a.agent_id);
+      agents[i].setHostId(TextOf(a.host_id));
+      agents[i].setSequence(a.sequence);
+      agents[i].setRecent(a.recent);
+      agents[i].setSealed(a.sealed);
+      agents[i].setReceived(a.received);
+      agents[i].setEnd(static_cast<uint8_t>(a.end));
+    }
+  });
+}
+
+Result<StageLedger> DecodeStageLedger(const PayloadPtr& payload) {
+  return ReadMessage<wire::StageLedger, StageLedger>(
+      *payload, "stage ledger", [](auto in) -> Result<StageLedger> {
+        StageLedger l;
+        l.stage = in.getStage();
+        l.partition = in.getPartition();
+        auto counts = ReadCounts(in.getCounts());
+        if (!counts) return std::unexpected(counts.error());
+        l.counts = std::move(*counts);
+        if (in.getAgents().size() > kMaxEntries) return Corrupt("too many agents");
+        for (auto a : in.getAgents()) {
+          if (a.getEnd() > static_cast<uint8_t>(AgentEnd::kLost))
+            return Corrupt("end of an agent out of range");
+          l.agents.push_back({a.getAgentId(), Copy(a.getHostId()), a.getSequence(), a.getRecent(),
+                              a.getSealed(), a.getReceived(), static_cast<AgentEnd>(a.getEnd())});
+        }
+        return l;
+      });
+}
+
+PayloadPtr EncodeAgentLedger(const AgentLedger& l) {
+  const size_t words =
+      CountsWords(l.counts) + Words(l.host_id.size() + 1) + Words(l.host_name.size() + 1);
+  return BuildMessage<wire::AgentLedger>(words, [&](auto out) {
+    out.setAgentId(l.agent_id);
+    out.setHostId(TextOf(l.host_id));
+    out.setHostName(TextOf(l.host_name));
+    FillCounts(out.initCounts(static_cast<unsigned>(l.counts.size())), l.counts);
+    out.setLast(l.last);
+  });
+}
+
+Result<AgentLedger> DecodeAgentLedger(const PayloadPtr& payload) {
+  return ReadMessage<wire::AgentLedger, AgentLedger>(
+      *payload, "agent ledger", [](auto in) -> Result<AgentLedger> {
+        auto counts = ReadCounts(in.getCounts());
+        if (!counts) return std::unexpected(counts.error());
+        return AgentLedger{in.getAgentId(), Copy(in.getHostId()), Copy(in.getHostName()),
+                           std::move(*counts), in.getLast()};
+      });
+}
+
+}  // namespace weft::api

@@ -1,0 +1,56 @@
+// PartitionLedger: what stage 1 has counted in its partition since the deployment began.
+//
+// Owned by StitchPartition. Batches count when they are first read, and are known again by their
+// agent's sequence when a new owner reads them once more; spans count when they go to weft.spans.
+// Both are true of the transaction in which the record of TakeRecord goes out, so at rest
+//   received + forced = emitted + duplicates
+// to the unit, whoever owned the partition meanwhile; and sealed - received of each agent is what
+// it wrote and the log never got. One thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/api/codec.h"
+#include "engine/api/ledger_record.h"
+#include "engine/base/flat_map.h"
+
+namespace weft::stitch {
+
+class PartitionLedger {
+ public:
+  explicit PartitionLedger(uint32_t partition) : partition_(partition) {}
+
+  void Restore(const api::StageLedger& ledger);
+  // A batch with so many ended observations; false: an owner before this one has counted it.
+  bool CountBatch(const api::EventHeader& header, uint64_t ended);
+  void AgentLost(uint64_t agent_id);
+  // Ended observations that will not be emitted, because their span was.
+  void CountDuplicate() { Add(&duplicates_, 1); }
+  // To weft.spans. `forced`: there is no observation of its end, the engine ended it.
+  void CountEmitted(bool forced) {
+    Add(&emitted_, 1);
+    if (forced) Add(&forced_, 1);
+  }
+
+  // What is true now; null where nothing has changed since the last time.
+  api::PayloadPtr TakeRecord();
+
+ private:
+  void Add(uint64_t* count, uint64_t n) {
+    *count += n;
+    changed_ |= n != 0;
+  }
+  void ForgetOldest();
+
+  const uint32_t partition_;
+  uint64_t received_ = 0, emitted_ = 0, forced_ = 0, duplicates_ = 0;
+  // Of agents that are no longer in the list.
+  uint64_t gone_sealed_ = 0, gone_received_ = 0, gone_stopped_ = 0, gone_lost_ = 0;
+  std::vector<api::AgentTally> agents_;
+  FlatMap<uint32_t> by_id_;
+  bool changed_ = false;
+};
+
+}  // namespace weft::stitch

@@ -1,0 +1,40 @@
+#include "engine/api/ledger_record.h"
+
+#include <gtest/gtest.h>
+
+namespace weft::api {
+namespace {
+
+TEST(LedgerRecord, StageLedgerComesBackAsItWas) {
+  StageLedger ledger{1, 7, {{"received", 12}, {"emitted", 11}}, {}};
+  ledger.agents.push_back({42, "machine", 9, 0b101, 13, 12, AgentEnd::kLost});
+  const auto back = DecodeStageLedger(EncodeStageLedger(ledger));
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(back->stage, 1);
+  EXPECT_EQ(back->partition, 7u);
+  EXPECT_EQ(back->Count("received"), 12u);
+  EXPECT_EQ(back->Count("no such count"), 0u);
+  ASSERT_EQ(back->agents.size(), 1u);
+  EXPECT_EQ(back->agents[0].host_id, "machine");
+  EXPECT_EQ(back->agents[0].recent, 0b101u);
+  EXPECT_EQ(back->agents[0].sealed, 13u);
+  EXPECT_EQ(back->agents[0].end, AgentEnd::kLost);
+}
+
+TEST(LedgerRecord, AgentLedgerComesBackAsItWas) {
+  const auto back =
+      DecodeAgentLedger(EncodeAgentLedger({42, "machine", "host", {{"agent.observed", 5}}, true}));
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(back->agent_id, 42u);
+  EXPECT_EQ(back->host_name, "host");
+  EXPECT_EQ(back->counts, (NamedCounts{{"agent.observed", 5}}));
+  EXPECT_TRUE(back->last);
+}
+
+TEST(LedgerRecord, BytesThatAreNoneAreRefused) {
+  EXPECT_FALSE(DecodeStageLedger(CopyPayload("nonsense nonsense nonsense nonse")));
+  EXPECT_FALSE(DecodeAgentLedger(CopyPayload("")));
+}
+
+}  // namespace
+}  // namespace weft::api

@@ -1,0 +1,85 @@
+#include "engine/stitch/partition_ledger.h"
+
+#include <gtest/gtest.h>
+
+namespace weft::stitch {
+namespace {
+
+api::EventHeader Batch(uint64_t agent, uint64_t sequence, uint64_t before, bool last = false) {
+  api::EventHeader header;
+  header.agent_id = agent;
+  header.host_id = "machine";
+  header.sequence = sequence;
+  header.observed_before = before;
+  header.last = last;
+  return header;
+}
+
+api::StageLedger Taken(PartitionLedger& ledger) {
+  const auto payload = ledger.TakeRecord();
+  return payload ? api::DecodeStageLedger(payload).value() : api::StageLedger{};
+}
+
+TEST(PartitionLedger, GoesOnWhereTheOwnerBeforeCommitted) {
+  PartitionLedger first(3);
+  EXPECT_TRUE(first.CountBatch(Batch(1, 1, 0), 10));
+  first.CountEmitted(false);
+  const api::StageLedger committed = Taken(first);
+  EXPECT_TRUE(first.CountBatch(Batch(1, 2, 10), 5));  // never committed
+
+  PartitionLedger second(3);
+  second.Restore(committed);
+  EXPECT_FALSE(second.CountBatch(Batch(1, 1, 0), 10)) << "a replay counts nothing twice";
+  EXPECT_TRUE(second.CountBatch(Batch(1, 2, 10), 5));
+  const api::StageLedger now = Taken(second);
+  EXPECT_EQ(now.partition, 3u);
+  EXPECT_EQ(now.Count("received"), 15u);
+  EXPECT_EQ(now.Count("emitted"), 1u);
+  EXPECT_EQ(now.agents.at(0).sealed, 15u);
+}
+
+TEST(PartitionLedger, KnowsWhatAnAgentWroteAndTheLogNeverGot) {
+  PartitionLedger ledger(0);
+  ledger.CountBatch(Batch(1, 1, 0), 10);
+  ledger.CountBatch(Batch(1, 4, 30), 5);  // two batches of 20 were dropped
+  const api::StageLedger now = Taken(ledger);
+  EXPECT_EQ(now.agents.at(0).sealed, 35u);
+  EXPECT_EQ(now.agents.at(0).received, 15u);
+}
+
+TEST(PartitionLedger, CountsABatchThatComesLate) {
+  PartitionLedger ledger(0);
+  ledger.CountBatch(Batch(1, 1, 0), 1);
+  ledger.CountBatch(Batch(1, 3, 3), 4);
+  EXPECT_TRUE(ledger.CountBatch(Batch(1, 2, 1), 2));
+  EXPECT_FALSE(ledger.CountBatch(Batch(1, 2, 1), 2));
+  const api::StageLedger now = Taken(ledger);
+  EXPECT_EQ(now.Count("received"), 7u);
+  EXPECT_EQ(now.agents.at(0).sealed, 7u);
+}
+
+TEST(PartitionLedger, SaysNothingWhereNothingHasChanged) {
+  PartitionLedger ledger(0);
+  EXPECT_EQ(ledger.TakeRecord(), nullptr);
+  ledger.CountBatch(Batch(1, 1, 0), 1);
+  EXPECT_NE(ledger.TakeRecord(), nullptr);
+  ledger.CountBatch(Batch(1, 2, 1), 0);  // a heartbeat
+  EXPECT_EQ(ledger.TakeRecord(), nullptr);
+  ledger.AgentLost(1);
+  EXPECT_EQ(Taken(ledger).agents.at(0).end, api::AgentEnd::kLost);
+}
+
+TEST(PartitionLedger, ForgetsAgentsThatHaveEndedButNotWhatTheyCounted) {
+  PartitionLedger ledger(0);
+  for (uint64_t agent = 1; agent <= 1000; ++agent) ledger.CountBatch(Batch(agent, 1, 0, true), 2);
+  const api::StageLedger now = Taken(ledger);
+  EXPECT_LE(now.agents.size(), 256u);
+  EXPECT_EQ(now.Count("gone_stopped") + now.agents.size(), 1000u);
+  uint64_t sealed = now.Count("gone_sealed");
+  for (const auto& agent : now.agents) sealed += agent.sealed;
+  EXPECT_EQ(sealed, 2000u);
+  EXPECT_EQ(now.Count("received"), 2000u);
+}
+
+}  // namespace
+}  // namespace weft::stitch

@@ -34,12 +34,10 @@ Publisher::Publisher(AgentIdentity identity, Options options, transport::Publish
       transport_(transport),
       clock_(clock),
       observed_(metrics.Get("agent.observed")),
-      published_(metrics.Get("agent.published")),
-      dropped_(metrics.Get("agent.dropped")),
-      queued_(metrics.Get("agent.queued")),
       batches_(metrics.Get("agent.batches")),
       batches_dropped_(metrics.Get("agent.batches_dropped")),
-      announced_(metrics.Get("agent.announced")) {
+      announced_(metrics.Get("agent.announced")),
+      receipt_(std::make_shared<PublishReceipt>(metrics)) {
   shards_.reserve(kShardsPerHost);
 }
 
@@ -90,19 +88,21 @@ void Publisher::Seal(Shard* shard, int64_t now, int64_t watermark_ns, bool last)
   header.addresses = addresses_;
   if (shard->table.empty() || last) header.ledger = ledger_;
 
-  Waiting waiting;
-  waiting.record.stream = transport::Stream::kEvents;
-  waiting.record.partition = shard->partition;
-  waiting.record.type = transport::RecordType::kEventBatch;
-  waiting.record.key = identity_.agent_id;
-  waiting.record.payload = api::EncodeEvents(header, shard->table);
-  waiting.closed = closed;
+  transport::OutRecord record;
+  record.stream = transport::Stream::kEvents;
+  record.partition = shard->partition;
+  record.type = transport::RecordType::kEventBatch;
+  record.key = identity_.agent_id;
+  record.payload = api::EncodeEvents(header, shard->table);
+  record.observations = closed;
+  record.ticket = closed;
+  record.receipt = receipt_;
   observed_.Add(closed);
-  queued_.Add(closed);
+  receipt_->Seal(closed);
   announced_.Add(shard->table.n() - closed);
   batches_.Add();
-  queued_bytes_ += waiting.record.payload->bytes().size();
-  queue_.push_back(std::move(waiting));
+  queued_bytes_ += record.payload->bytes().size();
+  queue_.push_back(std::move(record));
 
   shard->written = true;
   shard->sealed_ns = now;
@@ -130,21 +130,18 @@ int64_t Publisher::UnixOffset() {
 }
 
 void Publisher::DropOldest() {
-  Waiting& oldest = queue_.front();
-  dropped_.Add(oldest.closed);
-  queued_.Add(uint64_t{0} - oldest.closed);
+  const transport::OutRecord& oldest = queue_.front();
+  oldest.Settle(false);
   batches_dropped_.Add();
-  queued_bytes_ -= oldest.record.payload->bytes().size();
+  queued_bytes_ -= oldest.payload->bytes().size();
   queue_.pop_front();
 }
 
 bool Publisher::Offer(int64_t deadline_ns) {
   while (!queue_.empty()) {
-    const size_t bytes = queue_.front().record.payload->bytes().size();
-    if (!transport_.Publish(queue_.front().record, deadline_ns).has_value()) return false;
+    const size_t bytes = queue_.front().payload->bytes().size();
+    if (!transport_.Publish(queue_.front(), deadline_ns).has_value()) return false;
     queued_bytes_ -= bytes;
-    published_.Add(queue_.front().closed);
-    queued_.Add(uint64_t{0} - queue_.front().closed);
     queue_.pop_front();
   }
   return true;

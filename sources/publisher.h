@@ -7,16 +7,16 @@
 // full. The watermark given to Tick promises that everything begun before it has been added, whole
 // or as open.
 //
-// Ledger: agent.observed (closed rows sealed) = agent.published (of batches that the transport
-// took)
-// + agent.dropped (of dropped batches) + agent.queued (gauge); agent.batches,
-// agent.batches_dropped, agent.announced (open rows).
+// Ledger: agent.observed (closed rows sealed) = agent.published (of batches that the transport has
+// for good) + agent.dropped (of dropped batches) + agent.queued (gauge: here, in a spool, on their
+// way); agent.batches, agent.batches_dropped, agent.announced (open rows).
 #pragma once
 
 #include <cstdint>
 #include <deque>
-#include <span>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -48,6 +48,26 @@ struct ProcessRecord {
   std::string_view service_name;
   std::string_view executable = {};
   std::span<const std::pair<std::string, std::string>> attributes = {};
+};
+
+// The ledger's part of what became of observations after a transport took them: agent.queued goes
+// down, agent.published or agent.dropped up. A source has one and gives it with every record, whose
+// ticket is the number of ended observations; they may outlive it, `metrics` outlives all.
+class PublishReceipt final : public transport::Receipt {
+ public:
+  explicit PublishReceipt(Metrics& metrics)
+      : published_(metrics.Get("agent.published")),
+        dropped_(metrics.Get("agent.dropped")),
+        queued_(metrics.Get("agent.queued")) {}
+
+  void Seal(uint64_t observations) { queued_.Add(observations); }
+  void Settle(uint64_t observations, bool delivered) override {
+    (delivered ? published_ : dropped_).Add(observations);
+    queued_.Add(uint64_t{0} - observations);
+  }
+
+ private:
+  Counter &published_, &dropped_, &queued_;
 };
 
 class Publisher {
@@ -94,11 +114,6 @@ class Publisher {
     uint64_t last_process = 0;  // of process_rows, because rows come in runs
     uint32_t last_row = WEFT_NONE;
   };
-  struct Waiting {
-    transport::OutRecord record;
-    uint32_t closed = 0;
-  };
-
   Shard& ShardOf(uint64_t process_id);
   void Seal(Shard* shard, int64_t now, int64_t watermark_ns, bool last);
   // False when the transport has no room before the deadline (log time).
@@ -111,9 +126,10 @@ class Publisher {
   Options options_;
   transport::Publisher& transport_;
   const Clock& clock_;
-  Counter &observed_, &published_, &dropped_, &queued_, &batches_, &batches_dropped_, &announced_;
-  std::vector<Shard> shards_;  // at most kShardsPerHost
-  std::deque<Waiting> queue_;
+  Counter &observed_, &batches_, &batches_dropped_, &announced_;
+  const std::shared_ptr<PublishReceipt> receipt_;  // shared with the records on their way
+  std::vector<Shard> shards_;                      // at most kShardsPerHost
+  std::deque<transport::OutRecord> queue_;
   size_t queued_bytes_ = 0;
   std::optional<int64_t> unix_offset_ns_;
   std::vector<std::string> addresses_;

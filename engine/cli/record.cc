@@ -20,7 +20,10 @@ class DiscardPublisher final : public transport::Publisher {
       : partitions_(partitions), clock_(clock) {}
   uint32_t partitions() const override { return partitions_; }
   int64_t LogTimeNs() const override { return clock_.MonotonicNs(); }
-  Result<void> Publish(transport::OutRecord, int64_t) override { return {}; }
+  Result<void> Publish(transport::OutRecord record, int64_t) override {
+    record.Settle(true);
+    return {};
+  }
   void CloseSources() override {}
 
  private:

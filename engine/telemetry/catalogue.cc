@@ -42,8 +42,8 @@ constexpr MetricInfo kCatalogue[] = {
   {"agent.decoded", C, "Of those: understood."},
   {"agent.parse_failed", C, "Of those: not understood, a fault of weft."},
   {"agent.observed", C, "Observations of finished exchanges published."},
-  {"agent.published", C, "Of those: taken by the transport."},
-  {"agent.queued", G, "Of those: waiting for the transport."},
+  {"agent.published", C, "Of those: the transport has them for good."},
+  {"agent.queued", G, "Of those: waiting, or on their way."},
   {"agent.dropped", C, "Of those: dropped, because the engine did not keep up."},
   {"agent.announced", C, "Observations of unfinished exchanges published."},
   {"agent.batches", C, "Batches of observations published."},
@@ -91,6 +91,25 @@ constexpr MetricInfo kCatalogue[] = {
   {"transport.admitted_bytes", G, "Bytes on the way between sources and engine."},
   {"transport.publish_full", C, "Batches refused, because the transport was full."},
   {"transport.log_trimmed", C, "Records that the logs in memory let go before their time."},
+
+  // The agent's spool: records + recovered_records = delivered + dropped + waiting + damaged while
+  // they waited.
+  {"spool.records", C, "Records that the spool took."},
+  {"spool.delivered_records", C, "Records that the brokers have, those of a process before among them."},
+  {"spool.waiting_records", G, "Records that wait in the spool or are on their way."},
+  {"spool.bytes", G, "Bytes of the spool's files."},
+  {"spool.read_back_records", C, "Records published from disk, because memory had no room for them."},
+  {"spool.unstored_records", C, "Records that stayed in memory only, because the disk refused them."},
+  {"spool.dropped_records", C, "Records dropped, oldest first, because the spool was full."},
+  {"spool.dropped", C, "Observations dropped, or damaged on disk; agent.dropped has those of this process.", "partition"},
+  {"spool.damaged_records", C, "Records on disk whose checksum was wrong."},
+  {"spool.damaged_bytes", C, "Bytes on disk that could not be read as records."},
+  {"spool.torn_tails", C, "Files whose last record was not written to its end."},
+  {"spool.write_errors", C, "Writes that the disk refused."},
+  {"spool.syncs", C, "Times that a file was synced, because its records waited."},
+  {"spool.recovered_records", C, "Records found that a process before had not delivered."},
+  {"spool.recovered", C, "Observations in them."},
+  {"spool.recovered_published", C, "Of those: delivered since."},
 
   // Both stages.
   {"stage.partitions", G, "Partitions that this process owns.", "stage"},

@@ -16,8 +16,7 @@ constexpr int kPollMs = 50;
 
 // What librdkafka points into until the delivery report.
 struct KafkaPublisher::Sent {
-  PayloadPtr payload;
-  uint32_t partition;
+  OutRecord record;
 };
 
 Result<std::unique_ptr<KafkaPublisher>> KafkaPublisher::Open(KafkaContext& context) {
@@ -88,9 +87,10 @@ Result<void> KafkaPublisher::Publish(OutRecord record, int64_t deadline_ns) {
     in_flight_ += bytes;
     in_flight_gauge_.Set(in_flight_);
   }
-  auto sent = std::make_unique<Sent>(record.payload, record.partition);
-  const auto err =
-      Produce(client_->get(), client_->Topic(context_.Topic(Stream::kEvents)), record, sent.get());
+  auto sent = std::make_unique<Sent>(std::move(record));
+  const uint32_t partition = sent->record.partition;
+  const auto err = Produce(client_->get(), client_->Topic(context_.Topic(Stream::kEvents)),
+                           sent->record, sent.get());
   if (err == RD_KAFKA_RESP_ERR_NO_ERROR) {
     sent.release();  // NOLINT: Delivered deletes it
     records_.Add();
@@ -99,18 +99,17 @@ Result<void> KafkaPublisher::Publish(OutRecord record, int64_t deadline_ns) {
   const std::lock_guard lock(mutex_);
   in_flight_ -= bytes;
   room_.notify_all();
-  return std::unexpected(
-      KafkaFailure("publish " + context_.Name(Stream::kEvents, record.partition), err));
+  return std::unexpected(KafkaFailure("publish " + context_.Name(Stream::kEvents, partition), err));
 }
 
 void KafkaPublisher::Delivered(const rd_kafka_message_t& message) {
   const std::unique_ptr<Sent> sent(static_cast<Sent*>(message._private));
   if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    failed_[sent->partition]->Add();
+    failed_[sent->record.partition]->Add();
     context_.log.Write(
         LogLevel::kError, "publish",
-        "lost: " +
-            KafkaFailure(context_.Name(Stream::kEvents, sent->partition), message.err).message);
+        "lost: " + KafkaFailure(context_.Name(Stream::kEvents, sent->record.partition), message.err)
+                       .message);
   } else if (const auto append_ns = AppendTimeNs(message)) {
     context_.broker_clock.Note(*append_ns);
   } else {
@@ -119,8 +118,9 @@ void KafkaPublisher::Delivered(const rd_kafka_message_t& message) {
                            ": message.timestamp.type is not LogAppendTime, no engine will read it; "
                            "see `weft topics check`");
   }
+  sent->record.Settle(message.err == RD_KAFKA_RESP_ERR_NO_ERROR);
   const std::lock_guard lock(mutex_);
-  in_flight_ -= sent->payload->bytes().size();
+  in_flight_ -= sent->record.payload->bytes().size();
   in_flight_gauge_.Set(in_flight_);
   room_.notify_all();
 }

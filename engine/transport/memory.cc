@@ -65,6 +65,8 @@ Result<void> MemoryTransport::Publish(OutRecord record, int64_t deadline_ns) {
   if (record.stream != Stream::kEvents || record.partition >= options_.partitions)
     return Fail(Code::kInvalid, "publish: not a partition of weft.events");
   const size_t bytes = SizeOf(record.payload);
+  const std::shared_ptr<Receipt> receipt = std::move(record.receipt);
+  const uint64_t ticket = record.ticket;
   Garbage garbage;
   std::unique_lock lock(mutex_);
   while (!closed_ && !Fits(bytes)) {
@@ -77,6 +79,8 @@ Result<void> MemoryTransport::Publish(OutRecord record, int64_t deadline_ns) {
   }
   if (closed_) return Fail(Code::kCancelled, "publish: the transport is closed to sources");
   Append(std::move(record), &garbage);
+  lock.unlock();
+  if (receipt) receipt->Settle(ticket, true);
   return {};
 }
 

@@ -57,12 +57,29 @@ using Payload = api::Payload;
 using PayloadPtr = api::PayloadPtr;
 using api::CopyPayload;
 
+// Hears what became of a record that a Publisher took: once, from any thread, and must not call the
+// Publisher.
+class Receipt {
+ public:
+  virtual ~Receipt() = default;
+  // delivered: it is in the log for good. Else it never will be, and is the hearer's to count.
+  virtual void Settle(uint64_t ticket, bool delivered) = 0;
+};
+
 struct OutRecord {
   Stream stream = Stream::kEvents;
   uint32_t partition = 0;
   RecordType type = RecordType::kEventBatch;
   uint64_t key = 0;  // compaction key of kState; else informational
   PayloadPtr payload;
+  // Of kEvents, for whoever has to drop it: how many ended observations it has, and who is told.
+  uint32_t observations = 0;
+  uint64_t ticket = 0;
+  std::shared_ptr<Receipt> receipt = nullptr;  // the source's, shared with its records on their way
+
+  void Settle(bool delivered) const {
+    if (receipt) receipt->Settle(ticket, delivered);
+  }
 };
 
 struct Record {
@@ -143,7 +160,8 @@ class Publisher {
   virtual int64_t LogTimeNs() const = 0;
 
   // Sources only, kEvents only: waits until the bytes are admitted or deadline_ns of the log's
-  // clock has passed (kFull), or the transport is closed (kCancelled).
+  // clock has passed (kFull), or the transport is closed (kCancelled). What was admitted is settled
+  // with its receipt, at the transport's end at the latest unless a spool keeps it.
   virtual Result<void> Publish(OutRecord record, int64_t deadline_ns) = 0;
   // Wakes all waiters; Publish fails from now on. Owners may still Poll and Commit.
   virtual void CloseSources() = 0;

@@ -34,11 +34,10 @@ ReplaySource::ReplaySource(RecordingReader& reader, transport::Publisher& transp
       clock_(clock),
       records_(metrics.Get("replay.records")),
       observed_(metrics.Get("agent.observed")),
-      published_(metrics.Get("agent.published")),
-      dropped_(metrics.Get("agent.dropped")),
       announced_(metrics.Get("agent.announced")),
       undecodable_(metrics.Get("replay.undecodable_records")),
-      corrupt_(metrics.Get("replay.corrupt_records")) {}
+      corrupt_(metrics.Get("replay.corrupt_records")),
+      receipt_(std::make_shared<PublishReceipt>(metrics)) {}
 
 void ReplaySource::Stop() {
   std::lock_guard lock(mutex_);
@@ -72,8 +71,9 @@ Result<void> ReplaySource::Run() {
     uint64_t open = 0;
     for (uint32_t i = 0; i < spans.n; ++i) open += (spans.flags[i] & WEFT_FLAG_OPEN) != 0;
     announced_.Add(open);
-    const uint64_t ended = spans.n - open;
+    const auto ended = static_cast<uint32_t>(spans.n - open);
     observed_.Add(ended);
+    receipt_->Seal(ended);
     std::vector<OutRecord> parts;
     if (split) {
       parts = resharder.Split(record->partition, *batch);
@@ -82,20 +82,22 @@ Result<void> ReplaySource::Run() {
       out.partition = record->partition;
       out.key = batch->header.agent_id;
       out.payload = std::move(record->payload);
+      out.observations = ended;
     }
+    Result<void> published;
     for (OutRecord& part : parts) {
-      if (auto published = Publish(std::move(part)); !published) {
-        dropped_.Add(ended);
-        return published;
-      }
+      part.ticket = part.observations;
+      part.receipt = receipt_;
+      if (published) published = Publish(part);
+      if (!published) part.Settle(false);
     }
-    published_.Add(ended);
+    if (!published) return published;
   }
   corrupt_.Set(reader_.totals().corrupt_records);
   return {};
 }
 
-Result<void> ReplaySource::Publish(OutRecord record) {
+Result<void> ReplaySource::Publish(const OutRecord& record) {
   // Waits in slices, so that Stop is heard while the transport is full.
   while (true) {
     if (stopped()) return Fail(Code::kCancelled, "replay: stopped");

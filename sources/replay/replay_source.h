@@ -7,11 +7,13 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 
 #include "engine/base/clock.h"
 #include "engine/base/metrics.h"
 #include "engine/transport/transport.h"
+#include "sources/publisher.h"
 #include "sources/replay/recording.h"
 
 namespace weft::sources {
@@ -29,12 +31,12 @@ class ReplaySource {
 
   // Until the recording's end or Stop (kCancelled). Damage in the file is no failure: see the
   // reader's totals and replay.corrupt_records. Ledger: agent.observed = agent.published
-  // + agent.dropped; agent.announced.
+  // + agent.dropped + agent.queued (gauge: on their way); agent.announced.
   Result<void> Run();
   void Stop();
 
  private:
-  Result<void> Publish(transport::OutRecord record);
+  Result<void> Publish(const transport::OutRecord& record);
   Result<void> Pace(int64_t append_ns);
   bool stopped();
 
@@ -42,7 +44,8 @@ class ReplaySource {
   transport::Publisher& transport_;
   const ReplayOptions options_;
   const Clock& clock_;
-  Counter &records_, &observed_, &published_, &dropped_, &announced_, &undecodable_, &corrupt_;
+  Counter &records_, &observed_, &announced_, &undecodable_, &corrupt_;
+  const std::shared_ptr<PublishReceipt> receipt_;  // shared with the records on their way
   int64_t first_append_ns_ = 0, began_ns_ = 0;
   bool began_ = false;
   std::mutex mutex_;

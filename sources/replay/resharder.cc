@@ -62,6 +62,9 @@ std::vector<transport::OutRecord> Resharder::Split(uint32_t old_partition,
     transport::OutRecord record;
     record.partition = p;
     record.key = header.agent_id;
+    if (table != tables.end())
+      for (const uint32_t flags : table->second.flags)
+        record.observations += (flags & WEFT_FLAG_OPEN) == 0;
     record.payload =
         api::EncodeEvents(header, table == tables.end() ? api::SpanTable{} : table->second);
     out.push_back(std::move(record));

@@ -59,6 +59,7 @@ class NullPublisher final : public transport::Publisher {
   int64_t LogTimeNs() const override { return 0; }
   Result<void> Publish(transport::OutRecord record, int64_t) override {
     bytes_ += record.payload->bytes().size();
+    record.Settle(true);
     return {};
   }
   void CloseSources() override {}

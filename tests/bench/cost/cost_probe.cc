@@ -41,6 +41,7 @@ class Nowhere final : public transport::Publisher {
   int64_t LogTimeNs() const override { return clock_.MonotonicNs(); }
   Result<void> Publish(transport::OutRecord record, int64_t) override {
     bytes_ += record.payload->bytes().size();
+    record.Settle(true);
     return {};
   }
   void CloseSources() override {}

@@ -2,7 +2,7 @@
 PRESET ?= release
 BUILD  := build/$(PRESET)
 
-.PHONY: help deps configured build demo demo-kafka test test-kernels bench bench-cost clean format tidy
+.PHONY: help deps configured build demo demo-kafka test test-kernels bench bench-kafka bench-cost clean format tidy
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,11 @@ test-kernels: deps  ## boot the kernels that the README claims in QEMU and trace
 bench: configured  ## benchmarks: CSV in build/bench
 	@cmake --build $(BUILD) --target benches
 	@tests/bench/run $(BUILD)
+
+bench-kafka: configured  ## throughput, memory and delay behind a real Kafka (5 minutes)
+	@.ci/deps kafka
+	@cmake --build $(BUILD) --target product bench_kafka
+	@tests/bench/kafka/run $(BUILD)
 
 bench-cost: configured  ## what tracing costs the traced programs (root, a quiet machine, 12 minutes)
 	@cmake --build $(BUILD) --target bench_cost

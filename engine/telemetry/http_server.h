@@ -1,8 +1,10 @@
-// HttpServer: answers GET requests for a few fixed paths, on threads of its own.
+// HttpServer: answers GET requests for a few fixed paths, on a thread of its own.
 //
-// For machines (a scraper, a supervisor, `weft top`), so: one request a connection, which leaves no
-// thread waiting for an idle client; short timeouts; nothing but GET and HEAD; no request body.
-// Handlers are called from several threads at once. The destructor ends it.
+// For machines (a scraper, a supervisor, `weft top`), so: one request a connection; nothing but GET
+// and HEAD; no request body. Anybody may reach the port, and a supervisor that gets no answer kills
+// the process: a connection lives for five seconds however busy it looks, few are open at a time,
+// and the oldest makes room for the newest. Handlers are called one at a time and must not wait.
+// The destructor ends it.
 #pragma once
 
 #include <functional>

@@ -73,6 +73,33 @@ TEST_F(MetricsServerTest, ClientsThatSayNothingDoNotKeepOthersWaiting) {
   for (const int fd : idle) close(fd);
 }
 
+TEST_F(MetricsServerTest, ClientsThatSpeakSlowlyDoNotKeepOthersWaitingNorTakeAllDescriptors) {
+  std::vector<int> slow;
+  for (int i = 0; i < 200; ++i) {
+    slow.push_back(test::ConnectTo(server_->address().port));
+    send(slow.back(), "GET /healthz HTTP/1.1\r\nX: ", 26, MSG_NOSIGNAL);
+  }
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(Get("/healthz").status, 200);
+  char byte;
+  EXPECT_LE(recv(slow.front(), &byte, 1, 0), 0) << "the oldest made room";
+  for (const int fd : slow) close(fd);
+}
+
+TEST_F(MetricsServerTest, RefusesWhatIsNoRequest) {
+  for (const auto& [request, status] : {std::pair<std::string, std::string>{"hello\r\n\r\n", "400"},
+                                        {"GET /healthz\r\n\r\n", "400"},
+                                        {"GET /" + std::string(9000, 'x'), "431"},
+                                        {"GET /healthz?x=1 HTTP/1.1\r\n\r\n", "200"}}) {
+    const int fd = test::ConnectTo(server_->address().port);
+    ASSERT_EQ(send(fd, request.data(), request.size(), MSG_NOSIGNAL),
+              static_cast<ssize_t>(request.size()));
+    char answer[13] = {};
+    ASSERT_GT(recv(fd, answer, 12, MSG_WAITALL), 0);
+    EXPECT_EQ(answer, "HTTP/1.1 " + status);
+    close(fd);
+  }
+}
+
 TEST_F(MetricsServerTest, RefusesEverythingButReading) {
   for (const std::string request :
        {"POST /metrics HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n",

@@ -1,4 +1,6 @@
 // weft.events, weft.spans, weft.state and weft.dead.
+#include <fmt/format.h>
+
 #include "engine/api/codec_internal.h"
 
 namespace weft::api {
@@ -145,13 +147,18 @@ Result<CorrelatorState> DecodeState(const PayloadPtr& payload) {
 }
 
 PayloadPtr EncodeDead(const DeadRecord& d) {
-  const size_t words = TextWords(d.reason) + Words(d.record.size());
+  const std::string_view kept = std::string_view(d.record).substr(0, kMaxDeadBytes);
+  const std::string reason =
+      kept.size() == d.record.size()
+          ? d.reason
+          : fmt::format("{} (the first {} of {} bytes)", d.reason, kept.size(), d.record.size());
+  const size_t words = TextWords(reason) + Words(kept.size());
   return BuildMessage<wire::DeadRecord>(words, [&](auto out) {
     out.setStream(d.stream);
     out.setPartition(d.partition);
     out.setOffset(d.offset);
-    out.setReason(TextOf(d.reason));
-    out.setRecord(Bytes(d.record));
+    out.setReason(TextOf(reason));
+    out.setRecord(Bytes(kept));
   });
 }
 

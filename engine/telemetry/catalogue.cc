@@ -129,6 +129,7 @@ constexpr MetricInfo kCatalogue[] = {
   // Kafka.
   {"kafka.lag", G, "Records of a stage's input that are not read yet.", "stage,partition"},
   {"kafka.partitions", G, "Partitions that the consumer group gave to this process.", "stage"},
+  {"kafka.partitions_unread", C, "Partitions that were added to the topic under a running engine: nobody reads them.", "stage"},
   {"kafka.partitions_lost", C, "Partitions that the group gave to others unasked.", "stage"},
   {"kafka.rebalances", C, "Times that the group shared its partitions out anew.", "stage"},
   {"kafka.commits", C, "Transactions committed.", "stage"},

@@ -63,6 +63,8 @@ KafkaGroup::KafkaGroup(KafkaContext& context, Stage stage)
           context.metrics.Get(fmt::format("kafka.partitions_lost{{stage={}}}", StageName(stage)))),
       assigned_gauge_(
           context.metrics.Get(fmt::format("kafka.partitions{{stage={}}}", StageName(stage)))),
+      unread_(context.metrics.Get(
+          fmt::format("kafka.partitions_unread{{stage={}}}", StageName(stage)))),
       seats_(context.partitions) {}
 
 KafkaGroup::~KafkaGroup() {
@@ -142,7 +144,16 @@ void KafkaGroup::OnAssigned(const rd_kafka_topic_partition_list_t& partitions) {
   rd_kafka_pause_partitions(client_->get(), list.get());
   const std::lock_guard lock(mutex_);
   ForEach(partitions, [&](uint32_t p) {
-    if (p >= seats_.size()) return;  // partitions were added; `topics check` says so
+    if (p >= seats_.size()) {
+      unread_.Add();
+      context_.log.Write(
+          LogLevel::kError, "partitions",
+          fmt::format(
+              "{} [{}]: the topic has been given more partitions: nobody reads the new ones "
+              "before all engines are restarted (`weft topics check` says what is unequal)",
+              input_, p));
+      return;
+    }
     seats_[p].assigned = true;
     if (!seats_[p].held) GiveTenure(&seats_[p]);
   });

@@ -77,6 +77,7 @@ class KafkaGroup {
   Counter& rebalances_;
   Counter& lost_;
   Counter& assigned_gauge_;
+  Counter& unread_;
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;

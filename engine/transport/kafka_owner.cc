@@ -14,6 +14,7 @@ namespace {
 
 constexpr std::string_view kGeneration = "weft generation ";
 constexpr size_t kReadBackBytes = size_t{4} << 20;
+constexpr size_t kDeadBytes = size_t{4} << 20;  // kept for the stage's next commit
 constexpr int64_t kFirstWait = 15 * kSecond;
 constexpr int64_t kReadBackWait = 60 * kSecond;  // without any progress
 constexpr int64_t kWaitSlice = 50 * kMillisecond;
@@ -91,7 +92,7 @@ Result<void> KafkaOwner::FindStart() {
                     context_.Name(input_, partition_), start_offset_, *first, *end));
     start_offset_ = *first;
   }
-  committed_ = start_offset_;
+  committed_ = decided_ = handed_out_ = start_offset_;
   return {};
 }
 
@@ -174,6 +175,7 @@ Result<void> KafkaOwner::ReadBack(Stream log, const std::function<void(const Rec
 Result<void> KafkaOwner::Poll(size_t max_bytes, std::vector<Record>* out) {
   if (stage_->group->Tenure(partition_) != tenure_)
     return Fail(Code::kFenced, context_.Name(input_, partition_) + " was taken from this member");
+  const size_t before = out->size();
   std::vector<Unreadable> unreadable;
   size_t bytes = 0;
   // Links first: they are small, and answers free more than observations do.
@@ -187,8 +189,13 @@ Result<void> KafkaOwner::Poll(size_t max_bytes, std::vector<Record>* out) {
   }
   first_.clear();
   WEFT_TRY(input_reader_->Read(max_bytes > bytes ? max_bytes - bytes : 1, out, &unreadable));
+  for (size_t i = before; i < out->size(); ++i)
+    if ((*out)[i].stream == input_) handed_out_ = (*out)[i].offset + 1;
   Bury(std::move(unreadable));
   CheckCaughtUp();
+  // A stage that was given nothing commits nothing; nor may a flood of them wait for it in memory.
+  if (!dead_.empty() && (out->size() == before || dead_bytes_ >= kDeadBytes))
+    return CommitWork({}, decided_);
   return {};
 }
 
@@ -218,25 +225,32 @@ void KafkaOwner::Bury(std::vector<Unreadable> unreadable) {
         {Stream::kDead, partition_, RecordType::kDeadRecord, 0,
          api::EncodeDead({static_cast<uint8_t>(one.stream), one.partition, one.offset, one.reason,
                           one.bytes ? std::string(one.bytes->bytes()) : std::string()})});
+    dead_bytes_ += dead_.back().payload->bytes().size();
   }
 }
 
 Result<void> KafkaOwner::Commit(Transaction transaction) {
-  const uint64_t offset = transaction.commit_offset.value_or(committed_);
-  if (offset < committed_ || offset > input_reader_->position())
+  const uint64_t offset = transaction.commit_offset.value_or(decided_);
+  if (offset < decided_ || offset > input_reader_->position())
     return Fail(Code::kInvalid, "commit: offset outside of what was read");
   for (const OutRecord& out : transaction.out)
     if (out.partition >= context_.partitions)
       return Fail(Code::kInvalid, "commit: no such partition");
-  for (OutRecord& dead : std::exchange(dead_, {})) transaction.out.push_back(std::move(dead));
   return CommitWork(std::move(transaction.out), offset);
 }
 
-Result<void> KafkaOwner::CommitWork(std::vector<OutRecord> out, uint64_t offset) {
+Result<void> KafkaOwner::CommitWork(std::vector<OutRecord> out, uint64_t decided) {
+  for (OutRecord& dead : std::exchange(dead_, {})) out.push_back(std::move(dead));
+  dead_bytes_ = 0;
+  uint64_t offset = std::max(decided, committed_);
+  // Where all that was handed out is decided, what was not for the stage is over with it.
+  if (input_reader_ && first_.empty() && decided >= handed_out_)
+    offset = std::max(offset, input_reader_->position());
   auto done = stage_->committer->Commit({partition_, tenure_, offset,
                                          std::string(kGeneration) + std::to_string(generation_),
                                          std::move(out)});
   if (!done) return Context(std::move(done.error()), context_.Name(input_, partition_));
+  decided_ = decided;
   committed_ = offset;
   return {};
 }

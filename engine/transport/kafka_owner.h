@@ -51,7 +51,7 @@ class KafkaOwner final : public PartitionOwner {
   Result<void> FindStart();
   Result<void> Announce();
   Result<void> StartReading();
-  Result<void> CommitWork(std::vector<OutRecord> out, uint64_t offset);
+  Result<void> CommitWork(std::vector<OutRecord> out, uint64_t decided);
   void CheckCaughtUp();
   void Bury(std::vector<Unreadable> unreadable);
 
@@ -68,11 +68,14 @@ class KafkaOwner final : public PartitionOwner {
 
   uint64_t generation_ = 0;
   uint64_t start_offset_ = 0;
-  uint64_t committed_ = 0;
+  uint64_t decided_ = 0;     // all below, says the stage
+  uint64_t handed_out_ = 0;  // what is below is with the stage
+  uint64_t committed_ = 0;   // decided_, or beyond it past records that are not for the stage
   int64_t back_to_ns_ = 0;  // where logs are read from
   std::unique_ptr<PartitionReader> input_reader_, links_reader_;
   std::vector<Record> first_;    // read at take-over, not handed out yet
   std::vector<OutRecord> dead_;  // go with the next commit
+  size_t dead_bytes_ = 0;
   std::shared_ptr<WatchedEnds> ends_;
   WatchedEnds::Snapshot target_;
   std::optional<int64_t> caught_up_ns_;

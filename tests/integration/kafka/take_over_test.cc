@@ -167,5 +167,31 @@ TEST_F(KafkaTakeOverTest, WhatCannotBeReadGoesToDeadWithItsReason) {
   EXPECT_NE(reasons.find("garbage: "), std::string::npos) << reasons;
 }
 
+TEST_F(KafkaTakeOverTest, WhatCannotBeReadIsBuriedAndPassedThoughTheStageCommitsNothing) {
+  auto owner = Own();
+  Publish(*transport_, "undecided");
+  EXPECT_EQ(Texts(ReadAll(*transport_, *owner)), "undecided ");
+  ForeignProducer foreign(broker_->bootstrap(), "");
+  foreign.Produce(Topic(Stream::kEvents), 0, "garbage", {});
+
+  EXPECT_EQ(Texts(ReadAll(*transport_, *owner)), "");
+
+  EXPECT_EQ(Back(*owner, Stream::kDead) != "", true);
+  Transaction tx;
+  tx.commit_offset = 1;  // all that it was given
+  ASSERT_TRUE(owner->Commit(std::move(tx)));
+  foreign.Produce(Topic(Stream::kEvents), 0, "more of it", {});
+  EXPECT_EQ(Texts(ReadAll(*transport_, *owner)), "");
+  Publish(*transport_, "good");
+  EXPECT_EQ(Texts(ReadAll(*transport_, *owner)), "good ");
+  tx = {};
+  tx.commit_offset = 1;  // the same: "good" is not decided, nor has it been passed
+  ASSERT_TRUE(owner->Commit(std::move(tx)));
+  owner.reset();
+  owner = Own();
+  EXPECT_EQ(owner->start_offset(), 3u);
+  EXPECT_EQ(Texts(ReadAll(*transport_, *owner)), "good ");
+}
+
 }  // namespace
 }  // namespace weft::transport

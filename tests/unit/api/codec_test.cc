@@ -344,6 +344,13 @@ TEST(LogCodec, GivesBackAgentLostStateAndDeadRecords) {
   EXPECT_EQ(dead->record, "raw");
 }
 
+TEST(LogCodec, KeepsTheBeginningOfALargeDeadRecordSoThatItCanAlwaysBeWritten) {
+  auto dead = DecodeDead(EncodeDead({1, 2, 3, "because", std::string(80'000'000, 'x')}));
+  ASSERT_TRUE(dead);
+  EXPECT_EQ(dead->record, std::string(kMaxDeadBytes, 'x'));
+  EXPECT_EQ(dead->reason, "because (the first 262144 of 80000000 bytes)");
+}
+
 TEST(LogCodec, ReadsLargeBatches) {
   constexpr size_t kRows = 200'000;
   LinkBatch links;

@@ -128,7 +128,8 @@ Result<void> PartitionReader::Take(const rd_kafka_message_t& message, std::vecto
     return Fail(Code::kInvalid,
                 name +
                     ": records carry no append time: set message.timestamp.type=LogAppendTime "
-                    "(`weft topics check` says what else differs)");
+                    "(`weft topics check` says what else differs), and delete the records that "
+                    "were written before that: they stay without");
   last_append_ns_ = std::max(last_append_ns_, *append_ns);
   position_ = offset + 1;
   bytes_ += std::max<size_t>(message.len, 1);

@@ -20,6 +20,11 @@ bool Identifies(std::string_view key) {
 
 }  // namespace
 
+OtlpRows::OtlpRows(api::SpanTable& out) : out_(out) {
+  for (const uint64_t id : out.processes.process_id)
+    known_.try_emplace(id, static_cast<uint32_t>(known_.size()));
+}
+
 void OtlpRows::Resource() {
   identity_ = 0;
   service_ = host_ = executable_ = pid_ = 0;
@@ -47,9 +52,10 @@ void OtlpRows::EndResource() {
   if (service_ == 0) service_ = out_.Intern(kUnknownService);
   const uint64_t id = HashCombine(identity_, HashText(out_.strings.Text(service_)));
   api::ProcessTable& processes = out_.processes;
-  const auto known = std::ranges::find(processes.process_id, id);
-  process_ = static_cast<uint32_t>(known - processes.process_id.begin());
-  if (known != processes.process_id.end()) return;
+  const auto [known, made] =
+      known_.try_emplace(id, static_cast<uint32_t>(processes.process_id.size()));
+  process_ = known->second;
+  if (!made) return;
   processes.process_id.push_back(id);
   processes.host.push_back(host_);
   processes.service.push_back(service_);

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "engine/api/ids.h"
@@ -36,7 +37,7 @@ struct Span {
 
 class OtlpRows {
  public:
-  explicit OtlpRows(api::SpanTable& out) : out_(out) {}
+  explicit OtlpRows(api::SpanTable& out);
 
   void Resource();
   void ResourceAttribute(std::string_view key, const Value& value);
@@ -55,6 +56,7 @@ class OtlpRows {
   void Number(std::string_view key, uint64_t value);
 
   api::SpanTable& out_;
+  std::unordered_map<uint64_t, uint32_t> known_;  // process id -> row: a message may have 10^5
   uint64_t invalid_ = 0;
   // Of the resource at hand.
   uint64_t identity_ = 0;

@@ -1,5 +1,6 @@
 #include "sources/otlp/otlp_topics.h"
 
+#include <algorithm>
 #include <chrono>
 
 #include <unistd.h>
@@ -57,7 +58,11 @@ Result<void> OtlpTopics::OpenConsumer() {
   auto client = KafkaClient::Open(
       "otlp consumer", RD_KAFKA_CONSUMER,
       // What was written before weft came is read too; librdkafka.auto.offset.reset changes it.
-      {{"auto.offset.reset", "earliest"}, {"fetch.wait.max.ms", "100"}}, context_.properties,
+      {{"auto.offset.reset", "earliest"},
+       {"fetch.wait.max.ms", "100"},
+       {"queued.max.messages.kbytes",
+        std::to_string(std::max<size_t>(context_.options.fetch_bytes >> 10, 1))}},
+      context_.properties,
       {{"group.id", group},
        {"partition.assignment.strategy", "cooperative-sticky"},
        {"enable.auto.commit", "false"},

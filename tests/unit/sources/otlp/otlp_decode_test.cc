@@ -270,5 +270,20 @@ TEST(OtlpJson, OddTypesAreNothingAndBadIdsAreCounted) {
                                                      "b=''} of unknown_service")));
 }
 
+// Comparing each with all before it took minutes.
+TEST(OtlpDecode, AMessageMayHaveVeryManyResources) {
+  std::string message;
+  pbf_writer out(message);
+  for (int i = 0; i < 300'000; ++i) {
+    std::string resource, spans;
+    pbf_writer(resource).add_message(1, KeyText("service.name", std::to_string(i)));
+    pbf_writer(spans).add_message(1, resource);
+    out.add_message(1, spans);
+  }
+  api::SpanTable table;
+  ASSERT_TRUE(ProtoDecoder().Decode(message, &table));
+  EXPECT_EQ(table.processes.process_id.size(), 300'000u);
+}
+
 }  // namespace
 }  // namespace weft::otlp

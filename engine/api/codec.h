@@ -137,8 +137,8 @@ struct DeadRecord {
   uint64_t offset = 0;
   std::string reason, record;
 };
-// No more than the beginning of a large record: the largest that a broker takes could not be wrapped,
-// and who cannot bury a record never gets past it.
+// No more than the beginning of a large record: the largest that a broker takes could not be
+// wrapped, and who cannot bury a record never gets past it.
 inline constexpr size_t kMaxDeadBytes = 256 << 10;
 PayloadPtr EncodeDead(const DeadRecord& dead);
 Result<DeadRecord> DecodeDead(const PayloadPtr& payload);

@@ -2,7 +2,7 @@
 PRESET ?= release
 BUILD  := build/$(PRESET)
 
-.PHONY: help deps configured build demo demo-kafka test test-kernels bench bench-kafka bench-cost clean format tidy
+.PHONY: help deps configured build demo demo-kafka test test-kernels bench bench-kafka bench-cost chaos clean format tidy
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -31,6 +31,12 @@ test: deps  ## build and run all tests
 	@cmake --build build/dev
 	@ctest --test-dir build/dev --output-on-failure -j2; code=$$?; \
 	  tests/skipped build/dev/Testing/Temporary/LastTest.log; exit $$code
+
+chaos: configured  ## kill, cut off and fill what runs through Kafka, and compare (SEED=1 MINUTES=10 EVENTS=60)
+	@.ci/deps kafka
+	@cmake --build $(BUILD) --target product chaos-recording
+	@tests/e2e/chaos/chaos.py $(BUILD) --seed $(or $(SEED),1) --minutes $(or $(MINUTES),10) \
+	  --events $(or $(EVENTS),60) --brokers $(or $(BROKERS),3)
 
 test-kernels: deps  ## boot the kernels that the README claims in QEMU and trace there (5 minutes)
 	@.ci/deps kernels

@@ -29,14 +29,16 @@ constexpr int64_t kProgressInterval = 500 * kMillisecond;
 // A recording in place of the kernel: published by a thread of its own.
 class ReplayRun {
  public:
-  static Result<std::unique_ptr<ReplayRun>> Start(const std::string& file, double pace,
+  static Result<std::unique_ptr<ReplayRun>> Start(const std::string& file,
+                                                  const sources::ReplayOptions& options,
                                                   transport::Publisher& transport,
                                                   const plugin::Services& services) {
     if (!std::filesystem::exists(file))
       return Fail(Code::kNotFound, fmt::format("{}: no such recording", file));
     auto reader = sources::RecordingReader::Open(file);
     if (!reader) return std::unexpected(reader.error());
-    return std::unique_ptr<ReplayRun>(new ReplayRun(std::move(*reader), pace, transport, services));
+    return std::unique_ptr<ReplayRun>(
+        new ReplayRun(std::move(*reader), options, transport, services));
   }
   ~ReplayRun() { (void)Stop(); }
 
@@ -49,11 +51,10 @@ class ReplayRun {
   }
 
  private:
-  ReplayRun(sources::RecordingReader reader, double pace, transport::Publisher& transport,
-            const plugin::Services& services)
+  ReplayRun(sources::RecordingReader reader, const sources::ReplayOptions& options,
+            transport::Publisher& transport, const plugin::Services& services)
       : reader_(std::move(reader)),
-        source_(reader_, transport, {.speed = pace, .drop_truth = false}, services.clock,
-                services.metrics),
+        source_(reader_, transport, options, services.clock, services.metrics),
         thread_([this] {
           outcome_ = source_.Run();
           finished_ = true;
@@ -87,6 +88,11 @@ class Agent final : public Command {
     options.Text("--replay", &replay_, "Publish this recording, then end", "FILE");
     options.Number("--pace", &pace_, 0, 1e6,
                    "Times the recording's speed; 0: as fast as Kafka takes it");
+    options.Duration("--replay-from", &replay_from_ns_,
+                     "Leave out what was recorded so soon after the recording's begin");
+    options.Int("--replay-begun", &replay_begun_, 0, INT32_MAX,
+                "Unix time when the recording's begin was, or would have been, published: what is "
+                "late by now is published at once");
     options.Duration("--duration", &duration_ns_, "End after this time (default: at Ctrl-C)");
     options.Duration("--stop-timeout", &stop_timeout_ns_,
                      "How long Kafka may take to acknowledge what was published before the end");
@@ -123,7 +129,10 @@ class Agent final : public Command {
       if (!started) return std::unexpected(started.error());
       ebpf = std::move(*started);
     } else {
-      auto started = ReplayRun::Start(replay_, pace_, **transport, services);
+      auto started = ReplayRun::Start(
+          replay_,
+          {.speed = pace_, .from_ns = replay_from_ns_, .begun_unix_ns = replay_begun_ * kSecond},
+          **transport, services);
       if (!started) return std::unexpected(started.error());
       replay = std::move(*started);
     }
@@ -185,6 +194,7 @@ class Agent final : public Command {
   RunOptions shared_;
   std::string replay_, json_summary_;
   double pace_ = 0;
+  int64_t replay_from_ns_ = 0, replay_begun_ = 0;
   int64_t duration_ns_ = 0;
   int64_t stop_timeout_ns_ = 10 * kSecond;
   bool quiet_ = false;

@@ -56,9 +56,16 @@ Result<void> ReplaySource::Run() {
   while (auto record = reader_.Next()) {
     corrupt_.Set(reader_.totals().corrupt_records);
     if (record->type != RecordType::kEventBatch) continue;  // timers are the engine's own
-    WEFT_TRY(Pace(record->append_ns));
-    records_.Add();
+    const bool was_published = WasPublished(record->append_ns);
+    if (was_published && !split) continue;
+    if (!was_published) WEFT_TRY(Pace(record->append_ns));
     auto batch = api::DecodeEvents(record->payload);
+    if (was_published) {
+      // Only for the sequences of what follows.
+      if (batch) (void)resharder.Split(record->partition, *batch);
+      continue;
+    }
+    records_.Add();
     if (batch && options_.drop_truth && batch->spans.spans().truth != nullptr) {
       record->payload = WithoutTruth(*batch);
       batch = api::DecodeEvents(record->payload);
@@ -107,13 +114,19 @@ Result<void> ReplaySource::Publish(const OutRecord& record) {
   }
 }
 
-Result<void> ReplaySource::Pace(int64_t append_ns) {
-  std::unique_lock lock(mutex_);
+bool ReplaySource::WasPublished(int64_t append_ns) {
+  std::lock_guard lock(mutex_);
   if (!began_) {
     began_ = true;
     first_append_ns_ = append_ns;
     began_ns_ = clock_.MonotonicNs();
+    if (options_.begun_unix_ns > 0) began_ns_ -= clock_.UnixNs() - options_.begun_unix_ns;
   }
+  return append_ns - first_append_ns_ < options_.from_ns;
+}
+
+Result<void> ReplaySource::Pace(int64_t append_ns) {
+  std::unique_lock lock(mutex_);
   if (options_.speed > 0) {
     const auto due_ns =
         began_ns_ +

@@ -21,6 +21,10 @@ namespace weft::sources {
 struct ReplayOptions {
   double speed = 0;         // 0: no pacing; 1: as recorded; 2: twice as fast
   bool drop_truth = false;  // publish as if it had not been captured
+  // Goes on for a process that was killed: what was recorded in the first `from_ns` has been
+  // published, and the pace is that of a replay which began then (Unix; 0: begins now).
+  int64_t from_ns = 0;
+  int64_t begun_unix_ns = 0;
 };
 
 class ReplaySource {
@@ -37,6 +41,7 @@ class ReplaySource {
 
  private:
   Result<void> Publish(const transport::OutRecord& record);
+  bool WasPublished(int64_t append_ns);
   Result<void> Pace(int64_t append_ns);
   bool stopped();
 

@@ -65,12 +65,13 @@ def bpf_problem(build):
 class WeftProcess:
     """A weft in the background. Attributes after the end: code, cpu_cores, rss_mb."""
 
-    def __init__(self, build, command, *options, log):
+    def __init__(self, build, command, *options, log, group_id=None, go_on=False):
+        """group_id: of the process, for who tells its packets from others'. go_on: the log is appended to."""
         self.command = f"weft {command}"
         self._log_path = log
-        self._log = open(log, "wb")  # anew: what it says must be this run's
+        self._log = open(log, "ab" if go_on else "wb")  # anew: what it says must be this run's
         self._process = subprocess.Popen([build.weft, command, *options], stdin=subprocess.DEVNULL,
-                                         stdout=self._log, stderr=self._log)
+                                         stdout=self._log, stderr=self._log, group=group_id)
         self._started = time.monotonic()
         self.code = None
         self.cpu_cores = self.rss_mb = 0.0
@@ -114,7 +115,15 @@ class WeftProcess:
     def wait(self, seconds=30):
         return self._reap(seconds)
 
+    def poll(self):
+        """The exit code, or None while it runs."""
+        if self.code is None and os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            self._reap(5)
+        return self.code
+
     def _reap(self, seconds):
+        if self.code is not None:
+            return self.code
         deadline = time.monotonic() + seconds
         while True:
             pid, status, usage = os.wait4(self._process.pid, os.WNOHANG)

@@ -53,11 +53,11 @@ class Group:
         subprocess.run([self.build.weft, "topics", "create", "--config", self.config, "--partitions",
                         str(self.partitions), *options], stdout=subprocess.DEVNULL, check=True)
 
-    def start_member(self, number, store=None):
+    def start_member(self, number, store=None, **process):
         """A new process; `number` names its store and its log, which go on where an earlier one had them."""
         self.members[number] = WeftProcess(
             self.build, "engine", "--config", self.config, "--db", store or self.path(f"weft-{number}.db"),
-            log=self.path(f"engine-{number}.log"))
+            log=self.path(f"engine-{number}.log"), **process)
         return self.members[number]
 
     def start(self, count):
@@ -70,8 +70,8 @@ class Group:
             member.signal(15)
         return [member.wait(seconds) for member in self.members.values()]
 
-    def agent(self, *options, log="agent.log"):
-        return WeftProcess(self.build, "agent", "--config", self.config, *options, log=self.path(log))
+    def agent(self, *options, log="agent.log", **process):
+        return WeftProcess(self.build, "agent", "--config", self.config, *options, log=self.path(log), **process)
 
     def wait_for_members(self, count):
         """Until that many engines have partitions of both stages."""

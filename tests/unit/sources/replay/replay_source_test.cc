@@ -128,6 +128,35 @@ TEST_F(ReplaySourceTest, SplitsForAnotherNumberOfPartitionsAsTheAgentWould) {
   }
 }
 
+TEST_F(ReplaySourceTest, GoesOnAfterAKillWithTheSequencesOfOneRun) {
+  Record(2);
+  for (const uint32_t partitions : {2U, 3U}) {
+    // One run, and one that began anew in its middle: (sequence, rows) by partition.
+    std::vector<std::map<uint64_t, uint32_t>> runs[2];
+    for (const int64_t from_ns : {int64_t{0}, 300 * kMillisecond}) {
+      auto reader = RecordingReader::Open(path_);
+      ASSERT_TRUE(reader);
+      MemoryTransport to({.partitions = partitions, .blocking = false}, clock_, metrics_);
+      ReplaySource source(*reader, to, {.from_ns = from_ns}, clock_, metrics_);
+      ASSERT_TRUE(source.Run());
+      auto& run = runs[from_ns > 0];
+      run.resize(partitions);
+      for (uint32_t p = 0; p < partitions; ++p)
+        for (const auto& record : to.Held(Stream::kEvents, p)) {
+          const auto batch = api::DecodeEvents(record.payload);
+          ASSERT_TRUE(batch);
+          run[p][batch->header.sequence] = batch->spans.spans().n;
+        }
+    }
+    for (uint32_t p = 0; p < partitions; ++p) {
+      ASSERT_LT(runs[1][p].size(), runs[0][p].size());
+      const auto begin = std::next(runs[0][p].begin(),
+                                   static_cast<int64_t>(runs[0][p].size() - runs[1][p].size()));
+      EXPECT_TRUE(std::equal(begin, runs[0][p].end(), runs[1][p].begin())) << "partition " << p;
+    }
+  }
+}
+
 TEST_F(ReplaySourceTest, StopEndsAPacedReplay) {
   Record(1);
   auto reader = RecordingReader::Open(path_);

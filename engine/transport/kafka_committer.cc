@@ -247,6 +247,7 @@ Result<void> KafkaCommitter::OpenProducer() {
   auto client = KafkaClient::Open(
       fmt::format("{} producer", StageName(stage_)), RD_KAFKA_PRODUCER,
       {{"compression.codec", "zstd"},
+       {"compression.level", "1"},  // as small as 3 here, for three quarters of the time
        {"linger.ms", "5"},
        {"batch.size", "1000000"},
        {"batch.num.messages", "100000"},

@@ -24,6 +24,7 @@ Result<std::unique_ptr<KafkaPublisher>> KafkaPublisher::Open(KafkaContext& conte
   auto client = KafkaClient::Open(
       "publisher", RD_KAFKA_PRODUCER,
       {{"compression.codec", "zstd"},
+       {"compression.level", "1"},
        {"linger.ms", "20"},
        {"batch.size", "1000000"},
        {"message.max.bytes", "80000000"},

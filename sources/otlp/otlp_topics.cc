@@ -91,6 +91,7 @@ Result<void> OtlpTopics::OpenProducer() {
   auto client =
       KafkaClient::Open("otlp producer", RD_KAFKA_PRODUCER,
                         {{"compression.codec", "zstd"},
+                         {"compression.level", "1"},
                          {"linger.ms", "5"},
                          {"message.max.bytes", "80000000"},
                          {"message.timeout.ms", "10000"},

@@ -74,6 +74,12 @@ struct KafkaSettings {
   std::map<std::string, std::string> librdkafka;
 };
 
+// Of an agent.
+struct SpoolSettings {
+  std::string path;  // "": none
+  uint64_t max_bytes = 1'000'000'000;
+};
+
 struct EngineSettings {
   std::vector<std::string> stages{"stitch", "trace"};
 };
@@ -110,6 +116,7 @@ struct Config {
   OtlpSettings otlp;
   TransportSettings transport;
   KafkaSettings kafka;
+  SpoolSettings spool;
   int64_t partitions = 4;
   EngineSettings engine;
   StitchSettings stitch;

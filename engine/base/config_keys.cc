@@ -129,6 +129,12 @@ const ConfigKey kKeys[] = {
   {"kafka.librdkafka", TEXT_MAP(kafka.librdkafka),
    "Any other setting of librdkafka, such as {socket.keepalive.enable: true}. What weft answers for\nitself (offsets, transactions, groups) is refused."},
 
+  {"spool.path", TEXT(spool.path),
+   "Folder in which an agent keeps what Kafka has not acknowledged; it survives kill -9 and a restart.\nOne for each agent. Empty: none, what memory cannot hold is dropped, oldest first, and counted."},
+  {"spool.max_bytes", SIZE(spool.max_bytes),
+   "Of its files. When it is full the oldest records are dropped and counted.",
+   1e6, 1e13, Unit::kSize},
+
   {"partitions", INT(partitions),
    "Parallel shards of each stage; the result does not depend on it.",
    1, 256},
@@ -193,6 +199,7 @@ constexpr std::pair<std::string_view, std::string_view> kSections[] = {
     {"transport", "Between sources and engine."},
     {"kafka",
      "With transport.kind: kafka. ${NAME} in a value is the environment variable of that name."},
+    {"spool", "What `weft agent` keeps on disk on its way to Kafka."},
     {"engine", "One member of the groups that share the work through Kafka."},
     {"stitch", "Stage 1: links inside each process."},
     {"trace", "Stage 2: whole traces."},

@@ -73,11 +73,13 @@ class Agent final : public Command {
     return {
         "agent", "Publish what the programs on this host do to Kafka, for `weft engine`",
         "Watches like `weft run`, but links nothing: one on each host. What Kafka does not take at "
-        "once\nwaits in a bounded queue; what does not fit there is dropped, oldest first, and "
-        "counted.\nSIGTERM or Ctrl-C publishes what was seen and ends; a second one ends at once. "
-        "Needs root, see\n`weft doctor`.",
+        "once\nwaits in a bounded queue, with --spool on disk, where it survives a restart; what "
+        "does "
+        "not fit\nthere is dropped, oldest first, and counted. SIGTERM or Ctrl-C publishes what "
+        "was seen and ends; a second "
+        "one ends\nat once. Needs root, see `weft doctor`.",
         "weft agent --brokers kafka:9092                          # everything on this host\n"
-        "weft agent --config weft.yaml --metrics 127.0.0.1:9464\n"
+        "weft agent --config weft.yaml --metrics 127.0.0.1:9464 --spool /var/lib/weft/spool\n"
         "weft agent --brokers kafka:9092 --replay shop.weft.zst --pace 1   # a recording instead"};
   }
   void Declare(Options& options) override {
@@ -98,12 +100,15 @@ class Agent final : public Command {
                      "How long Kafka may take to acknowledge what was published before the end");
     options.Text("--json-summary", &json_summary_, "Write the figures of the run there at its end",
                  "FILE");
+    options.Text("--spool", &spool_,
+                 "Keep there what Kafka has not acknowledged, instead of spool.path", "DIR");
     options.Flag("--quiet", &quiet_, "Nothing on stderr but warnings and errors");
   }
 
   Result<int> Run(CommandContext& context) override {
-    const auto config = shared_.Load();
+    auto config = shared_.Load();
     if (!config) return std::unexpected(config.error());
+    if (!spool_.empty()) config->spool.path = spool_;
     WEFT_TRY(RequireKafka(*config, "agent"));
     if (replay_.empty()) {
       if (!config->ebpf.enabled)
@@ -118,7 +123,7 @@ class Agent final : public Command {
     const auto server = telemetry::StartMetricsServer(config->metrics.listen,
                                                       {WEFT_VERSION, "agent"}, metrics, health);
     if (!server) return std::unexpected(server.error());
-    auto transport = OpenTransport(*config, services, stop_timeout_ns_);
+    auto transport = OpenPublisher(*config, services, stop_timeout_ns_, !replay_.empty());
     if (!transport) return std::unexpected(transport.error());
     health.Ready("kafka");
 
@@ -192,7 +197,7 @@ class Agent final : public Command {
   }
 
   RunOptions shared_;
-  std::string replay_, json_summary_;
+  std::string replay_, json_summary_, spool_;
   double pace_ = 0;
   int64_t replay_from_ns_ = 0, replay_begun_ = 0;
   int64_t duration_ns_ = 0;

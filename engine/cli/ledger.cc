@@ -108,7 +108,8 @@ LedgerTotals TotalLedger(const Counters& counters) {
   totals.linked = Value(counters, "stitch.emitted");
   totals.spans = Value(counters, "trace.spans");
   totals.handed_over = Value(counters, "stitch.handed_over") + Value(counters, "trace.handed_over");
-  totals.pending = Value(counters, "stitch.pending") + Value(counters, "trace.pending");
+  totals.pending = Value(counters, "agent.queued") + Value(counters, "stitch.pending") +
+                   Value(counters, "trace.pending");
   const std::set<std::string> sinks = Sinks(counters);
   if (!sinks.empty()) {
     const std::string sink = sinks.contains("sqlite") ? "sqlite" : *sinks.begin();

@@ -4,6 +4,7 @@
 
 #include "engine/cli/json_writer.h"
 #include "engine/transport/memory.h"
+#include "engine/transport/spool_publisher.h"
 
 #if WEFT_HAVE_KAFKA
 #include "engine/transport/kafka_settings.h"
@@ -105,6 +106,26 @@ Result<std::unique_ptr<transport::Transport>> OpenTransport(const Config& config
                                                             int64_t close_wait_ns) {
   if (config.transport.kind == "kafka") return OpenKafka(config, services, close_wait_ns);
   return OpenMemory(config, services);
+}
+
+Result<std::unique_ptr<transport::Publisher>> OpenPublisher(const Config& config,
+                                                            const plugin::Services& services,
+                                                            int64_t close_wait_ns, bool replayed) {
+  // With a spool it is the spool that waits at the end; Kafka keeps nothing that the disk has not.
+  const bool spooled = !config.spool.path.empty();
+  auto transport = OpenTransport(config, services, spooled ? kSecond / 2 : close_wait_ns);
+  if (!transport) return std::unexpected(std::move(transport.error()));
+  if (!spooled) return std::unique_ptr<transport::Publisher>(std::move(*transport));
+  transport::SpoolPublisherOptions options;
+  options.spool.folder = config.spool.path;
+  options.spool.max_bytes = config.spool.max_bytes;
+  options.spool.farewells = !replayed;
+  options.wait_when_full = replayed;
+  options.close_wait_ns = close_wait_ns;
+  auto publisher = transport::SpoolPublisher::Open(options, std::move(*transport), services.clock,
+                                                   services.metrics, services.log);
+  if (!publisher) return std::unexpected(std::move(publisher.error()));
+  return std::unique_ptr<transport::Publisher>(std::move(*publisher));
 }
 
 }  // namespace weft::cli

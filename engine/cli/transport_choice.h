@@ -33,4 +33,10 @@ Result<std::shared_ptr<void>> StartOtlp(const Config& config, uint32_t partition
 // kafka, passwords too: not to be shown.
 Result<std::string> KafkaExporterConfig(const Config& config, const std::string& own);
 
+// The same for sources only, with a spool in front where the configuration has one. `replayed`: the
+// source is a recording: it waits where a live one would drop, and its agents may speak again.
+Result<std::unique_ptr<transport::Publisher>> OpenPublisher(const Config& config,
+                                                            const plugin::Services& services,
+                                                            int64_t close_wait_ns, bool replayed);
+
 }  // namespace weft::cli

@@ -25,6 +25,7 @@ std::vector<OutRecord> SpoolAgents::Farewells() const {
       api::EventHeader& header = batch->header;
       ++header.sequence;
       header.last = true;
+      header.observed_before += newest.record.observations;
       header.watermark_ns = std::numeric_limits<int64_t>::max();
       farewell.payload = api::EncodeEvents(header, {});
     }

@@ -84,6 +84,7 @@ void Spool::RecoverSegment(uint64_t first, const fs::path& path, uint64_t* below
   const auto bytes = SpoolFile::ReadAll(path);
   if (!bytes) {
     log_.Error("spool: " + bytes.error().message + "; it is left as it is");
+    next_ = std::max(next_, first + 1);
     return;
   }
   SpoolSegmentReader reader(*bytes);

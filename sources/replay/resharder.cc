@@ -56,15 +56,13 @@ std::vector<transport::OutRecord> Resharder::Split(uint32_t old_partition,
         last ? kForever
              : std::max(watermark, std::numeric_limits<int64_t>::min() + kSealSkewNs) - kSealSkewNs;
     target.told_ns = header.now_ns;
-    if (table != tables.end())
-      for (const uint32_t flags : table->second.flags)
-        target.observed += (flags & WEFT_FLAG_OPEN) == 0;
     transport::OutRecord record;
     record.partition = p;
     record.key = header.agent_id;
     if (table != tables.end())
       for (const uint32_t flags : table->second.flags)
         record.observations += (flags & WEFT_FLAG_OPEN) == 0;
+    target.observed += record.observations;
     record.payload =
         api::EncodeEvents(header, table == tables.end() ? api::SpanTable{} : table->second);
     out.push_back(std::move(record));

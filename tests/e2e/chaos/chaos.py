@@ -37,6 +37,7 @@ PERIOD_SECONDS = 4  # a new round of load
 ACKNOWLEDGED_SECONDS = 10  # what an agent published so long ago in peace is in Kafka
 DISK_MB = 200
 QUIET_SECONDS = 60  # at the end: nothing more comes
+ALL_THERE_SECONDS = 10  # the same, when the number of rows is right
 
 
 def say(text):
@@ -294,7 +295,8 @@ class Chaos:
                 raise RuntimeError(f"an agent failed:\n{agent.output()[-3000:]}")
         say(f"  {self.now():6.1f} s  the agents have ended")
         count, since = 0, time.monotonic()
-        while time.monotonic() - since < QUIET_SECONDS and count < self.stored.total:
+        # What two files have counts twice, so the number alone does not say that all is there.
+        while time.monotonic() - since < (QUIET_SECONDS if count < self.stored.total else ALL_THERE_SECONDS):
             self.look_after(0.5)
             if (new := self.stored.count()) != count:
                 count, since = new, time.monotonic()

@@ -51,6 +51,9 @@ class Options {
   virtual void Size(std::string_view name, uint64_t* bytes, std::string_view help) = 0;
   virtual void Positional(std::string_view name, std::string* out, bool required,
                           std::string_view help) = 0;
+  // All that are given, perhaps none. The last one to be declared.
+  virtual void Positionals(std::string_view name, std::vector<std::string>* out,
+                           std::string_view help) = 0;
 };
 
 struct CommandInfo {

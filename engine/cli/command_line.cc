@@ -29,6 +29,7 @@ constexpr std::string_view kFooter =
     "  weft explain 00f067aa0ba902b7               # why this parent\n"
     "  weft graph --last 5m | dot -Tsvg > graph.svg\n"
     "  weft sql \"select service, count(*), p95_ms from red group by 1\"\n"
+    "  weft top                                    # what is going on now: rates, lag, loss\n"
     "  weft doctor                                 # what works here, what does not, and what "
     "mends it\n"
     "\n"
@@ -99,6 +100,10 @@ class CliOptions final : public Options {
   void Positional(std::string_view name, std::string* out, bool required,
                   std::string_view help) override {
     app_.add_option(std::string(name), *out, std::string(help))->required(required);
+  }
+  void Positionals(std::string_view name, std::vector<std::string>* out,
+                   std::string_view help) override {
+    app_.add_option(std::string(name), *out, std::string(help));
   }
 
  private:

@@ -26,6 +26,7 @@ std::vector<std::unique_ptr<Command>> AllCommands() {
 #else
   commands.push_back(MakeMissing("topics", "Kafka", "librdkafka-dev"));
 #endif
+  commands.push_back(MakeTop());
   commands.push_back(MakeDoctor());
   commands.push_back(MakeValidate());
   return commands;

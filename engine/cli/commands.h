@@ -21,6 +21,7 @@ std::unique_ptr<Command> MakeRecord();
 std::unique_ptr<Command> MakeReplay();
 std::unique_ptr<Command> MakeRun();
 std::unique_ptr<Command> MakeSql();
+std::unique_ptr<Command> MakeTop();
 std::unique_ptr<Command> MakeTopicsCommand();
 std::unique_ptr<Command> MakeTrace();
 std::unique_ptr<Command> MakeTraces();

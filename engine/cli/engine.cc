@@ -54,23 +54,18 @@ class GroupMember final : public Command {
     session_.Begin();
     session_.Say(fmt::format("a member of {} at {}: {}{} (Ctrl-C ends)", config->kafka.group,
                              fmt::join(config->kafka.brokers, ","),
-                             fmt::join(config->engine.stages, " and "), Destination(*config)));
+                             fmt::join(config->engine.stages, " and "), Into(**pipeline)));
     if (*server)
       session_.Say(fmt::format("metrics: http://{}/metrics", (*server)->address().Text()));
     session_.Watch(**pipeline, stop, duration_ns_, nullptr);
-    WEFT_TRY(session_.Finish(**pipeline, Stores(*config) ? config->store.path : ""));
+    WEFT_TRY(session_.Finish(**pipeline, (*pipeline)->store_path()));
     return kExitOk;
   }
 
  private:
-  static bool Stores(const Config& config) {
-    bool sqlite = false, trace = false;
-    for (const PluginChoice& exporter : config.exporters) sqlite |= exporter.name == "sqlite";
-    for (const std::string& stage : config.engine.stages) trace |= stage == "trace";
-    return sqlite && trace;
-  }
-  static std::string Destination(const Config& config) {
-    return Stores(config) ? fmt::format(", into {}", config.store.path) : "";
+  static std::string Into(const Pipeline& pipeline) {
+    const std::string destination = pipeline.Destination();
+    return destination.empty() ? "" : fmt::format(", into {}", destination);
   }
 
   SystemClock clock_;

@@ -213,6 +213,19 @@ Result<void> Pipeline::StartEngine() {
   return {};
 }
 
+std::string Pipeline::store_path() const {
+  return HasSqlite(config_) && Runs(transport::Stage::kTrace) ? config_.store.path : "";
+}
+
+std::string Pipeline::Destination() const {
+  std::string out;
+  if (!Runs(transport::Stage::kTrace)) return out;
+  for (const PluginChoice& exporter : config_.exporters)
+    out.append(out.empty() ? "" : ", ")
+        .append(exporter.name == "sqlite" ? config_.store.path : exporter.name);
+  return out;
+}
+
 void Pipeline::KeepLedger() {
   if (ledger_) ledger_->Keep();
 }

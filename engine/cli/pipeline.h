@@ -31,8 +31,10 @@ class Pipeline {
   transport::Transport& transport() { return *transport_; }
   graph::EngineStats Stats() const { return engine_->Stats(); }
   std::optional<Error> Failure() const { return engine_->Failure(); }
-  // The file that is written: store.path with its places filled in.
-  const std::string& store_path() const { return config_.store.path; }
+  // The file that is written: store.path with its places filled in. "" where none is.
+  std::string store_path() const;
+  // For people, "weft.db" or "weft.db, kafka": the store, and exporters that have no store.
+  std::string Destination() const;
   Counters Snapshot() const { return services_.metrics.Snapshot(); }
 
   // Writes the counters to the store if the last time is an interval ago. A failure is logged once.

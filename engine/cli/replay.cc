@@ -8,6 +8,7 @@
 #include "engine/cli/run_options.h"
 #include "engine/cli/run_session.h"
 #include "engine/cli/transport_choice.h"
+#include "engine/telemetry/metrics_server.h"
 #include "sources/replay/replay_source.h"
 
 namespace weft::cli {
@@ -34,6 +35,9 @@ class Replay final : public Command {
     options.Flag(
         "--drop-truth", &drop_truth_,
         "Leave out the truth that the recording was made with (`weft run --capture-truth`)");
+    // Not metrics.listen: the configuration may be that of a weft which runs.
+    options.Text("--metrics", &metrics_, "Serve /metrics, /healthz and /readyz there meanwhile",
+                 "ADDRESS");
     session_.Declare(options);
   }
 
@@ -47,14 +51,23 @@ class Replay final : public Command {
     if (!reader) return std::unexpected(reader.error());
     StopSignal stop;
     Metrics metrics;
+    telemetry::Health health(context.clock);
+    health.Pending("pipeline", "starting");
+    session_.Report(health);
+    const auto server =
+        telemetry::StartMetricsServer(metrics_, {WEFT_VERSION, "replay"}, metrics, health);
+    if (!server) return std::unexpected(server.error());
     auto pipeline = Pipeline::Start(*config, {context.log, metrics, context.clock});
     if (!pipeline) return std::unexpected(pipeline.error());
 
     sources::ReplaySource source(*reader, (*pipeline)->transport(),
                                  {.speed = pace_, .drop_truth = drop_truth_}, context.clock,
                                  metrics);
+    health.Ready("pipeline");
     session_.Begin();
-    session_.Say(fmt::format("replaying {} into {}", file_, (*pipeline)->store_path()));
+    session_.Say(fmt::format("replaying {} into {}", file_, (*pipeline)->Destination()));
+    if (*server)
+      session_.Say(fmt::format("metrics: http://{}/metrics", (*server)->address().Text()));
     Result<void> replayed;
     std::atomic<bool> finished = false;
     std::thread thread([&] {
@@ -82,7 +95,7 @@ class Replay final : public Command {
   SystemClock clock_;
   RunOptions shared_;
   RunSession session_{clock_};
-  std::string file_;
+  std::string file_, metrics_;
   double pace_ = 0;
   bool drop_truth_ = false;
 };

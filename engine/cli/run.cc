@@ -59,7 +59,7 @@ class TraceHost final : public Command {
     health.Ready("pipeline");
     session_.Begin();
     session_.Say(fmt::format("tracing {} into {} (Ctrl-C ends)", DescribeSelection(config->ebpf),
-                             (*pipeline)->store_path()));
+                             (*pipeline)->Destination()));
     session_.Say(fmt::format("hooks: {}", (*source)->hooks()));
     if (*server)
       session_.Say(fmt::format("metrics: http://{}/metrics", (*server)->address().Text()));

@@ -62,8 +62,13 @@ std::string Pad(std::string_view text, size_t width, bool unicode) {
 
 std::string Printable(std::string_view text) {
   std::string out(text);
-  for (char& c : out)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
+  for (size_t i = 0; i < out.size(); ++i) {
+    const auto c = static_cast<unsigned char>(out[i]);
+    const auto next = static_cast<unsigned char>(i + 1 < out.size() ? out[i + 1] : 0);
+    if (c < 0x20 || c == 0x7f) out[i] = '?';
+    // U+0080 to U+009F: a terminal takes U+009B as the begin of a sequence, as it does ESC [.
+    if (c == 0xc2 && next >= 0x80 && next < 0xa0) out[i] = out[i + 1] = '?';
+  }
   return out;
 }
 

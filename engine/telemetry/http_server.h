@@ -47,7 +47,8 @@ class HttpServer {
   std::unique_ptr<Impl> impl_;
 };
 
-// One GET, for `weft top` and tests: the answer whatever its status. kIo: nobody answered.
+// One GET, for `weft top` and tests: the answer whatever its status. kIo: nobody answered; kFull:
+// more than 16 MiB did. The timeout is that of connecting and of each read.
 Result<HttpResponse> HttpGet(const ListenAddress& address, std::string_view path,
                              std::string_view accept, int64_t timeout_ns);
 

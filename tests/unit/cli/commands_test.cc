@@ -52,6 +52,9 @@ TEST(Commands, EveryOptionIsExplained) {
     void Positional(std::string_view, std::string*, bool, std::string_view h) override {
       EXPECT_FALSE(h.empty());
     }
+    void Positionals(std::string_view, std::vector<std::string>*, std::string_view h) override {
+      EXPECT_FALSE(h.empty());
+    }
     void Check(std::string_view n, std::string_view h) {
       EXPECT_NE(n.find("--"), n.npos) << n;
       EXPECT_FALSE(h.empty()) << n;

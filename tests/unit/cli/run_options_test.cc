@@ -40,6 +40,7 @@ struct Fields final : Options {
   void Duration(std::string_view, int64_t*, std::string_view) override {}
   void Size(std::string_view, uint64_t*, std::string_view) override {}
   void Positional(std::string_view, std::string*, bool, std::string_view) override {}
+  void Positionals(std::string_view, std::vector<std::string>*, std::string_view) override {}
 };
 
 class RunOptionsTest : public testing::Test {

@@ -16,6 +16,9 @@ TEST(Terminal, TextIsCutAndFilledInColumnsNotBytes) {
 
 TEST(Terminal, DataCannotDriveTheTerminal) {
   EXPECT_EQ(Printable("a\x1b[2Jb\nc\x7f"), "a?[2Jb?c?");
+  EXPECT_EQ(Printable("a\xc2\x9b"
+                      "2Jb\xc2\xa7"),
+            "a??2Jb\xc2\xa7");
 }
 
 TEST(Terminal, TimesAreUtcWithMilliseconds) {

@@ -248,7 +248,7 @@ struct CorrelatorState {
 
 # weft.state: what a stage has counted in one partition, in the transaction that it is true of.
 struct StageLedger {
-  stage @0 :UInt8;   # 1, 2
+  stage @0 :UInt8;   # 1, 2; 3: spans of others, by one of those who wrote them to weft.spans
   partition @1 :UInt32;
   counts @2 :List(NamedCount);
   agents @3 :List(AgentTally);  # stage 1

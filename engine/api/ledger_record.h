@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -30,6 +31,9 @@ struct AgentTally {
   AgentEnd end = AgentEnd::kSpeaking;
 };
 
+// The stage of whoever writes spans of others to weft.spans; its counts are "reported".
+inline constexpr uint8_t kOthersStage = 3;
+
 struct StageLedger {
   uint8_t stage = 0;
   uint32_t partition = 0;
@@ -48,6 +52,10 @@ struct AgentLedger {
 
 // Keys on weft.state.
 inline uint64_t StageLedgerKey(uint8_t stage) { return HashCombine(HashText("ledger"), stage); }
+// Several write spans of others to one partition, and each counts for itself.
+inline uint64_t OthersLedgerKey(std::string_view writer, uint64_t count) {
+  return HashCombine(HashCombine(StageLedgerKey(kOthersStage), HashText(writer)), count);
+}
 inline uint64_t AgentLedgerKey(uint64_t agent_id) {
   return HashCombine(HashText("agent ledger"), agent_id);
 }

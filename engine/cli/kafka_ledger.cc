@@ -13,6 +13,7 @@ void Add(const PartitionSums& from, PartitionSums* to) {
   to->forced += from.forced;
   to->emitted += from.emitted;
   to->duplicates += from.duplicates;
+  to->reported += from.reported;
   to->stored += from.stored;
   to->sampled_out += from.sampled_out;
   to->replaced += from.replaced;
@@ -53,10 +54,11 @@ uint64_t KafkaLedger::unexplained() const {
 std::string KafkaLedger::Line(const PartitionSums& s) {
   return fmt::format(
       "observed {} = received {} + lost on the way {}; received + ended by the engine {} = linked "
-      "{} + duplicates {} + under way {}; settled {} = stored {} + sampled out {} + replaced {} + "
+      "{} + duplicates {} + under way {}; of others {}; settled {} = stored {} + sampled out {} + "
+      "replaced {} + "
       "dropped {}",
-      s.sealed, s.received, s.lost(), s.forced, s.emitted, s.duplicates, s.under_way(), s.settled(),
-      s.stored, s.sampled_out, s.replaced, s.dropped);
+      s.sealed, s.received, s.lost(), s.forced, s.emitted, s.duplicates, s.under_way(), s.reported,
+      s.settled(), s.stored, s.sampled_out, s.replaced, s.dropped);
 }
 
 std::vector<std::string> KafkaLedger::Lines() const {
@@ -70,9 +72,12 @@ std::vector<std::string> KafkaLedger::Lines() const {
   lines.push_back(
       fmt::format("received {} + ended by the engine {} = linked {} + duplicates {} + under way {}",
                   all.received, all.forced, all.emitted, all.duplicates, all.under_way()));
-  lines.push_back(fmt::format(
-      "linked {} = stored {} + sampled out {} + replaced {} + dropped {} + under way {}",
-      all.emitted, all.stored, all.sampled_out, all.replaced, all.dropped, to_settle()));
+  lines.push_back(
+      fmt::format("linked {} + of others {} = stored {} + sampled out {} + replaced {} + dropped "
+                  "{} + under way "
+                  "{}",
+                  all.emitted, all.reported, all.stored, all.sampled_out, all.replaced, all.dropped,
+                  to_settle()));
   return lines;
 }
 
@@ -84,6 +89,10 @@ KafkaLedger SumLedgers(const std::vector<api::StageLedger>& stages,
     PartitionSums& sums = out.partitions[ledger.partition];
     if (ledger.stage == 2) {
       AddTrace(ledger, &sums);
+      continue;
+    }
+    if (ledger.stage == api::kOthersStage) {
+      sums.reported += ledger.Count("reported");
       continue;
     }
     AddStitch(ledger, &sums);

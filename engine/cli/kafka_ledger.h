@@ -20,6 +20,7 @@ struct PartitionSums {
   uint64_t received = 0;                 // ... that the log got
   uint64_t forced = 0;                   // spans that the engine ended
   uint64_t emitted = 0, duplicates = 0;  // what became of these
+  uint64_t reported = 0;                 // spans of others, written to weft.spans
   uint64_t stored = 0, sampled_out = 0, replaced = 0, dropped = 0;
 
   uint64_t lost() const { return sealed - received; }
@@ -38,9 +39,9 @@ struct KafkaLedger {
   uint64_t unknown_after_crash = 0;
   std::map<std::string, uint64_t> agents;  // the agents' own counters, summed
 
-  // Linked, and not settled by stage 2 yet.
+  // Linked by stage 1 or reported by others, and not settled by stage 2 yet.
   int64_t to_settle() const {
-    return static_cast<int64_t>(all.emitted) - static_cast<int64_t>(all.settled());
+    return static_cast<int64_t>(all.emitted + all.reported) - static_cast<int64_t>(all.settled());
   }
   // More came out than went in: 0, or a bug.
   uint64_t unexplained() const;

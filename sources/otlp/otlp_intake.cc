@@ -1,10 +1,11 @@
 #include "sources/otlp/otlp_intake.h"
 
 #include <optional>
-#include <string>
+#include <utility>
 
 #include "engine/api/codec.h"
 #include "engine/api/ids.h"
+#include "engine/api/ledger_record.h"
 #include "engine/base/hash.h"
 
 namespace weft::otlp {
@@ -20,8 +21,10 @@ constexpr uint32_t kNoPartition = UINT32_MAX;  // of a SpanBatch: it speaks for 
 
 }  // namespace
 
-OtlpIntake::OtlpIntake(uint32_t partitions, Metrics& metrics)
-    : tables_(partitions),
+OtlpIntake::OtlpIntake(uint32_t partitions, std::string name, Metrics& metrics)
+    : name_(std::move(name)),
+      tables_(partitions),
+      handed_(partitions),
       messages_(metrics.Get("otlp.messages")),
       bad_messages_(metrics.Get("otlp.bad_messages")),
       spans_(metrics.Get("otlp.spans")),
@@ -64,7 +67,12 @@ std::vector<OutRecord> OtlpIntake::Take() {
     if (tables_[p].empty()) continue;
     out.push_back({Stream::kSpans, p, RecordType::kSpanBatch, 0,
                    api::EncodeSpans(tables_[p], kNoPartition, 0)});
+    handed_[p].taken = tables_[p].n();
     tables_[p].Clear();
+    const api::StageLedger ledger{
+        api::kOthersStage, p, {{"reported", handed_[p].sent + handed_[p].taken}}, {}};
+    out.push_back({Stream::kState, p, RecordType::kStageLedger, api::OthersLedgerKey(name_, count_),
+                   api::EncodeStageLedger(ledger)});
   }
   rows_ = 0;
   return out;
@@ -76,6 +84,7 @@ void OtlpIntake::Sent() {
   spans_.Add(counts_.spans);
   invalid_spans_.Add(counts_.invalid);
   counts_ = {};
+  for (Handed& handed : handed_) handed.sent += std::exchange(handed.taken, 0);
 }
 
 void OtlpIntake::Forget() {
@@ -83,6 +92,13 @@ void OtlpIntake::Forget() {
   dead_.clear();
   rows_ = 0;
   counts_ = {};
+  for (Handed& handed : handed_) handed.taken = 0;
+}
+
+void OtlpIntake::Doubt() {
+  Forget();
+  for (Handed& handed : handed_) handed.sent = 0;
+  ++count_;
 }
 
 }  // namespace weft::otlp

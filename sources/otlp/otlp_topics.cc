@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "engine/transport/kafka_topics.h"
+
 namespace weft::otlp {
 
 using transport::KafkaClient;
@@ -29,8 +31,9 @@ OtlpTopics::OtlpTopics(std::vector<std::string> topics, const transport::KafkaOp
                        const Clock& clock, Metrics& metrics, Logger& log)
     : topics_(std::move(topics)),
       context_(options, std::move(properties), clock, metrics, log),
-      begun_ns_(clock.UnixNs()),
-      intake_(partitions, metrics),
+      id_(fmt::format("{}-otlp-{}-{}-{}", options.settings.group, options.settings.instance,
+                      getpid(), clock.UnixNs())),
+      intake_(partitions, id_, metrics),
       retries_(metrics.Get("otlp.retries")) {}
 
 Result<std::unique_ptr<OtlpTopics>> OtlpTopics::Start(const std::vector<std::string>& topics,
@@ -85,24 +88,21 @@ Result<void> OtlpTopics::OpenConsumer() {
 
 Result<void> OtlpTopics::OpenProducer() {
   if (producer_) return {};
-  const auto& settings = context_.options.settings;
-  const std::string id =
-      fmt::format("{}-otlp-{}-{}-{}", settings.group, settings.instance, getpid(), begun_ns_);
-  auto client =
-      KafkaClient::Open("otlp producer", RD_KAFKA_PRODUCER,
-                        {{"compression.codec", "zstd"},
-                         {"compression.level", "1"},
-                         {"linger.ms", "5"},
-                         {"message.max.bytes", "80000000"},
-                         {"message.timeout.ms", "10000"},
-                         {"transaction.timeout.ms", "10000"}},
-                        context_.properties,
-                        {{"transactional.id", id}, {"enable.idempotence", "true"}, {"acks", "all"}},
-                        {}, context_.log);
+  auto client = KafkaClient::Open(
+      "otlp producer", RD_KAFKA_PRODUCER,
+      {{"compression.codec", "zstd"},
+       {"compression.level", "1"},
+       {"linger.ms", "5"},
+       {"message.max.bytes", std::to_string(transport::kKafkaMessageBytes)},
+       {"message.timeout.ms", "10000"},
+       {"transaction.timeout.ms", "10000"}},
+      context_.properties,
+      {{"transactional.id", id_}, {"enable.idempotence", "true"}, {"acks", "all"}}, {},
+      context_.log);
   if (!client) return std::unexpected(std::move(client.error()));
   if (rd_kafka_error_t* error = rd_kafka_init_transactions((*client)->get(), kCallMs)) {
     const KafkaError owned(error);
-    return std::unexpected(KafkaFailure("transactional id " + id, rd_kafka_error_code(error),
+    return std::unexpected(KafkaFailure("transactional id " + id_, rd_kafka_error_code(error),
                                         rd_kafka_error_string(error)));
   }
   producer_ = std::move(*client);
@@ -227,7 +227,10 @@ bool OtlpTopics::GiveUp(rd_kafka_error_t* error) {
   if (!fatal)
     if (const KafkaError aborted{rd_kafka_abort_transaction(producer_->get(), kCallMs)})
       fatal = true;
-  if (fatal) producer_.reset();
+  if (fatal) {
+    producer_.reset();
+    intake_.Doubt();
+  }
   return false;
 }
 

@@ -49,7 +49,7 @@ class OtlpTopics {
 
   const std::vector<std::string> topics_;
   transport::KafkaContext context_;
-  const int64_t begun_ns_;  // part of the producer's id, which no other process may have
+  const std::string id_;  // of the producer, which no other process may have
   OtlpIntake intake_;
   Counter& retries_;
   std::unique_ptr<transport::KafkaClient> consumer_, producer_;

@@ -7,12 +7,19 @@
 #include "engine/api/codec.h"
 #include "engine/api/ids.h"
 #include "engine/base/hash.h"
+#include "engine/cli/kafka_ledger.h"
+#include "engine/graph/engine.h"
 #include "sources/otlp/otlp_topics.h"
 #include "tests/integration/kafka/kafka_harness.h"
 #include "tests/support/otlp_message.h"
 
 namespace weft::transport {
 namespace {
+
+int32_t TakeAll(void*, const weft_spans*, const weft_traces*, const weft_source*, weft_error*) {
+  return WEFT_EXPORT_OK;
+}
+const weft_exporter kTakeAll{sizeof(weft_exporter), TakeAll, nullptr};
 
 class OtlpTopicsTest : public KafkaTest {
  protected:
@@ -40,6 +47,30 @@ class OtlpTopicsTest : public KafkaTest {
                              test::OtlpSpan({.trace_lo = trace, .span_id = 2, .parent_id = 1})}),
           {});
     }
+  }
+  // An engine with both stages and a store that takes everything.
+  std::unique_ptr<graph::Engine> StartEngine(Transport& transport) {
+    graph::EnginePlugins plugins;
+    plugins.make = [](Stage, uint32_t) { return graph::ShardPlugins{}; };
+    plugins.exporters = {{"null", &kTakeAll, nullptr}};
+    auto engine = graph::Engine::Start({}, std::move(plugins), transport, clock_, metrics_, *log_);
+    EXPECT_TRUE(engine.has_value()) << engine.error().message;
+    return std::move(*engine);
+  }
+  // What `weft doctor --kafka` sums up.
+  cli::KafkaLedger Ledger(KafkaTransport& transport) {
+    std::vector<api::StageLedger> stages;
+    const auto read = transport.VisitState([&](const Record& record) {
+      if (record.type == RecordType::kStageLedger)
+        stages.push_back(api::DecodeStageLedger(record.payload).value());
+    });
+    EXPECT_TRUE(read.has_value()) << read.error().message;
+    return cli::SumLedgers(stages, {});
+  }
+  void WaitUntilSettled(KafkaTransport& transport, uint64_t spans) {
+    for (int i = 0; i < 300 && Ledger(transport).all.settled() < spans; ++i)
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    ASSERT_EQ(Ledger(transport).all.settled(), spans);
   }
   // (trace, span) of everything in weft.spans; each must be in the partition of its trace.
   std::multiset<std::pair<uint64_t, uint64_t>> ReadSpans(uint32_t partitions) {
@@ -82,6 +113,28 @@ TEST_F(OtlpTopicsTest, ReachStageTwoByTraceAndExactlyOnceAcrossRestarts) {
   const auto spans = ReadSpans(4);
   EXPECT_EQ(spans.size(), 80u);
   EXPECT_EQ(std::set(spans.begin(), spans.end()).size(), 80u);
+}
+
+TEST_F(OtlpTopicsTest, TheLedgerSumsUpOverRestartsOfSourceAndEngine) {
+  MakeTopics(4);
+  for (uint64_t run = 1; run <= 2; ++run) {
+    const auto transport = Open();
+    const auto engine = StartEngine(*transport);
+    const auto source = Start(4);
+    Write(100 * run, 20);
+    WaitFor(40 * run);
+    WaitUntilSettled(*transport, 40 * run);
+
+    const cli::KafkaLedger ledger = Ledger(*transport);
+    EXPECT_EQ(ledger.all.reported, 40 * run);
+    EXPECT_EQ(ledger.all.stored, 40 * run);
+    EXPECT_EQ(ledger.to_settle(), 0);
+    EXPECT_EQ(ledger.unexplained(), 0u);
+    // None of these was observed by an agent, so each partition settles what others wrote to it.
+    for (const auto& [partition, sums] : ledger.partitions)
+      EXPECT_EQ(sums.reported, sums.settled()) << partition;
+    EXPECT_TRUE(engine->Stop(clock_.MonotonicNs() + 20 * kSecond));
+  }
 }
 
 TEST_F(OtlpTopicsTest, WhatIsNoOtlpIsDeadAndTheRestGoesOn) {

@@ -42,6 +42,17 @@ TEST(KafkaLedger, WhatASilentAgentHadCountedIsUnknown) {
   EXPECT_EQ(ledger.agents.at("agent.observed"), 14u);
 }
 
+TEST(KafkaLedger, SpansOfOthersAreSettledWithoutHavingBeenLinked) {
+  const KafkaLedger ledger = SumLedgers({{api::kOthersStage, 0, {{"reported", 4}}, {}},
+                                         {api::kOthersStage, 0, {{"reported", 3}}, {}},
+                                         Stitch(0, 2, 2, {}),
+                                         {2, 0, {{"stored", 8}}, {}}},
+                                        {});
+  EXPECT_EQ(ledger.partitions.at(0).reported, 7u);
+  EXPECT_EQ(ledger.to_settle(), 1);
+  EXPECT_EQ(ledger.unexplained(), 0u);
+}
+
 TEST(KafkaLedger, MoreOutThanInIsUnexplained) {
   const KafkaLedger ledger = SumLedgers({Stitch(0, 10, 12, {}), {2, 1, {{"stored", 15}}, {}}}, {});
   EXPECT_EQ(ledger.unexplained(), 2u + 3u);

@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "engine/transport/kafka_topics.h"
+
 namespace weft::transport {
 namespace {
 
@@ -251,7 +253,7 @@ Result<void> KafkaCommitter::OpenProducer() {
        {"linger.ms", "5"},
        {"batch.size", "1000000"},
        {"batch.num.messages", "100000"},
-       {"message.max.bytes", "80000000"},
+       {"message.max.bytes", std::to_string(kKafkaMessageBytes)},
        {"queue.buffering.max.kbytes", "1000000"},
        {"queue.buffering.max.messages", "1000000"},
        {"message.timeout.ms", kTransactionTimeoutMs},

@@ -12,10 +12,12 @@
 
 namespace weft::transport {
 
+// Logs and links are read back from so long before the oldest input record that is not decided.
+inline constexpr int64_t kKafkaHorizonNs = 120 * kSecond;
+
 struct KafkaOptions {
   KafkaSettings settings;  // the stages' groups are <group>-stitch and <group>-trace
-  // Logs and links are read back from so long before the oldest input record that is not decided.
-  int64_t horizon_ns = 120 * kSecond;
+  int64_t horizon_ns = kKafkaHorizonNs;
   size_t publish_bytes = size_t{64} << 20;  // of sources, accepted but not acknowledged
   size_t fetch_bytes = size_t{16} << 20;    // of each input partition, read ahead
   // How long the first shard to commit waits for others to share its transaction.

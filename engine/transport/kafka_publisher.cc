@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "engine/transport/kafka_topics.h"
+
 namespace weft::transport {
 namespace {
 
@@ -27,7 +29,7 @@ Result<std::unique_ptr<KafkaPublisher>> KafkaPublisher::Open(KafkaContext& conte
        {"compression.level", "1"},
        {"linger.ms", "20"},
        {"batch.size", "1000000"},
-       {"message.max.bytes", "80000000"},
+       {"message.max.bytes", std::to_string(kKafkaMessageBytes)},
        {"message.timeout.ms", "0"}},  // as long as it takes: the bound is in bytes
       context.properties,
       // The bound is ours; librdkafka's must not come first.

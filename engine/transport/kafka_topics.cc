@@ -8,12 +8,12 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/units.h"
+#include "engine/transport/kafka_options.h"
 #include "engine/transport/kafka_settings.h"
 
 namespace weft::transport {
 namespace {
 
-constexpr int64_t kHorizonNs = 120 * kSecond;  // what is read back on a take-over, of log time
 constexpr int64_t kHour = 3600 * kSecond;
 constexpr int64_t kDeadRetentionNs = 7 * 24 * kHour;
 
@@ -134,7 +134,7 @@ void CompareOne(const TopicPlan& plan, const TopicState& state, std::vector<Topi
 
 int64_t LeastRetentionNs(const Config& config) {
   // What is read back, and twice so long for whoever takes over to have begun.
-  return 3 * (kHorizonNs + config.trace.max_age_ns + config.stitch.agent_silence_ns +
+  return 3 * (kKafkaHorizonNs + config.trace.max_age_ns + config.stitch.agent_silence_ns +
               config.stitch.window_ns + config.stitch.look_ahead_ns);
 }
 

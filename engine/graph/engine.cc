@@ -79,6 +79,7 @@ Result<void> Engine::Impl::Start() {
     auto group = Join(Stage::kStitch);
     if (!group) return std::unexpected(std::move(group.error()));
     stitch = std::move(*group);
+    config.stitch.taken_over = !stitch->exclusive();
     WEFT_TRY(stitch->Start());
   }
   return {};

@@ -34,6 +34,8 @@ struct StitchConfig {
   double min_confidence = 0;  // below it a call stays unlinked
   double none_log_odds = -3;  // of "this call has no cause here", against any one open request
   int64_t save_state_every_ns = 5 * kSecond;  // of event time, per process
+  // Another owner may follow: input is kept until what was learned from it is saved.
+  bool taken_over = true;
 
   // Networks whose peers are watched and trusted with context, as CIDR. A peer outside is an edge:
   // its requests are roots at once and its trace context becomes a link.

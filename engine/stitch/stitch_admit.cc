@@ -137,6 +137,11 @@ uint32_t StitchPartition::Impl::ProcessOf(uint32_t batch, uint32_t process, uint
       Process& p = processes_.back();
       p.id = id;
       if (const int64_t* decided = logged_decided_.Find(id)) p.decided_ns = *decided;
+      if (chain_learns_) {
+        const int64_t* learned = restored_states_.Find(id);
+        p.logged_ns = p.decided_ns;
+        p.decided_ns = std::min(p.logged_ns, learned == nullptr ? INT64_MIN : *learned);
+      }
     }
     number = *known;
     Process& p = processes_[number];
@@ -303,7 +308,10 @@ void StitchPartition::Impl::Restore(const transport::Record& record) {
     return ledger_.Restore(*ledger);
   }
   if (record.type == RecordType::kCorrelatorState) {
-    if (auto state = api::DecodeState(record.payload)) chain_.Load(*state);
+    if (auto state = api::DecodeState(record.payload)) {
+      chain_.Load(*state);
+      restored_states_[state->process_id] = state->decided_ns;
+    }
     return;
   }
   auto labels = api::DecodeLabels(record.payload);
@@ -356,7 +364,7 @@ bool StitchPartition::Impl::ApplyLogged(uint32_t number, bool* emitted) {
       r.span_id = l->span_id;
     if (l->parent_exchange != 0) {
       r.parent = rows_.Find(l->parent_exchange);
-      if (r.parent == kNone && (l->trace_hi | l->trace_lo) == 0) {
+      if (r.parent == kNone && (chain_learns_ || (l->trace_hi | l->trace_lo) == 0)) {
         r.state |= kAwaitsParent;
         orphans_.emplace(l->parent_exchange, OpenRow{number, r.age});
       }
@@ -378,18 +386,6 @@ bool StitchPartition::Impl::ApplyLogged(uint32_t number, bool* emitted) {
     LinkTo(number, r.parent);
   }
   return true;
-}
-
-void StitchPartition::Impl::AdoptOrphans(uint32_t parent) {
-  const auto [first, last] = orphans_.equal_range(rows_[parent].exchange);
-  for (auto it = first; it != last; ++it) {
-    Row& child = rows_[it->second.row];
-    if (child.age != it->second.age || !child.is(kAwaitsParent)) continue;
-    child.state &= static_cast<uint16_t>(~kAwaitsParent);
-    child.parent = parent;
-    if (!child.is(kTraced)) LinkTo(it->second.row, parent);
-  }
-  orphans_.erase(first, last);
 }
 
 }  // namespace weft::stitch

@@ -83,6 +83,7 @@ void StitchPartition::Impl::DecideUpTo(uint32_t number, int64_t watermark) {
     DecideWindow(number, window, std::move(bucket));
   }
   if (!all) p.decided_ns = std::max(p.decided_ns, target);
+  SaveIfDue(p, target);
   if (!p.before.empty()) PruneBefore(p, target);
 }
 
@@ -92,12 +93,15 @@ void StitchPartition::Impl::DecideWindow(uint32_t number, int64_t window,
   const int64_t begin = window * config_.window_ns;
   const int64_t end = begin + config_.window_ns;
   const int64_t horizon = end + config_.lookahead_ns;
+  // Views after a take-over are those of the first time, and so is what is learned from them.
+  const bool again = end <= p.logged_ns;
+  SaveIfDue(p, begin);
   if (!p.before.empty()) PruneBefore(p, begin);
   SortByStart(bucket);
   size_t calls = 0;
-  for (const uint32_t n : bucket) calls += !rows_[n].server() && !rows_[n].is(kDecided);
+  for (const uint32_t n : bucket) calls += !rows_[n].server() && (again || !rows_[n].is(kDecided));
   const bool servers = !p.before.empty() || calls != bucket.size();
-  count_.windows.Add();
+  if (!again) count_.windows.Add();
   if (calls != 0 && !servers) {
     members_.clear();
     for (const uint32_t n : bucket) members_.push_back({n, WEFT_ROLE_DECIDE});
@@ -105,8 +109,14 @@ void StitchPartition::Impl::DecideWindow(uint32_t number, int64_t window,
     for (const uint32_t n : bucket) Unlink(n);
     contexts_.clear();
   } else if (calls != 0) {
+    if (chain_learns_) {
+      if (!p.unsaved) HoldInput(p, bucket);
+      p.learned_ns = end;
+      if (again) count_.relearned.Add();
+    }
     members_.clear();
-    for (const uint32_t n : p.before) members_.push_back({n, WEFT_ROLE_BEFORE});
+    for (const uint32_t n : p.before)
+      if (!rows_[n].is(kAwaitsParent)) members_.push_back({n, WEFT_ROLE_BEFORE});
     for (const uint32_t n : bucket) members_.push_back({n, WEFT_ROLE_DECIDE});
     for (auto& [later, rows] : p.buckets) {
       if (later * config_.window_ns >= horizon) break;
@@ -123,9 +133,7 @@ void StitchPartition::Impl::DecideWindow(uint32_t number, int64_t window,
     if (r.server() && (r.open() || rows_.EndOf(n) >= end)) r.state |= kRetained;
   }
   for (const uint32_t n : bucket) Retain(p, n, end);
-  if (calls == 0) return;
-  outbox_.Decided(p.id, p.decided_ns);
-  if (chain_learns_ && servers) SaveState(p);
+  if (calls != 0 && !again) outbox_.Decided(p.id, p.decided_ns);
 }
 
 // Requires: members_ is a view in (start, exchange) order.
@@ -152,7 +160,11 @@ void StitchPartition::Impl::NoteContexts() {
 void StitchPartition::Impl::ApplyDecision(const LinkDecision& d, const LinkDecider& decider) {
   const uint32_t child = members_[d.child].row;
   Row& c = rows_[child];
-  if (c.is(kDecided)) return;
+  if (c.is(kDecided)) {
+    const uint32_t parent = d.parent == WEFT_NONE ? kNone : members_[d.parent].row;
+    if (parent != c.parent) count_.relearned_otherwise.Add();
+    return;
+  }
   if (d.n_weighed != 0) {
     CandidateNote notes[LinkDecider::kMaxWeighed];
     for (uint32_t i = 0; i < d.n_weighed; ++i) {
@@ -258,20 +270,49 @@ void StitchPartition::Impl::PruneBefore(Process& p, int64_t from_ns) {
   });
 }
 
+// On leaving: the next owner need not learn anything again.
 void StitchPartition::Impl::SaveStates() {
-  for (Process& p : processes_) {
-    if (p.forgotten || p.saved_ns == INT64_MIN || p.saved_ns == p.decided_ns) continue;
-    p.saved_ns = INT64_MIN;  // now, whatever the interval
-    SaveState(p);
-  }
+  for (Process& p : processes_)
+    if (p.unsaved) SaveState(p);
+}
+
+// Between the windows that begin before a multiple of the period and those that begin after it, in
+// every run alike.
+void StitchPartition::Impl::SaveIfDue(Process& p, int64_t next_ns) {
+  const int64_t period = config_.save_state_every_ns;
+  if (p.unsaved && FloorDiv(next_ns, period) > FloorDiv(p.learned_ns - 1, period)) SaveState(p);
 }
 
 void StitchPartition::Impl::SaveState(Process& p) {
-  if (p.saved_ns != INT64_MIN && p.decided_ns - p.saved_ns < config_.save_state_every_ns) return;
-  p.saved_ns = p.decided_ns;
+  p.unsaved = false;
   states_.clear();
-  chain_.Save(p.id, p.decided_ns, &states_);
+  chain_.Save(p.id, p.learned_ns, &states_);
   for (const auto& state : states_) outbox_.State(state);
+}
+
+// Until what is learned from now on is saved, the input that it comes from is kept.
+void StitchPartition::Impl::HoldInput(Process& p, const std::vector<uint32_t>& bucket) {
+  p.unsaved = true;
+  p.needs_offset = next_offset_;
+  p.needs_append_ns = log_now_;
+  const auto hold = [&](const std::vector<uint32_t>& rows) {
+    for (const uint32_t n : rows) {
+      const HeldBatch& b = rows_.batch(rows_[n].batch);
+      if (b.offset >= p.needs_offset || b.append_ns < log_now_ - config_.max_pin_ns) continue;
+      p.needs_offset = b.offset;
+      p.needs_append_ns = b.append_ns;
+    }
+  };
+  hold(p.before);
+  hold(bucket);
+  for (const auto& [window, rows] : p.buckets) hold(rows);
+}
+
+uint64_t StitchPartition::Impl::OffsetToLearnAgain(int64_t not_before, uint64_t next) const {
+  if (!config_.taken_over) return next;
+  for (const Process& p : processes_)
+    if (p.unsaved && p.needs_append_ns >= not_before) next = std::min(next, p.needs_offset);
+  return next;
 }
 
 }  // namespace weft::stitch

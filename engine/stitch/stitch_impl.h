@@ -39,15 +39,20 @@ struct StitchCounters {
   Counter &late, &windows, &calls, &unlinked, &roots, &answers, &late_answers;
   Counter &answer_deadline, &same_keys, &context_conflicts, &untrusted_context, &agents_lost,
       &sdk_spans;
-  Counter &restored, &compacted_bytes;
+  Counter &restored, &relearned, &relearned_otherwise, &compacted_bytes;
 };
 
 struct Process {
   uint64_t id = 0;
   int64_t decided_ns = INT64_MIN;
   int64_t last_log_ns = 0;
-  int64_t saved_ns = INT64_MIN;
   bool forgotten = false;
+  // Decided by an owner before this one: windows up to here are only learned from again.
+  int64_t logged_ns = INT64_MIN;
+  int64_t learned_ns = INT64_MIN;  // end of the last window that was learned from
+  bool unsaved = false;            // since the state was saved, and learning that again needs
+  uint64_t needs_offset = 0;       // the input from here on,
+  int64_t needs_append_ns = 0;     // which was appended then
   std::map<int64_t, std::vector<uint32_t>> buckets;  // window number -> undecided rows
   std::vector<uint32_t> before;  // decided rows that later windows need, by (start, exchange)
   std::vector<uint32_t> late;    // calls that came too late for their window
@@ -131,6 +136,9 @@ class StitchPartition::Impl {
   void Retain(Process& process, uint32_t number, int64_t from_ns);
   void PruneBefore(Process& process, int64_t from_ns);
   void SaveState(Process& process);
+  void SaveIfDue(Process& process, int64_t next_ns);
+  void HoldInput(Process& process, const std::vector<uint32_t>& bucket);
+  uint64_t OffsetToLearnAgain(int64_t not_before, uint64_t next) const;
 
   // stitch_resolve.cc: ids and traces.
   uint8_t PeerOf(const HeldBatch& batch, uint32_t address);
@@ -223,6 +231,7 @@ class StitchPartition::Impl {
 
   FlatMap<LoggedLabel> logged_;
   FlatMap<int64_t> logged_decided_;                     // process id -> decided_ns
+  FlatMap<int64_t> restored_states_;                    // process id -> learned_ns
   std::unordered_multimap<uint64_t, OpenRow> orphans_;  // parent exchange -> child
 
   size_t open_windows_ = 0;  // of all processes

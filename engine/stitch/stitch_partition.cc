@@ -52,6 +52,8 @@ StitchCounters::StitchCounters(Metrics& m)
       agents_lost(m.Get("stitch.agents_lost")),
       sdk_spans(m.Get("stitch.sdk_spans")),
       restored(m.Get("stitch.restored")),
+      relearned(m.Get("stitch.relearned_windows")),
+      relearned_otherwise(m.Get("stitch.relearned_otherwise")),
       compacted_bytes(m.Get("stitch.compacted_bytes")) {}
 
 StitchPartition::Impl::Impl(const StitchConfig& config, uint32_t partition,
@@ -130,7 +132,7 @@ void StitchPartition::Impl::ForgetIdleProcesses() {
         p.last_log_ns > log_now_ - config_.process_idle_ns)
       continue;
     p.forgotten = true;
-    p.saved_ns = INT64_MIN;
+    p.unsaved = false;
     chain_.Forget(p.id);
     for (const ChainLink& link : chain_.links())
       if (link.table->save != nullptr)
@@ -255,7 +257,8 @@ transport::Transaction StitchPartition::Impl::TakeTransaction() {
     tx.out.push_back({Stream::kState, partition_, RecordType::kStageLedger, api::StageLedgerKey(1),
                       std::move(ledger)});
   const int64_t pins_from = log_now_ == INT64_MIN ? INT64_MIN : log_now_ - config_.max_pin_ns;
-  const uint64_t offset = rows_.OldestOffset(pins_from, next_offset_);
+  const uint64_t offset =
+      OffsetToLearnAgain(pins_from, rows_.OldestOffset(pins_from, next_offset_));
   if (offset > committed_) {
     committed_ = offset;
     tx.commit_offset = offset;

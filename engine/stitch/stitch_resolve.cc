@@ -289,4 +289,16 @@ void StitchPartition::Impl::EmitLongOpen(Agent& agent) {
   }
 }
 
+void StitchPartition::Impl::AdoptOrphans(uint32_t parent) {
+  const auto [first, last] = orphans_.equal_range(rows_[parent].exchange);
+  for (auto it = first; it != last; ++it) {
+    Row& child = rows_[it->second.row];
+    if (child.age != it->second.age || !child.is(kAwaitsParent)) continue;
+    child.state &= static_cast<uint16_t>(~kAwaitsParent);
+    child.parent = parent;
+    if (!child.is(kTraced)) LinkTo(it->second.row, parent);
+  }
+  orphans_.erase(first, last);
+}
+
 }  // namespace weft::stitch

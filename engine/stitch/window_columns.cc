@@ -9,6 +9,7 @@ namespace weft::stitch {
 namespace {
 
 constexpr size_t kChunk = 64 << 10;
+constexpr uint32_t kShown = ~uint32_t{WEFT_FLAG_LOCAL_ROOT | WEFT_FLAG_DEADLINE};
 constexpr uint32_t kPoolEntries = 65536;  // request ids and the like would grow it without end
 
 size_t HashOf(std::string_view text) { return std::hash<std::string_view>{}(text); }
@@ -86,16 +87,17 @@ void WindowColumns::GatherRows(const RowStore& rows, const std::vector<Member>& 
     const Row& r = rows[members[i].row];
     const int64_t end_ns = rows.EndOf(members[i].row);
     const bool masked = end_ns == 0 || end_ns > horizon_ns;
-    const bool before = members[i].role == WEFT_ROLE_BEFORE;
+    // When a request's caller gets known is up to other partitions: no view shows it.
+    const bool before = members[i].role == WEFT_ROLE_BEFORE && !r.server();
     masked_[i] = masked;
     role_[i] = members[i].role;
     span_id_[i] = r.span_id;
-    parent_id_[i] = before ? r.parent_id : 0;
+    parent_id_[i] = !before ? 0 : r.parent != kNone ? rows[r.parent].span_id : r.parent_id;
     exchange_[i] = r.exchange;
     start_ns_[i] = r.start_ns;
     end_ns_[i] = masked ? 0 : end_ns;
     kind_[i] = static_cast<uint8_t>(r.kind);
-    flags_[i] = r.flags | (masked ? uint32_t{WEFT_FLAG_OPEN} : 0);
+    flags_[i] = (r.flags & kShown) | (masked ? uint32_t{WEFT_FLAG_OPEN} : 0);
     process_[i] = 0;
     confidence_[i] = before ? r.confidence : 0;
     evidence_[i] = before ? r.evidence : 0;

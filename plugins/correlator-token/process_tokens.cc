@@ -10,7 +10,6 @@ constexpr uint32_t kStateVersion = 1;
 // An unknown value of an unknown operation is taken to be in one request of ten; it is never taken
 // to be rarer than could be measured.
 constexpr float kPriorCount = 0.5f, kPriorSeen = 5.0f;
-constexpr float kWorthSaving = 1.5f;  // what was seen once says what not being there says
 
 template <class T>
 void Append(std::string& out, const T& value) {
@@ -51,7 +50,6 @@ void ProcessTokens::Save(std::string& out) const {
     Append(out, value);
   }
   counts_.Each([&out](uint32_t key, float count) {
-    if (count < kWorthSaving) return;
     Append(out, key);
     Append(out, count);
   });

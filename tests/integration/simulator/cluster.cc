@@ -35,6 +35,7 @@ const weft_sampler kKeepHalf{sizeof(weft_sampler), KeepHalf};
 stitch::StitchConfig StitchSettings(uint32_t partitions) {
   stitch::StitchConfig config;
   config.partitions = partitions;
+  config.save_state_every_ns = 2 * kSecond;  // a world lasts for a few seconds
   return config;
 }
 
@@ -71,9 +72,12 @@ std::unique_ptr<transport::PartitionOwner> Cluster::Own(Stage stage, uint32_t pa
 void Cluster::TakeOver(uint32_t partition, StitchMember& member) {
   member = StitchMember{};
   member.owner = Own(Stage::kStitch, partition);
+  member.learning = std::make_unique<LearningVoice>();
   member.stage = std::make_unique<stitch::StitchPartition>(
       StitchSettings(schedule_.partitions), partition,
-      std::vector<stitch::ChainLink>{{"thread", ThreadVoice(), nullptr}}, metrics_, *log_);
+      std::vector<stitch::ChainLink>{{"thread", ThreadVoice(), nullptr},
+                                     {"learning", LearningVoice::Table(), member.learning.get()}},
+      metrics_, *log_);
   for (Stream log : {Stream::kLabels, Stream::kState})
     Expect(
         member.owner->ReadBack(log, [&](const Record& r) { member.stage->Restore(r); }).has_value(),

@@ -19,6 +19,7 @@
 #include "engine/stitch/stitch_partition.h"
 #include "engine/trace/trace_partition.h"
 #include "engine/transport/memory.h"
+#include "tests/integration/simulator/learning_voice.h"
 #include "tests/integration/simulator/sink.h"
 #include "tests/integration/simulator/world.h"
 
@@ -56,6 +57,7 @@ class Cluster {
  private:
   struct StitchMember {
     std::unique_ptr<transport::PartitionOwner> owner;
+    std::unique_ptr<LearningVoice> learning;
     std::unique_ptr<stitch::StitchPartition> stage;
     bool finished = false;
     std::optional<transport::Transaction> pending;  // with kafka: being committed

@@ -133,7 +133,7 @@ std::string Unexplained(Cluster& c) {
 }
 
 TEST(Simulator, AnyScheduleGivesTheTracesOfOneShardUndisturbed) {
-  uint64_t failures = 0, runs = 0, kills = 0, moves = 0, spans = 0, right = 0;
+  uint64_t failures = 0, runs = 0, kills = 0, moves = 0, spans = 0, right = 0, relearned = 0;
   for (const uint64_t seed : Seeds()) {
     if (failures >= 3) break;
     WorldOptions options;
@@ -160,20 +160,25 @@ TEST(Simulator, AnyScheduleGivesTheTracesOfOneShardUndisturbed) {
       const bool ended = cluster.Run();
       ++runs;
       kills += cluster.kills();
+      relearned += cluster.Count("stitch.relearned_windows");
       std::string problem =
           ended ? Difference(world, reference.sink(), cluster.sink()) : cluster.failure();
       if (problem.empty() && !cluster.sink().violations().empty())
         problem = cluster.sink().violations()[0];
       if (problem.empty()) problem = CheckLedger(world, cluster.transport());
       moves += cluster.moves();
+      if (problem.empty() && cluster.Count("stitch.relearned_otherwise") != 0)
+        problem = "a window that is learned again is decided otherwise";
       if (problem.empty()) continue;
       ADD_FAILURE() << problem << "\n" << Rerun(seed, number);
       if (++failures >= 3) break;
     }
   }
   std::printf("%lu moves, ", moves);
-  std::printf("%lu schedules, %lu deaths, %lu spans, %.2f %% of parents as in truth\n", runs, kills,
-              spans, 100.0 * static_cast<double>(right) / static_cast<double>(spans + !spans));
+  std::printf("%lu schedules, %lu deaths, %lu windows learned again, %lu spans, ", runs, kills,
+              relearned, spans);
+  std::printf("%.2f %% of parents as in truth\n",
+              100.0 * static_cast<double>(right) / static_cast<double>(spans + !spans));
   EXPECT_GE(static_cast<double>(right), 0.9 * static_cast<double>(spans))
       << "the undisturbed run itself is wrong";
 }

@@ -32,11 +32,12 @@ test: deps  ## build and run all tests
 	@ctest --test-dir build/dev --output-on-failure -j2; code=$$?; \
 	  tests/skipped build/dev/Testing/Temporary/LastTest.log; exit $$code
 
-chaos: configured  ## kill, cut off and fill what runs through Kafka, and compare (SEED=1 MINUTES=10 EVENTS=60)
+chaos: configured  ## kill, cut off and fill what runs through Kafka, and compare (SEED=1 MINUTES=10 EVENTS=60 KINDS= CHAIN=)
 	@.ci/deps kafka
 	@cmake --build $(BUILD) --target product chaos-recording
 	@tests/e2e/chaos/chaos.py $(BUILD) --seed $(or $(SEED),1) --minutes $(or $(MINUTES),10) \
-	  --events $(or $(EVENTS),60) --brokers $(or $(BROKERS),3)
+	  --events $(or $(EVENTS),60) --brokers $(or $(BROKERS),3) $(if $(KINDS),--kinds $(KINDS)) \
+	  $(if $(CHAIN),--chain $(CHAIN))
 
 test-kernels: deps  ## boot the kernels that the README claims in QEMU and trace there (5 minutes)
 	@.ci/deps kernels

@@ -65,13 +65,13 @@ def bpf_problem(build):
 class WeftProcess:
     """A weft in the background. Attributes after the end: code, cpu_cores, rss_mb."""
 
-    def __init__(self, build, command, *options, log, group_id=None, go_on=False):
-        """group_id: of the process, for who tells its packets from others'. go_on: the log is appended to."""
+    def __init__(self, build, command, *options, log, prefix=(), go_on=False):
+        """prefix: begins the command line, and makes way for weft (exec). go_on: the log is appended to."""
         self.command = f"weft {command}"
         self._log_path = log
         self._log = open(log, "ab" if go_on else "wb")  # anew: what it says must be this run's
-        self._process = subprocess.Popen([build.weft, command, *options], stdin=subprocess.DEVNULL,
-                                         stdout=self._log, stderr=self._log, group=group_id)
+        self._process = subprocess.Popen([*prefix, build.weft, command, *options], stdin=subprocess.DEVNULL,
+                                         stdout=self._log, stderr=self._log)
         self._started = time.monotonic()
         self.code = None
         self.cpu_cores = self.rss_mb = 0.0

@@ -18,7 +18,7 @@ from e2e import HERE, WeftProcess
 sys.path.insert(0, os.path.join(HERE, "..", "support", "kafka"))
 
 from kafka_artifacts import Unavailable  # noqa: E402, F401  (re-exported)
-from kafka_cluster import KafkaCluster, KafkaError  # noqa: E402, F401  (re-exported)
+from kafka_cluster import KafkaCluster, KafkaError, prepare_kafka  # noqa: E402, F401  (re-exported)
 
 SETTLE_SECONDS = 60
 IDS = "SELECT span_id, parent_id, trace_id FROM spans"

@@ -1,13 +1,23 @@
-"""Compares what a disturbed run stored with what an undisturbed one did, span by span."""
+"""Compares what a disturbed run stored with what an undisturbed one did, span by span.
+
+Wrong is a span with another parent or trace, and one that nobody made. Late is one of those of which weft
+itself says, in the span's own row, that a deadline was exceeded; and what hangs below a late span by the same
+parent as undisturbed, because it has its trace from there.
+"""
 import collections
 import csv
 import io
 import subprocess
 
-Row = collections.namedtuple("Row", "parent trace flags")
-COLUMNS = "span_id, parent_id, trace_id, flags"
-# Only these flags excuse another parent: a budget or a deadline was exceeded, and weft says so.
+Row = collections.namedtuple("Row", "parent trace flags start service operation kind evidence")
+COLUMNS = "span_id, parent_id, trace_id, flags, start_ns, service, operation, kind, evidence"
 REASONS = {1 << 1: "LATE", 1 << 4: "AGENT_LOST", 1 << 5: "DEADLINE"}
+SHOWN = 8
+
+
+def judge(build, alone, stores, begun, events):
+    """`events`: (text, when, seconds that it took), to name the one before what is wrong."""
+    return Verdict(read_rows(build, alone), read_rows(build, stores), begun, events)
 
 
 def read_rows(build, db):
@@ -15,43 +25,83 @@ def read_rows(build, db):
     done = subprocess.run([build.weft, "sql", "--db", db, "--timeout", "10m", "--format", "csv",
                            f"SELECT {COLUMNS} FROM spans"], stdout=subprocess.PIPE, text=True, check=True)
     rows = collections.defaultdict(list)
-    for span, parent, trace, flags in list(csv.reader(io.StringIO(done.stdout)))[1:]:
-        rows[span].append(Row(parent, trace, int(flags)))
+    for span, parent, trace, flags, start, *rest in list(csv.reader(io.StringIO(done.stdout)))[1:]:
+        rows[span].append(Row(parent, trace, int(flags), int(start), *rest))
     return rows
 
 
 class Verdict:
-    """lost, duplicate, wrong: lists of span ids; late: reason -> span ids."""
+    """lost, duplicate, wrong: numbers of spans; lines: what to know about them."""
 
-    def __init__(self, expected, found):
-        self.expected = expected
-        self.found = found
-        self.lost = sorted(set(expected) - set(found))
-        self.duplicate = sorted(span for span, rows in found.items() if len(rows) > 1)
-        self.wrong = sorted(set(found) - set(expected))  # a span that nobody made
-        self.late = collections.defaultdict(list)
-        for span in set(expected) & set(found):
-            was, now = expected[span][0], found[span][0]
-            if (was.parent, was.trace) == (now.parent, now.trace):
-                continue
-            reason = self._reason(span)
-            if reason:
-                self.late[reason].append(span)
-            else:
-                self.wrong.append(span)
+    def __init__(self, expected, found, begun, events):
+        self._expected, self._found = expected, found
+        self._begun, self._events = begun, events
+        self._first_start = min(rows[0].start for rows in expected.values())
+        lost = sorted(set(expected) - set(found))
+        duplicate = sorted(span for span, rows in found.items() if len(rows) > 1)
+        other = {span for span in set(expected) & set(found)
+                 if (expected[span][0].parent, expected[span][0].trace) !=
+                 (found[span][0].parent, found[span][0].trace)}
+        late = collections.defaultdict(list)
+        wrong = sorted(set(found) - set(expected))  # a span that nobody made
+        for span in sorted(other):
+            reason = self._reason(span, other)
+            late[reason].append(span) if reason else wrong.append(span)
+        self.lost, self.duplicate, self.wrong = len(lost), len(duplicate), len(wrong)
+        self.lines = []
+        for reason, spans in sorted(late.items()):
+            self._show(f"late ({reason})", spans)
+        self._show("lost", lost)
+        self._show("duplicate", duplicate)
+        wrong_set = set(wrong)
+        origins = [span for span in wrong if self._is_origin(span, wrong_set)]
+        self._show("wrong", origins)
+        if len(wrong) > len(origins):
+            self.lines.append(f"wrong {len(wrong) - len(origins)}: below those, in their trace")
 
-    def _reason(self, span):
-        """Of the span, or of one that it has its trace from: in either run's line of parents."""
-        for rows in (self.found, self.expected):
-            at, steps = span, 0
-            while at in self.found and steps < 1000:
-                for flag, reason in REASONS.items():
-                    if self.found[at][0].flags & flag:
-                        return reason
-                at, steps = rows[at][0].parent if at in rows else "", steps + 1
+    def _is_origin(self, span, wrong):
+        if span not in self._expected:
+            return True
+        was, now = self._expected[span][0], self._found[span][0]
+        return was.parent != now.parent or now.parent not in wrong
+
+    def _reason(self, span, other):
+        """Why it is late, None: it is not. Its own reason, or that of the one it has its trace from."""
+        for _ in range(1000):
+            was, now = self._expected[span][0], self._found[span][0]
+            for flag, reason in REASONS.items():
+                if now.flags & flag and not was.flags & flag:
+                    return reason
+            if now.parent != was.parent or now.parent not in other:
+                return None
+            span = now.parent
         return None
 
-    def describe(self, span):
-        def one(rows):
-            return " ".join(f"parent {r.parent or '-'} trace {r.trace} flags {r.flags:#x}" for r in rows) or "-"
-        return f"{span}: undisturbed {one(self.expected.get(span, []))}; here {one(self.found.get(span, []))}"
+    def _show(self, what, spans):
+        if spans:
+            spans = sorted(spans, key=lambda span: self._any(span).start)
+            self.lines.append(f"{what} {len(spans)}, {self._when(spans[0]):.1f} to {self._when(spans[-1]):.1f} s, "
+                              "the first of them:")
+            self.lines += [f"  {self._describe(span)}" for span in spans[:SHOWN]]
+
+    def _any(self, span):
+        return (self._expected.get(span) or self._found[span])[0]
+
+    def _when(self, span):
+        return (self._any(span).start - self._first_start) / 1e9
+
+    def _describe(self, span):
+        row = self._any(span)
+        before = [text for text, when, _ in self._events if when <= self._when(span) + 2]
+        return (f"{span} {row.kind} {row.service} {row.operation} at {self._when(span):.2f} s, after "
+                f"'{before[-1] if before else 'the begin'}'\n"
+                f"    undisturbed {self._rows(self._expected, span)}\n    here        {self._rows(self._found, span)}")
+
+    def _rows(self, of, span):
+        return "; ".join(
+            f"parent {row.parent or '-'} ({self._name(of, row.parent)}) trace {row.trace[:8]} flags {row.flags:#x} "
+            f"evidence {row.evidence}" for row in of.get(span, [])) or "nothing"
+
+    @staticmethod
+    def _name(of, span):
+        return f"{of[span][0].service} {of[span][0].operation}" if span in of else "none"

@@ -47,8 +47,9 @@ class KafkaCluster:
     """Brokers 1..n. `bootstrap` is for clients, `plain_bootstrap` always without TLS and SASL."""
 
     def __init__(self, brokers=1, properties=None, security="PLAINTEXT", heap_mb=None, scram_users=None,
-                 jvm_options=None, artifacts=None):
+                 jvm_options=None, artifacts=None, host=HOST):
         self.count = brokers
+        self.host = host
         self.folder = None
         self.keep = False
         self._properties = properties or {}
@@ -64,8 +65,7 @@ class KafkaCluster:
     def __enter__(self):
         """Starts all brokers and waits until they answer. Raises Unavailable, KafkaError."""
         if self._artifacts is None:
-            self._artifacts = fetch()
-            make_class_archive(self._artifacts)
+            self._artifacts = prepare_kafka()
         self.folder = tempfile.mkdtemp(prefix="weft-kafka-")
         try:
             self._start_all()
@@ -136,10 +136,10 @@ class KafkaCluster:
     def _pick_ports(self):
         names = ("PLAIN", "CONTROLLER", "CLIENT")
         for node in range(1, self.count + 1):
-            self._ports[node] = {name: _free_port() for name in names}
+            self._ports[node] = {name: _free_port(self.host) for name in names}
 
     def _addresses(self, listener):
-        return ",".join(f"{HOST}:{ports[listener]}" for ports in self._ports.values())
+        return ",".join(f"{self.host}:{ports[listener]}" for ports in self._ports.values())
 
     def _configure(self, node, cluster_id):
         data = os.path.join(self.folder, f"data-{node}")
@@ -154,11 +154,11 @@ class KafkaCluster:
         settings = {
             "process.roles": "broker,controller",
             "node.id": node,
-            "controller.quorum.voters": ",".join(f"{n}@{HOST}:{p['CONTROLLER']}" for n, p in self._ports.items()),
+            "controller.quorum.voters": ",".join(f"{n}@{self.host}:{p['CONTROLLER']}" for n, p in self._ports.items()),
             "controller.listener.names": "CONTROLLER",
             "inter.broker.listener.name": "PLAIN",
-            "listeners": ",".join(f"{name}://{HOST}:{ports[name]}" for name in protocols),
-            "advertised.listeners": ",".join(f"{name}://{HOST}:{ports[name]}" for name in listeners),
+            "listeners": ",".join(f"{name}://{self.host}:{ports[name]}" for name in protocols),
+            "advertised.listeners": ",".join(f"{name}://{self.host}:{ports[name]}" for name in listeners),
             "listener.security.protocol.map": ",".join(f"{name}:{p}" for name, p in protocols.items()),
             "log.dirs": data,
             "auto.create.topics.enable": "false",
@@ -237,6 +237,13 @@ class KafkaCluster:
         return [f"-XX:SharedArchiveFile={path}"] if os.path.exists(path) else []
 
 
+def prepare_kafka():
+    """What a cluster's start needs, fetched and made where it is missing. Raises Unavailable, KafkaError."""
+    artifacts = fetch()
+    make_class_archive(artifacts)
+    return artifacts
+
+
 def make_class_archive(artifacts):
     """Once per cache, 6 s: with an archive of the loaded classes a broker starts in 1.5 s, not 3.5 s."""
     if os.path.exists(artifacts.class_archive):
@@ -252,12 +259,12 @@ def make_class_archive(artifacts):
             os.rename(new, artifacts.class_archive)
 
 
-def _free_port():
+def _free_port(host):
     """Brokers advertise their ports before they listen, so the port is chosen here."""
     while True:
         port = random.choice(PORTS)
         with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind((HOST, port))
+            probe.bind((host, port))
             return port
 
 

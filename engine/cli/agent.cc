@@ -123,7 +123,10 @@ class Agent final : public Command {
     const auto server = telemetry::StartMetricsServer(config->metrics.listen,
                                                       {WEFT_VERSION, "agent"}, metrics, health);
     if (!server) return std::unexpected(server.error());
-    auto transport = OpenPublisher(*config, services, stop_timeout_ns_, !replay_.empty());
+    auto transport = OpenPublisher(
+        *config, services, [&](int64_t ns) { return health.Beat(), stop.Wait(ns); },
+        stop_timeout_ns_, !replay_.empty());
+    if (!transport && transport.error().code == Code::kCancelled) return kExitOk;
     if (!transport) return std::unexpected(transport.error());
     health.Ready("kafka");
 

@@ -48,7 +48,9 @@ class GroupMember final : public Command {
                                                       {WEFT_VERSION, "engine"}, metrics, health);
     if (!server) return std::unexpected(server.error());
 
-    auto pipeline = Pipeline::Start(*config, {context.log, metrics, context.clock});
+    auto pipeline = Pipeline::Start(*config, {context.log, metrics, context.clock},
+                                    [&](int64_t ns) { return health.Beat(), stop.Wait(ns); });
+    if (!pipeline && pipeline.error().code == Code::kCancelled) return kExitOk;
     if (!pipeline) return std::unexpected(pipeline.error());
     health.Ready("pipeline");
     session_.Begin();

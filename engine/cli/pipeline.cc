@@ -97,9 +97,10 @@ Pipeline::Pipeline(const Config& config, const plugin::Services& services)
 Pipeline::~Pipeline() = default;
 
 Result<std::unique_ptr<Pipeline>> Pipeline::Start(const Config& config,
-                                                  const plugin::Services& services) {
+                                                  const plugin::Services& services,
+                                                  const Patience& patience) {
   std::unique_ptr<Pipeline> pipeline(new Pipeline(config, services));
-  WEFT_TRY(pipeline->StartEngine());
+  WEFT_TRY(pipeline->StartEngine(patience));
   return pipeline;
 }
 
@@ -175,7 +176,7 @@ Result<graph::ShardPlugins> Pipeline::MakeShardPlugins(transport::Stage stage) {
   return shard;
 }
 
-Result<void> Pipeline::StartEngine() {
+Result<void> Pipeline::StartEngine(const Patience& patience) {
 #if WEFT_HAVE_SQLITE
   sinks::StorePath store;
   if (HasSqlite(config_)) {
@@ -194,7 +195,7 @@ Result<void> Pipeline::StartEngine() {
     ledger_ = std::make_unique<LedgerKeeper>(std::move(store), std::move(*writer), services_);
 #endif
   }
-  auto transport = OpenTransport(config_, services_);
+  auto transport = OpenTransport(config_, services_, patience);
   if (!transport) return std::unexpected(std::move(transport.error()));
   transport_ = std::move(*transport);
   graph::EngineConfig engine;

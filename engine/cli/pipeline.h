@@ -14,6 +14,7 @@
 
 #include "engine/base/config.h"
 #include "engine/cli/ledger.h"
+#include "engine/cli/transport_choice.h"
 #include "engine/graph/engine.h"
 #include "engine/plugin/host.h"
 #include "engine/plugin/instance.h"
@@ -23,9 +24,10 @@ namespace weft::cli {
 
 class Pipeline {
  public:
-  // What `services` names must outlive the pipeline.
+  // What `services` names must outlive the pipeline. Waits for brokers as patience allows.
   static Result<std::unique_ptr<Pipeline>> Start(const Config& config,
-                                                 const plugin::Services& services);
+                                                 const plugin::Services& services,
+                                                 const Patience& patience = {});
   ~Pipeline();
 
   transport::Transport& transport() { return *transport_; }
@@ -47,7 +49,7 @@ class Pipeline {
   Pipeline(const Config& config, const plugin::Services& services);
   Result<void> LoadPlugins(graph::EnginePlugins* plugins);
   Result<graph::ShardPlugins> MakeShardPlugins(transport::Stage stage);
-  Result<void> StartEngine();
+  Result<void> StartEngine(const Patience& patience);
   bool Runs(transport::Stage stage) const;
 
   Config config_;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -19,9 +20,14 @@ namespace weft::cli {
 Result<void> RequireMemory(const Config& config, std::string_view command);
 Result<void> RequireKafka(const Config& config, std::string_view command);
 
+// What to do while no broker answers at the start: waits so long, true: no more. Empty: no waiting.
+using Patience = std::function<bool(int64_t ns)>;
+
 // close_wait_ns: how long the transport's end may take, for what was published to be acknowledged.
+// kCancelled: patience ended.
 Result<std::unique_ptr<transport::Transport>> OpenTransport(const Config& config,
                                                             const plugin::Services& services,
+                                                            const Patience& patience,
                                                             int64_t close_wait_ns = 10 * kSecond);
 
 // The reader of sources.otlp.topics, which its destructor ends; null where there are none. The type
@@ -37,6 +43,7 @@ Result<std::string> KafkaExporterConfig(const Config& config, const std::string&
 // source is a recording: it waits where a live one would drop, and its agents may speak again.
 Result<std::unique_ptr<transport::Publisher>> OpenPublisher(const Config& config,
                                                             const plugin::Services& services,
+                                                            const Patience& patience,
                                                             int64_t close_wait_ns, bool replayed);
 
 }  // namespace weft::cli

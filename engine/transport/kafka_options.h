@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 
 #include "engine/base/clock.h"
 #include "engine/base/config.h"
@@ -24,6 +25,8 @@ struct KafkaOptions {
   int64_t commit_linger_ns = 20 * kMillisecond;
   // After CloseSources: how long what sources published, and commits, may take to be acknowledged.
   int64_t close_wait_ns = 10 * kSecond;
+  // While no broker answers at the start: waits so long, true: no more. Empty: fails instead.
+  std::function<bool(int64_t ns)> patience;
 };
 
 }  // namespace weft::transport

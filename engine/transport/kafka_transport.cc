@@ -14,6 +14,8 @@
 namespace weft::transport {
 namespace {
 
+constexpr int64_t kSayAgainNs = 60 * kSecond;
+
 std::vector<Stream> StreamsOf(Stage stage) {
   if (stage == Stage::kStitch)
     return {Stream::kEvents, Stream::kLinks, Stream::kSpans,
@@ -45,8 +47,8 @@ Result<std::unique_ptr<KafkaTransport>> KafkaTransport::Open(const KafkaOptions&
   auto watch = KafkaWatch::Open(*transport->context_);
   if (!watch) return std::unexpected(std::move(watch.error()));
   transport->watch_ = std::move(*watch);
-  if (auto checked = transport->CheckTopics({Stream::kEvents}); !checked)
-    return Context(std::move(checked.error()),
+  if (auto found = transport->FindEvents(); !found)
+    return Context(std::move(found.error()),
                    fmt::format("kafka at {}", fmt::join(own.settings.brokers, ",")));
   for (uint32_t i = 0; i < 2 * transport->context_->partitions; ++i)
     transport->signals_.push_back(std::make_unique<ReadSignal>());
@@ -63,6 +65,22 @@ KafkaTransport::~KafkaTransport() {
 
 uint32_t KafkaTransport::partitions() const { return context_->partitions; }
 int64_t KafkaTransport::LogTimeNs() const { return context_->broker_clock.NowNs(); }
+
+// Brokers may come up with this process, or after it.
+Result<void> KafkaTransport::FindEvents() {
+  int64_t say_ns = INT64_MIN;
+  while (true) {
+    auto found = CheckTopics({Stream::kEvents});
+    const auto& patience = context_->options.patience;
+    if (found || found.error().code != Code::kIo || !patience) return found;
+    if (context_->clock.MonotonicNs() >= say_ns) {
+      say_ns = context_->clock.MonotonicNs() + kSayAgainNs;
+      context_->log.Write(LogLevel::kWarn, "start",
+                          "kafka " + found.error().message + "; waiting for an answer");
+    }
+    if (patience(kSecond)) return Fail(Code::kCancelled, "ended before any broker had answered");
+  }
+}
 
 Result<void> KafkaTransport::CheckTopics(const std::vector<Stream>& streams) {
   for (const Stream stream : streams) {

@@ -28,8 +28,8 @@ class ReadSignal;
 
 class KafkaTransport final : public Transport {
  public:
-  // Asks the brokers for weft.events, and waits some seconds for them. References outlive the
-  // transport.
+  // Asks the brokers for weft.events, and waits some seconds for them, longer as options.patience
+  // allows (kCancelled where that ends). References outlive the transport.
   static Result<std::unique_ptr<KafkaTransport>> Open(const KafkaOptions& options,
                                                       const Clock& clock, Metrics& metrics,
                                                       Logger& log);
@@ -50,6 +50,7 @@ class KafkaTransport final : public Transport {
 
  private:
   explicit KafkaTransport(std::unique_ptr<KafkaContext> context);
+  Result<void> FindEvents();
   Result<void> CheckTopics(const std::vector<Stream>& streams);
   std::shared_ptr<KafkaStage>& Slot(Stage stage) { return stages_[stage == Stage::kTrace]; }
   ReadSignal& Signal(Stage stage, uint32_t partition);

@@ -16,11 +16,11 @@ std::vector<std::unique_ptr<Command>> AllCommands() {
   commands.push_back(MakeExplain());
   commands.push_back(MakeGraph());
   commands.push_back(MakeSql());
-  commands.push_back(MakeEval());
 #else
-  for (const auto* name : {"traces", "trace", "explain", "graph", "sql", "eval"})
+  for (const auto* name : {"traces", "trace", "explain", "graph", "sql"})
     commands.push_back(MakeMissing(name, "SQLite", "libsqlite3-dev"));
 #endif
+  commands.push_back(MakeEval());
 #if WEFT_HAVE_KAFKA
   commands.push_back(MakeTopicsCommand());
 #else

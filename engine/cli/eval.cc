@@ -1,119 +1,163 @@
+#include <algorithm>
 #include <charconv>
+#include <cstdio>
+#include <fstream>
 
 #include <fmt/format.h>
 
 #include "engine/cli/commands.h"
-#include "engine/cli/json_writer.h"
-#include "engine/cli/store_option.h"
-#include "engine/cli/text_table.h"
-#include "sql/truth_score.h"
+#include "engine/cli/eval_traces.h"
+#include "engine/cli/progress_line.h"
+#include "engine/cli/run_options.h"
+#if WEFT_HAVE_SQLITE
+#include "engine/cli/eval_store.h"
+#endif
 
 namespace weft::cli {
 namespace {
 
-void AddScore(JsonWriter& json, const sql::ServiceScore& s) {
-  json.Field("client_spans", s.span.of);
-  json.Field("client_spans_right", s.span.right);
-  json.Field("span_accuracy", s.span.Value());
-  json.Field("ambiguous", s.ambiguous.of);
-  json.Field("ambiguous_right", s.ambiguous.right);
-  json.Field("ambiguous_accuracy", s.ambiguous.Value());
-  json.Field("cross_process", s.cross_process.of);
-  json.Field("cross_process_right", s.cross_process.right);
-  json.Field("cross_process_accuracy", s.cross_process.Value());
-  json.Field("unlinked", s.unlinked);
-}
-
-std::string Percent(const sql::Share& share) {
-  return share.of == 0 ? "-" : fmt::format("{:.2f} %", 100 * share.Value());
+bool IsStore(const std::string& file) {
+  std::string head(15, '\0');
+  std::ifstream(file, std::ios::binary).read(head.data(), 15);
+  return head == "SQLite format 3";
 }
 
 class Eval final : public Command {
  public:
   CommandInfo Info() const override {
     return {
-        "eval", "Score the links of a database against the captured ground truth",
-        "Needs spans that carry weft.truth, the X-Weft-Truth header that the agent records with "
-        "--capture-truth for scoring only. span: calls whose parent is right; ambiguous: those "
-        "made while several requests of the process were open; cross-process: requests linked "
-        "to the call that made them; trace exact: root requests that are right as a whole.",
+        "eval", "Score links against the truth: of a database, or of others' recorded traces",
+        "A database needs spans that carry weft.truth, the X-Weft-Truth header that the agent "
+        "records with --capture-truth for scoring only. span: calls whose parent is right; "
+        "ambiguous: those made while several requests of the process were open; cross-process: "
+        "requests linked to the call that made them; trace exact: root requests that are right as "
+        "a whole.\n\n"
+        "Traces of others are stripped of their ids, rebuilt by the engine's stage 1 with the "
+        "correlators, and compared with what they were, beside rules that know nothing: "
+        "latest-open, fcfs, nested-fifo, and greedy (delay with one hypothesis). A lost request's "
+        "calls are right where they stay unlinked.",
         "weft eval --db build/demo/weft.db                  # per service and in total\n"
-        "weft eval weft.db --roots r1-r500 --json           # some root requests, for programs"};
+        "weft eval weft.db --roots r1-r500 --json           # some root requests, for programs\n"
+        "weft eval traces.csv.gz --correlators delay --compress 1,4,16\n"
+        "weft eval *.csv.gz --lose-client 0.1 --lose-server 0.1 --noise 50us --csv"};
   }
 
   void Declare(Options& options) override {
+#if WEFT_HAVE_SQLITE
     DeclareStore(options, &stores_);
-    options.Positional("file", &file_, false, "Database (the same as --db)");
-    options.Text("--roots", &roots_, "Only root requests rA to rB", "rA-rB");
+#endif
+    options.Text("--roots", &roots_, "Of a database: only root requests rA to rB", "rA-rB");
     options.Flag("--json", &json_, "As JSON");
+    options.Flag("--csv", &csv_, "As CSV (traces only)");
+    shared_.DeclareConfig(options);
+    shared_.DeclareChain(options);
+    options.List("--set", &set_, "A correlator's setting, such as delay.hypotheses=4",
+                 "NAME.KEY=VALUE");
+    options.List("--compress", &compress_,
+                 "Raise the load: pull the traces' starts together N times", "N,...");
+    options.Number("--lose-client", &settings_.lose_client, 0, 1, "Share of calls that get lost");
+    options.Number("--lose-server", &settings_.lose_server, 0, 1,
+                   "Share of requests that get lost");
+    options.Duration("--noise", &settings_.noise_ns,
+                     "Every time is read late by a random amount of this deviation");
+    options.Int("--seed", &seed_, 0, INT64_MAX, "Of what is random");
+    options.Flag("--no-baselines", &no_baselines_, "The correlators only");
+    options.Positionals("files", &files_, "A database, or files with others' traces");
   }
 
-  Result<int> Run(CommandContext&) override {
-    const Result<sql::RootRange> roots = ParseRoots(roots_);
-    if (!roots) return std::unexpected(roots.error());
-    const auto stores = OpenStore(file_.empty() ? stores_ : StoreNames{file_});
-    if (!stores) return std::unexpected(stores.error());
-    const auto score = sql::ScoreTruth(*stores, *roots);
-    if (!score) return std::unexpected(score.error());
-    json_ ? PrintJson(*score) : PrintTable(*score);
-    return kExitOk;
+  Result<int> Run(CommandContext& context) override {
+    const auto stores = std::ranges::count_if(files_, IsStore);
+    if (files_.empty() || (stores == 1 && files_.size() == 1)) return RunStore();
+    if (stores > 0)
+      return Fail(Code::kInvalid, "one database at a time, and none beside files with traces");
+    return RunTraces(context);
   }
 
  private:
-  static Result<sql::RootRange> ParseRoots(std::string_view text) {
-    sql::RootRange range;
-    if (text.empty()) return range;
-    const size_t dash = text.find('-');
-    const auto number = [](std::string_view part, uint64_t* out) {
-      if (!part.starts_with('r')) return false;
-      const auto parsed = std::from_chars(part.data() + 1, part.data() + part.size(), *out);
-      return parsed.ec == std::errc{} && parsed.ptr == part.data() + part.size();
-    };
-    if (dash == text.npos || !number(text.substr(0, dash), &range.first) ||
-        !number(text.substr(dash + 1), &range.last))
-      return Fail(Code::kInvalid, fmt::format("--roots {}: expected rA-rB, like r1-r500", text));
-    return range;
+  Result<int> RunStore() {
+#if WEFT_HAVE_SQLITE
+    return ScoreStores(files_.empty() ? stores_ : StoreNames{files_[0]}, roots_, json_);
+#else
+    return Fail(Code::kUnsupported,
+                "this build reads no databases: install libsqlite3-dev and build again");
+#endif
   }
 
-  static void PrintJson(const sql::TruthScore& score) {
-    JsonWriter json;
-    json.BeginObject();
-    json.Field("traces", score.traces);
-    json.Field("spans", score.spans);
-    json.Field("roots", score.trace_exact.of);
-    json.Field("roots_exact", score.trace_exact.right);
-    json.Field("trace_exact", score.trace_exact.Value());
-    AddScore(json, score.total);
-    json.BeginObject("services");
-    for (const auto& [name, service] : score.services) {
-      json.BeginObject(name);
-      AddScore(json, service);
-      json.End();
+  Result<int> RunTraces(CommandContext& context) {
+    auto config = shared_.Load();
+    if (!config) return std::unexpected(config.error());
+    WEFT_TRY(Set(*config));
+    WEFT_TRY(ParseCompress());
+    settings_.seed = static_cast<uint64_t>(seed_);
+    settings_.baselines = !no_baselines_;
+    TraceEval eval(settings_, *config, context);
+    std::vector<EvalRow> rows;
+    ProgressLine progress(stderr, true);
+    if (csv_) fmt::print("{}", EvalCsvHeader());
+    for (const std::string& file : files_) {
+      const auto known = eval.Read(file);
+      if (!known) return std::unexpected(known.error());
+      for (const double compress : settings_.compress) {
+        progress.Show(fmt::format("{} x{:g}", file, compress));
+        const auto found = eval.Run(*known, compress);
+        if (!found) return std::unexpected(found.error());
+        progress.Clear();
+        rows.insert(rows.end(), found->begin(), found->end());
+        if (csv_)
+          for (const EvalRow& row : *found) fmt::print("{}", EvalCsv(row));
+        std::fflush(stdout);
+      }
     }
-    json.End();
-    json.End();
-    fmt::print("{}", json.text());
+    if (json_)
+      fmt::print("{}", EvalJson(rows));
+    else if (!csv_)
+      fmt::print("{}", EvalText(rows));
+    return kExitOk;
   }
 
-  static void PrintTable(const sql::TruthScore& score) {
-    fmt::print("{} spans with truth in {} traces; {} of {} root requests exact ({})\n\n",
-               score.spans, score.traces, score.trace_exact.right, score.trace_exact.of,
-               Percent(score.trace_exact));
-    TextTable table({"service", "calls", "right", "ambiguous", "right", "unlinked", "requests",
-                     "cross-process right"});
-    const auto add = [&](const std::string& name, const sql::ServiceScore& s) {
-      table.Add({name, std::to_string(s.span.of), Percent(s.span), std::to_string(s.ambiguous.of),
-                 Percent(s.ambiguous), std::to_string(s.unlinked),
-                 std::to_string(s.cross_process.of), Percent(s.cross_process)});
-    };
-    for (const auto& [name, service] : score.services) add(name, service);
-    add("(all)", score.total);
-    fmt::print("{}", table.Render(Stdout()));
+  Result<void> ParseCompress() {
+    if (compress_.empty()) return {};
+    settings_.compress.clear();
+    for (const std::string& text : compress_) {
+      double factor = 0;
+      const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), factor);
+      if (error != std::errc() || rest != text.data() + text.size() || factor < 0.001 ||
+          factor > 1e6)
+        return Fail(Code::kInvalid,
+                    fmt::format("--compress {}: expected a factor, such as 16", text));
+      settings_.compress.push_back(factor);
+    }
+    return {};
   }
 
+  Result<void> Set(Config& config) {
+    for (const std::string& text : set_) {
+      const size_t dot = text.find('.'), equals = text.find('=');
+      if (dot == text.npos || equals == text.npos || equals < dot)
+        return Fail(
+            Code::kInvalid,
+            fmt::format("--set {}: expected NAME.KEY=VALUE, such as delay.hypotheses=4", text));
+      const std::string name = text.substr(0, dot);
+      const auto at = std::ranges::find(config.correlators, name, &PluginChoice::name);
+      if (at == config.correlators.end())
+        return Fail(Code::kInvalid, fmt::format("--set {}: no correlator {}", text, name));
+      std::string& json = at->config_json;
+      json.pop_back();  // '}'
+      json += fmt::format("{}\"{}\":{}}}", json == "{" ? "" : ",",
+                          text.substr(dot + 1, equals - dot - 1), text.substr(equals + 1));
+    }
+    return {};
+  }
+
+#if WEFT_HAVE_SQLITE
   StoreNames stores_ = kDefaultStore;
-  std::string file_, roots_;
-  bool json_ = false;
+#endif
+  RunOptions shared_;
+  TraceEvalSettings settings_;
+  std::vector<std::string> files_, compress_, set_;
+  std::string roots_;
+  int64_t seed_ = 1;
+  bool json_ = false, csv_ = false, no_baselines_ = false;
 };
 
 }  // namespace

@@ -41,11 +41,15 @@ void RunOptions::DeclareStages(Options& options) {
 
 void RunOptions::DeclareEngine(Options& options) {
   options.Text("--db", &db_, "Store to write (default: weft.db)", "FILE");
+  DeclareChain(options);
+  options.Int("--partitions", &partitions_, 0, 256, "Shards of each stage; 0: as configured");
+}
+
+void RunOptions::DeclareChain(Options& options) {
   options.List("--correlators", &correlators_,
                "Who speaks for links, in this order (default: context,thread,token,delay)",
                "NAME,...");
   options.Text("--plugin-dir", &plugin_dir_, "Folder of the plugins", "DIR");
-  options.Int("--partitions", &partitions_, 0, 256, "Shards of each stage; 0: as configured");
 }
 
 void RunOptions::DeclareMetrics(Options& options) {

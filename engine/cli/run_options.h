@@ -20,6 +20,8 @@ class RunOptions {
   void DeclareSource(Options& options);
   // What becomes of them: --db, --correlators and so on.
   void DeclareEngine(Options& options);
+  // Of that, who speaks for links: --correlators, --plugin-dir.
+  void DeclareChain(Options& options);
 
   // Where the cluster is: --brokers, --group. Given, transport.kind is kafka.
   void DeclareKafka(Options& options);

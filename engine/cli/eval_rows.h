@@ -1,0 +1,26 @@
+// EvalRow: what one method found of one recording under one load; and the rows as text, CSV, JSON.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "engine/eval/score.h"
+
+namespace weft::cli {
+
+struct EvalRow {
+  std::string file, correlator;
+  double compress = 1;
+  eval::Score score;
+  eval::Reliability reliability;
+  double us_per_span = 0;  // CPU time of the method, over all spans, requests included
+  uint64_t bytes_per_process = 0;
+};
+
+std::string EvalText(const std::vector<EvalRow>& rows);
+std::string EvalCsvHeader();
+std::string EvalCsv(const EvalRow& row);
+std::string EvalJson(const std::vector<EvalRow>& rows);
+
+}  // namespace weft::cli

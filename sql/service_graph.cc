@@ -20,10 +20,10 @@ Result<void> AddCalls(const Database& db, int64_t from_ns, int64_t to_ns, CallsB
   Result<Statement> rows = db.Prepare(
       "WITH bounds AS (SELECT min(first_trace) AS low, max(id) AS last FROM slices"
       "  WHERE max_start_ns >= ?1 AND min_start_ns < ?2),"
-      " range AS (SELECT low << 20 AS low, coalesce((SELECT min(first_trace) << 20 FROM slices"
+      " range AS (SELECT low, coalesce((SELECT min(first_trace) FROM slices"
       "  WHERE id > last), 9223372036854775807) AS high FROM bounds)"
       " SELECT caller, callee, error, duration_ns FROM edges"
-      " WHERE row >= (SELECT low FROM range) AND row < (SELECT high FROM range)"
+      " WHERE trace >= (SELECT low FROM range) AND trace < (SELECT high FROM range)"
       "  AND start_ns >= ?1 AND start_ns < ?2 AND duration_ns IS NOT NULL");
   if (!rows) return std::unexpected(rows.error());
   rows->Bind(1, from_ns);

@@ -46,7 +46,8 @@ ORDER BY t.class & 63 DESC, t.duration_ns DESC;
 -- decisions: what was decided about each stored trace, and by which rule.
 CREATE VIEW decisions AS
 SELECT lower(hex(t.trace_id)) AS trace_id, 1 AS keep, t.weight AS weight,
-  coalesce(r.text, '') AS rule, t.spans AS spans, t.flags AS flags
+  coalesce(r.text, '') AS rule, t.spans AS spans, t.flags AS flags, t.errors AS errors,
+  t.duration_ns / 1e6 AS duration_ms, t.start_ns AS start_ns
 FROM trace_rows t
 LEFT JOIN strings r ON r.id = t.rule;
 

@@ -60,12 +60,16 @@ TEST_P(UnionTest, EveryViewAnswersOverAllStores) {
             "cart|" + n + "|" + n + ".0\nfront|" + n + "|500.0\n");
   EXPECT_EQ(Rows(db_, "SELECT caller, callee, calls FROM service_graph ORDER BY 1"),
             "|front|" + n + "\nfront|cart|" + n + "\n");
+  EXPECT_EQ(Rows(db_, "SELECT sum(total_ms), max(traces) FROM latency"),
+            std::to_string(500 * GetParam()) + ".0|" + n + "\n");
   EXPECT_EQ(Rows(db_, "SELECT count(*) FROM processes"), "2\n") << "the same processes in all";
   EXPECT_EQ(Rows(db_, "SELECT value FROM attributes WHERE key = 'member' ORDER BY value LIMIT 2"),
             "0\n1\n");
-  for (const char* view : {"links", "decisions", "otel_traces", "edges", "slow_traces", "requests"})
+  for (const char* view : {"links", "decisions", "otel_traces", "edges", "slow_traces", "requests",
+                           "self_time", "critical_path", "latency", "network_time", "completeness",
+                           "rules", "service_graph_minutes"})
     EXPECT_NE(Rows(db_, "SELECT count(*) FROM " + std::string(view)), "0\n") << view;
-  for (const char* view : {"candidates", "ledger"})
+  for (const char* view : {"candidates", "ledger", "error_causes", "orphans", "late_spans"})
     EXPECT_EQ(Rows(db_, "SELECT count(*) FROM " + std::string(view)), "0\n") << view;
 }
 

@@ -35,10 +35,13 @@ class Eval final : public Command {
         "Traces of others are stripped of their ids, rebuilt by the engine's stage 1 with the "
         "correlators, and compared with what they were, beside rules that know nothing: "
         "latest-open, fcfs, nested-fifo, and greedy (delay with one hypothesis). A lost request's "
-        "calls are right where they stay unlinked.",
+        "calls are right where they stay unlinked. With --slow the calls of that service are also "
+        "scored by when they began: before it became slow, during it (without LENGTH: the first "
+        "quarter of the rest), and after.",
         "weft eval --db build/demo/weft.db                  # per service and in total\n"
         "weft eval weft.db --roots r1-r500 --json           # some root requests, for programs\n"
         "weft eval traces.csv.gz --correlators delay --compress 1,4,16\n"
+        "weft eval traces.csv.gz --slow cart:1000@40%      # before, during and after\n"
         "weft eval *.csv.gz --lose-client 0.1 --lose-server 0.1 --noise 50us --csv"};
   }
 
@@ -60,6 +63,9 @@ class Eval final : public Command {
                    "Share of requests that get lost");
     options.Duration("--noise", &settings_.noise_ns,
                      "Every time is read late by a random amount of this deviation");
+    options.Text("--slow", &slow_,
+                 "A service becomes slower: its own time times FACTOR from TIME (20s, 40%) on",
+                 "SERVICE:FACTOR@TIME[+LENGTH]");
     options.Int("--seed", &seed_, 0, INT64_MAX, "Of what is random");
     options.Flag("--no-baselines", &no_baselines_, "The correlators only");
     options.Positionals("files", &files_, "A database, or files with others' traces");
@@ -90,6 +96,11 @@ class Eval final : public Command {
     WEFT_TRY(ParseCompress());
     settings_.seed = static_cast<uint64_t>(seed_);
     settings_.baselines = !no_baselines_;
+    if (!slow_.empty()) {
+      auto slow = eval::SlowService::Parse(slow_);
+      if (!slow) return Context(std::move(slow.error()), "--slow");
+      settings_.slow = std::move(*slow);
+    }
     TraceEval eval(settings_, *config, context);
     std::vector<EvalRow> rows;
     ProgressLine progress(stderr, true);
@@ -155,7 +166,7 @@ class Eval final : public Command {
   RunOptions shared_;
   TraceEvalSettings settings_;
   std::vector<std::string> files_, compress_, set_;
-  std::string roots_;
+  std::string roots_, slow_;
   int64_t seed_ = 1;
   bool json_ = false, csv_ = false, no_baselines_ = false;
 };

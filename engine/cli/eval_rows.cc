@@ -13,15 +13,56 @@ namespace {
 
 std::string Percent(double share) { return fmt::format("{:.2f}", 100 * share); }
 
+// One column each of those that only some runs have.
+struct Extra {
+  const char* header;
+  bool wanted;
+  std::string (*cell)(const EvalRow&);
+};
+
+std::vector<Extra> ExtrasOf(const std::vector<EvalRow>& rows) {
+  bool orphans = false, phases = false;
+  for (const EvalRow& row : rows) {
+    orphans |= row.score.orphans > 0;
+    phases |= row.phases.has_value();
+  }
+  return {
+      {"orphans kept %", orphans,
+       [](const EvalRow& r) { return Percent(r.score.orphans_unlinked); }},
+      {"before %", phases,
+       [](const EvalRow& r) { return Percent(r.phases->before.service_span_accuracy); }},
+      {"during %", phases,
+       [](const EvalRow& r) { return Percent(r.phases->during.service_span_accuracy); }},
+      {"after %", phases,
+       [](const EvalRow& r) { return Percent(r.phases->after.service_span_accuracy); }},
+  };
+}
+
+void AddPhases(JsonWriter& json, const eval::PhaseScores& phases) {
+  json.BeginObject("phases");
+  const auto add = [&](std::string_view name, const eval::PhaseScore& phase) {
+    json.BeginObject(name);
+    json.Field("spans", phase.spans);
+    json.Field("span_accuracy", phase.span_accuracy);
+    json.Field("service_spans", phase.service_spans);
+    json.Field("service_span_accuracy", phase.service_span_accuracy);
+    json.End();
+  };
+  add("before", phases.before);
+  add("during", phases.during);
+  add("after", phases.after);
+  json.End();
+}
+
 }  // namespace
 
 std::string EvalText(const std::vector<EvalRow>& rows) {
-  bool orphans = false;
-  for (const EvalRow& row : rows) orphans |= row.score.orphans > 0;
+  const std::vector<Extra> extras = ExtrasOf(rows);
   std::vector<std::string> header = {"file",       "load",      "correlator", "calls",
                                      "right %",    "ambiguous", "right %",    "exact %",
                                      "unlinked %", "ece",       "us/span",    "bytes"};
-  if (orphans) header.insert(header.end() - 3, "orphans kept %");
+  for (const Extra& extra : extras)
+    if (extra.wanted) header.insert(header.end() - 3, extra.header);
   TextTable table(std::move(header));
   for (const EvalRow& row : rows) {
     const eval::Score& s = row.score;
@@ -37,11 +78,12 @@ std::string EvalText(const std::vector<EvalRow>& rows) {
                                       fmt::format("{:.4f}", row.reliability.ece),
                                       fmt::format("{:.2f}", row.us_per_span),
                                       ShortSize(row.bytes_per_process)};
-    if (orphans) cells.insert(cells.end() - 3, Percent(s.orphans_unlinked));
+    for (const Extra& extra : extras)
+      if (extra.wanted) cells.insert(cells.end() - 3, extra.cell(row));
     table.Add(std::move(cells));
   }
   OutputStyle style = Stdout();
-  style.width = std::max(style.width, 130);  // a cut figure is worse than a wrapped line
+  style.width = std::max(style.width, 160);  // a cut figure is worse than a wrapped line
   return table.Render(style);
 }
 
@@ -78,6 +120,7 @@ std::string EvalJson(const std::vector<EvalRow>& rows) {
     json.Field("ece", row.reliability.ece);
     json.Field("us_per_span", row.us_per_span);
     json.Field("bytes_per_process", row.bytes_per_process);
+    if (row.phases) AddPhases(json, *row.phases);
     json.BeginArray("reliability");
     for (const auto& bin : row.reliability.bins) {
       if (bin.calls == 0) continue;

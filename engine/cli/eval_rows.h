@@ -2,10 +2,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/eval/score.h"
+#include "engine/eval/slow_service.h"
 
 namespace weft::cli {
 
@@ -14,6 +16,7 @@ struct EvalRow {
   double compress = 1;
   eval::Score score;
   eval::Reliability reliability;
+  std::optional<eval::PhaseScores> phases;  // of --slow
   double us_per_span = 0;  // CPU time of the method, over all spans, requests included
   uint64_t bytes_per_process = 0;
 };

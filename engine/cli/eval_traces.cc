@@ -45,18 +45,6 @@ stitch::StitchConfig StageConfig(const Config& config) {
   return out;
 }
 
-EvalRow RowOf(const eval::KnownTraces& known, const std::vector<bool>& ambiguous,
-              std::string_view name, const eval::Parents& parents,
-              const std::vector<float>& confidence, double seconds) {
-  EvalRow row;
-  row.file = known.name;
-  row.correlator = name;
-  row.score = eval::Evaluate(known, ambiguous, parents);
-  row.reliability = eval::Calibration(known, parents, confidence);
-  row.us_per_span = 1e6 * seconds / static_cast<double>(std::max<size_t>(known.spans.size(), 1));
-  return row;
-}
-
 }  // namespace
 
 TraceEval::TraceEval(const TraceEvalSettings& settings, const Config& config,
@@ -90,9 +78,38 @@ Result<eval::KnownTraces> TraceEval::Read(const std::string& file) {
   return known;
 }
 
+Result<TraceEval::Load> TraceEval::Change(const eval::KnownTraces& recorded,
+                                          double compress) const {
+  Load load{recorded, {}, {}};
+  if (compress != 1) eval::Compress(load.known, compress);
+  if (settings_.slow) {
+    const auto phases = eval::SlowDown(load.known, *settings_.slow);
+    if (!phases) return std::unexpected(phases.error());
+    load.phases = *phases;
+  }
+  if (settings_.lose_client > 0 || settings_.lose_server > 0)
+    eval::Lose(load.known, settings_.lose_client, settings_.lose_server, settings_.seed);
+  load.ambiguous = eval::Ambiguous(load.known);
+  if (settings_.noise_ns > 0) eval::AddNoise(load.known, settings_.noise_ns, settings_.seed);
+  return load;
+}
+
+EvalRow TraceEval::RowOf(const Load& load, std::string_view name, const eval::Parents& parents,
+                         const std::vector<float>& confidence, double seconds) const {
+  EvalRow row;
+  row.file = load.known.name;
+  row.correlator = name;
+  row.score = eval::Evaluate(load.known, load.ambiguous, parents);
+  row.reliability = eval::Calibration(load.known, parents, confidence);
+  if (load.phases)
+    row.phases = eval::ScorePhases(load.known, *load.phases, settings_.slow->service, parents);
+  row.us_per_span =
+      1e6 * seconds / static_cast<double>(std::max<size_t>(load.known.spans.size(), 1));
+  return row;
+}
+
 Result<EvalRow> TraceEval::RunChain(const std::vector<PluginChoice>& chain, std::string_view name,
-                                    const eval::KnownTraces& known,
-                                    const std::vector<bool>& ambiguous) {
+                                    const Load& load) {
   Metrics metrics;
   const plugin::Services services{context_.log, metrics, context_.clock};
   std::vector<plugin::PluginInstance> instances;
@@ -106,39 +123,38 @@ Result<EvalRow> TraceEval::RunChain(const std::vector<PluginChoice>& chain, std:
   std::vector<stitch::ChainLink> links;
   for (size_t i = 0; i < chain.size(); ++i)
     links.push_back({chain[i].name, &instances[i].correlator(), instances[i].handle()});
-  const auto run = eval::RunStage(known, links, StageConfig(config_), {metrics, context_.log});
+  const auto run = eval::RunStage(load.known, links, StageConfig(config_), {metrics, context_.log});
   if (!run) return std::unexpected(run.error());
-  EvalRow row = RowOf(known, ambiguous, name, run->parents, run->confidence, run->seconds);
+  EvalRow row = RowOf(load, name, run->parents, run->confidence, run->seconds);
   row.bytes_per_process = run->bytes_per_process;
   return row;
 }
 
-Result<std::vector<EvalRow>> TraceEval::Run(const eval::KnownTraces& recorded, double compress) {
-  eval::KnownTraces known = recorded;
-  if (compress != 1) eval::Compress(known, compress);
-  if (settings_.lose_client > 0 || settings_.lose_server > 0)
-    eval::Lose(known, settings_.lose_client, settings_.lose_server, settings_.seed);
-  const std::vector<bool> ambiguous = eval::Ambiguous(known);
-  if (settings_.noise_ns > 0) eval::AddNoise(known, settings_.noise_ns, settings_.seed);
+void TraceEval::RunRules(const Load& load, std::vector<EvalRow>& rows) {
+  const std::vector<float> sure(load.known.spans.size(), 1);  // a rule knows no doubt
+  const auto rule = [&](std::string_view name, eval::Parents (*find)(const eval::KnownTraces&)) {
+    const double begun = CpuSeconds();
+    const eval::Parents parents = find(load.known);
+    rows.push_back(RowOf(load, name, parents, sure, CpuSeconds() - begun));
+  };
+  rule("latest-open", eval::LatestOpen);
+  rule("fcfs", eval::FirstComeFirstServed);
+  rule("nested-fifo", eval::NestedFifo);
+  const std::vector<PluginChoice> one = {{"delay", R"({"hypotheses":1})"}};
+  if (const auto greedy = RunChain(one, "greedy", load))
+    rows.push_back(*greedy);
+  else
+    context_.log.Warn("greedy is left out: " + greedy.error().message);
+}
 
+Result<std::vector<EvalRow>> TraceEval::Run(const eval::KnownTraces& recorded, double compress) {
+  const auto load = Change(recorded, compress);
+  if (!load) return std::unexpected(load.error());
   std::vector<EvalRow> rows;
-  const auto chain =
-      RunChain(config_.correlators, ChainName(config_.correlators), known, ambiguous);
+  const auto chain = RunChain(config_.correlators, ChainName(config_.correlators), *load);
   if (!chain) return std::unexpected(chain.error());
   rows.push_back(*chain);
-  if (settings_.baselines) {
-    const std::vector<float> sure(known.spans.size(), 1);  // a rule knows no doubt
-    const auto rule = [&](std::string_view name, eval::Parents (*find)(const eval::KnownTraces&)) {
-      const double begun = CpuSeconds();
-      const eval::Parents parents = find(known);
-      rows.push_back(RowOf(known, ambiguous, name, parents, sure, CpuSeconds() - begun));
-    };
-    rule("latest-open", eval::LatestOpen);
-    rule("fcfs", eval::FirstComeFirstServed);
-    rule("nested-fifo", eval::NestedFifo);
-    const std::vector<PluginChoice> one = {{"delay", R"({"hypotheses":1})"}};
-    if (const auto greedy = RunChain(one, "greedy", known, ambiguous)) rows.push_back(*greedy);
-  }
+  if (settings_.baselines) RunRules(*load, rows);
   for (EvalRow& row : rows) row.compress = compress;
   return rows;
 }

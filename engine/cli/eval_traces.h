@@ -4,6 +4,7 @@
 // stage 1 rebuild the links with the plugins, and scores them. One thread.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@ struct TraceEvalSettings {
   std::vector<double> compress{1};
   double lose_client = 0, lose_server = 0;
   int64_t noise_ns = 0;
+  std::optional<eval::SlowService> slow;
   uint64_t seed = 1;
   bool baselines = true;
 };
@@ -34,8 +36,18 @@ class TraceEval {
   Result<std::vector<EvalRow>> Run(const eval::KnownTraces& recorded, double compress);
 
  private:
+  // What all methods are asked about.
+  struct Load {
+    eval::KnownTraces known;
+    std::vector<bool> ambiguous;
+    std::optional<eval::SlowPhases> phases;
+  };
+  Result<Load> Change(const eval::KnownTraces& recorded, double compress) const;
   Result<EvalRow> RunChain(const std::vector<PluginChoice>& chain, std::string_view name,
-                           const eval::KnownTraces& known, const std::vector<bool>& ambiguous);
+                           const Load& load);
+  EvalRow RowOf(const Load& load, std::string_view name, const eval::Parents& parents,
+                const std::vector<float>& confidence, double seconds) const;
+  void RunRules(const Load& load, std::vector<EvalRow>& rows);
 
   const TraceEvalSettings settings_;
   const Config& config_;

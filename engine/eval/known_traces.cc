@@ -63,15 +63,21 @@ void KnownTracesBuilder::ResolveParents() {
     if (found != by_id.end() && found->second != static_cast<int32_t>(i))
       row.parent = found->second;
   }
+  for (const Row& row : rows_) {
+    if (row.parent < 0) continue;
+    Row& parent = rows_[static_cast<size_t>(row.parent)];
+    parent.foreign_children += parent.service != row.service;
+  }
 }
 
 bool KnownTracesBuilder::IsCall(const Row& row) const {
-  return row.kind == WEFT_KIND_CLIENT || row.kind == WEFT_KIND_PRODUCER;
+  if (row.kind == WEFT_KIND_CLIENT || row.kind == WEFT_KIND_PRODUCER) return true;
+  return !kinds_ && row.foreign_children == 1 && !IsRequest(row);
 }
 
 bool KnownTracesBuilder::IsRequest(const Row& row) const {
   if (row.kind == WEFT_KIND_SERVER || row.kind == WEFT_KIND_CONSUMER) return true;
-  if (kinds_ || IsCall(row)) return false;
+  if (kinds_ || row.kind == WEFT_KIND_CLIENT || row.kind == WEFT_KIND_PRODUCER) return false;
   return row.parent < 0 || rows_[static_cast<size_t>(row.parent)].service != row.service;
 }
 
@@ -95,21 +101,35 @@ void KnownTracesBuilder::NamePeers() {
   }
 }
 
+void KnownTracesBuilder::MakeRequests(KnownTraces& out) {
+  for (Row& row : rows_) {
+    if (!IsRequest(row)) continue;
+    row.out = static_cast<int32_t>(out.spans.size());
+    out.spans.push_back({trace_of_.at(row.trace), row.service, row.peer, row.operation, false,
+                         false, row.start_ns, row.end_ns});
+  }
+}
+
 void KnownTracesBuilder::MakeCalls(KnownTraces& out) {
   const auto add = [&](const Row& of, uint32_t service, uint32_t peer, int32_t cause) {
     KnownSpan call{
         trace_of_.at(of.trace), service, peer, of.operation, true, false, of.start_ns, of.end_ns};
     if (cause >= 0) call.parent = rows_[static_cast<size_t>(cause)].out;
     out.spans.push_back(call);
+    return static_cast<int32_t>(out.spans.size()) - 1;
   };
+  for (Row& row : rows_)
+    if (IsCall(row))
+      row.out = add(row, row.service, row.peer, RequestAbove(row.parent, row.service));
   for (const Row& row : rows_) {
-    if (IsCall(row)) {
-      add(row, row.service, row.peer, RequestAbove(row.parent, row.service));
-    } else if (IsRequest(row) && row.parent >= 0) {
-      const Row& parent = rows_[static_cast<size_t>(row.parent)];
-      if (IsCall(parent) || parent.service == row.service) continue;
-      add(row, parent.service, row.service, RequestAbove(row.parent, parent.service));
-    }
+    if (!IsRequest(row) || row.parent < 0) continue;
+    const Row& parent = rows_[static_cast<size_t>(row.parent)];
+    int32_t brought_by = -1;
+    if (IsCall(parent))
+      brought_by = parent.out;
+    else if (parent.service != row.service)
+      brought_by = add(row, parent.service, row.service, RequestAbove(row.parent, parent.service));
+    out.spans[static_cast<size_t>(row.out)].parent = brought_by;
   }
 }
 
@@ -118,12 +138,7 @@ KnownTraces KnownTracesBuilder::Build() {
   NamePeers();
   KnownTraces out;
   out.name = std::move(name_);
-  for (Row& row : rows_) {
-    if (!IsRequest(row)) continue;
-    row.out = static_cast<int32_t>(out.spans.size());
-    out.spans.push_back({trace_of_.at(row.trace), row.service, row.peer, row.operation, false,
-                         false, row.start_ns, row.end_ns});
-  }
+  MakeRequests(out);
   MakeCalls(out);
   out.names = std::move(names_);
   out.traces = static_cast<uint32_t>(trace_of_.size());

@@ -21,7 +21,9 @@ struct KnownSpan {
   bool call = false;                                         // else a request
   bool orphan = false;  // a call whose request was taken away: right is to leave it unlinked
   int64_t start_ns = 0, end_ns = 0;
-  int32_t parent = -1;  // the truth: row of the request; -1: nobody knows, or an orphan
+  // The truth: of a call the row of its request, of a request the row of the call that brought it.
+  // -1: nobody knows, or it was taken away.
+  int32_t parent = -1;
 };
 
 struct KnownTraces {
@@ -37,8 +39,9 @@ struct KnownTraces {
 //
 // Requests are SERVER and CONSUMER spans, calls CLIENT and PRODUCER spans; INTERNAL spans only
 // connect a call to its request. A request whose parent is no call but a span of another service
-// gets a call of the same interval in that service; where a source knows no kinds at all, the spans
-// whose parent is of another service, or missing, count as requests.
+// gets a call of the same interval in that service. Where a source knows no kinds at all, the spans
+// whose parent is of another service, or missing, count as requests, and what lies between a
+// request and a single one of another service as a call.
 class KnownTracesBuilder {
  public:
   explicit KnownTracesBuilder(std::string name);
@@ -52,8 +55,9 @@ class KnownTracesBuilder {
     uint32_t service, operation, peer;
     uint8_t kind;
     int64_t start_ns, end_ns;
-    int32_t parent = -1;  // row
-    int32_t out = -1;     // in the result
+    int32_t parent = -1;            // row
+    uint32_t foreign_children = 0;  // of other services
+    int32_t out = -1;               // row in the result
   };
   uint32_t Name(std::string_view text);
   void ResolveParents();
@@ -61,6 +65,7 @@ class KnownTracesBuilder {
   bool IsCall(const Row& row) const;
   int32_t RequestAbove(int32_t row, uint32_t service) const;
   void NamePeers();
+  void MakeRequests(KnownTraces& out);
   void MakeCalls(KnownTraces& out);
 
   std::string name_;

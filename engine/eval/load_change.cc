@@ -57,7 +57,7 @@ void Lose(KnownTraces& known, double calls, double requests, uint64_t seed) {
   for (KnownSpan& span : kept) {
     if (span.parent < 0) continue;
     span.parent = moved[static_cast<size_t>(span.parent)];
-    span.orphan = span.parent < 0;
+    span.orphan = span.call && span.parent < 0;
   }
   known.spans = std::move(kept);
 }

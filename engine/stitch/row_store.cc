@@ -112,6 +112,16 @@ void RowStore::ForceEnd(uint32_t number, int64_t end_ns) {
   r.flags &= static_cast<uint16_t>(~WEFT_FLAG_OPEN);
 }
 
+void RowStore::TakeBackEnd(uint32_t number) {
+  forced_ends_.Erase(number);
+  Row& r = (*this)[number];
+  const bool pending = r.pending();
+  r.state &= static_cast<uint16_t>(~kEmitted);
+  if (pending || !r.pending()) return;
+  ++batches_[r.batch].pending;
+  ++pending_;
+}
+
 void RowStore::Move(uint32_t number, uint32_t batch, uint32_t row) {
   Row& r = (*this)[number];
   const uint32_t old = r.batch;

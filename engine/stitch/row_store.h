@@ -110,6 +110,8 @@ class RowStore {
   int64_t EndOf(uint32_t number) const;
   // The record of an open row will have no end: this is it.
   void ForceEnd(uint32_t number, int64_t end_ns);
+  // The record that it refers to by now has its end after all: it is to be emitted with that.
+  void TakeBackEnd(uint32_t number);
 
   // Copies the rows that are left of old records, of which hardly any are, into records of their
   // own size: one request that stays open for hours does not hold a thousand others. Records

@@ -1,4 +1,4 @@
-// Records in: decoding, duplicates, rows into their processes, what a take-over reads back.
+// Records in: decoding, duplicates, rows into their processes.
 #include <algorithm>
 
 #include "engine/api/ids.h"
@@ -270,19 +270,23 @@ void StitchPartition::Impl::AdmitAgain(uint32_t number, uint32_t batch, uint32_t
   const bool still_open = (admitted_.flags[at] & WEFT_FLAG_OPEN) != 0;
   const bool other_agent = rows_.batch(r.batch).agent != agent;
   const bool now_final = !r.is(kFinalId) && (admitted_.flags[at] & WEFT_FLAG_PROVISIONAL) == 0;
-  if (!r.open() || (still_open && !now_final && !other_agent)) {
+  const bool back = !still_open && (r.flags & WEFT_FLAG_AGENT_LOST) != 0;
+  if (!back && (!r.open() || (still_open && !now_final && !other_agent))) {
     if (!still_open && counting_) ledger_.CountDuplicate();
     return count_.duplicates.Add();
   }
   ProcessOf(batch, admitted_.process[at], agent);
   rows_.Move(number, batch, at);
+  const bool ended_here = back && TakeBackEnd(number);
   ReadColumns(r, at);
   if (still_open) {
     if (other_agent) agents_[agent].open_rows.push_back({number, r.age});
     if (now_final) Announce(number);
     return;
   }
-  if (!r.is(kEmitted)) {  // else by an owner before this one
+  if (ended_here) {
+    count_.spans.Add();
+  } else if (!r.is(kEmitted)) {  // else by an owner before this one
     count_.spans.Add();
     CountPending();
   } else if (counting_) {
@@ -298,94 +302,6 @@ void StitchPartition::Impl::NoteEnd(uint32_t number) {
   r.state |= kFinalId;
   Announce(number);
   MaybeEmit(number);
-}
-
-void StitchPartition::Impl::Restore(const transport::Record& record) {
-  if (record.type == RecordType::kAgentLedger) return;
-  if (record.type == RecordType::kStageLedger) {
-    auto ledger = api::DecodeStageLedger(record.payload);
-    if (!ledger) return Dead(record, ledger.error());
-    return ledger_.Restore(*ledger);
-  }
-  if (record.type == RecordType::kCorrelatorState) {
-    if (auto state = api::DecodeState(record.payload)) {
-      chain_.Load(*state);
-      restored_states_[state->process_id] = state->decided_ns;
-    }
-    return;
-  }
-  auto labels = api::DecodeLabels(record.payload);
-  if (!labels) return Dead(record, labels.error());
-  for (size_t i = 0; i < labels->size(); ++i) {
-    if ((labels->what[i] & api::kLabelAlias) != 0) continue;
-    LoggedLabel& l = logged_[labels->exchange[i]];
-    if ((labels->what[i] & api::kLabelParent) != 0) {
-      l.parent_id = labels->parent_id[i];
-      l.parent_exchange = labels->parent_exchange[i];
-      l.confidence = labels->confidence[i];
-      l.evidence = labels->evidence[i];
-    }
-    if (labels->parent_id[i] != 0) l.parent_id = labels->parent_id[i];
-    if ((labels->trace_hi[i] | labels->trace_lo[i]) != 0) {
-      l.trace_hi = labels->trace_hi[i];
-      l.trace_lo = labels->trace_lo[i];
-    }
-    l.span_id = labels->span_id[i];
-    l.flags |= labels->flags[i];
-    l.what |= labels->what[i];
-  }
-  for (size_t i = 0; i < labels->process_id.size(); ++i) {
-    const auto [decided, fresh] = logged_decided_.Insert(labels->process_id[i]);
-    *decided = fresh ? labels->decided_ns[i] : std::max(*decided, labels->decided_ns[i]);
-  }
-}
-
-// Takes over what the log says about the exchange; false: nothing.
-bool StitchPartition::Impl::ApplyLogged(uint32_t number, bool* emitted) {
-  const LoggedLabel* l = logged_.Find(rows_[number].exchange);
-  if (l == nullptr) return false;
-  count_.restored.Add();
-  Row& r = rows_[number];
-  r.flags |= static_cast<uint16_t>(l->flags &
-                                   (WEFT_FLAG_LATE | WEFT_FLAG_LOCAL_ROOT | WEFT_FLAG_DEADLINE));
-  if ((l->what & api::kLabelTrace) != 0) {
-    r.span_id = l->span_id;
-    r.state |= kFinalId;
-  }
-  if ((l->what & api::kLabelParent) != 0) {
-    r.parent_id = l->parent_id;
-    r.confidence = l->confidence;
-    r.evidence = static_cast<uint16_t>(l->evidence);
-    r.state |= kLogParent;
-    // The id that an SDK gave it was adopted when it was decided.
-    const api::EventColumns& s = rows_.Columns(r);
-    if (r.is(kFinalId) && !r.server() && s.context_span_id.present() && l->span_id != 0 &&
-        s.context_span_id[r.row] == l->span_id)
-      r.span_id = l->span_id;
-    if (l->parent_exchange != 0) {
-      r.parent = rows_.Find(l->parent_exchange);
-      if (r.parent == kNone && (chain_learns_ || (l->trace_hi | l->trace_lo) == 0)) {
-        r.state |= kAwaitsParent;
-        orphans_.emplace(l->parent_exchange, OpenRow{number, r.age});
-      }
-    }
-    r.state |= kDecided;
-  }
-  if ((l->what & api::kLabelEmittedOpen) != 0) rows_.MarkEmitted(number, kEmittedOpen);
-  if ((l->what & api::kLabelEmitted) != 0) {
-    *emitted = true;
-    rows_.MarkEmitted(number, kEmitted);
-    r.state |= kDecided;
-  }
-  if ((l->what & api::kLabelTrace) != 0) {
-    r.state |= kLogTrace;
-    SetTrace(number, {l->trace_hi, l->trace_lo});
-  } else if (r.is(kDecided) && !r.server() && (l->trace_hi | l->trace_lo) != 0) {
-    SetTrace(number, {l->trace_hi, l->trace_lo});  // provisional when it was decided
-  } else if (r.is(kDecided) && !r.server() && r.parent != kNone) {
-    LinkTo(number, r.parent);
-  }
-  return true;
 }
 
 }  // namespace weft::stitch

@@ -118,8 +118,13 @@ class StitchPartition::Impl {
   void NoteEnd(uint32_t number);
   uint32_t ProcessOf(uint32_t batch, uint32_t process, uint32_t agent);
   void EndOpenRows(uint32_t agent, uint32_t flag);
-  bool ApplyLogged(uint32_t number, bool* emitted);
   void AdoptOrphans(uint32_t parent);
+
+  // stitch_known.cc: what the logs say about rows that are still to be read.
+  bool ApplyLogged(uint32_t number, bool* emitted);
+  void KeepLost(const Row& row);
+  void ForgetLost();
+  bool TakeBackEnd(uint32_t number);
 
   // stitch_decide.cc: windows.
   int64_t WatermarkOf(const Process& process) const;
@@ -230,6 +235,7 @@ class StitchPartition::Impl {
   std::vector<api::CorrelatorState> states_;
 
   FlatMap<LoggedLabel> logged_;
+  std::deque<std::pair<int64_t, uint64_t>> kept_lost_;  // log time, exchange of KeepLost
   FlatMap<int64_t> logged_decided_;                     // process id -> decided_ns
   FlatMap<int64_t> restored_states_;                    // process id -> learned_ns
   std::unordered_multimap<uint64_t, OpenRow> orphans_;  // parent exchange -> child

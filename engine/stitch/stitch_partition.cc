@@ -84,6 +84,7 @@ void StitchPartition::Impl::Tick(int64_t log_now) {
     CheckSilence();
     CheckDeadlines();
     ForgetAnswers();
+    ForgetLost();
     count_.compacted_bytes.Add(rows_.Compact(log_now_ - kCompactAge));
     ForgetIdleProcesses();
   }
@@ -241,6 +242,7 @@ void StitchPartition::Impl::FlushFrees() {
     constexpr uint16_t kHeld = kRetained | kUndecidedWindow | kEmitQueued | kLogQueued;
     if (!r.is(kEmitted) || (r.state & kHeld) != 0) continue;
     if (r.candidates != kNone) emitter_.DropCandidates(r.candidates);
+    if ((r.flags & WEFT_FLAG_AGENT_LOST) != 0) KeepLost(r);
     rows_.Free(number);
   }
   free_queue_.clear();

@@ -13,11 +13,12 @@ uint32_t TraceGatherer::Add(uint64_t trace_hi, uint64_t trace_lo, const std::vec
     const uint32_t row = SpanBuffer::Row(refs[i]);
     items_.push_back({s.span_id[row], s.exchange[row], s.start_ns[row], refs[i], i, IsRoot(s, row),
                       (s.flags[row] & WEFT_FLAG_OPEN) != 0,
+                      (s.flags[row] & WEFT_FLAG_AGENT_LOST) != 0,
                       (s.flags[row] & WEFT_FLAG_REPORTED) != 0});
   }
   std::ranges::sort(items_, [](const Item& a, const Item& b) {
-    return std::tie(a.span_id, a.exchange, a.open, a.age) <
-           std::tie(b.span_id, b.exchange, b.open, b.age);
+    return std::tie(a.span_id, a.exchange, a.open, a.lost, a.age) <
+           std::tie(b.span_id, b.exchange, b.open, b.lost, b.age);
   });
   const auto same = [](const Item& a, const Item& b) {
     return a.span_id == b.span_id && a.exchange == b.exchange;

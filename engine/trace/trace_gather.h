@@ -42,7 +42,9 @@ class TraceGatherer {
     int64_t start_ns;
     RowRef row;
     uint32_t age;  // position in the chain: 0 is the newest
-    bool root, open, reported;
+    bool root, open;
+    bool lost;  // its agent fell silent: its end is not the true one
+    bool reported;
   };
   void PreferReported();
 

@@ -28,6 +28,13 @@ int64_t Thousandths(float share) {
   return std::isfinite(share) ? std::lround(std::clamp(share, 0.0f, 1.0f) * 1000) : 0;
 }
 
+// An open span is replaced by an ended one, and one that ended because its agent fell silent by one
+// with the true end, if the agent came back.
+int EndKnown(uint32_t flags) {
+  if ((flags & WEFT_FLAG_OPEN) != 0) return 0;
+  return (flags & WEFT_FLAG_AGENT_LOST) != 0 ? 1 : 2;
+}
+
 }  // namespace
 
 Result<void> TraceWriter::Prepare(const sql::Database& db) {
@@ -49,7 +56,7 @@ Result<void> TraceWriter::Prepare(const sql::Database& db) {
       {&add_candidates_, "INSERT OR REPLACE INTO candidate_rows VALUES(?1, ?2)"},
       {&find_trace_, "SELECT id FROM trace_rows WHERE lower(hex(trace_id)) = ?1"},
       {&load_spans_,
-       "SELECT id, span_id, flags & 1 FROM span_rows WHERE id >= ?1 << 20 AND id < (?1 + 1) << 20"},
+       "SELECT id, span_id, flags FROM span_rows WHERE id >= ?1 << 20 AND id < (?1 + 1) << 20"},
       {&summarize_,
        "SELECT count(*), min(s.start_ns), max(s.start_ns + coalesce(s.duration_ns, 0)),"
        " sum(s.status = 2), max(CASE WHEN s.parent_id = 0 OR s.flags & 8 THEN s.operation END),"
@@ -203,7 +210,8 @@ Result<void> TraceWriter::Load(int64_t id) {
     if (!more) return std::unexpected(more.error());
     if (!*more) return {};
     const int64_t row = load_spans_.Int(0);
-    stored_[static_cast<uint64_t>(load_spans_.Int(1))] = {row, load_spans_.Int(2) != 0};
+    stored_[static_cast<uint64_t>(load_spans_.Int(1))] = {
+        row, EndKnown(static_cast<uint32_t>(load_spans_.Int(2)))};
     next_row_ = row + 1;
   }
 }
@@ -214,8 +222,8 @@ Result<void> TraceWriter::Join(uint32_t trace, int64_t id, uint32_t flags, Count
   const int64_t limit = (id + 1) << sql::kTraceShift;
   const uint32_t begin = traces_->first_row[trace], end = begin + traces_->n_rows[trace];
   for (uint32_t row = begin; row < end; ++row) {
-    const bool open = (spans_->flags[row] & WEFT_FLAG_OPEN) != 0;
-    const auto [known, fresh] = stored_.try_emplace(spans_->span_id[row], next_row_, open);
+    const int end_known = EndKnown(spans_->flags[row]);
+    const auto [known, fresh] = stored_.try_emplace(spans_->span_id[row], next_row_, end_known);
     if (fresh) {
       if (next_row_ >= limit) {
         ++counts.overflow;
@@ -225,8 +233,8 @@ Result<void> TraceWriter::Join(uint32_t trace, int64_t id, uint32_t flags, Count
       ++next_row_;
       ++counts.spans;
       sql::AppendSpanIdPrefix(joined_prefixes_, spans_->span_id[row]);
-    } else if (known->second.open && !open) {
-      known->second.open = false;
+    } else if (known->second.end < end_known) {
+      known->second.end = end_known;
       ++counts.replaced;
     } else {
       ++counts.duplicates;

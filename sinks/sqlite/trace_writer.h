@@ -41,7 +41,7 @@ class TraceWriter {
  private:
   struct StoredSpan {
     int64_t row = 0;
-    bool open = false;
+    int end = 0;  // how much is known of it: as EndKnown
   };
 
   Result<bool> AddTrace(uint32_t trace);

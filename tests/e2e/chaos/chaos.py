@@ -134,13 +134,21 @@ class Chaos:
             self.stop_member(number)
 
     def report(self):
-        usual = self.progress.usual(PERIOD_SECONDS, UNDISTURBED_SECONDS)
-        say(f"  undisturbed, all is stored {usual:.1f} s after its end; then, after each event:")
+        """Recovered: all that was recorded when the event was over is stored; seconds since then."""
+        usual = self.progress.usual(PERIOD_SECONDS, UNDISTURBED_SECONDS - PERIOD_SECONDS)
+        say(f"  undisturbed all is stored after {usual:.1f} s; what was recorded until an event was over, after:")
         say(f"  {'at s':>7} {'lasted s':>9} {'recovered s':>12} {'behind s':>9}  event")
+        took = []
         for text, when, lasted in self.events.done:
-            seconds, worst = self.progress.recovery(when, usual, PERIOD_SECONDS)
-            recovered = "not before end" if seconds is None else f"{seconds:.1f}"
-            say(f"  {when:7.1f} {lasted:9.1f} {recovered:>12} {worst:9.1f}  {text}")
+            stored = self.progress.stored_until(when + lasted, when + lasted)
+            behind = self.progress.worst(when, stored or float("inf"))
+            if stored is not None:
+                took.append(stored - when - lasted)
+            recovered = "not before end" if stored is None else f"{took[-1]:.1f}"
+            say(f"  {when:7.1f} {lasted:9.1f} {recovered:>12} {behind:9.1f}  {text}")
+        if took:
+            took.sort()
+            say(f"  recovery of {len(took)} events: median {took[len(took) // 2]:.1f} s, longest {took[-1]:.1f} s")
 
     def now(self):
         return time.time() - self.begun

@@ -1,4 +1,4 @@
-"""How far what is stored is behind the recording, and how long after each event it was behind more than usual."""
+"""How far what is stored is behind the recording, and when what was recorded until an event was over is stored."""
 import contextlib
 import sqlite3
 import threading
@@ -6,7 +6,6 @@ import time
 
 EVERY_SECONDS = 0.25
 GIVEN_UP_SECONDS = 180  # a trace missing for so long is lost or another one: judge.py says which
-SLACK_SECONDS = 1.0
 
 
 class Progress:
@@ -56,24 +55,16 @@ class Progress:
                 self._missing.discard(trace)
                 self._newest[path] = row
 
+    def stored_until(self, moment, not_before=0.0):
+        """When all that had been recorded at `moment` was stored; None: not before the end."""
+        return next((at for at, behind in self.samples if at >= not_before and at - behind >= moment), None)
+
     def usual(self, begin, end):
-        """The most that it was behind then."""
+        """How long what is recorded from begin to end takes to be stored, at most."""
+        took = [at - moment for moment in range(int(begin), int(end))
+                if (at := self.stored_until(moment, moment)) is not None]
+        return max(took, default=0.0)
+
+    def worst(self, begin, end):
+        """The most seconds that it was behind then."""
         return max((behind for at, behind in self.samples if begin <= at < end), default=0.0)
-
-    def recovery(self, when, usual, period):
-        """(seconds until nothing is later than usual again, most seconds behind), None: not before the end.
-
-        An event shows only when what it delays should have been there, so it is waited for so long.
-        """
-        calm_since, worst = when, 0.0
-        for at, behind in self.samples:
-            if at < when:
-                continue
-            worst = max(worst, behind)
-            if behind > usual + SLACK_SECONDS:
-                calm_since = None
-            elif calm_since is None:
-                calm_since = at
-            if calm_since is not None and at - calm_since > usual + period:
-                break
-        return (None if calm_since is None else calm_since - when), worst

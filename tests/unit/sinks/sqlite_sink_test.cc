@@ -125,6 +125,24 @@ TEST_F(SqliteSinkTest, AnEndedSpanReplacesItsOpenSelf) {
   EXPECT_EQ(sink_->counts().replaced, 1u);
 }
 
+TEST_F(SqliteSinkTest, TheTrueEndReplacesTheOneOfALostAgentAndIsKept) {
+  Open();
+  test::TraceBatch lost, back;
+  lost.BeginTrace(1, 1);
+  lost.AddSpan(10, 0, WEFT_KIND_SERVER, "cart", "GET /", kNoon, kNoon + kSecond, WEFT_STATUS_OK,
+               WEFT_FLAG_AGENT_LOST);
+  back.BeginTrace(1, 1);
+  back.AddSpan(10, 0, WEFT_KIND_SERVER, "cart", "GET /", kNoon, kNoon + 15 * kSecond,
+               WEFT_STATUS_OK, WEFT_FLAG_LATE);
+  for (const test::TraceBatch* batch : {&lost, &back, &lost})
+    ASSERT_EQ(Write(*batch), WEFT_EXPORT_OK) << error_.message;
+  EXPECT_EQ(
+      Query("SELECT count(*) || ' ' || max(flags & 16) || ' ' || max(duration_ms) FROM spans"),
+      "1 0 15000.0");
+  EXPECT_EQ(sink_->counts().replaced, 1u);
+  EXPECT_EQ(sink_->counts().duplicates, 1u);
+}
+
 TEST_F(SqliteSinkTest, OpenAndEndedRowsOfOneBatchBecomeOneSpan) {
   Open();
   test::TraceBatch batch;

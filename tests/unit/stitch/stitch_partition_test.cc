@@ -331,6 +331,67 @@ TEST(StitchPartition, EndsTheOpenSpansOfAnAgentThatFellSilent) {
   EXPECT_EQ(h.Client(11).parent, ServerId(10));
 }
 
+// An agent that was declared lost and comes back with the true ends of what was ended without it.
+class LostAgentTest : public ::testing::Test {
+ protected:
+  void LoseWithAnOpenRequest() {
+    Observation open = shop_.a;
+    open.end = 0;
+    h_.Publish({open, shop_.call}, kT);
+    h_.Run();
+    h_.Advance(11 * kSecond);
+    h_.Advance(2 * kSecond);
+    ASSERT_EQ(h_.Server(10).flags & WEFT_FLAG_AGENT_LOST, WEFT_FLAG_AGENT_LOST);
+    lost_ = h_.Server(10);
+  }
+  void ComeBack() {
+    h_.Publish({shop_.a}, kT + kSecond);
+    h_.Run();
+    h_.Beat();
+  }
+  void ExpectTheTrueEndWithTheSameIds() {
+    const auto& back = h_.Server(10);
+    EXPECT_EQ(back.times, 2);  // the first one had the end that the engine gave it
+    EXPECT_EQ(back.flags & (WEFT_FLAG_AGENT_LOST | WEFT_FLAG_LATE), 0u);
+    EXPECT_EQ(back.end - back.start, shop_.a.end - shop_.a.start);
+    EXPECT_EQ(back.parent, lost_.parent);
+    EXPECT_EQ(back.trace_hi, lost_.trace_hi);
+    EXPECT_EQ(back.trace_lo, lost_.trace_lo);
+    EXPECT_EQ(h_.Count("stitch.duplicates"), 0u);
+    EXPECT_EQ(h_.Count("stitch.pending"), 0u);
+    EXPECT_EQ(h_.Count("stitch.spans") + h_.Count("stitch.ended_by_engine"),
+              h_.Count("stitch.emitted"));
+  }
+
+  StitchHarness h_{Partitions(1)};
+  Shop shop_;
+  testing::Emitted lost_;
+};
+
+TEST_F(LostAgentTest, ComesBackWithTheTrueEnd) {
+  LoseWithAnOpenRequest();
+  ComeBack();
+  ExpectTheTrueEndWithTheSameIds();
+}
+
+TEST_F(LostAgentTest, ComesBackToAnotherOwner) {
+  LoseWithAnOpenRequest();
+  h_.TakeOver(0);
+  h_.Run();
+  ComeBack();
+  ExpectTheTrueEndWithTheSameIds();
+}
+
+TEST_F(LostAgentTest, ComesBackAndItsRecordsAreReadAgain) {
+  LoseWithAnOpenRequest();
+  ComeBack();
+  h_.TakeOver(0);
+  h_.Run();
+  h_.Beat();
+  EXPECT_EQ(h_.Server(10).times, 2);
+  EXPECT_EQ(h_.Count("stitch.pending"), 0u);
+}
+
 TEST(StitchPartition, DoesNotLoseAnAgentThatSpokeBeforeTheTimersRecord) {
   StitchHarness h(Partitions(1));
   Observation open = Shop{}.a;

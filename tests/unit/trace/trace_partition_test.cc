@@ -98,6 +98,16 @@ TEST_F(TracePartitionTest, TheEndedVersionReplacesTheOpenOne) {
   EXPECT_EQ(Count("trace.kept"), 2u);
 }
 
+TEST_F(TracePartitionTest, TheTrueEndReplacesTheOneOfALostAgent) {
+  partition_->Consume(Spans(0, 0, {{1, 10}, {1, 11, 10}}));
+  partition_->Consume(Spans(1, 10, {{1, 11, 10, WEFT_FLAG_AGENT_LOST}}));
+  Watermarks(2, kSecond, kSecond);
+  Tick(kSecond);
+  ASSERT_EQ(ExportedSpans(), (std::multiset<uint64_t>{10, 11}));
+  EXPECT_EQ(exported_[0]->spans.flags[1] & WEFT_FLAG_AGENT_LOST, 0u);
+  EXPECT_EQ(Count("trace.replaced"), 1u);
+}
+
 TEST_F(TracePartitionTest, ClosesATraceOverItsTimeBudgetMarked) {
   partition_->Consume(Spans(0, 0, {{1, 11, 10}}));
   Tick(59 * kSecond);

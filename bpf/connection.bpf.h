@@ -83,6 +83,7 @@ static __always_inline bool weft_peer_is_agent(const struct weft_connection *c)
 static __always_inline void weft_describe(struct sock *sk, struct weft_socket *s)
 {
 	weft_fill_addresses(sk, &s->connection);
+	s->described_ns = 0;
 	s->ignored = weft_port_ignored(s->connection.local_port, s->connection.remote_port) ||
 		     weft_peer_is_agent(&s->connection);
 }

@@ -63,6 +63,8 @@ int BPF_PROG(socket_state, struct sock *sk, int old_state, int new_state)
 		s = weft_socket_find(sk);
 		if (!s)
 			return 0;
+		/* The agent forgets it soon; what had come before may still be read. */
+		s->described_ns = 0;
 		if (s->announced)
 			weft_emit_close(st, pid, sk, old_state, s->connection.cookie);
 		if (s->own) {

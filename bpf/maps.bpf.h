@@ -3,6 +3,8 @@
 #ifndef WEFT_BPF_MAPS_H_
 #define WEFT_BPF_MAPS_H_
 
+#include <bpf/bpf_helpers.h>
+
 #include "bpf/wire.h"
 
 /* Bulk cannot drop control records: two rings. Sizes are set by the loader. */
@@ -10,6 +12,23 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 16 << 20);
 } data_ring SEC(".maps");
+
+/* A ring per CPU that comes before it, small enough to stay in the CPU's cache: a record's memory that
+ * another CPU wrote or read last costs more than all else that is done for the record. */
+struct weft_cpu_ring {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct weft_cpu_ring);
+} cpu_rings SEC(".maps");
+
+/* Set by the agent before it sleeps, so that it is woken once when a CPU's ring is full. */
+__u32 reader_sleeps = 0;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -41,6 +60,7 @@ struct weft_event {
 	__s32 fd;
 	__u8 type;
 	__u8 flags;
+	__u32 late;
 	struct weft_payload payload;
 };
 
@@ -53,6 +73,7 @@ enum weft_waits {
 struct weft_socket {
 	struct weft_connection connection;
 	__u64 peer_cookie;	/* Unix: of the other end */
+	__u64 described_ns;	/* time of the latest record that told all about it; 0: none */
 	__u64 refused_ns;	/* first attempt of a send that the full buffer refused */
 	__u32 send_from;	/* the latest send: first sequence number, and after its last */
 	__u32 send_to;		/* Unix: bytes sent so far */
@@ -99,7 +120,7 @@ struct {
 } own_connections SEC(".maps");
 
 const volatile __u32 agent_pid = 0;
-const volatile __u32 capture_bytes = WEFT_PAYLOAD_LARGE;
+const volatile __u32 capture_bytes = WEFT_CAPTURE_MOST;
 const volatile bool filter_pids = false;	/* look into ignored_pids */
 const volatile bool include_ports = false;	/* only connections of `ports` */
 const volatile bool exclude_ports = false;	/* none of `ports` */

@@ -93,6 +93,7 @@ static __always_inline void weft_emit_messages(struct weft_stats *st, struct wef
 			weft_emit_message(st, s, &v->event);
 		v->event.seq += v->one;
 		v->length -= v->one;
+		v->event.late = (bpf_ktime_get_ns() - e->time_ns) / WEFT_LATE_NS + 1;
 	}
 	if (!v->length)
 		return;

@@ -198,6 +198,7 @@ static __always_inline int weft_unix_moved(struct sock *sk, __u8 type, int ret, 
 		/* The other end was closed, and says so here only. */
 		if (s && s->announced && sk->sk_shutdown == SHUTDOWN_MASK) {
 			s->announced = 0;
+			s->described_ns = 0;
 			weft_emit_control(st, WEFT_RECORD_CLOSE, 0, s->connection.cookie);
 			weft_emit_control(st, WEFT_RECORD_CLOSE, 0, s->peer_cookie);
 		}

@@ -121,6 +121,7 @@ static __always_inline void weft_unix_closed(struct weft_stats *st, struct sock 
 	if (!u || !u->socket.announced || u->inode != weft_inode_of(sk))
 		return;
 	u->socket.announced = 0;
+	u->socket.described_ns = 0;
 	weft_emit_control(st, WEFT_RECORD_CLOSE, pid, u->socket.connection.cookie);
 	if (both)
 		weft_emit_control(st, WEFT_RECORD_CLOSE, pid, u->socket.peer_cookie);

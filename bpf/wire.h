@@ -24,12 +24,9 @@ typedef __s32 __weft_s32;
 typedef __u64 __weft_u64;
 #endif
 
-/* Sizes of the payload area that a data record may have; the smallest that fits is used. */
-#define WEFT_PAYLOAD_SMALL 64
-#define WEFT_PAYLOAD_MEDIUM 256
-#define WEFT_PAYLOAD_LARGE 1024
-/* Several user buffers are copied one after the other, so their record needs twice the room. */
-#define WEFT_PAYLOAD_VECTOR 2048
+/* Bounds of what the agent may ask to be captured of the bytes that a call moved. */
+#define WEFT_CAPTURE_LEAST 64
+#define WEFT_CAPTURE_MOST 1024
 
 enum weft_record_type {
 	WEFT_RECORD_SEND = 1,
@@ -50,6 +47,7 @@ enum weft_data_flag {
 	WEFT_DATA_UNREADABLE = 1 << 0,	/* the page was not there: length without payload */
 	WEFT_DATA_NO_BUFFER = 1 << 1,	/* sendfile, io_uring, ...: length without payload */
 	WEFT_DATA_FIN_READ = 1 << 2,	/* this receive also took the peer's FIN */
+	WEFT_DATA_DESCRIBED = 1 << 3,	/* a weft_connection follows the payload */
 };
 
 enum weft_family {
@@ -75,10 +73,15 @@ struct weft_connection {
 	__weft_u8 pad[6];
 };
 
+/* What a record costs is the memory that it touches: nothing in it stands for the whole connection.
+ * Who talks is told by the first record of a connection, and again by one every WEFT_DESCRIBE_NS, so
+ * that the agent may forget what is idle for longer. */
+#define WEFT_DESCRIBE_NS 5000000000ull
+#define WEFT_LATE_NS 64
+
 struct weft_data {
 	__weft_u64 time_ns;	/* CLOCK_MONOTONIC: entry of a send, return of a receive */
-	struct weft_connection connection;
-	__weft_u64 option_id;	/* id received or sent in a TCP option; 0: none */
+	__weft_u64 cookie;	/* of the connection */
 	__weft_u32 seq;		/* TCP sequence number of the first byte; of a Unix socket: the bytes
 				 * before it plus a number that both ends know */
 	__weft_u32 peer_seq;	/* where the other direction of this socket stands at that moment */
@@ -89,8 +92,10 @@ struct weft_data {
 	__weft_u16 captured;	/* bytes of payload that follow */
 	__weft_u8 type;		/* weft_record_type */
 	__weft_u8 flags;	/* weft_data_flag */
-	__weft_u8 pad[4];
-	/* __weft_u8 payload[captured] */
+	__weft_u32 late;	/* of the second and later records of one call: how long after time_ns
+				 * it was written, in units of WEFT_LATE_NS; orders it among others */
+	/* __weft_u8 payload[captured], filled up to a multiple of 8 where there is more */
+	/* struct weft_connection, where the flag says so */
 };
 
 struct weft_control {
@@ -168,7 +173,7 @@ struct weft_option_stats {
 #define WEFT_ASSERT_SIZE(type, size) static_assert(sizeof(type) == (size), #type)
 #endif
 WEFT_ASSERT_SIZE(struct weft_connection, 64);
-WEFT_ASSERT_SIZE(struct weft_data, 112);
+WEFT_ASSERT_SIZE(struct weft_data, 48);
 WEFT_ASSERT_SIZE(struct weft_ends, 36);
 WEFT_ASSERT_SIZE(struct weft_control, 40);
 WEFT_ASSERT_SIZE(struct weft_stats, 80);

@@ -51,6 +51,7 @@ constexpr MetricInfo kCatalogue[] = {
   {"agent.connections", C, "Connections followed."},
   {"agent.connections_forgotten", C, "Connections forgotten without having seen their end."},
   {"agent.connections_overflow", C, "Records of connections beyond the limit."},
+  {"agent.undescribed", C, "Records of connections whose description was lost."},
   {"agent.unrecognised_records", C, "Records of connections whose protocol is not understood."},
   {"agent.repeats", C, "Records that came twice."},
   {"agent.gap_bytes", C, "Bytes of traced streams that were not seen."},

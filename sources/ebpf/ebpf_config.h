@@ -36,11 +36,14 @@ struct EbpfConfig {
   Hooks hooks = Hooks::kAuto;
   std::vector<std::string> units;  // processes that are one: see ProcessMetadata::Options
 
-  uint32_t capture_bytes = 1024;         // payload prefix per send and receive, 64 to 1024
-  uint32_t data_ring_bytes = 16u << 20;  // powers of two, at least one page
-  // A connection's end is 48 bytes, its two shortest data records are 368: the data ring is full
-  // first.
-  uint32_t control_ring_bytes = 4u << 20;
+  uint32_t capture_bytes = 1024;  // payload prefix per send and receive, 64 to 1024
+  // Powers of two, at least one page. Records go into a ring of their CPU, and into the shared one
+  // when that is full. All CPUs' together are no larger than the shared one.
+  uint32_t data_ring_bytes = 16u << 20;
+  uint32_t cpu_ring_bytes = 256u << 10;
+  // A connection's end is 48 bytes, its two shortest data records are 240: the data rings, together
+  // at most twice the shared one, are full first.
+  uint32_t control_ring_bytes = 8u << 20;
   uint32_t poll_ms = 10;
   uint32_t announce_after_ms = 1000;  // a request this old without a response is published as open
 

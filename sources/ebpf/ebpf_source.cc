@@ -1,12 +1,11 @@
 #include "sources/ebpf/ebpf_source.h"
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <chrono>
 #include <cstring>
-#include <condition_variable>
 #include <limits>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <utility>
@@ -40,11 +39,12 @@ constexpr int64_t kAddressEveryNs = 10 * kSecond;
 constexpr int64_t kDrainAtStopNs = 500 * kMillisecond;
 
 Result<void> Check(const EbpfConfig& config) {
-  if (config.capture_bytes < WEFT_PAYLOAD_SMALL || config.capture_bytes > WEFT_PAYLOAD_LARGE)
+  if (config.capture_bytes < WEFT_CAPTURE_LEAST || config.capture_bytes > WEFT_CAPTURE_MOST)
     return Fail(Code::kInvalid,
                 fmt::format("capture_bytes: {} is not between {} and {}", config.capture_bytes,
-                            WEFT_PAYLOAD_SMALL, WEFT_PAYLOAD_LARGE));
-  for (const uint32_t bytes : {config.data_ring_bytes, config.control_ring_bytes})
+                            WEFT_CAPTURE_LEAST, WEFT_CAPTURE_MOST));
+  for (const uint32_t bytes :
+       {config.data_ring_bytes, config.cpu_ring_bytes, config.control_ring_bytes})
     if (!std::has_single_bit(bytes) || bytes < 4096)
       return Fail(Code::kInvalid,
                   fmt::format("ring size {} is no power of two of at least 4096", bytes));
@@ -79,7 +79,7 @@ class EbpfSource::Impl {
 
  private:
   void Run();
-  void OnData(const weft_data& record, const uint8_t* payload);
+  void OnData(const weft_data& record, const weft_connection* described, const uint8_t* payload);
   void OnControl(const weft_control& record);
   // One round over both rings; true when the data ring was emptied.
   bool Drain();
@@ -112,9 +112,7 @@ class EbpfSource::Impl {
   int64_t next_sweep_ns_ = 0, next_count_ns_ = 0, next_address_ns_ = 0;
   KernelCounts counts_;
 
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  bool stop_ = false;
+  std::atomic<bool> stop_ = false;
   std::thread thread_;
   Result<void> outcome_;
 };
@@ -140,10 +138,10 @@ EbpfSource::Impl::Impl(const EbpfConfig& config, TrustedNetworks trusted,
       loader_(std::move(loader)),
       records_(metrics.Get("agent.received")),
       filtered_(metrics.Get("agent.filtered")) {
-  loader_->SetCallbacks(
-      [this](const weft_data& record, const uint8_t* payload) { OnData(record, payload); },
-      [this](const weft_control& record) { controls_.push_back(record); },
-      [this](const weft_option& record) { tracker_.OnOption(record); });
+  loader_->SetCallbacks([this](const weft_data& record, const weft_connection* described,
+                               const uint8_t* payload) { OnData(record, described, payload); },
+                        [this](const weft_control& record) { controls_.push_back(record); },
+                        [this](const weft_option& record) { tracker_.OnOption(record); });
 }
 
 Result<void> EbpfSource::Impl::Attach() {
@@ -173,17 +171,19 @@ void EbpfSource::Impl::AttachOption() {
                             error.message));
 }
 
-void EbpfSource::Impl::OnData(const weft_data& record, const uint8_t* payload) {
+void EbpfSource::Impl::OnData(const weft_data& record, const weft_connection* described,
+                              const uint8_t* payload) {
   ApplyControls(record.time_ns);
   records_.Add();
   bool first = false;
   if (!filter_.Wanted(record.pid, &first)) {
     filtered_.Add();
+    if (described != nullptr) tracker_.OnDescription(record, *described);
     if (first && !loader_->IgnorePid(record.pid).has_value())
       logger_.Debug("the kernel's table of ignored processes is full; filtering in the agent");
     return;
   }
-  tracker_.OnData(record, {reinterpret_cast<const char*>(payload), record.captured});
+  tracker_.OnData(record, described, {reinterpret_cast<const char*>(payload), record.captured});
 }
 
 void EbpfSource::Impl::OnControl(const weft_control& record) {
@@ -211,7 +211,7 @@ bool EbpfSource::Impl::Drain() {
   size_t drained = 0, slice = 0;
   do {
     loader_->DrainControl(kDrainLimit);
-    slice = loader_->DrainData(kDrainSlice);
+    slice = loader_->DrainData(kDrainSlice, clock_.MonotonicNs());
     drained += slice;
   } while (slice == kDrainSlice && drained < kDrainLimit);
   const bool emptied = slice < kDrainSlice;
@@ -238,10 +238,7 @@ void EbpfSource::Impl::Sweep(int64_t now) {
 }
 
 void EbpfSource::Impl::Run() {
-  const auto pause = std::chrono::milliseconds(config_.poll_ms);
-  std::unique_lock lock(mutex_);
   while (!stop_) {
-    lock.unlock();
     const int64_t now = clock_.MonotonicNs();
     const bool emptied = Drain();
     if (now >= next_sweep_ns_) {
@@ -250,10 +247,8 @@ void EbpfSource::Impl::Run() {
       if (emptied) watermark_ns_ = std::max(watermark_ns_, tracker_.Watermark(now - kRingSlackNs));
     }
     publisher_.Tick(watermark_ns_);
-    lock.lock();
-    if (emptied) wake_.wait_for(lock, pause, [this] { return stop_; });
+    if (emptied && !stop_) loader_->Sleep(config_.poll_ms);
   }
-  lock.unlock();
   if (option_) option_->Detach();
   loader_->Detach();
   DrainToTheEnd();
@@ -332,11 +327,8 @@ void EbpfSource::Impl::PublishAddresses() {
 }
 
 Result<void> EbpfSource::Impl::Stop() {
-  {
-    const std::lock_guard lock(mutex_);
-    stop_ = true;
-  }
-  wake_.notify_all();
+  stop_ = true;
+  loader_->WakeUp();
   if (thread_.joinable()) thread_.join();
   return outcome_;
 }

@@ -16,6 +16,7 @@ constexpr int64_t kKeepClosedNs = kSecond;
 // new one for each request. Positions go on in the kernel, so nothing is lost by forgetting.
 constexpr int64_t kUnixIdleNs = 10 * kSecond;
 constexpr int64_t kKeepOptionNs = 10 * kSecond;  // from the first data segment to its record
+constexpr int64_t kKeepDescriptionNs = 2 * int64_t{WEFT_DESCRIBE_NS};
 // A head that is still not whole after this many times announce_after (a stalled client) does not
 // hold the watermark any more: its exchange will be late.
 constexpr int64_t kStalledHeads = 2;
@@ -40,13 +41,15 @@ ExchangeTracker::ExchangeTracker(Options options, const ProtocolSet& protocols,
       forgotten_(metrics.Get("agent.connections_forgotten")),
       unrecognised_(metrics.Get("agent.unrecognised_records")),
       overflow_(metrics.Get("agent.connections_overflow")),
+      undescribed_(metrics.Get("agent.undescribed")),
       tcp_spans_(metrics.Get("agent.tcp_spans")),
       tcp_limited_(metrics.Get("agent.tcp_limited")),
       metrics_(metrics) {}
 
 ExchangeTracker::~ExchangeTracker() = default;
 
-void ExchangeTracker::OnData(const weft_data& record, std::string_view payload) {
+void ExchangeTracker::OnData(const weft_data& record, const weft_connection* described,
+                             std::string_view payload) {
   records_.AddAlone();
   if ((record.type != WEFT_RECORD_SEND && record.type != WEFT_RECORD_RECEIVE) ||
       payload.size() > record.length) {
@@ -54,22 +57,27 @@ void ExchangeTracker::OnData(const weft_data& record, std::string_view payload) 
     return;
   }
   decoded_.AddAlone();
-  const uint64_t cookie = record.connection.cookie;
+  const uint64_t cookie = record.cookie;
   auto it = connections_.find(cookie);
   if (it == connections_.end()) {
     if (connections_.size() >= options_.max_connections) {
       overflow_.Add();
       return;
     }
+    if (described == nullptr) described = descriptions_.Find(cookie);
+    if (described == nullptr) {
+      undescribed_.Add();
+      return;
+    }
     made_.Add();
     it = connections_
-             .emplace(cookie, std::make_unique<Connection>(connection_options_, protocols_,
-                                                           static_cast<ConnectionSink&>(*this),
-                                                           record.connection,
-                                                           static_cast<int64_t>(record.time_ns)))
+             .emplace(cookie,
+                      std::make_unique<Connection>(connection_options_, protocols_,
+                                                   static_cast<ConnectionSink&>(*this), *described,
+                                                   static_cast<int64_t>(record.time_ns)))
              .first;
     it->second->SetOption(waiting_options_.Take(cookie));
-    if (record.connection.family != WEFT_FAMILY_UNIX && addresses_.size() < kMaxAddresses)
+    if (described->family != WEFT_FAMILY_UNIX && addresses_.size() < kMaxAddresses)
       addresses_.emplace(it->second->local_address());
   }
   Connection& connection = *it->second;
@@ -179,6 +187,7 @@ void ExchangeTracker::Sweep(int64_t now_ns) {
     tcp_rows_ = 0;
     ForgetIdle(now_ns);
     waiting_options_.ForgetBefore(now_ns - kKeepOptionNs);
+    descriptions_.ForgetBefore(now_ns - kKeepDescriptionNs);
   }
 }
 

@@ -10,7 +10,8 @@
 // Ledger: agent.records = agent.decoded + agent.parse_failed. Beside it agent.repeats (sends that
 // the kernel had refused), agent.gap_bytes (in no record), agent.contentless_bytes (moved by calls
 // whose buffers cannot be seen), agent.unrecognised_records, agent.connections_overflow
-// (records of connections beyond the bound).
+// (records of connections beyond the bound), agent.undescribed (records of connections whose
+// description was lost with another record, until it is repeated).
 #pragma once
 
 #include <cstdint>
@@ -25,6 +26,7 @@
 #include "engine/base/metrics.h"
 #include "sources/ebpf/connection.h"
 #include "sources/ebpf/observation.h"
+#include "sources/ebpf/waiting_descriptions.h"
 
 namespace weft::ebpf {
 
@@ -46,7 +48,12 @@ class ExchangeTracker final : private ConnectionSink {
                   Metrics& metrics);
   ~ExchangeTracker() override;
 
-  void OnData(const weft_data& record, std::string_view payload);
+  // `described` comes with the first record of a connection and with some later ones, else null.
+  void OnData(const weft_data& record, const weft_connection* described, std::string_view payload);
+  // A record that is nobody's business told who talks: a process that is may have the socket next.
+  void OnDescription(const weft_data& record, const weft_connection& described) {
+    descriptions_.Add(static_cast<int64_t>(record.time_ns), described);
+  }
   // Before the connection's first data record or after it.
   void OnOption(const weft_option& record);
   // A close is applied by the next Sweep: data records that were written before it may still be in
@@ -80,12 +87,13 @@ class ExchangeTracker final : private ConnectionSink {
   const ProtocolSet& protocols_;
   ObservationWriter& writer_;
   Counter &records_, &decoded_, &parse_failed_, &repeats_, &gap_bytes_, &contentless_bytes_, &made_,
-      &forgotten_, &unrecognised_, &overflow_, &tcp_spans_, &tcp_limited_;
+      &forgotten_, &unrecognised_, &overflow_, &undescribed_, &tcp_spans_, &tcp_limited_;
   Metrics& metrics_;
   std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections_;  // by cookie
   std::vector<Connection*> active_;  // with something not handed out yet
   std::vector<weft_control> closing_;
   WaitingOptions waiting_options_;
+  WaitingDescriptions descriptions_;
   std::vector<uint64_t> closed_;  // cookies, oldest first; kept for late records of theirs
   int64_t next_forget_ns_ = 0;
   uint32_t tcp_rows_ = 0;  // in this second

@@ -2,6 +2,8 @@
 
 #if WEFT_HAVE_BPF
 
+#include <atomic>
+
 #include <bpf/bpf.h>
 
 #include "bpf/socket_layer.skel.h"
@@ -32,6 +34,9 @@ class FamilyPrograms final : public KernelPrograms {
   int Load() override { return kLoad(skeleton_.get()); }
   int Attach() override { return kAttach(skeleton_.get()); }
   void Detach() override { kDetach(skeleton_.get()); }
+  void SetReaderSleeps(bool sleeps) override {
+    std::atomic_ref<uint32_t>(skeleton_->bss->reader_sleeps).store(sleeps ? 1 : 0);
+  }
   bpf_object* object() const override { return skeleton_->obj; }
 
  private:

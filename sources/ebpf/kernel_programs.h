@@ -34,6 +34,8 @@ class KernelPrograms {
   virtual int Load() = 0;
   virtual int Attach() = 0;
   virtual void Detach() = 0;
+  // Whether the reader is to be woken by a record that finds its CPU's ring full. After Load.
+  virtual void SetReaderSleeps(bool sleeps) = 0;
 
   virtual bpf_object* object() const = 0;
   // Requires: a map of this name is in both objects.

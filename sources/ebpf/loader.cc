@@ -4,17 +4,24 @@
 
 #if WEFT_HAVE_BPF
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <poll.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
 
+#include "sources/ebpf/cpu_rings.h"
+#include "sources/ebpf/data_record.h"
+#include "sources/ebpf/data_rings.h"
 #include "sources/ebpf/kernel_programs.h"
 #include "sources/ebpf/libbpf_words.h"
 #include "sources/ebpf/own_connections.h"
@@ -22,10 +29,6 @@
 
 namespace weft::ebpf {
 namespace {
-
-struct RingDeleter {
-  void operator()(ring_buffer* r) const { ring_buffer__free(r); }
-};
 
 // What the checks of this host say about a refusal.
 std::string FailedChecks() {
@@ -46,28 +49,42 @@ std::unexpected<Error> LoadError(int error, const LibbpfWords& words, std::strin
   return Fail(code, message + FailedChecks());
 }
 
-constexpr int kStopDraining = -2000;  // not an errno of libbpf
+// A CPU's ring found fuller than this is looked into sooner the next time, emptier than that later.
+constexpr double kFull = 0.5, kEmpty = 0.25;
 
 }  // namespace
 
 class Loader::Impl {
  public:
+  Impl() = default;
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+  ~Impl() {
+    if (wake_up_ >= 0) close(wake_up_);
+  }
+
   Result<void> Open(const EbpfConfig& config);
   Result<void> Attach();
   void Detach() { programs_->Detach(); }
-  size_t Drain(ring_buffer* ring, size_t max_records);
+  size_t DrainData(size_t max_records, uint64_t now_ns);
+  size_t DrainControl(size_t max_records);
+  void Sleep(uint32_t longest_ms);
+  void WakeUp();
   Result<KernelCounts> Counts() const;
-
-  static int OnData(void* self, void* data, size_t size);
-  static int OnControl(void* self, void* data, size_t size);
 
   HookFamily family_ = HookFamily::kSocket;
   std::unique_ptr<KernelPrograms> programs_;
-  std::unique_ptr<ring_buffer, RingDeleter> data_ring_, control_ring_;
+  DataRings data_rings_;
+  std::optional<Ring> control_ring_;
+  int wake_up_ = -1;
+  uint32_t sleep_ms_ = 1000;
   DataCallback on_data_;
   OptionCallback on_option_;
   ControlCallback on_control_;
-  size_t drained_ = 0, drain_limit_ = 0;
+
+ private:
+  Result<void> OpenRings(const EbpfConfig& config);
+  void OnData(const void* at, size_t size);
 };
 
 Result<void> Loader::Impl::Open(const EbpfConfig& config) {
@@ -87,6 +104,8 @@ Result<void> Loader::Impl::Open(const EbpfConfig& config) {
                   .exclude_ports = !config.exclude_ports.empty()});
   bpf_map__set_max_entries(programs_->map("data_ring"), config.data_ring_bytes);
   bpf_map__set_max_entries(programs_->map("control_ring"), config.control_ring_bytes);
+  if (const int cpus = libbpf_num_possible_cpus(); cpus > 0)
+    bpf_map__set_max_entries(programs_->map("cpu_rings"), static_cast<uint32_t>(cpus));
 
   if (const int error = programs_->Load(); error != 0)
     return LoadError(-error, words, "the kernel does not take the programs");
@@ -102,10 +121,20 @@ Result<void> Loader::Impl::Open(const EbpfConfig& config) {
     const uint8_t one = 1;
     bpf_map_update_elem(programs_->map_fd("own_connections"), &ends, &one, BPF_ANY);
   }
-  data_ring_.reset(ring_buffer__new(programs_->map_fd("data_ring"), OnData, this, nullptr));
-  control_ring_.reset(
-      ring_buffer__new(programs_->map_fd("control_ring"), OnControl, this, nullptr));
-  if (!data_ring_ || !control_ring_) return LoadError(errno, words, "cannot map the rings");
+  return OpenRings(config);
+}
+
+Result<void> Loader::Impl::OpenRings(const EbpfConfig& config) {
+  WEFT_TRY(AddCpuRings(programs_->map_fd("cpu_rings"), config.data_ring_bytes,
+                       config.cpu_ring_bytes, &data_rings_));
+  auto shared = Ring::Map(programs_->map_fd("data_ring"), config.data_ring_bytes);
+  if (!shared.has_value()) return std::unexpected(shared.error());
+  data_rings_.Add(std::move(*shared), config.data_ring_bytes);
+  auto control = Ring::Map(programs_->map_fd("control_ring"), config.control_ring_bytes);
+  if (!control.has_value()) return std::unexpected(control.error());
+  control_ring_.emplace(std::move(*control));
+  wake_up_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (wake_up_ < 0) return Fail(Code::kIo, fmt::format("eventfd: {}", strerror(errno)));
   return {};
 }
 
@@ -116,27 +145,51 @@ Result<void> Loader::Impl::Attach() {
   return {};
 }
 
-int Loader::Impl::OnData(void* self, void* data, size_t size) {
-  auto* impl = static_cast<Impl*>(self);
-  const auto* record = static_cast<const weft_data*>(data);
-  if (size == sizeof(weft_option))
-    impl->on_option_(*static_cast<const weft_option*>(data));
-  else if (size >= sizeof(weft_data) && record->captured <= size - sizeof(weft_data))
-    impl->on_data_(*record, static_cast<const uint8_t*>(data) + sizeof(weft_data));
-  return ++impl->drained_ >= impl->drain_limit_ ? kStopDraining : 0;
+void Loader::Impl::OnData(const void* at, size_t size) {
+  if (size == sizeof(weft_option)) {
+    on_option_(*static_cast<const weft_option*>(at));
+  } else if (const DataRecord record = DataRecord::At(at, size); record.data != nullptr) {
+    on_data_(*record.data, record.described, record.payload);
+  }
 }
 
-int Loader::Impl::OnControl(void* self, void* data, size_t size) {
-  auto* impl = static_cast<Impl*>(self);
-  if (size >= sizeof(weft_control)) impl->on_control_(*static_cast<const weft_control*>(data));
-  return ++impl->drained_ >= impl->drain_limit_ ? kStopDraining : 0;
+size_t Loader::Impl::DrainData(size_t max_records, uint64_t now_ns) {
+  return data_rings_.Drain(max_records, now_ns,
+                           [this](const void* at, size_t size) { OnData(at, size); });
 }
 
-size_t Loader::Impl::Drain(ring_buffer* ring, size_t max_records) {
-  drained_ = 0;
-  drain_limit_ = max_records;
-  ring_buffer__consume(ring);
-  return drained_;
+size_t Loader::Impl::DrainControl(size_t max_records) {
+  size_t drained = 0;
+  control_ring_->Look();
+  for (; control_ring_->data() != nullptr && drained < max_records; control_ring_->Pass()) {
+    if (control_ring_->size() >= sizeof(weft_control))
+      on_control_(*static_cast<const weft_control*>(control_ring_->data()));
+    ++drained;
+  }
+  control_ring_->Release();
+  return drained;
+}
+
+void Loader::Impl::Sleep(uint32_t longest_ms) {
+  const double fullest = data_rings_.TakeFullest();
+  if (fullest > kFull) {
+    sleep_ms_ = std::max(sleep_ms_ / 2, 1u);
+  } else if (fullest < kEmpty) {
+    sleep_ms_ *= 2;
+  }
+  sleep_ms_ = std::min(sleep_ms_, longest_ms);
+  // In this order: what found no room before the programs could know is seen by poll.
+  programs_->SetReaderSleeps(true);
+  pollfd wait[] = {{programs_->map_fd("data_ring"), POLLIN, 0}, {wake_up_, POLLIN, 0}};
+  poll(wait, 2, static_cast<int>(sleep_ms_));
+  programs_->SetReaderSleeps(false);
+  uint64_t calls = 0;
+  (void)!read(wake_up_, &calls, sizeof calls);
+}
+
+void Loader::Impl::WakeUp() {
+  const uint64_t one = 1;
+  (void)!write(wake_up_, &one, sizeof one);
 }
 
 Result<KernelCounts> Loader::Impl::Counts() const {
@@ -180,12 +233,12 @@ void Loader::SetCallbacks(DataCallback data, ControlCallback control, OptionCall
 
 Result<void> Loader::Attach() { return impl_->Attach(); }
 void Loader::Detach() { impl_->Detach(); }
-size_t Loader::DrainData(size_t max_records) {
-  return impl_->Drain(impl_->data_ring_.get(), max_records);
+size_t Loader::DrainData(size_t max_records, int64_t now_ns) {
+  return impl_->DrainData(max_records, static_cast<uint64_t>(now_ns));
 }
-size_t Loader::DrainControl(size_t max_records) {
-  return impl_->Drain(impl_->control_ring_.get(), max_records);
-}
+size_t Loader::DrainControl(size_t max_records) { return impl_->DrainControl(max_records); }
+void Loader::Sleep(uint32_t longest_ms) { impl_->Sleep(longest_ms); }
+void Loader::WakeUp() { impl_->WakeUp(); }
 
 Result<void> Loader::IgnorePid(uint32_t pid) {
   const uint8_t one = 1;
@@ -224,8 +277,10 @@ Result<std::unique_ptr<Loader>> Loader::Open(const EbpfConfig&, Logger&) {
 void Loader::SetCallbacks(DataCallback, ControlCallback, OptionCallback) {}
 Result<void> Loader::Attach() { return Fail(Code::kUnsupported, "built without the eBPF source"); }
 void Loader::Detach() {}
-size_t Loader::DrainData(size_t) { return 0; }
+size_t Loader::DrainData(size_t, int64_t) { return 0; }
 size_t Loader::DrainControl(size_t) { return 0; }
+void Loader::Sleep(uint32_t) {}
+void Loader::WakeUp() {}
 Result<void> Loader::IgnorePid(uint32_t) { return {}; }
 void Loader::ForgetPid(uint32_t) {}
 Result<KernelCounts> Loader::Counts() const { return KernelCounts{}; }

@@ -27,7 +27,9 @@ struct KernelCounts {
 
 class Loader {
  public:
-  using DataCallback = std::function<void(const weft_data& record, const uint8_t* payload)>;
+  // `described` is null where the record does not say who talks.
+  using DataCallback = std::function<void(const weft_data& record, const weft_connection* described,
+                                          const uint8_t* payload)>;
   using OptionCallback = std::function<void(const weft_option& record)>;
   using ControlCallback = std::function<void(const weft_control& record)>;
 
@@ -42,9 +44,14 @@ class Loader {
   Result<void> Attach();
   void Detach();
 
-  // Hand over what is in the ring, at most `max_records`; return how many.
-  size_t DrainData(size_t max_records);
+  // Hand over what is in the rings, at most `max_records`; return how many. Of data, what was
+  // written before `now_ns`: CLOCK_MONOTONIC, just read.
+  size_t DrainData(size_t max_records, int64_t now_ns);
   size_t DrainControl(size_t max_records);
+  // For at most so long, and less the fuller the rings were found; until a CPU's ring is full, or
+  // WakeUp() was called.
+  void Sleep(uint32_t longest_ms);
+  void WakeUp();  // from any thread
 
   // The kernel drops the process's events early from now on, or no longer. kFull: the table is
   // full; the events keep coming and are filtered by the caller.

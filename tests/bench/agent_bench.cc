@@ -127,7 +127,7 @@ class Run {
     const bool send = step.type == WEFT_RECORD_SEND;
     weft_data data{};
     data.time_ns = static_cast<uint64_t>(clock_.MonotonicNs());
-    data.connection = socket.wire;
+    data.cookie = socket.wire.cookie;
     data.seq = socket.seq[send ? 0 : 1];
     data.peer_seq = socket.seq[send ? 1 : 0];
     data.length = step.length;
@@ -137,7 +137,7 @@ class Run {
     data.captured = static_cast<uint16_t>(step.payload.size());
     data.type = step.type;
     socket.seq[send ? 0 : 1] += step.length;
-    tracker_.OnData(data, step.payload);
+    tracker_.OnData(data, &socket.wire, step.payload);
   }
 
   static ProtocolSettings Settings(bool tokens) {

@@ -8,11 +8,13 @@
 // standard input ends, one line of JSON with what it counted: records, observations, own CPU and
 // memory, and each kernel program's runs and nanoseconds (where kernel.bpf_stats_enabled is 1).
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include <bpf/bpf.h>
@@ -108,7 +110,7 @@ std::string RunKernel(const ebpf::EbpfConfig& config, uint32_t server_pid) {
   if (!opened.has_value()) Give(opened.error());
   ebpf::Loader& loader = **opened;
   loader.SetCallbacks(
-      [&](const weft_data& record, const uint8_t*) {
+      [&](const weft_data& record, const weft_connection*, const uint8_t*) {
         if (server_pid != 0 && record.pid != server_pid) (void)loader.IgnorePid(record.pid);
       },
       [](const weft_control&) {});
@@ -122,10 +124,20 @@ std::string RunKernel(const ebpf::EbpfConfig& config, uint32_t server_pid) {
   }
   fmt::print("ready\n");
   std::fflush(stdout);
-  do {
+  SystemClock clock;
+  std::atomic<bool> ended = false;
+  std::thread wait([&] {
+    while (!InputEnded(-1)) {
+    }
+    ended = true;
+    loader.WakeUp();
+  });
+  while (!ended) {
     loader.DrainControl(SIZE_MAX);
-    loader.DrainData(SIZE_MAX);
-  } while (!InputEnded(static_cast<int>(config.poll_ms)));
+    loader.DrainData(SIZE_MAX, clock.MonotonicNs());
+    loader.Sleep(config.poll_ms);
+  }
+  wait.join();
   auto counts = loader.Counts();
   if (!counts.has_value()) Give(counts.error());
   return CountsJson(*counts);
@@ -167,6 +179,12 @@ int main(int argc, char** argv) {
     else if (key == "--hooks")
       config.hooks =
           std::string_view(value) == "syscalls" ? ebpf::Hooks::kSyscalls : ebpf::Hooks::kSocket;
+    else if (key == "--ring-bytes")
+      config.data_ring_bytes = static_cast<uint32_t>(std::atoi(value));
+    else if (key == "--cpu-ring-bytes")
+      config.cpu_ring_bytes = static_cast<uint32_t>(std::atoi(value));
+    else if (key == "--poll-ms")
+      config.poll_ms = static_cast<uint32_t>(std::atoi(value));
     else if (key == "--tcp-option")
       config.tcp_option = std::string_view(value) == "off"   ? ebpf::TcpOptionPeers::kOff
                           : std::string_view(value) == "all" ? ebpf::TcpOptionPeers::kAll

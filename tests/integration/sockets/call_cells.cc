@@ -296,10 +296,10 @@ CellResult CallCells::Judge(bool receives) {
   uint64_t missing = 0;
   for (const CapturedRecord& r : records) {
     missing += stream.Place(r.data.seq, r.data.length).missing;
-    if (r.data.connection.cookie != records[0].data.connection.cookie)
+    if (r.connection.cookie != records[0].connection.cookie)
       Wrong(&result, "records of another connection");
     if (kind_.family != AF_UNIX &&
-        (r.data.connection.remote_port != listening_.port || r.data.connection.local_port != port_))
+        (r.connection.remote_port != listening_.port || r.connection.local_port != port_))
       Wrong(&result, "ports of another connection");
   }
   if (kind_.family == AF_UNIX && NothingOfTheCalls(records)) {
@@ -357,7 +357,7 @@ void CallCells::JudgeRecord(const CapturedRecord& record, const Moved& moved, bo
     Wrong(result, fmt::format("byte {} of {} at {} is another", i, record.payload.size(), begin));
     return;
   }
-  const uint64_t wanted = std::min<uint64_t>({data.length, WEFT_PAYLOAD_LARGE, end - begin});
+  const uint64_t wanted = std::min<uint64_t>({data.length, WEFT_CAPTURE_MOST, end - begin});
   const bool marked = (data.flags & (WEFT_DATA_NO_BUFFER | WEFT_DATA_UNREADABLE)) != 0;
   if (result->outcome == Outcome::kWrong) return;
   if (record.payload.empty()) {

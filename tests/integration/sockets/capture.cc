@@ -12,9 +12,11 @@ Result<std::unique_ptr<Capture>> Capture::Start(const ebpf::EbpfConfig& config) 
   capture->loader_ = std::move(*loader);
   Capture* self = capture.get();
   self->loader_->SetCallbacks(
-      [self](const weft_data& record, const uint8_t* payload) {
+      [self](const weft_data& record, const weft_connection* described, const uint8_t* payload) {
+        if (described != nullptr) self->connections_[record.cookie] = *described;
         self->taken_.push_back(
-            {record, std::string(reinterpret_cast<const char*>(payload), record.captured)});
+            {record, self->connections_[record.cookie],
+             std::string(reinterpret_cast<const char*>(payload), record.captured)});
       },
       [self](const weft_control& record) { self->controls_.push_back(record); });
   WEFT_TRY(self->loader_->Attach());
@@ -22,7 +24,7 @@ Result<std::unique_ptr<Capture>> Capture::Start(const ebpf::EbpfConfig& config) 
 }
 
 std::vector<CapturedRecord> Capture::Take() {
-  while (loader_->DrainData(std::numeric_limits<size_t>::max()) != 0) {
+  while (loader_->DrainData(std::numeric_limits<size_t>::max(), clock_.MonotonicNs()) != 0) {
   }
   records_ += taken_.size();
   return std::exchange(taken_, {});

@@ -7,9 +7,11 @@
 #include <memory>
 #include <ostream>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "bpf/wire.h"
+#include "engine/base/clock.h"
 #include "engine/base/log.h"
 #include "engine/base/result.h"
 #include "sources/ebpf/ebpf_config.h"
@@ -19,6 +21,7 @@ namespace weft::test {
 
 struct CapturedRecord {
   weft_data data{};
+  weft_connection connection{};
   std::string payload;
 };
 
@@ -38,7 +41,9 @@ class Capture {
  private:
   Capture() = default;
   std::unique_ptr<Logger> logger_ = NullLogger();
+  SystemClock clock_;
   std::unique_ptr<ebpf::Loader> loader_;
+  std::unordered_map<uint64_t, weft_connection> connections_;  // by cookie
   std::vector<CapturedRecord> taken_;
   std::vector<weft_control> controls_;
   uint64_t records_ = 0;

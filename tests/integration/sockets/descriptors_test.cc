@@ -71,8 +71,8 @@ TEST_P(Descriptors, SayWhoIsConnectedToWhom) {
     ServerReads(link, 100);
     const auto& records = Captured();
     ASSERT_GE(records.size(), 2u);
-    const weft_connection& sent = records[records.size() - 2].data.connection;
-    const weft_connection& received = records[records.size() - 1].data.connection;
+    const weft_connection& sent = records[records.size() - 2].connection;
+    const weft_connection& received = records[records.size() - 1].connection;
     const bool ipv6 = kind.family == AF_INET6 && !kind.v4_mapped;
     EXPECT_EQ(sent.family, ipv6 ? WEFT_FAMILY_IPV6 : WEFT_FAMILY_IPV4);
     const std::vector<uint8_t> loopback =

@@ -35,7 +35,7 @@ using ByPorts = std::map<std::pair<uint16_t, uint16_t>, std::vector<uint64_t>>;
 ByPorts Cookies(const std::vector<CapturedRecord>& records) {
   ByPorts cookies;
   for (const CapturedRecord& record : records) {
-    const weft_connection& c = record.data.connection;
+    const weft_connection& c = record.connection;
     auto& known = cookies[{c.local_port, c.remote_port}];
     if (std::ranges::find(known, c.cookie) == known.end()) known.push_back(c.cookie);
   }

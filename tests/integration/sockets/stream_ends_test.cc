@@ -106,7 +106,7 @@ TEST_P(StreamEnds, BeginInTheSynWithFastOpen) {
   ASSERT_EQ(more.result, 100);
   link.at_server.Add(more, link.server_fd);
   for (const CapturedRecord& record : Captured()) {
-    const weft_connection& c = record.data.connection;
+    const weft_connection& c = record.connection;
     if (c.remote_port == listening_.port) link.client_port = c.local_port;
   }
   link.server_port = listening_.port;

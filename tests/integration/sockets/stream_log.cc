@@ -68,15 +68,14 @@ std::vector<CapturedRecord> Select(const std::vector<CapturedRecord>& records, u
                                    weft_record_type type) {
   std::vector<CapturedRecord> selected;
   for (const CapturedRecord& record : records)
-    if (record.data.connection.cookie == cookie && record.data.type == type)
-      selected.push_back(record);
+    if (record.connection.cookie == cookie && record.data.type == type) selected.push_back(record);
   return selected;
 }
 
 uint64_t CookieOf(const std::vector<CapturedRecord>& records, uint16_t local_port,
                   uint16_t remote_port) {
   for (size_t i = records.size(); i-- > 0;) {
-    const weft_connection& c = records[i].data.connection;
+    const weft_connection& c = records[i].connection;
     if (c.local_port == local_port && c.remote_port == remote_port) return c.cookie;
   }
   return 0;

@@ -49,6 +49,46 @@ TEST_F(ExchangeTrackerTest, GivesBothEndsTheSameWireIdAndDifferentSpanIds) {
   EXPECT_NE(rows[0].connection, rows[1].connection);
 }
 
+TEST_F(ExchangeTrackerTest, NeedsToBeToldOnceWhoTalks) {
+  Feed(server_.Receive(kRequest, kStart));
+  const MadeRecord answer = server_.Send(kResponse, kStart + 1);
+  tracker_.OnData(answer.data, nullptr, answer.payload);
+  EXPECT_EQ(Rows().size(), 1u);
+  EXPECT_EQ(metrics_.Get("agent.undescribed").Get(), 0u);
+}
+
+TEST_F(ExchangeTrackerTest, CountsRecordsOfConnectionsThatNobodyDescribed) {
+  const MadeRecord made = server_.Receive(kRequest, kStart);
+  tracker_.OnData(made.data, nullptr, made.payload);
+  EXPECT_EQ(metrics_.Get("agent.undescribed").Get(), 1u);
+  EXPECT_EQ(tracker_.connections(), 0u);
+  // Repeated later.
+  Feed(server_.Receive(kRequest, kStart + 1));
+  Feed(server_.Send(kResponse, kStart + 2));
+  EXPECT_EQ(Rows().size(), 1u);
+}
+
+TEST_F(ExchangeTrackerTest, TakesADescriptionThatCameWithAnotherProcesssRecord) {
+  const MadeRecord unwanted = server_.Receive(kRequest, kStart);
+  tracker_.OnDescription(unwanted.data, unwanted.connection);
+  for (const MadeRecord& made :
+       {server_.Receive(kRequest, kStart + 1), server_.Send(kResponse, kStart + 2)})
+    tracker_.OnData(made.data, nullptr, made.payload);
+  const auto rows = Rows();
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].remote_address, "10.0.0.2");
+  EXPECT_EQ(metrics_.Get("agent.undescribed").Get(), 0u);
+}
+
+TEST_F(ExchangeTrackerTest, ForgetsDescriptionsThatNobodyNeeds) {
+  const MadeRecord unwanted = server_.Receive(kRequest, kStart);
+  tracker_.OnDescription(unwanted.data, unwanted.connection);
+  tracker_.Sweep(kStart + 3 * int64_t{WEFT_DESCRIBE_NS});
+  const MadeRecord made = server_.Receive(kRequest, kStart + 1);
+  tracker_.OnData(made.data, nullptr, made.payload);
+  EXPECT_EQ(metrics_.Get("agent.undescribed").Get(), 1u);
+}
+
 TEST_F(ExchangeTrackerTest, FollowsAKeepAliveConnection) {
   for (int i = 0; i < 3; i++) {
     Feed(server_.Receive(kRequest, kStart + 10 * i));
@@ -197,7 +237,7 @@ TEST_F(ExchangeTrackerTest, KnowsAPipeliningConnectionThatWasQuietWhenTheAgentCa
          {client_.Send(get, kStart + before), client_.Receive(value, kStart + before + 1)}) {
       MadeRecord moved = made;
       moved.data.time_ns -= static_cast<uint64_t>(before);
-      tracker.OnData(moved.data, moved.payload);
+      tracker.OnData(moved.data, &moved.connection, moved.payload);
     }
     tracker.Finish(kStart + kMillisecond);
   }

@@ -16,6 +16,7 @@ namespace weft::ebpf {
 
 struct MadeRecord {
   weft_data data{};
+  weft_connection connection{};
   std::string payload;
 };
 
@@ -58,14 +59,15 @@ class MadeSocket {
                   uint32_t* seq, uint32_t peer_seq) const {
     MadeRecord made;
     made.data.time_ns = static_cast<uint64_t>(time_ns);
-    made.data.connection = wire;
+    made.connection = wire;
+    made.data.cookie = wire.cookie;
     made.data.seq = *seq;
     made.data.peer_seq = peer_seq;
     made.data.length = static_cast<uint32_t>(length);
     made.data.pid = pid;
     made.data.tid = tid;
     made.data.fd = fd;
-    made.payload = bytes.substr(0, WEFT_PAYLOAD_LARGE);
+    made.payload = bytes.substr(0, WEFT_CAPTURE_MOST);
     made.data.captured = static_cast<uint16_t>(made.payload.size());
     made.data.type = type;
     *seq += made.data.length;

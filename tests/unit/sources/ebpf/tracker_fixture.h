@@ -38,7 +38,7 @@ class ExchangeTrackerTest : public testing::Test {
  protected:
   ExchangeTrackerTest() { clock_.Set(kStart); }
 
-  void Feed(const MadeRecord& made) { tracker_.OnData(made.data, made.payload); }
+  void Feed(const MadeRecord& made) { tracker_.OnData(made.data, &made.connection, made.payload); }
   void Close(const MadeSocket& socket, int64_t time_ns) {
     weft_control record{};
     record.type = WEFT_RECORD_CLOSE;

@@ -189,7 +189,7 @@ TEST_F(TcpSpanTest, AreLimitedASecondAndCounted) {
   for (uint64_t i = 0; i < 10; ++i) {
     MadeSocket socket(100 + i, static_cast<uint16_t>(50000 + i), 443, 1, 1);
     const MadeRecord made = socket.Send(kHello, kStart);
-    tracker.OnData(made.data, made.payload);
+    tracker.OnData(made.data, &made.connection, made.payload);
   }
   tracker.Sweep(kStart + kSecond);
   tracker.Sweep(kStart + kSecond + 1);
@@ -202,7 +202,7 @@ TEST_F(TcpSpanTest, AreLimitedASecondAndCounted) {
 TEST_F(TcpSpanTest, CanBeSwitchedOff) {
   ExchangeTracker tracker({.boot_id = 2, .tcp_spans = false}, protocols_, writer_, metrics_);
   const MadeRecord made = client_.Send(kHello, kStart);
-  tracker.OnData(made.data, made.payload);
+  tracker.OnData(made.data, &made.connection, made.payload);
   tracker.Finish(kStart + kSecond);
   EXPECT_TRUE(Rows().empty());
 }

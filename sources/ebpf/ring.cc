@@ -1,0 +1,103 @@
+#include "sources/ebpf/ring.h"
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+namespace weft::ebpf {
+namespace {
+
+// linux/bpf.h: each record has a header of two words, the length with two flags and an offset.
+constexpr uint32_t kBusy = 1u << 31, kDiscarded = 1u << 30;
+constexpr uint64_t kHeader = 8;
+
+template <typename T>
+T Acquire(const T* at) {
+  return std::atomic_ref<T>(*const_cast<T*>(at)).load(std::memory_order_acquire);
+}
+
+size_t PageSize() { return static_cast<size_t>(sysconf(_SC_PAGESIZE)); }
+size_t RestSize(size_t bytes) { return PageSize() + 2 * bytes; }
+
+}  // namespace
+
+Result<Ring> Ring::Map(int map_fd, size_t bytes) {
+  const size_t page = PageSize();
+  void* const consumer = mmap(nullptr, page, PROT_READ | PROT_WRITE, MAP_SHARED, map_fd, 0);
+  if (consumer == MAP_FAILED)
+    return Fail(Code::kIo, fmt::format("cannot map a ring: {}", strerror(errno)));
+  void* const rest =
+      mmap(nullptr, RestSize(bytes), PROT_READ, MAP_SHARED, map_fd, static_cast<off_t>(page));
+  if (rest == MAP_FAILED) {
+    const int error = errno;
+    munmap(consumer, page);
+    return Fail(Code::kIo, fmt::format("cannot map a ring: {}", strerror(error)));
+  }
+  Ring ring(static_cast<uint64_t*>(consumer), static_cast<const uint64_t*>(rest),
+            static_cast<const uint8_t*>(rest) + page, bytes);
+  ring.consumer_page_ = consumer;
+  ring.rest_ = rest;
+  return ring;
+}
+
+Ring::Ring(uint64_t* consumer, const uint64_t* producer, const uint8_t* data, size_t bytes)
+    : consumer_(consumer), producer_(producer), begin_(data), bytes_(bytes) {
+  at_ = released_ = end_ = Acquire(consumer_);
+}
+
+Ring::Ring(Ring&& other) noexcept
+    : consumer_(other.consumer_),
+      producer_(other.producer_),
+      begin_(other.begin_),
+      bytes_(other.bytes_),
+      at_(other.at_),
+      released_(other.released_),
+      end_(other.end_),
+      data_(other.data_),
+      size_(other.size_),
+      consumer_page_(std::exchange(other.consumer_page_, nullptr)),
+      rest_(std::exchange(other.rest_, nullptr)) {}
+
+Ring::~Ring() {
+  if (consumer_page_ != nullptr) munmap(consumer_page_, PageSize());
+  if (rest_ != nullptr) munmap(rest_, RestSize(bytes_));
+}
+
+size_t Ring::Look() {
+  end_ = Acquire(producer_);
+  if (data_ == nullptr) Find();
+  return end_ - at_;
+}
+
+void Ring::Find() {
+  data_ = nullptr;
+  while (at_ < end_) {
+    const uint8_t* const header = begin_ + (at_ & (bytes_ - 1));
+    const uint32_t length = Acquire(reinterpret_cast<const uint32_t*>(header));
+    if ((length & kBusy) != 0) return;
+    size_ = length & ~kDiscarded;
+    if ((length & kDiscarded) == 0) {
+      data_ = header + kHeader;
+      return;
+    }
+    at_ += (size_ + kHeader + 7) & ~uint64_t{7};
+  }
+}
+
+void Ring::Pass() {
+  at_ += (size_ + kHeader + 7) & ~uint64_t{7};
+  if (at_ - released_ >= bytes_ / 8) Release();
+  Find();
+}
+
+void Ring::Release() {
+  if (released_ == at_) return;
+  released_ = at_;
+  std::atomic_ref<uint64_t>(*consumer_).store(at_, std::memory_order_release);
+}
+
+}  // namespace weft::ebpf

@@ -1,0 +1,49 @@
+// Ring: one BPF ring buffer as its reader sees it.
+//
+// Records are read in place: Look; (data Pass)*; Release. What was passed goes back to the kernel
+// in larger pieces, by Release at the latest: the CPU that writes next must fetch the word that
+// says so. Movable, unmaps at its end. One thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "engine/base/result.h"
+
+namespace weft::ebpf {
+
+class Ring {
+ public:
+  // `bytes`: the map's max_entries. kIo.
+  static Result<Ring> Map(int map_fd, size_t bytes);
+  // Over memory laid out as the kernel does; `data` is mapped twice in a row. Lends it.
+  Ring(uint64_t* consumer, const uint64_t* producer, const uint8_t* data, size_t bytes);
+  Ring(Ring&& other) noexcept;
+  Ring(const Ring&) = delete;
+  Ring& operator=(const Ring&) = delete;
+  ~Ring();
+
+  // Takes note of how far the kernel has come, and returns the bytes that are waiting.
+  size_t Look();
+  // The first record not passed: null where the kernel had not written it whole.
+  const void* data() const { return data_; }
+  size_t size() const { return size_; }
+  // Requires: data() is not null.
+  void Pass();
+  void Release();
+
+ private:
+  void Find();
+
+  uint64_t* consumer_;
+  const uint64_t* producer_;
+  const uint8_t* begin_;
+  size_t bytes_;
+  uint64_t at_ = 0, released_ = 0, end_ = 0;  // positions since the ring was made
+  const void* data_ = nullptr;
+  uint32_t size_ = 0;
+  void *consumer_page_ = nullptr, *rest_ = nullptr;  // to unmap
+};
+
+}  // namespace weft::ebpf

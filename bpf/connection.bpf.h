@@ -8,6 +8,12 @@
 #include "bpf/compat.bpf.h"
 #include "bpf/maps.bpf.h"
 
+/* Whose program meets a socket for the first time. */
+enum weft_maker {
+	WEFT_BY_CALL,
+	WEFT_BY_STATE,	/* the program for changes of state, interrupts included */
+};
+
 static __always_inline bool weft_port_ignored(__u16 local, __u16 remote)
 {
 	bool listed;

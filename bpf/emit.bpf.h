@@ -21,6 +21,7 @@ struct weft_record {
 struct weft_draft {
 	struct weft_event event;
 	struct weft_connection connection;
+	struct iovec buffer;	/* being read; the stack of all frames together is 512 bytes */
 	struct weft_record record;
 };
 
@@ -92,12 +93,12 @@ static __always_inline __u32 weft_read_user(__u8 *to, __u32 n, __u32 size, const
 	return bpf_probe_read_user(to, in_page, from) ? 0 : in_page;
 }
 
-/* Gathers up to `limit` <= half bytes of several buffers into to[2 * half]. */
+/* Gathers up to `limit` <= half bytes of several buffers, p->kind being `kind`, into to[2 * half]. */
 static __always_inline __u32 weft_read_vector(__u8 *to, __u32 limit, __u32 half,
-					      const struct weft_payload *p)
+					      const struct weft_payload *p, __u32 kind,
+					      struct iovec *v)
 {
 	__u32 done = 0, n, got;
-	struct iovec v;
 	unsigned long skip = p->iov_offset;
 
 	if (limit > half)
@@ -106,22 +107,22 @@ static __always_inline __u32 weft_read_vector(__u8 *to, __u32 limit, __u32 half,
 	for (__u32 i = 0; i < WEFT_MAX_BUFFERS; i++) {
 		if (i >= p->buffers || done >= limit)
 			break;
-		if (p->kind == WEFT_PAYLOAD_USER_VECTOR) {
-			if (bpf_probe_read_user(&v, sizeof(v), p->iov + i))
+		if (kind == WEFT_PAYLOAD_USER_VECTOR) {
+			if (bpf_probe_read_user(v, sizeof(*v), p->iov + i))
 				break;
-		} else if (bpf_probe_read_kernel(&v, sizeof(v), p->iov + i)) {
+		} else if (bpf_probe_read_kernel(v, sizeof(*v), p->iov + i)) {
 			break;
 		}
-		if (v.iov_len <= skip) {
-			skip -= v.iov_len;
+		if (v->iov_len <= skip) {
+			skip -= v->iov_len;
 			continue;
 		}
 		n = limit - done;
-		if (v.iov_len - skip < n)
-			n = v.iov_len - skip;
+		if (v->iov_len - skip < n)
+			n = v->iov_len - skip;
 		asm volatile("" : "+r"(done));
 		done &= half - 1;
-		got = weft_read_user(to + done, n, half, (const __u8 *)v.iov_base + skip);
+		got = weft_read_user(to + done, n, half, (const __u8 *)v->iov_base + skip);
 		done += got;
 		if (got < n)
 			break;
@@ -199,7 +200,7 @@ __noinline int weft_emit_draft(__u32 wanted, __u32 may_retry)
 						  e->payload.base);
 		else
 			captured = weft_read_vector(r->payload, wanted, WEFT_CAPTURE_MOST,
-						    &e->payload);
+						    &e->payload, e->payload.kind, &draft->buffer);
 		if (may_retry && weft_worth_a_retry(e, captured, wanted))
 			return WEFT_RETRY;
 		if (!captured)
@@ -279,36 +280,48 @@ static __always_inline bool weft_emit_described(struct weft_stats *st, struct we
 #define WEFT_EMIT_FLAT(room)                                                                       \
 	WEFT_EMIT(room, weft_read_user(r->payload, wanted, room, e->payload.base))
 #define WEFT_EMIT_VECTOR(half)                                                                     \
-	WEFT_EMIT(2 * half, weft_read_vector(r->payload, wanted, half, &e->payload))
+	WEFT_EMIT(2 * half,                                                                        \
+		  weft_read_vector(r->payload, wanted, half, &e->payload, kind, &draft->buffer))
 
-/* One data record, counted. False, and nothing counted, when the payload cannot be read and may_retry
- * says that it can be later. */
-static __always_inline bool weft_emit_data(struct weft_stats *st, struct weft_socket *s,
-					   struct weft_event *e, bool may_retry)
+/* One data record, counted; `kind` is the payload's. False, and nothing counted, when the payload
+ * cannot be read and may_retry says that it can be later. */
+static __always_inline bool weft_emit_kind(struct weft_stats *st, struct weft_socket *s,
+					   struct weft_event *e, __u32 kind, bool may_retry)
 {
 	__u32 wanted = e->length < capture_bytes ? e->length : capture_bytes;
 	__u64 wake_up = BPF_RB_NO_WAKEUP;
+	struct weft_draft *draft;
 
-	if (e->payload.kind == WEFT_PAYLOAD_NONE) {
+	if (kind == WEFT_PAYLOAD_NONE) {
 		wanted = 0;
 		e->flags |= WEFT_DATA_NO_BUFFER;
 	}
 	s->announced = 1;
 	if (weft_must_describe(s, e->time_ns))
 		return weft_emit_described(st, s, e, wanted, may_retry);
-	if (e->payload.kind == WEFT_PAYLOAD_FLAT || !wanted) {
+	if (kind == WEFT_PAYLOAD_FLAT || !wanted) {
 		if (wanted <= 64)
 			WEFT_EMIT_FLAT(64);
 		else if (wanted <= 256)
 			WEFT_EMIT_FLAT(256);
 		else
 			WEFT_EMIT_FLAT(WEFT_CAPTURE_MOST);
-	} else if (wanted <= 512) {
-		WEFT_EMIT_VECTOR(512);
-	} else {
-		WEFT_EMIT_VECTOR(WEFT_CAPTURE_MOST);
+		return true;
 	}
+	draft = weft_draft_of_cpu();
+	if (!draft)
+		return true;
+	if (wanted <= 512)
+		WEFT_EMIT_VECTOR(512);
+	else
+		WEFT_EMIT_VECTOR(WEFT_CAPTURE_MOST);
 	return true;
+}
+
+static __always_inline bool weft_emit_data(struct weft_stats *st, struct weft_socket *s,
+					   struct weft_event *e, bool may_retry)
+{
+	return weft_emit_kind(st, s, e, e->payload.kind, may_retry);
 }
 
 /* NULL, and counted, when the ring is full. */

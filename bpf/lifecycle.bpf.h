@@ -44,12 +44,12 @@ int BPF_PROG(socket_state, struct sock *sk, int old_state, int new_state)
 		return 0;
 	if (new_state == TCP_SYN_SENT && pid == agent_pid) {
 		/* In connect(): who calls is certain, but the local port is not chosen yet. */
-		s = weft_socket_add(sk);
+		s = weft_socket_add(sk, WEFT_BY_STATE);
 		if (s)
 			s->own = 1;
 	} else if (new_state == TCP_ESTABLISHED) {
 		/* The end that connects gets here before the one that accepts. */
-		s = weft_socket_add(sk);
+		s = weft_socket_add(sk, WEFT_BY_STATE);
 		if (!s)
 			return 0;
 		if (s->own) {

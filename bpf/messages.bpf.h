@@ -16,18 +16,13 @@ static __noinline void weft_emit(struct weft_stats *st, struct weft_socket *s, s
 
 /* Spelled out for the two kinds that there are: fewer ways for the verifier to follow. */
 static __noinline void weft_emit_message(struct weft_stats *st, struct weft_socket *s,
-					 const struct weft_event *e)
+					 struct weft_event *e)
 {
-	struct weft_event copy = *e;
-
 	st->seen++;
-	if (copy.payload.kind == WEFT_PAYLOAD_NONE) {
-		copy.payload.kind = WEFT_PAYLOAD_NONE;
-		weft_emit_data(st, s, &copy, false);
-	} else {
-		copy.payload.kind = WEFT_PAYLOAD_USER_VECTOR;
-		weft_emit_data(st, s, &copy, false);
-	}
+	if (e->payload.kind == WEFT_PAYLOAD_NONE)
+		weft_emit_kind(st, s, e, WEFT_PAYLOAD_NONE, false);
+	else
+		weft_emit_kind(st, s, e, WEFT_PAYLOAD_USER_VECTOR, false);
 }
 
 /* sendmmsg and recvmmsg: what is being worked on. In a map, of whose contents the verifier knows

@@ -32,7 +32,7 @@ static __always_inline struct weft_socket *weft_socket_of(struct sock *sk)
 {
 	struct weft_socket *s = weft_socket_find(sk);
 
-	return s ? s : weft_socket_add(sk);
+	return s ? s : weft_socket_add(sk, WEFT_BY_CALL);
 }
 
 /* What of msghdr's buffers the payload is read from; also says where they end. */
@@ -247,7 +247,7 @@ int BPF_PROG(socket_opens, struct sock *sk, int old_state, int new_state)
 	e.pid_tgid = bpf_get_current_pid_tgid();
 	if (e.payload.kind == WEFT_PAYLOAD_NONE || weft_pid_ignored(e.pid_tgid >> 32))
 		return 0;
-	s = weft_socket_add(sk);
+	s = weft_socket_add(sk, WEFT_BY_CALL);
 	if (!s || s->waits)
 		return 0;
 	e.time_ns = bpf_ktime_get_ns();
@@ -294,7 +294,7 @@ int BPF_PROG(socket_sent, struct sock *sk, int ret, int flags)
 		w->seq = tp->write_seq - ret;
 		w->peer_seq = tp->copied_seq;
 		/* The ports are known by now. */
-		weft_socket_add(sk);
+		weft_socket_add(sk, WEFT_BY_CALL);
 		if (s->ignored) {
 			st->seen++;
 			st->filtered++;

@@ -19,7 +19,7 @@ static __always_inline struct weft_socket *weft_socket_find(struct sock *sk)
 }
 
 /* The one that is there, described anew, or a new one. NULL: the kernel has no memory. */
-static __always_inline struct weft_socket *weft_socket_add(struct sock *sk)
+static __always_inline struct weft_socket *weft_socket_add(struct sock *sk, enum weft_maker maker)
 {
 	struct weft_socket *s = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 

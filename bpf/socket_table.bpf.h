@@ -15,6 +15,15 @@ struct {
 	__type(value, struct weft_socket);
 } sockets SEC(".maps");
 
+/* An entry being made: too large for the stack of kernels before 6.13. By weft_maker: a connection's
+ * state may change in an interrupt, between any two instructions of the other. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct weft_socket);
+} socket_draft SEC(".maps");
+
 /* The kernel's cookie where somebody has asked for it; before 5.12 (c5dbb89fc2ac) a tracing program
  * cannot. Else a number that nobody else has: no CPU makes two in a nanosecond. */
 static __always_inline __u64 weft_identity(struct sock *sk)
@@ -33,19 +42,23 @@ static __always_inline struct weft_socket *weft_socket_find(struct sock *sk)
 }
 
 /* The one that is there, described anew, or a new one. NULL: the kernel has no memory. */
-static __always_inline struct weft_socket *weft_socket_add(struct sock *sk)
+static __always_inline struct weft_socket *weft_socket_add(struct sock *sk, enum weft_maker maker)
 {
 	__u64 key = (unsigned long)sk;
-	struct weft_socket fresh = {};
-	struct weft_socket *s = weft_socket_find(sk);
+	struct weft_socket *s = weft_socket_find(sk), *fresh;
+	__u32 place = maker;
 
 	if (s) {
 		weft_describe(sk, s);
 		return s;
 	}
-	fresh.connection.cookie = weft_identity(sk);
-	weft_describe(sk, &fresh);
-	bpf_map_update_elem(&sockets, &key, &fresh, BPF_NOEXIST);
+	fresh = bpf_map_lookup_elem(&socket_draft, &place);
+	if (!fresh)
+		return 0;
+	__builtin_memset(fresh, 0, sizeof(*fresh));
+	fresh->connection.cookie = weft_identity(sk);
+	weft_describe(sk, fresh);
+	bpf_map_update_elem(&sockets, &key, fresh, BPF_NOEXIST);
 	return weft_socket_find(sk);
 }
 

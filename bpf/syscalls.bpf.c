@@ -120,7 +120,7 @@ static __always_inline struct weft_socket *weft_socket_of(struct sock *sk, struc
 		return weft_unix_of(sk);
 	if (protocol != WEFT_IPPROTO_TCP || (family != AF_INET && family != AF_INET6))
 		return 0;
-	s = weft_socket_add(sk);
+	s = weft_socket_add(sk, WEFT_BY_CALL);
 	if (!s) {
 		st->seen++;
 		st->map_full++;

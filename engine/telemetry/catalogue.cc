@@ -139,6 +139,7 @@ constexpr MetricInfo kCatalogue[] = {
   {"kafka.commit_retries", C, "Transactions that were made again.", "stage"},
   {"kafka.aborts", C, "Transactions aborted.", "stage"},
   {"kafka.fenced", C, "Steps refused, because their partition has a newer owner.", "stage"},
+  {"kafka.owners_fenced", C, "Dead owners whose open transactions were ended at a take-over.", "stage"},
   {"kafka.commits_unknown", C, "Transactions of which nobody can say whether they took effect.", "stage"},
   {"kafka.published", C, "Records that sources published."},
   {"kafka.publish_lost", C, "Of those: lost.", "partition"},

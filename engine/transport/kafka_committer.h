@@ -44,6 +44,7 @@ class KafkaCommitter {
   ~KafkaCommitter();
 
   Result<void> Commit(Work work);
+  const std::string& id() const { return transactional_id_; }
   // Whoever may call Commit: when all of them have, no transaction waits for more.
   void Enter() { ++committers_; }
   void Leave() { --committers_; }

@@ -10,8 +10,6 @@ namespace weft::transport {
 namespace {
 
 constexpr int kPollMs = 50;
-// Longer than a dead member's transaction stays open.
-constexpr int64_t kAskNs = 30 * kSecond;
 
 PartitionList Copy(const rd_kafka_topic_partition_list_t& list) {
   return PartitionList(rd_kafka_topic_partition_list_copy(&list));
@@ -244,11 +242,12 @@ KafkaPtr<rd_kafka_consumer_group_metadata_t> KafkaGroup::Metadata() const {
       rd_kafka_consumer_group_metadata(client_->get()));
 }
 
-Result<KafkaGroup::Committed> KafkaGroup::CommittedOffset(uint32_t partition) const {
+Result<KafkaGroup::Committed> KafkaGroup::CommittedOffset(uint32_t partition,
+                                                          int64_t wait_ns) const {
   PartitionList list(rd_kafka_topic_partition_list_new(1));
   auto* one = rd_kafka_topic_partition_list_add(list.get(), input_.c_str(),
                                                 static_cast<int32_t>(partition));
-  const auto err = AskBrokers(context_.clock, kAskNs, [&](int timeout_ms) {
+  const auto err = AskBrokers(context_.clock, wait_ns, [&](int timeout_ms) {
     const auto asked = rd_kafka_committed(client_->get(), list.get(), timeout_ms);
     return asked != RD_KAFKA_RESP_ERR_NO_ERROR ? asked : one->err;
   });

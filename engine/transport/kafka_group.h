@@ -47,8 +47,9 @@ class KafkaGroup {
     std::optional<uint64_t> offset;
     std::string metadata;
   };
-  // The stable one: waits for the end of another's open transaction on it.
-  Result<Committed> CommittedOffset(uint32_t partition) const;
+  // The stable one: waits for the end of another's open transaction on it. By default longer than
+  // a dead member's stays open.
+  Result<Committed> CommittedOffset(uint32_t partition, int64_t wait_ns = 30 * kSecond) const;
 
  private:
   // What the group says of a partition, and what the engine has been told.

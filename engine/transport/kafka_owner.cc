@@ -1,7 +1,6 @@
 #include "engine/transport/kafka_owner.h"
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 #include <utility>
 
@@ -12,20 +11,12 @@
 namespace weft::transport {
 namespace {
 
-constexpr std::string_view kGeneration = "weft generation ";
+constexpr int64_t kStableWait = 1500 * kMillisecond;  // markers take some tens of milliseconds
 constexpr size_t kReadBackBytes = size_t{4} << 20;
 constexpr size_t kDeadBytes = size_t{4} << 20;  // kept for the stage's next commit
 constexpr int64_t kFirstWait = 15 * kSecond;
 constexpr int64_t kReadBackWait = 60 * kSecond;  // without any progress
 constexpr int64_t kWaitSlice = 50 * kMillisecond;
-
-uint64_t StoredGeneration(std::string_view metadata) {
-  uint64_t generation = 0;
-  if (metadata.starts_with(kGeneration))
-    std::from_chars(metadata.data() + kGeneration.size(), metadata.data() + metadata.size(),
-                    generation);
-  return generation;
-}
 
 std::vector<std::pair<Stream, uint32_t>> Inputs(Stage stage, uint32_t partition) {
   if (stage == Stage::kTrace) return {{Stream::kSpans, partition}};
@@ -74,7 +65,11 @@ Result<std::unique_ptr<KafkaOwner>> KafkaOwner::TakeOver(KafkaContext& context,
 }
 
 Result<void> KafkaOwner::FindStart() {
-  auto committed = stage_->group->CommittedOffset(partition_);
+  auto committed = stage_->group->CommittedOffset(partition_, kStableWait);
+  if (!committed) {
+    stage_->fence->EndLastOwner(partition_);
+    committed = stage_->group->CommittedOffset(partition_);
+  }
   if (!committed) return std::unexpected(std::move(committed.error()));
   auto first = watch_.Earliest(input_, partition_);
   if (!first) return std::unexpected(std::move(first.error()));
@@ -247,7 +242,7 @@ Result<void> KafkaOwner::CommitWork(std::vector<OutRecord> out, uint64_t decided
   if (input_reader_ && first_.empty() && decided >= handed_out_)
     offset = std::max(offset, input_reader_->position());
   auto done = stage_->committer->Commit({partition_, tenure_, offset,
-                                         std::string(kGeneration) + std::to_string(generation_),
+                                         OffsetMetadata(generation_, stage_->committer->id()),
                                          std::move(out)});
   if (!done) return Context(std::move(done.error()), context_.Name(input_, partition_));
   decided_ = decided;

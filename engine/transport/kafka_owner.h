@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "engine/transport/kafka_committer.h"
+#include "engine/transport/kafka_fence.h"
 #include "engine/transport/kafka_group.h"
 #include "engine/transport/kafka_reader.h"
 #include "engine/transport/kafka_watch.h"
@@ -25,6 +26,7 @@ struct KafkaStage {
   std::shared_ptr<KafkaGroup> group;  // shared with the committer, which asks it
   std::unique_ptr<KafkaReader> reader;
   std::unique_ptr<KafkaCommitter> committer;
+  std::unique_ptr<KafkaFence> fence;
 };
 
 class KafkaOwner final : public PartitionOwner {

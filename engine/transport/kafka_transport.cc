@@ -138,6 +138,7 @@ Result<std::unique_ptr<Membership>> KafkaTransport::Join(Stage stage) {
   if (!group) return std::unexpected(std::move(group.error()));
   made->group = std::move(*group);
   made->committer = std::make_unique<KafkaCommitter>(*context_, stage, made->group);
+  made->fence = std::make_unique<KafkaFence>(*context_, stage, made->committer->id());
   Slot(stage) = made;
   return std::make_unique<KafkaMembership>(made->group, [this, stage] {
     std::shared_ptr<KafkaStage> gone;

@@ -82,6 +82,9 @@ class Chaos:
             finally:
                 for process in (*self.agents.values(), *self.members.values()):
                     process.__exit__()
+                if self.options.keep:  # the small disks end with the run
+                    for number, disk in self.disks.items():
+                        shutil.copytree(disk.folder, os.path.join(self.folder, "stores", str(number)))
             self.report()
             verdict = judge(self.build, alone, self.group.path("disk-*/weft.db"), self.begun, self.events.done)
         for line in verdict.lines:
@@ -191,7 +194,7 @@ class Chaos:
 
     def stop_member(self, number):
         member = self.members.pop(number)
-        if member.stop(60) != 0:
+        if member.stop(60) not in (0, -signal.SIGTERM):  # the latter: it had just been started
             raise RuntimeError(f"engine {number} ended with {member.code}:\n{member.output()[-3000:]}")
 
     def start_agent(self, number, since):
@@ -204,7 +207,7 @@ class Chaos:
 
     def stop_agent(self, number):
         agent = self.agents.pop(number)
-        if agent.stop(60) != 0:
+        if agent.stop(60) not in (0, -signal.SIGTERM):
             raise RuntimeError(f"agent {number} ended with {agent.code}:\n{agent.output()[-3000:]}")
 
 

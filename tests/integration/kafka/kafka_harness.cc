@@ -1,6 +1,7 @@
 #include "tests/integration/kafka/kafka_harness.h"
 
 #include <atomic>
+#include <cstring>
 #include <thread>
 
 #include "tests/support/requirement.h"
@@ -44,6 +45,20 @@ void ForeignProducer::Produce(const std::string& topic, uint32_t partition, cons
                               RD_KAFKA_V_HEADERS(list), RD_KAFKA_V_END),
             RD_KAFKA_RESP_ERR_NO_ERROR);
   EXPECT_EQ(rd_kafka_flush(client_, 20'000), RD_KAFKA_RESP_ERR_NO_ERROR);
+}
+
+void ForeignProducer::SendOffset(const std::string& group, const std::string& topic,
+                                 uint64_t offset, const std::string& metadata) {
+  rd_kafka_topic_partition_list_t* list = rd_kafka_topic_partition_list_new(1);
+  auto* one = rd_kafka_topic_partition_list_add(list, topic.c_str(), 0);
+  one->offset = static_cast<int64_t>(offset);
+  one->metadata = strdup(metadata.c_str());  // freed with the list
+  one->metadata_size = metadata.size();
+  rd_kafka_consumer_group_metadata_t* nobody = rd_kafka_consumer_group_metadata_new(group.c_str());
+  rd_kafka_error_t* error = rd_kafka_send_offsets_to_transaction(client_, list, nobody, 20'000);
+  EXPECT_EQ(error, nullptr) << rd_kafka_error_string(error);
+  rd_kafka_consumer_group_metadata_destroy(nobody);
+  rd_kafka_topic_partition_list_destroy(list);
 }
 
 void ForeignProducer::Commit() { EXPECT_EQ(rd_kafka_commit_transaction(client_, 20'000), nullptr); }

@@ -31,6 +31,9 @@ class ForeignProducer {
   // Returns when the brokers have it.
   void Produce(const std::string& topic, uint32_t partition, const std::string& text,
                const std::map<std::string, std::string>& headers);
+  // An input offset, in the transaction; as if no member had a say in it.
+  void SendOffset(const std::string& group, const std::string& topic, uint64_t offset,
+                  const std::string& metadata);
   void Commit();
 
  private:

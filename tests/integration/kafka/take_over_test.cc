@@ -4,6 +4,7 @@
 #include <thread>
 
 #include "engine/api/codec.h"
+#include "engine/transport/kafka_fence.h"
 #include "tests/integration/kafka/kafka_harness.h"
 
 namespace weft::transport {
@@ -63,6 +64,31 @@ TEST_F(KafkaTakeOverTest, WhatADeadMemberProducedButDidNotCommitIsNeverSeen) {
 
   EXPECT_EQ(Back(*owner, Stream::kLabels), "");
   EXPECT_EQ(Texts(ReadAll(*transport_, *owner)), "");
+}
+
+TEST_F(KafkaTakeOverTest, TheTransactionOfADeadOwnerIsEndedNotWaitedFor) {
+  const std::string group = Options().settings.group + "-stitch";
+  const std::string dead = group + "-of-somebody-who-died";
+  Publish(*transport_, "a");
+  Acknowledged();
+  {
+    ForeignProducer dies(broker_->bootstrap(), dead, 600'000);
+    dies.Begin();
+    dies.SendOffset(group, Topic(Stream::kEvents), 0, OffsetMetadata(7, dead));
+    dies.Commit();
+    dies.Begin();
+    dies.Produce(Topic(Stream::kLabels), 0, "half", Headers());
+    dies.SendOffset(group, Topic(Stream::kEvents), 1, OffsetMetadata(7, dead));
+  }
+  const int64_t before = clock_.MonotonicNs();
+  auto owner = Own();
+
+  EXPECT_LT(clock_.MonotonicNs() - before, 20 * kSecond);
+  ASSERT_TRUE(owner);
+  EXPECT_EQ(owner->start_offset(), 0u);
+  EXPECT_EQ(Back(*owner, Stream::kLabels), "");
+  EXPECT_EQ(Texts(ReadAll(*transport_, *owner)), "a ");
+  EXPECT_EQ(Count("kafka.owners_fenced{stage=stitch}"), 1u);
 }
 
 TEST_F(KafkaTakeOverTest, TimeStandsStillWhileATransactionOnAnInputIsOpen) {

@@ -1,0 +1,100 @@
+#include "engine/transport/kafka_fence.h"
+
+#include <charconv>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace weft::transport {
+namespace {
+
+constexpr std::string_view kGeneration = "weft generation ", kOf = " of ";
+constexpr int kAskMs = 2'000;
+constexpr int kFenceMs = 5'000;
+
+}  // namespace
+
+std::string OffsetMetadata(uint64_t generation, std::string_view transactional_id) {
+  return fmt::format("{}{}{}{}", kGeneration, generation, kOf, transactional_id);
+}
+
+uint64_t StoredGeneration(std::string_view metadata) {
+  uint64_t generation = 0;
+  if (metadata.starts_with(kGeneration))
+    std::from_chars(metadata.data() + kGeneration.size(), metadata.data() + metadata.size(),
+                    generation);
+  return generation;
+}
+
+std::string_view StoredOwner(std::string_view metadata) {
+  if (!metadata.starts_with(kGeneration)) return {};
+  const size_t at = metadata.find(kOf);
+  return at == metadata.npos ? std::string_view{} : metadata.substr(at + kOf.size());
+}
+
+KafkaFence::KafkaFence(KafkaContext& context, Stage stage, std::string transactional_id)
+    : context_(context),
+      stage_(stage),
+      own_(std::move(transactional_id)),
+      fenced_(
+          context.metrics.Get(fmt::format("kafka.owners_fenced{{stage={}}}", StageName(stage)))) {}
+
+void KafkaFence::EndLastOwner(uint32_t partition) {
+  const std::lock_guard lock(mutex_);
+  const std::string where = context_.Name(InputOf(stage_), partition);
+  const auto owner = LastOwner(partition);
+  Result<void> fenced = owner ? Result<void>() : std::unexpected(owner.error());
+  if (owner) {
+    // Only of this group and stage: whoever writes there could have any id fenced.
+    const bool ours = owner->starts_with(
+        fmt::format("{}-{}-", context_.options.settings.group, StageName(stage_)));
+    if (!ours || *owner == own_ || done_.contains(*owner)) return;
+    fenced = Fence(*owner);
+  }
+  if (!fenced) {
+    context_.log.Write(
+        LogLevel::kWarn, "fence",
+        fmt::format("{}: an open transaction is waited for: {}", where, fenced.error().message));
+    return;
+  }
+  done_.insert(*owner);
+  fenced_.Add();
+  context_.log.Write(LogLevel::kWarn, "fence",
+                     fmt::format("{}: what {} had left open was ended", where, *owner));
+}
+
+// As of the last transaction that ended.
+Result<std::string> KafkaFence::LastOwner(uint32_t partition) const {
+  const std::string group =
+      fmt::format("{}-{}", context_.options.settings.group, StageName(stage_));
+  auto client = KafkaClient::Open("fence", RD_KAFKA_CONSUMER, {}, context_.properties,
+                                  {{"group.id", group},
+                                   {"isolation.level", "read_uncommitted"},
+                                   {"enable.auto.commit", "false"}},
+                                  {}, context_.log);
+  if (!client) return std::unexpected(std::move(client.error()));
+  PartitionList list(rd_kafka_topic_partition_list_new(1));
+  auto* one = rd_kafka_topic_partition_list_add(list.get(), context_.Topic(InputOf(stage_)).c_str(),
+                                                static_cast<int32_t>(partition));
+  auto err = rd_kafka_committed((*client)->get(), list.get(), kAskMs);
+  if (err == RD_KAFKA_RESP_ERR_NO_ERROR) err = one->err;
+  if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
+    return std::unexpected(KafkaFailure("its last committed offset", err));
+  if (one->metadata == nullptr) return std::string();
+  return std::string(StoredOwner({static_cast<const char*>(one->metadata), one->metadata_size}));
+}
+
+Result<void> KafkaFence::Fence(const std::string& transactional_id) const {
+  auto client = KafkaClient::Open(
+      "fence", RD_KAFKA_PRODUCER, {}, context_.properties,
+      {{"transactional.id", transactional_id}, {"enable.idempotence", "true"}}, {}, context_.log);
+  if (!client) return std::unexpected(std::move(client.error()));
+  if (rd_kafka_error_t* error = rd_kafka_init_transactions((*client)->get(), kFenceMs)) {
+    const KafkaError owned(error);
+    return std::unexpected(KafkaFailure("transactional id " + transactional_id,
+                                        rd_kafka_error_code(error), rd_kafka_error_string(error)));
+  }
+  return {};
+}
+
+}  // namespace weft::transport

@@ -61,6 +61,14 @@ int64_t StitchPartition::Impl::WatermarkOf(const Process& process) const {
   return lowest;
 }
 
+// Where its agents are gone, one of them without a word, there may be more than was read.
+bool StitchPartition::Impl::MayBeIncomplete(const Process& process, int64_t until_ns) const {
+  AgentTable& agents = const_cast<AgentTable&>(agents_);
+  return std::ranges::any_of(process.agents, [&](uint32_t a) {
+    return agents[a].lost && !agents[a].last && agents[a].watermark_ns < until_ns;
+  });
+}
+
 void StitchPartition::Impl::Advance(Agent& agent) {
   for (const uint32_t number : agent.processes) DecideUpTo(number, WatermarkOf(processes_[number]));
 }
@@ -77,11 +85,13 @@ void StitchPartition::Impl::DecideUpTo(uint32_t number, int64_t watermark) {
     const int64_t window = first->first;
     if (!all && (window + 1) * width > target) break;
     if (cancelled_) return;
+    hurried_ = all && !finished_ && MayBeIncomplete(p, (window + 1) * width + config_.lookahead_ns);
     std::vector<uint32_t> bucket = std::move(first->second);
     p.buckets.erase(first);
     --open_windows_;
     DecideWindow(number, window, std::move(bucket));
   }
+  hurried_ = false;
   if (!all) p.decided_ns = std::max(p.decided_ns, target);
   SaveIfDue(p, target);
   if (!p.before.empty()) PruneBefore(p, target);
@@ -165,6 +175,7 @@ void StitchPartition::Impl::ApplyDecision(const LinkDecision& d, const LinkDecid
     if (parent != c.parent) count_.relearned_otherwise.Add();
     return;
   }
+  if (hurried_) c.flags |= WEFT_FLAG_DEADLINE;
   if (d.n_weighed != 0) {
     CandidateNote notes[LinkDecider::kMaxWeighed];
     for (uint32_t i = 0; i < d.n_weighed; ++i) {
@@ -186,6 +197,7 @@ void StitchPartition::Impl::ApplyDecision(const LinkDecision& d, const LinkDecid
 void StitchPartition::Impl::Unlink(uint32_t number) {
   Row& r = rows_[number];
   if (r.is(kDecided)) return;
+  if (hurried_) r.flags |= WEFT_FLAG_DEADLINE;
   count_.calls.Add();
   count_.unlinked.Add();
   r.state |= kDecided;

@@ -128,6 +128,7 @@ class StitchPartition::Impl {
 
   // stitch_decide.cc: windows.
   int64_t WatermarkOf(const Process& process) const;
+  bool MayBeIncomplete(const Process& process, int64_t until_ns) const;
   void Advance(Agent& agent);
   void DecideUpTo(uint32_t process, int64_t watermark);
   void DecideWindow(uint32_t process, int64_t window, std::vector<uint32_t> bucket);
@@ -249,6 +250,7 @@ class StitchPartition::Impl {
   uint64_t committed_ = 0;
   uint64_t pending_ = 0;  // this partition's share of the gauge
   bool finished_ = false;
+  bool hurried_ = false;  // the window in hand is decided because its agent fell silent
   std::atomic<bool> cancelled_ = false;
 };
 

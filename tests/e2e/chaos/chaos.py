@@ -86,7 +86,7 @@ class Chaos:
                     for number, disk in self.disks.items():
                         shutil.copytree(disk.folder, os.path.join(self.folder, "stores", str(number)))
             self.report()
-            verdict = judge(self.build, alone, self.group.path("disk-*/weft.db"), self.begun, self.events.done)
+            verdict = judge(self.build, alone, self.group.path("disk-*/weft.db"), self.events.done)
         for line in verdict.lines:
             say(line)
         say(f"lost {verdict.lost} duplicate {verdict.duplicate} wrong {verdict.wrong} "

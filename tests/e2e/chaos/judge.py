@@ -5,8 +5,12 @@ itself says, in the span's own row, that a deadline was exceeded; and what hangs
 parent as undisturbed, because it has its trace from there.
 """
 import collections
+import contextlib
 import csv
+import glob
 import io
+import os
+import sqlite3
 import subprocess
 
 Row = collections.namedtuple("Row", "parent trace flags start service operation kind evidence")
@@ -15,9 +19,13 @@ REASONS = {1 << 1: "LATE", 1 << 4: "AGENT_LOST", 1 << 5: "DEADLINE"}
 SHOWN = 8
 
 
-def judge(build, alone, stores, begun, events):
+def judge(build, alone, stores, events):
     """`events`: (text, when, seconds that it took), to name the one before what is wrong."""
-    return Verdict(read_rows(build, alone), read_rows(build, stores), begun, events)
+    found = read_rows(build, stores)
+    files = {"undisturbed": alone}
+    for path in sorted(glob.glob(stores)):
+        files[f"engine {os.path.basename(os.path.dirname(path)).removeprefix('disk-')}"] = path
+    return Verdict(read_rows(build, alone), found, events, files)
 
 
 def read_rows(build, db):
@@ -33,9 +41,9 @@ def read_rows(build, db):
 class Verdict:
     """lost, duplicate, wrong: numbers of spans; lines: what to know about them."""
 
-    def __init__(self, expected, found, begun, events):
+    def __init__(self, expected, found, events, stores):
         self._expected, self._found = expected, found
-        self._begun, self._events = begun, events
+        self._events, self._stores = events, stores
         self._first_start = min(rows[0].start for rows in expected.values())
         lost = sorted(set(expected) - set(found))
         duplicate = sorted(span for span, rows in found.items() if len(rows) > 1)
@@ -95,12 +103,23 @@ class Verdict:
         before = [text for text, when, _ in self._events if when <= self._when(span) + 2]
         return (f"{span} {row.kind} {row.service} {row.operation} at {self._when(span):.2f} s, after "
                 f"'{before[-1] if before else 'the begin'}'\n"
-                f"    undisturbed {self._rows(self._expected, span)}\n    here        {self._rows(self._found, span)}")
+                f"    undisturbed {self._rows(self._expected, span)}\n    here        {self._rows(self._found, span)}"
+                + "".join(f"\n    {line}" for line in self._weighed(span)))
 
     def _rows(self, of, span):
         return "; ".join(
             f"parent {row.parent or '-'} ({self._name(of, row.parent)}) trace {row.trace[:8]} flags {row.flags:#x} "
             f"evidence {row.evidence}" for row in of.get(span, [])) or "nothing"
+
+    def _weighed(self, span):
+        """Who stored the span, and what was weighed for its parent there."""
+        number = int(span, 16)
+        for name, path in self._stores.items():
+            with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+                for confidence, candidates in connection.execute(
+                        "SELECT confidence, candidates FROM span_rows LEFT JOIN candidate_rows ON span = id"
+                        " WHERE span_id = ?", (number - (1 << 64) if number >> 63 else number,)):
+                    yield f"{name}: confidence {confidence / 1000}, weighed {candidates or 'nothing'}"
 
     @staticmethod
     def _name(of, span):

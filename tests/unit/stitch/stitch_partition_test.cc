@@ -374,6 +374,11 @@ TEST_F(LostAgentTest, ComesBackWithTheTrueEnd) {
   ExpectTheTrueEndWithTheSameIds();
 }
 
+TEST_F(LostAgentTest, LeavesCallsThatWereDecidedWithoutItsRestMarked) {
+  LoseWithAnOpenRequest();
+  EXPECT_TRUE(h_.Client(11).flags & WEFT_FLAG_DEADLINE);
+}
+
 TEST_F(LostAgentTest, ComesBackToAnotherOwner) {
   LoseWithAnOpenRequest();
   h_.TakeOver(0);

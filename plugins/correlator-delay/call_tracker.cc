@@ -1,91 +1,75 @@
 #include "plugins/correlator-delay/call_tracker.h"
 
 #include <algorithm>
-#include <utility>
 
 namespace weft::plugins::delay {
-namespace {
-
-// Order of events at one instant: a request begins before the calls it makes, a response comes
-// before the next call, a request ends last.
-enum What : uint32_t { kBegin, kResponse, kCall, kInstantResponse, kEnd };
-
-}  // namespace
-
-void CallTracker::BuildEvents(const ProcessHistory& history) {
-  events_.clear();
-  for (uint32_t i = 0; i < history.requests.size(); ++i) {
-    const Request& r = history.requests[i];
-    events_.push_back({r.start_ns, kBegin, i});
-    if (r.end_ns != 0) events_.push_back({r.end_ns, kEnd, i});
-  }
-  for (uint32_t i = 0; i < history.calls.size(); ++i) {
-    const Call& c = history.calls[i];
-    events_.push_back({c.start_ns, kCall, i});
-    if (c.end_ns != 0)
-      events_.push_back({c.end_ns, c.end_ns > c.start_ns ? kResponse : kInstantResponse, i});
-  }
-  std::ranges::sort(events_, [](const Event& a, const Event& b) {
-    if (a.at != b.at) return a.at < b.at;
-    return a.what != b.what ? a.what < b.what : a.number < b.number;
-  });
-}
 
 void CallTracker::Run(ProcessHistory& history, const RequestModel& model, RequestStates& states,
-                      QueueOrder& order, const EarlierVoices& voices, Mode mode) {
+                      QueueOrder& order, const EarlierVoices& voices, Mode mode, size_t keep) {
   history_ = &history;
   model_ = &model;
   states_ = &states;
   order_ = &order;
   voices_ = &voices;
   mode_ = mode;
-  BuildEvents(history);
-  if (threads_) FindPlaces();
+  keep_ = keep;
   open_.clear();
   weighed_.clear();
+  alternatives_.clear();
+  stands_.clear();
   position_.assign(history.requests.size(), kNone);
   cluster_of_call_.assign(history.calls.size(), kNone);
-  wanted_pending_ = ambiguous_ = crowded_ = 0;
-  int64_t now = 0;
-  for (const Event& e : events_) {
-    if (mode == Mode::kDecide && e.at > history.window_end && wanted_pending_ == 0) break;
-    now = e.at;
-    Handle(e);
+  wanted_pending_ = ambiguous_ = crowded_ = used_clusters_ = 0;
+  effort_ = 0;
+  free_clusters_.clear();
+
+  const bool decide = mode == Mode::kDecide;
+  timeline_.Take(history, decide ? history.window_end : INT64_MAX);
+  if (decide && threads_) timeline_.More();
+  if (threads_) FindPlaces();
+  size_t next = 0;
+  for (bool more = false;; more = true) {
+    const auto& events = timeline_.events();
+    for (; next < events.size(); ++next) {
+      const Timeline::Event& e = events[next];
+      if (decide && e.at > history.window_end && wanted_pending_ == 0) break;
+      switch (e.what) {
+        case Timeline::kBegin: OnBegin(e.number, e.at); break;
+        case Timeline::kCall: OnCall(e.number); break;
+        case Timeline::kEnd: OnEnd(e.number, e.at); break;
+        default: OnResponse(e.number, e.at);
+      }
+    }
+    if (more || !decide || threads_ || wanted_pending_ == 0) break;
+    timeline_.More();
   }
-  for (uint32_t c = 0; c < clusters_.size(); ++c) {
+  const int64_t now = next == 0 ? 0 : timeline_.events()[next - 1].at;
+  for (uint32_t c = 0; c < used_clusters_; ++c) {
     if (clusters_[c].empty()) continue;
-    clusters_[c].Force(now, model, states);
+    clusters_[c].Force(now, model, states, alternatives_);
     Absorb(c);
   }
-  clusters_.clear();
-  free_clusters_.clear();
 }
 
-void CallTracker::Handle(const Event& e) {
-  switch (e.what) {
-    case kBegin:
-      position_[e.number] = static_cast<uint32_t>(open_.size());
-      open_.push_back(
-          {e.number,
-           kNone,
-           {states_->Start(history_->requests[e.number].operation), e.at,
-            &history_->requests[e.number].begin_place, history_->requests[e.number].end_ns, e.at}});
-      open_.back().track.FindRest(*model_, *states_);
-      break;
-    case kCall: OnCall(e.number); break;
-    case kEnd: OnEnd(e.number, e.at); break;
-    default: OnResponse(e.number, e.at);
-  }
+void CallTracker::OnBegin(uint32_t number, int64_t at) {
+  const Request& request = history_->requests[number];
+  position_[number] = static_cast<uint32_t>(open_.size());
+  Track& track = open_.emplace_back(number, kNone);
+  track.track.state = states_->Start(request.operation);
+  track.track.at = track.track.until = at;
+  track.track.end = request.end_ns;
+  track.track.place = &request.begin_place;
+  track.track.FindRest(*model_, *states_);
 }
 
 // Where each event stands in its thread's stream. An event before the window keeps the place that
 // it had when all around it was in view.
 void CallTracker::FindPlaces() {
   threads_seen_.clear();
-  for (const Event& e : events_) {
-    const bool request = e.what == kBegin || e.what == kEnd;
-    const bool begin = e.what == kBegin || e.what == kCall;
-    const bool output = e.what == kCall || e.what == kEnd;
+  for (const Timeline::Event& e : timeline_.events()) {
+    const bool request = e.what == Timeline::kBegin || e.what == Timeline::kEnd;
+    const bool begin = e.what == Timeline::kBegin || e.what == Timeline::kCall;
+    const bool output = e.what == Timeline::kCall || e.what == Timeline::kEnd;
     Place* place;
     uint32_t thread;
     if (request) {
@@ -144,9 +128,7 @@ void CallTracker::OnResponse(uint32_t number, int64_t at) {
   Track* track = TrackOf(call.owner);
   if (track == nullptr) return;
   if (track->cluster == kNone) {
-    track->track.state = states_->Answered(track->track.state, call.callee);
-    track->track.at = at;
-    track->track.place = &call.end_place;
+    track->track.Answer(call.callee, at, &call.end_place, *states_);
     return;
   }
   Cluster& cluster = clusters_[track->cluster];
@@ -162,12 +144,11 @@ void CallTracker::OnCall(uint32_t number) {
     return;
   }
   if (!call.settled) {
-    FindCandidates(call);
-    call.contested = !candidates_.empty();
-    if (call.wanted && candidates_.size() > 1) ++ambiguous_;
+    call.contested = !open_.empty();
+    if (call.wanted && open_.size() > 1) ++ambiguous_;
     call.owner = kNone;
     if (mode_ != Mode::kAny) {
-      if (!candidates_.empty()) Decide(number, model_->LogBackground(call.callee));
+      if (!open_.empty()) Decide(number, model_->LogBackground(call.callee));
       return;
     }
     call.owner = ChooseAny(call);
@@ -179,20 +160,17 @@ void CallTracker::OnCall(uint32_t number) {
     return;
   }
   Cluster& cluster = clusters_[track->cluster];
-  const uint32_t member = cluster.MemberOf(call.owner);
-  cluster.Follow(member, call, *model_, *states_);
+  cluster.Follow(cluster.MemberOf(call.owner), call, *model_, *states_);
   AfterChange(track->cluster, call.start_ns);
 }
 
-void CallTracker::Branch(uint32_t number, PendingCall pending,
-                         const std::vector<uint32_t>& plausible, bool background_plausible,
-                         float background) {
-  const Call& call = history_->calls[number];
+// The plausible requests and their clusters become one; returns it.
+uint32_t CallTracker::JoinPlausible() {
   uint32_t home = kNone;
-  for (const uint32_t i : plausible)
+  for (const uint32_t i : plausible_)
     if (home == kNone) home = open_[candidates_[i].open].cluster;
   if (home == kNone) home = NewCluster();
-  for (const uint32_t i : plausible) {
+  for (const uint32_t i : plausible_) {
     Track& track = open_[candidates_[i].open];
     if (track.cluster == home) continue;
     if (track.cluster == kNone) {
@@ -203,20 +181,30 @@ void CallTracker::Branch(uint32_t number, PendingCall pending,
     const uint32_t other = track.cluster;
     for (const uint32_t member : clusters_[other].members()) TrackOf(member)->cluster = home;
     for (const PendingCall& p : clusters_[other].pending()) cluster_of_call_[p.call] = home;
-    clusters_[home].Merge(clusters_[other], 2 * keep_);
+    clusters_[home].Merge(clusters_[other], 2 * keep_, alternatives_);
     free_clusters_.push_back(other);
   }
-  WeighChoices(home, call, plausible, background_plausible, background);
-  cluster_of_call_[number] = home;
+  return home;
+}
+
+void CallTracker::Branch(const PendingCall& pending, bool background_plausible, float background) {
+  const Call& call = history_->calls[pending.call];
+  const uint32_t home = JoinPlausible();
+  clusters_[home].Weigh(call.start_ns, *model_, *states_);
+  WeighChoices(home, call, background_plausible, background);
+  cluster_of_call_[pending.call] = home;
   if (call.wanted) ++wanted_pending_;
-  clusters_[home].Branch(std::move(pending), call, choices_, *model_, *states_, keep_);
-  if (clusters_[home].pending().size() > kMaxPending)
-    clusters_[home].Force(call.start_ns, *model_, *states_);
+  Cluster& cluster = clusters_[home];
+  effort_ += choices_.size();
+  cluster.Branch(pending, call, choices_, *model_, *states_, keep_, alternatives_);
+  if (cluster.pending().size() > kMaxPending || cluster.members().size() > kMaxMembers)
+    cluster.Force(call.start_ns, *model_, *states_, alternatives_);
   Absorb(home);
 }
 
 void CallTracker::AfterChange(uint32_t cluster, int64_t now) {
-  clusters_[cluster].Settle(now, keep_, *model_, *states_);
+  effort_ += clusters_[cluster].hypotheses().size();
+  clusters_[cluster].Settle(now, keep_, *model_, *states_, alternatives_);
   Absorb(cluster);
 }
 
@@ -241,12 +229,14 @@ void CallTracker::Absorb(uint32_t number) {
 }
 
 uint32_t CallTracker::NewCluster() {
+  uint32_t number = 0;
   if (free_clusters_.empty()) {
-    free_clusters_.push_back(static_cast<uint32_t>(clusters_.size()));
-    clusters_.emplace_back();
+    number = static_cast<uint32_t>(used_clusters_++);
+    if (number == clusters_.size()) clusters_.emplace_back();
+  } else {
+    number = free_clusters_.back();
+    free_clusters_.pop_back();
   }
-  const uint32_t number = free_clusters_.back();
-  free_clusters_.pop_back();
   clusters_[number].Reset();
   return number;
 }

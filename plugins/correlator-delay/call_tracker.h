@@ -8,7 +8,7 @@
 // follows (their next calls, responses, ends) decides. With one hypothesis this is the greedy over
 // learned delay patterns.
 //
-// One instance per correlator instance, reused. One thread.
+// One instance per correlator instance, reused: nothing of a run is left for the next. One thread.
 #pragma once
 
 #include <cstdint>
@@ -21,6 +21,7 @@
 #include "plugins/correlator-delay/queue_order.h"
 #include "plugins/correlator-delay/request_model.h"
 #include "plugins/correlator-delay/request_states.h"
+#include "plugins/correlator-delay/timeline.h"
 
 namespace weft::plugins::delay {
 
@@ -39,11 +40,10 @@ class CallTracker {
     kAny      // the same, any open request: where a cold start begins
   };
 
-  explicit CallTracker(uint32_t hypotheses) : keep_(hypotheses) {}
-
-  // Sets the owner of every unsettled call and fills weighed() for those that are wanted.
+  // Sets the owner of every unsettled call and fills weighed() for those that are wanted. At most
+  // `keep` hypotheses of an ambiguous spot are followed.
   void Run(ProcessHistory& history, const RequestModel& model, RequestStates& states,
-           QueueOrder& order, const EarlierVoices& voices, Mode mode);
+           QueueOrder& order, const EarlierVoices& voices, Mode mode, size_t keep);
 
   // Whether thread ids are looked at, and whether what they say is believed yet.
   void set_threads(bool use, bool believe) {
@@ -51,38 +51,38 @@ class CallTracker {
     believe_threads_ = believe;
   }
 
+  // Of the last run.
   const std::vector<Weighed>& weighed() const { return weighed_; }
+  // Wanted calls that were not weighed because too many requests were open.
+  size_t crowded() const { return crowded_; }
+  // Wanted calls with more than one open request.
+  size_t ambiguous() const { return ambiguous_; }
+  // What it took: candidates and hypotheses looked at. The same in every run over the same view.
+  uint64_t effort() const { return effort_; }
+
   // Beyond so many open requests a call is not weighed: its cost grows with them, timing says next
   // to nothing there, and a client that never reads its answers can make them as many as it likes.
   static constexpr size_t kMaxOpen = 256;
   // A cluster with more undecided calls takes its best hypothesis: each event costs as much as they
   // are, and what so many calls have left open the next one will not settle.
-  static constexpr size_t kMaxPending = 128;
-  // How many wanted calls of the last run were not weighed for that reason.
-  size_t crowded() const { return crowded_; }
-  // How many wanted calls of the last run had more than one open request.
-  size_t ambiguous() const { return ambiguous_; }
+  static constexpr size_t kMaxPending = 64;
+  static constexpr size_t kMaxMembers = 24;
 
  private:
-  struct Event {
-    int64_t at;
-    uint32_t what, number;
-  };
   struct Track {
     uint32_t request, cluster;  // kNone: in no cluster
     TrackState track;           // where in none
   };
   struct Candidate {
     uint32_t open;  // index into open_
-    TrackState track;
+    bool nested;
+    const TrackState* track;
     float hazard;  // log; in a cluster the best over its hypotheses
     float bonus;   // other correlators, not nested
-    float order;   // order of the queue
-    bool nested;
-    float rest;  // what its end says
+    float order;   // order of the queue, threads
+    float rest;    // what its end says
     float value() const { return hazard + bonus + order + rest; }
   };
-
   // The requests whose last event was the same: they wait in one place.
   struct Queue {
     Label last = 0;
@@ -94,34 +94,38 @@ class CallTracker {
     uint16_t inputs = 0, outputs = 0;
   };
 
-  void BuildEvents(const ProcessHistory& history);
+  void Walk(size_t from, size_t to);
   void FindPlaces();
-  void Handle(const Event& event);
+  void OnBegin(uint32_t request, int64_t at);
   void OnCall(uint32_t number);
   void OnResponse(uint32_t number, int64_t at);
   void OnEnd(uint32_t request, int64_t at);
-  void FindCandidates(const Call& call);
+  void WeighClusters(int64_t now);
+  void FindCandidates(const Call& call, bool all);
+  void AddCandidate(uint32_t open, const Call& call);
   float RestGain(const TrackState& track, const Call& call);
   float HazardOf(const TrackState& track, Outcome outcome, int64_t at);
   Stand StandOf(size_t i, const Place& output) const;
   float Continuity(size_t i, Outcome outcome, const Place& output) const;
   void LearnStands(Outcome outcome, const Place& output, size_t owner);
+  void LearnStandsOf(const PendingCall& pending, uint32_t owner);
   void AddBonuses(const Call& call);
   void FindQueues();
-  bool IsDue(size_t i) const { return candidates_[i].nested && relative_hazard_[i] >= due_; }
   bool Older(size_t i, size_t j) const;
   float ShareInTurn(size_t i, Outcome outcome) const;
   void WeighOrder(Outcome outcome);
-  void WeighChoices(uint32_t cluster, const Call& call, const std::vector<uint32_t>& plausible,
-                    bool background_plausible, float background);
+  void WeighChoices(uint32_t cluster, const Call& call, bool background_plausible,
+                    float background);
   void LearnOrder(Outcome outcome, size_t best);
   void SetRelativeHazards();
   void WeighEnd(uint32_t request, int64_t at);
   uint32_t ChooseAny(const Call& call) const;
+  size_t FindBest() const;
   void FindPlausible(float top);
+  PendingCall NewPending(uint32_t number, float top, bool background_plausible, float background);
   void Decide(uint32_t number, float background);
-  void Branch(uint32_t number, PendingCall pending, const std::vector<uint32_t>& plausible,
-              bool background_plausible, float background);
+  uint32_t JoinPlausible();
+  void Branch(const PendingCall& pending, bool background_plausible, float background);
   void Commit(const PendingCall& pending, uint32_t owner);
   void AfterChange(uint32_t cluster, int64_t now);
   void Absorb(uint32_t cluster);
@@ -129,7 +133,7 @@ class CallTracker {
   Track* TrackOf(uint32_t request);
   void Close(uint32_t request);
 
-  uint32_t keep_;
+  size_t keep_ = 8;
   bool threads_ = false, believe_threads_ = false;
   ProcessHistory* history_ = nullptr;
   const RequestModel* model_ = nullptr;
@@ -138,22 +142,26 @@ class CallTracker {
   const EarlierVoices* voices_ = nullptr;
   Mode mode_ = Mode::kDecide;
 
-  std::vector<Event> events_;
+  Timeline timeline_;
   std::vector<Track> open_;
   std::vector<uint32_t> position_;         // of a request in open_
   std::vector<uint32_t> cluster_of_call_;  // of a pending call; kNone: decided or not seen yet
   std::vector<Cluster> clusters_;
   std::vector<uint32_t> free_clusters_;
+  size_t used_clusters_ = 0;
   std::vector<Candidate> candidates_;
+  std::vector<uint32_t> due_;                         // those of them that matter for the order
   std::vector<float> relative_hazard_, order_bonus_;  // by candidate
   std::vector<Queue> queues_;
-  float due_ = 0;  // the least hazard that matters
   std::vector<uint32_t> plausible_;
   std::vector<Choice> choices_;
-  std::vector<float> end_bonus_;  // by hypothesis
+  std::vector<float> end_bonus_;           // by hypothesis
+  std::vector<Alternative> alternatives_;  // of all pending calls of the run
+  std::vector<Stand> stands_;              // the same, where threads are looked at
   std::unordered_map<uint32_t, ThreadStream> threads_seen_;
   std::vector<Weighed> weighed_;
   size_t wanted_pending_ = 0, ambiguous_ = 0, crowded_ = 0;
+  uint64_t effort_ = 0;
 };
 
 }  // namespace weft::plugins::delay

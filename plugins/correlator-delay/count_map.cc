@@ -1,57 +1,74 @@
 #include "plugins/correlator-delay/count_map.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
+
+#include "plugins/correlator-delay/fading.h"
 
 namespace weft::plugins::delay {
 
 void CountMap::Clear() {
-  const size_t size = std::max<size_t>(256, 4 * used_ >= keys_.size() ? keys_.size() : 0);
-  keys_.assign(size, 0);
-  counts_.assign(size, 0);
+  const size_t size = std::max<size_t>(256, 4 * used_ >= slots_.size() ? slots_.size() : 0);
+  slots_.assign(size, {});
   used_ = 0;
 }
 
-float& CountMap::At(uint64_t key) {
-  if (key == 0) key = 1;
-  if (2 * used_ >= keys_.size()) Grow();
-  size_t i = key & (keys_.size() - 1);
-  while (keys_[i] != 0 && keys_[i] != key) i = (i + 1) & (keys_.size() - 1);
-  if (keys_[i] == 0) {
-    keys_[i] = key;
+float& CountMap::At(uint64_t hash) {
+  if (2 * used_ >= slots_.size()) Rebuild(2 * slots_.size());
+  const uint32_t key = KeyOf(hash);
+  size_t i = key & (slots_.size() - 1);
+  while (slots_[i].key != 0 && slots_[i].key != key) i = (i + 1) & (slots_.size() - 1);
+  if (slots_[i].key == 0) {
+    slots_[i].key = key;
     ++used_;
   }
-  return counts_[i];
+  return slots_[i].count;
 }
 
-float CountMap::Get(uint64_t key) const {
-  if (key == 0) key = 1;
-  size_t i = key & (keys_.size() - 1);
-  while (keys_[i] != 0 && keys_[i] != key) i = (i + 1) & (keys_.size() - 1);
-  return counts_[i];
+float CountMap::Get(uint64_t hash) const {
+  const uint32_t key = KeyOf(hash);
+  size_t i = key & (slots_.size() - 1);
+  while (slots_[i].key != 0 && slots_[i].key != key) i = (i + 1) & (slots_.size() - 1);
+  return slots_[i].count;
 }
 
-void CountMap::Scale(float factor, float floor) {
-  for (float& count : counts_) {
-    count *= factor;
-    if (count < floor) count = 0;
-  }
+void CountMap::Scale(float factor) {
+  for (Slot& slot : slots_) slot.count = Faded(slot.count, factor);
+  Rebuild(slots_.size());
 }
 
-void CountMap::Grow() {
-  size_t live = 0;
-  Each([&live](uint64_t, float) { ++live; });
-  std::vector<uint64_t> keys(4 * live > keys_.size() ? 2 * keys_.size() : keys_.size(), 0);
-  std::vector<float> counts(keys.size(), 0);
-  keys.swap(keys_);
-  counts.swap(counts_);
+void CountMap::Bound(size_t most) {
+  if (used_ <= most) return;
+  std::vector<float> counts;
+  for (const Slot& slot : slots_)
+    if (slot.key != 0) counts.push_back(slot.count);
+  const auto cut = counts.begin() + static_cast<ptrdiff_t>(most);
+  std::ranges::nth_element(counts, cut, std::greater<>());
+  const float limit = *cut;
+  for (Slot& slot : slots_)
+    if (slot.count <= limit) slot.count = 0;
+  Rebuild(slots_.size());
+}
+
+std::vector<CountMap::Slot> CountMap::Sorted() const {
+  std::vector<Slot> out;
+  for (const Slot& slot : slots_)
+    if (slot.key != 0) out.push_back(slot);
+  std::ranges::sort(out, {}, &Slot::key);
+  return out;
+}
+
+// Without the keys whose count is 0.
+void CountMap::Rebuild(size_t size) {
+  std::vector<Slot> slots(size);
+  slots.swap(slots_);
   used_ = 0;
-  for (size_t i = 0; i < keys.size(); ++i) {
-    if (keys[i] == 0 || counts[i] <= 0) continue;
-    size_t slot = keys[i] & (keys_.size() - 1);
-    while (keys_[slot] != 0) slot = (slot + 1) & (keys_.size() - 1);
-    keys_[slot] = keys[i];
-    counts_[slot] = counts[i];
+  for (const Slot& slot : slots) {
+    if (slot.count <= 0) continue;
+    size_t i = slot.key & (size - 1);
+    while (slots_[i].key != 0) i = (i + 1) & (size - 1);
+    slots_[i] = slot;
     ++used_;
   }
 }

@@ -1,4 +1,7 @@
-// CountMap: 64-bit key -> fading count, open addressing, no removal. One thread; plain value.
+// CountMap: 32-bit key -> fading count, open addressing. Plain value; one thread.
+//
+// The keys are hashes: of the few thousand that a process has, two share one about once in a
+// thousand processes, and then two contexts are counted as one.
 #pragma once
 
 #include <cstddef>
@@ -20,24 +23,32 @@ class CountMap {
  public:
   CountMap() { Clear(); }
   void Clear();  // keeps the room that was used
-  // The count itself; a reference until the next At of a new key. New keys start at 0.
-  float& At(uint64_t key);
-  float Get(uint64_t key) const;
-  // Multiplies all counts; those that fall below `floor` become 0 and go at the next growth.
-  void Scale(float factor, float floor);
-  size_t size() const { return used_; }
+  // New keys start at 0 and are to be set above it. A reference until the next At of a new key.
+  float& At(uint64_t hash);
+  float Get(uint64_t hash) const;
+  // Multiplies all counts; those that become 0 are gone.
+  void Scale(float factor);
+  // Sets a count by its key. Requires: count > 0.
+  void Set(uint32_t key, float count) { At(uint64_t{key} << 32) = count; }
+  // Leaves at most `most` keys: the smallest counts go, equal ones together.
+  void Bound(size_t most);
+  size_t size() const { return used_; }  // live keys
 
-  template <class F>
-  void Each(F&& f) const {
-    for (size_t i = 0; i < keys_.size(); ++i)
-      if (keys_[i] != 0 && counts_[i] > 0) f(keys_[i], counts_[i]);
-  }
+  struct Slot {
+    uint32_t key = 0;
+    float count = 0;
+  };
+  // In an order that depends on nothing but the content.
+  std::vector<Slot> Sorted() const;
 
  private:
-  void Grow();
+  static uint32_t KeyOf(uint64_t hash) {
+    const auto key = static_cast<uint32_t>(hash >> 32);
+    return key == 0 ? 1 : key;
+  }
+  void Rebuild(size_t slots);
 
-  std::vector<uint64_t> keys_;
-  std::vector<float> counts_;
+  std::vector<Slot> slots_;
   size_t used_ = 0;
 };
 

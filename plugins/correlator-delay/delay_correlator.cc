@@ -1,5 +1,6 @@
-// delay: finds the request that made a call from timing alone: no thread ids, no call graph, no
-// labels. See request_model.h for what is learned and call_tracker.h for how it decides.
+// delay: finds the request that made a call from timing alone: no call graph, no labels, and thread
+// ids only where another correlator of the chain looks at them. See request_model.h for what is
+// learned, call_tracker.h for how it decides, process_learner.h for when.
 #include <memory>
 #include <unordered_map>
 
@@ -13,7 +14,7 @@ namespace {
 class DelayCorrelator {
  public:
   static constexpr const char* kName = "delay";
-  static constexpr const char* kVersion = "0.1.0";
+  static constexpr const char* kVersion = "0.2.0";
   static constexpr uint64_t kColumns = ~uint64_t{WEFT_COLUMN_ATTRIBUTES | WEFT_COLUMN_TOKENS};
   static constexpr const char* kConfigSchema = R"({
     "type": "object",
@@ -24,14 +25,21 @@ class DelayCorrelator {
   })";
 
   DelayCorrelator(const sdk::Host& host, const sdk::PluginConfig& config)
-      : host_(host), tracker_(static_cast<uint32_t>(config.Number("hypotheses", 8))) {}
+      : host_(host), hypotheses_(static_cast<size_t>(config.Number("hypotheses", 8))) {}
 
   void Correlate(const weft_spans& window, sdk::Voices& voices) {
     if (window.n == 0) return;
     ProcessLearner& learner = LearnerOf(ProcessId(window));
     earlier_.Take(voices.list(), voices.earlier(), window.n);
-    learner.Decide(window, earlier_, tracker_);
+    learner.Decide(window, earlier_, tracker_, hypotheses_);
     if (learner.cold()) host_.Count("cold_windows", 1);
+    if (learner.behind()) host_.Count("hurried_windows", 1);
+    if (learner.behind() && !said_behind_) {
+      host_.Warn(
+          "a process makes more of its calls at once than can be told apart in time: fewer "
+          "hypotheses are followed (plugin.delay.hurried_windows counts its windows)");
+      said_behind_ = true;
+    }
     if (tracker_.crowded() > 0) host_.Count("crowded_calls", tracker_.crowded());
     const ProcessHistory& history = learner.history();
     for (const CallTracker::Weighed& w : tracker_.weighed()) {
@@ -73,7 +81,9 @@ class DelayCorrelator {
   }
 
   sdk::Host host_;
+  const size_t hypotheses_;
   CallTracker tracker_;
+  bool said_behind_ = false;
   EarlierVoices earlier_;
   std::unordered_map<uint64_t, std::unique_ptr<ProcessLearner>> processes_;
 };

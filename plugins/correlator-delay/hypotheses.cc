@@ -7,30 +7,28 @@
 namespace weft::plugins::delay {
 namespace {
 
-constexpr float kHopeless = 12.0f;  // nats behind the best: will not come back
-
-double Microseconds(int64_t ns) { return static_cast<double>(ns) * 1e-3; }
+constexpr float kHopeless = 12.0f;                      // nats behind the best: will not come back
+constexpr int64_t kFarBeyond = -1'000'000'000'000'000;  // the rest where an answer is not known
 
 bool Better(const Hypothesis& a, const Hypothesis& b) {
   if (a.total != b.total) return a.total > b.total;
   return a.owners < b.owners;  // a stable order where nothing tells them apart
 }
 
-}  // namespace
-
-void PendingCall::Add(uint32_t owner, float mass) {
-  for (Alternative& a : alternatives)
-    if (a.owner == owner) {
-      a.mass += mass;
+void AddMass(const PendingCall& call, uint32_t owner, float mass, std::vector<Alternative>& all) {
+  for (uint32_t i = call.first; i < call.first + call.count; ++i)
+    if (all[i].owner == owner) {
+      all[i].mass += mass;
       return;
     }
-  alternatives.push_back({owner, mass, {}});
 }
+
+}  // namespace
 
 void TrackState::FindRest(const RequestModel& model, RequestStates& states) {
   if (end == 0) return;
-  rest =
-      model.LogRest(states.RestRow(state), until == INT64_MAX ? -1e12 : Microseconds(end - until));
+  const int64_t left = until == INT64_MAX ? kFarBeyond : end - until;
+  rest = model.LogRest(states.RestRow(state), model.bins().Of(left));
 }
 
 void TrackState::Take(const Call& call, const RequestModel& model, RequestStates& states) {
@@ -44,67 +42,112 @@ void TrackState::Take(const Call& call, const RequestModel& model, RequestStates
 void Cluster::Reset() {
   members_.clear();
   pending_.clear();
-  hypotheses_.resize(1);
-  hypotheses_[0] = {};
+  if (hypotheses_.empty()) hypotheses_.emplace_back();
+  n_ = 1;
+  hypotheses_[0].score = hypotheses_[0].total = 0;
+  hypotheses_[0].tracks.clear();
+  hypotheses_[0].owners.clear();
 }
 
-void Cluster::Join(uint32_t request, TrackState track) {
+Hypothesis& Cluster::Next() {
+  if (next_n_ == next_.size()) next_.emplace_back();
+  return next_[next_n_++];
+}
+
+void Cluster::SortByTotal() {
+  std::sort(hypotheses_.begin(), hypotheses_.begin() + static_cast<ptrdiff_t>(n_), Better);
+}
+
+void Cluster::Join(uint32_t request, const TrackState& track) {
   members_.push_back(request);
-  for (Hypothesis& h : hypotheses_) h.tracks.push_back(track);
+  for (size_t i = 0; i < n_; ++i) hypotheses_[i].tracks.push_back(track);
 }
 
 uint32_t Cluster::MemberOf(uint32_t request) const {
-  const auto found = std::ranges::find(members_, request);
-  return found == members_.end() ? kNone : static_cast<uint32_t>(found - members_.begin());
+  for (uint32_t m = 0; m < members_.size(); ++m)
+    if (members_[m] == request) return m;
+  return kNone;
 }
 
-void Cluster::Merge(Cluster& other, size_t keep) {
-  next_.clear();
-  for (const Hypothesis& a : hypotheses_)
-    for (const Hypothesis& b : other.hypotheses_) {
-      Hypothesis& h = next_.emplace_back(a);
-      h.score += b.score;
-      h.total += b.total;
-      h.tracks.insert(h.tracks.end(), b.tracks.begin(), b.tracks.end());
-      h.owners.insert(h.owners.end(), b.owners.begin(), b.owners.end());
+void Cluster::Merge(Cluster& other, size_t keep, std::vector<Alternative>& alternatives) {
+  next_n_ = 0;
+  for (size_t a = 0; a < n_; ++a)
+    for (size_t b = 0; b < other.n_; ++b) {
+      const Hypothesis& from = other.hypotheses_[b];
+      Hypothesis& h = Next();
+      h = hypotheses_[a];
+      h.score += from.score;
+      h.total += from.total;
+      h.tracks.insert(h.tracks.end(), from.tracks.begin(), from.tracks.end());
+      h.owners.insert(h.owners.end(), from.owners.begin(), from.owners.end());
     }
   members_.insert(members_.end(), other.members_.begin(), other.members_.end());
-  std::ranges::move(other.pending_, std::back_inserter(pending_));
-  std::ranges::sort(next_, Better);
-  for (size_t i = keep; i < next_.size(); ++i) Lose(next_[i], next_[0]);
-  if (next_.size() > keep) next_.resize(keep);
+  pending_.insert(pending_.end(), other.pending_.begin(), other.pending_.end());
   hypotheses_.swap(next_);
+  n_ = next_n_;
+  SortByTotal();
+  for (size_t i = keep; i < n_; ++i) Lose(hypotheses_[i], hypotheses_[0], alternatives);
+  n_ = std::min(n_, keep);
   other.Reset();
 }
 
-void Cluster::Branch(PendingCall call, const Call& info, const std::vector<Choice>& choices,
-                     const RequestModel& model, RequestStates& states, size_t keep) {
-  pending_.push_back(std::move(call));
-  next_.clear();
-  const size_t ways = choices.size() / hypotheses_.size();
-  for (size_t i = 0; i < choices.size(); ++i) {
+void Cluster::Branch(const PendingCall& pending, const Call& call, std::span<const Choice> choices,
+                     const RequestModel& model, RequestStates& states, size_t keep,
+                     std::vector<Alternative>& alternatives) {
+  const size_t each = choices.size() / n_;
+  ways_.clear();
+  for (uint32_t i = 0; i < choices.size(); ++i) {
     const Choice& choice = choices[i];
-    Hypothesis& h = next_.emplace_back(hypotheses_[i / ways]);
+    const auto from = static_cast<uint32_t>(i / each);
+    const Hypothesis& h = hypotheses_[from];
+    float gain = choice.bonus, change = 0;
+    if (choice.member != kNone) {
+      const TrackState& track = h.tracks[choice.member];
+      const Label last = states.last(track.state);
+      const size_t bin = model.bins().Of(call.start_ns - track.at);
+      gain += states.LogP(track.state, call.callee) + model.LogGap(last, call.callee, bin);
+      TrackState after = track;
+      after.Take(call, model, states);
+      change = after.rest - track.rest - track.LogSurvival(call.start_ns, model, states);
+    }
+    ways_.push_back({from, i, h.score + gain, h.total + gain + change});
+  }
+  std::ranges::sort(ways_, [](const Way& a, const Way& b) {
+    return a.total != b.total ? a.total > b.total : a.choice < b.choice;
+  });
+  const Way best = ways_[0];
+  pending_.push_back(pending);
+  next_n_ = 0;
+  for (const Way& way : ways_) {
+    const Choice& choice = choices[way.choice];
+    if (next_n_ >= 2 * keep || way.total < best.total - kHopeless) {
+      const float mass = std::exp(way.total - best.total);
+      const auto& lost = hypotheses_[way.hypothesis].owners;
+      const auto& won = hypotheses_[best.hypothesis].owners;
+      for (size_t p = 0; p < lost.size(); ++p)
+        if (lost[p] != won[p]) AddMass(pending_[p], lost[p], mass, alternatives);
+      if (choice.request != choices[best.choice].request)
+        AddMass(pending, choice.request, mass, alternatives);
+      continue;
+    }
+    Hypothesis& h = Next();
+    h = hypotheses_[way.hypothesis];
+    h.score = way.score;
     h.owners.push_back(choice.request);
-    h.score += choice.bonus;
-    if (choice.member == kNone) continue;
-    TrackState& track = h.tracks[choice.member];
-    const double gap = Microseconds(info.start_ns - track.at);
-    h.score += states.LogP(track.state, info.callee) +
-               model.LogGap(states.last(track.state), info.callee, gap);
-    track.Take(info, model, states);
+    if (choice.member != kNone) h.tracks[choice.member].Take(call, model, states);
   }
   hypotheses_.swap(next_);
-  Settle(info.start_ns, keep, model, states);
+  n_ = next_n_;
+  Settle(call.start_ns, keep, model, states, alternatives);
 }
 
 void Cluster::Follow(uint32_t member, const Call& call, const RequestModel& model,
                      RequestStates& states) {
-  for (Hypothesis& h : hypotheses_) {
-    TrackState& track = h.tracks[member];
-    const double gap = Microseconds(call.start_ns - track.at);
-    h.score += states.LogP(track.state, call.callee) +
-               model.LogGap(states.last(track.state), call.callee, gap);
+  for (size_t i = 0; i < n_; ++i) {
+    TrackState& track = hypotheses_[i].tracks[member];
+    const size_t bin = model.bins().Of(call.start_ns - track.at);
+    hypotheses_[i].score += states.LogP(track.state, call.callee) +
+                            model.LogGap(states.last(track.state), call.callee, bin);
     track.Take(call, model, states);
   }
 }
@@ -115,49 +158,50 @@ void Cluster::Answer(uint32_t call, uint32_t member, uint16_t callee, int64_t at
   if (member == kNone)
     for (size_t p = 0; p < pending_.size(); ++p)
       if (pending_[p].call == call) position = p;
-  for (Hypothesis& h : hypotheses_) {
+  for (size_t i = 0; i < n_; ++i) {
+    Hypothesis& h = hypotheses_[i];
     const uint32_t mine = member != kNone              ? member
                           : position < pending_.size() ? MemberOf(h.owners[position])
                                                        : kNone;
     if (mine == kNone) continue;
     TrackState& track = h.tracks[mine];
     h.score += states.LogP(track.state, kResponds);
-    track.state = states.Answered(track.state, callee);
-    track.at = at;
-    track.place = place;
+    track.Answer(callee, at, place, states);
   }
 }
 
 void Cluster::End(uint32_t member, int64_t at, const std::vector<float>& bonus,
                   const RequestModel& model, RequestStates& states) {
-  for (size_t i = 0; i < hypotheses_.size(); ++i) {
-    const TrackState track = hypotheses_[i].tracks[member];
+  for (size_t i = 0; i < n_; ++i) {
+    const TrackState& track = hypotheses_[i].tracks[member];
     hypotheses_[i].score +=
         bonus[i] + states.LogP(track.state, kEnds) +
-        model.LogGap(states.last(track.state), kEnds, Microseconds(at - track.at));
+        model.LogGap(states.last(track.state), kEnds, model.bins().Of(at - track.at));
   }
   Remove(member);
 }
 
 void Cluster::Remove(uint32_t member) {
   members_.erase(members_.begin() + member);
-  for (Hypothesis& h : hypotheses_) h.tracks.erase(h.tracks.begin() + member);
+  for (size_t i = 0; i < n_; ++i)
+    hypotheses_[i].tracks.erase(hypotheses_[i].tracks.begin() + member);
 }
 
 void Cluster::Weigh(int64_t now, const RequestModel& model, const RequestStates& states) {
-  for (Hypothesis& h : hypotheses_) {
+  for (size_t i = 0; i < n_; ++i) {
+    Hypothesis& h = hypotheses_[i];
     h.total = h.score;
     for (const TrackState& track : h.tracks)
-      h.total +=
-          track.rest + model.LogSurvival(states.last(track.state), Microseconds(now - track.at));
+      h.total += track.rest + track.LogSurvival(now, model, states);
   }
-  std::ranges::sort(hypotheses_, Better);
+  SortByTotal();
 }
 
-void Cluster::Lose(const Hypothesis& loser, const Hypothesis& winner) {
+void Cluster::Lose(const Hypothesis& loser, const Hypothesis& winner,
+                   std::vector<Alternative>& out) const {
   const float mass = std::exp(loser.total - winner.total);
   for (size_t p = 0; p < pending_.size(); ++p)
-    if (loser.owners[p] != winner.owners[p]) pending_[p].Add(loser.owners[p], mass);
+    if (loser.owners[p] != winner.owners[p]) AddMass(pending_[p], loser.owners[p], mass, out);
 }
 
 bool Cluster::SameFuture(const Hypothesis& a, const Hypothesis& b, int64_t now) const {
@@ -168,61 +212,69 @@ bool Cluster::SameFuture(const Hypothesis& a, const Hypothesis& b, int64_t now) 
 }
 
 void Cluster::Settle(int64_t now, size_t keep, const RequestModel& model,
-                     const RequestStates& states) {
+                     const RequestStates& states, std::vector<Alternative>& alternatives) {
   Weigh(now, model, states);
   size_t kept = 1;
-  for (size_t i = 1; i < hypotheses_.size(); ++i) {
+  for (size_t i = 1; i < n_; ++i) {
     const Hypothesis& h = hypotheses_[i];
     const Hypothesis* winner = nullptr;
     if (kept >= keep || h.total < hypotheses_[0].total - kHopeless) winner = &hypotheses_[0];
     for (size_t better = 0; winner == nullptr && better < kept; ++better)
       if (SameFuture(hypotheses_[better], h, now)) winner = &hypotheses_[better];
     if (winner != nullptr) {
-      Lose(h, *winner);
+      Lose(h, *winner, alternatives);
       continue;
     }
     if (kept != i) std::swap(hypotheses_[kept], hypotheses_[i]);
     ++kept;
   }
-  hypotheses_.resize(kept);
+  n_ = kept;
   DecideAgreed();
-  ReleaseAgreed(now);
+  ReleaseAgreed(now, alternatives);
 }
 
-void Cluster::Force(int64_t now, const RequestModel& model, const RequestStates& states) {
+void Cluster::Force(int64_t now, const RequestModel& model, const RequestStates& states,
+                    std::vector<Alternative>& alternatives) {
   Weigh(now, model, states);
-  for (size_t i = 1; i < hypotheses_.size(); ++i) Lose(hypotheses_[i], hypotheses_[0]);
-  hypotheses_.resize(1);
+  KeepBest(alternatives);
+  ReleaseAgreed(now, alternatives);
+}
+
+void Cluster::KeepBest(std::vector<Alternative>& alternatives) {
+  for (size_t i = 1; i < n_; ++i) Lose(hypotheses_[i], hypotheses_[0], alternatives);
+  n_ = 1;
   DecideAgreed();
-  ReleaseAgreed(now);
 }
 
 void Cluster::DecideAgreed() {
   size_t kept = 0;
   for (size_t p = 0; p < pending_.size(); ++p) {
     const uint32_t owner = hypotheses_[0].owners[p];
-    const bool agreed =
-        std::ranges::all_of(hypotheses_, [&](const Hypothesis& h) { return h.owners[p] == owner; });
+    bool agreed = true;
+    for (size_t i = 1; i < n_ && agreed; ++i) agreed = hypotheses_[i].owners[p] == owner;
     if (agreed) {
-      decided_.push_back({std::move(pending_[p]), owner});
+      decided_.push_back({pending_[p], owner});
       continue;
     }
-    if (kept != p) pending_[kept] = std::move(pending_[p]);
-    for (Hypothesis& h : hypotheses_) h.owners[kept] = h.owners[p];
+    if (kept != p) {
+      pending_[kept] = pending_[p];
+      for (size_t i = 0; i < n_; ++i) hypotheses_[i].owners[kept] = hypotheses_[i].owners[p];
+    }
     ++kept;
   }
+  if (kept == pending_.size()) return;
   pending_.resize(kept);
-  for (Hypothesis& h : hypotheses_) h.owners.resize(kept);
+  for (size_t i = 0; i < n_; ++i) hypotheses_[i].owners.resize(kept);
 }
 
-void Cluster::ReleaseAgreed(int64_t now) {
+void Cluster::ReleaseAgreed(int64_t now, std::vector<Alternative>& alternatives) {
   for (uint32_t m = 0; m < members_.size();) {
     const TrackState track = hypotheses_[0].tracks[m];
     bool agreed = true;
-    for (const Hypothesis& h : hypotheses_) {
-      agreed &= h.tracks[m] == track;
-      for (size_t p = 0; p < pending_.size(); ++p)
-        agreed &= h.owners[p] != members_[m] || !InFlight(pending_[p], now);
+    for (size_t i = 0; i < n_ && agreed; ++i) {
+      agreed = hypotheses_[i].tracks[m] == track;
+      for (size_t p = 0; p < pending_.size() && agreed; ++p)
+        agreed = hypotheses_[i].owners[p] != members_[m] || !InFlight(pending_[p], now);
     }
     if (!agreed) {
       ++m;
@@ -231,11 +283,8 @@ void Cluster::ReleaseAgreed(int64_t now) {
     released_.push_back({members_[m], track});
     Remove(m);
   }
-  if (!members_.empty() || pending_.empty()) return;
   // Nobody is left who could tell them apart: what differs is decided by the best.
-  for (size_t i = 1; i < hypotheses_.size(); ++i) Lose(hypotheses_[i], hypotheses_[0]);
-  hypotheses_.resize(1);
-  DecideAgreed();
+  if (members_.empty() && !pending_.empty()) KeepBest(alternatives);
 }
 
 }  // namespace weft::plugins::delay

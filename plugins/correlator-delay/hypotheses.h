@@ -7,30 +7,38 @@
 // survival of what is still open is added. A hypothesis that loses leaves its mass with the calls
 // on which it differed from the winner, so that a decision knows how sure it is.
 //
-// CallTracker drives it: (Join | Merge)* Branch, then Answer, Follow, End as events come; after
-// each, Settle drops losers and says what is decided. One thread.
+// CallTracker drives it: (Join | Merge)* Weigh Branch, then Answer, Follow, End as events come;
+// after each, Settle drops losers and says what is decided. Hypotheses are pooled: nothing is
+// allocated once a cluster has been used. One thread.
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "plugins/correlator-delay/process_history.h"
-#include "plugins/correlator-delay/queue_order.h"
-#include "plugins/correlator-delay/request_model.h"
 #include "plugins/correlator-delay/request_states.h"
 
 namespace weft::plugins::delay {
 
 struct TrackState {
   uint32_t state = 0;
+  float rest = 0;                // log-likelihood of the time between `until` and `end`
   int64_t at = 0;                // of the last event
-  const Place* place = nullptr;  // of the same; null: threads are not looked at
-  int64_t end = 0;               // of the request; 0: not known
   int64_t until = 0;             // when the last of its calls so far is answered
-  float rest = 0;                // log-likelihood of that much time between the two
+  int64_t end = 0;               // of the request; 0: not known
+  const Place* place = nullptr;  // of the last event; null: threads are not looked at
 
   void FindRest(const RequestModel& model, RequestStates& states);
   void Take(const Call& call, const RequestModel& model, RequestStates& states);
+  void Answer(uint32_t callee, int64_t now, const Place* where, RequestStates& states) {
+    state = states.Answered(state, callee);
+    at = now;
+    place = where;
+  }
+  float LogSurvival(int64_t now, const RequestModel& model, const RequestStates& states) const {
+    return now <= at ? 0 : model.LogSurvival(states.last(state), model.bins().Of(now - at));
+  }
   friend bool operator==(const TrackState& a, const TrackState& b) {
     return a.state == b.state && a.at == b.at;
   }
@@ -39,17 +47,15 @@ struct TrackState {
 struct Alternative {
   uint32_t owner;  // request; kNone: no request
   float mass;      // relative to the owner that was chosen
-  Stand stand{};   // where it stood when the call began
 };
 
+// A call whose owner is not decided. Its alternatives are in the tracker's list.
 struct PendingCall {
   uint32_t call = kNone;
   uint16_t callee = 0;
-  int64_t end_ns = 0;  // 0: not known
   uint32_t candidates = 0;
-  std::vector<Alternative> alternatives;
-
-  void Add(uint32_t owner, float mass);
+  int64_t end_ns = 0;  // 0: not known
+  uint32_t first = 0, count = 0;
 };
 
 struct Hypothesis {
@@ -62,8 +68,7 @@ struct Hypothesis {
 struct Choice {
   uint32_t member;
   uint32_t request;
-  float
-      bonus;  // beyond the model's: other correlators' voices, order of the queue, background rate
+  float bonus;  // beyond the model's: other voices, order of the queue, background rate
 };
 
 class Cluster {
@@ -71,13 +76,17 @@ class Cluster {
   void Reset();
   bool empty() const { return members_.empty() && pending_.empty(); }
 
-  void Join(uint32_t request, TrackState track);
-  void Merge(Cluster& other, size_t keep);
+  void Join(uint32_t request, const TrackState& track);
+  void Merge(Cluster& other, size_t keep, std::vector<Alternative>& alternatives);
   uint32_t MemberOf(uint32_t request) const;  // kNone: not here
 
+  // Brings the totals to `now`.
+  void Weigh(int64_t now, const RequestModel& model, const RequestStates& states);
   // The call is taken by one of the choices: as many for each hypothesis, in their order.
-  void Branch(PendingCall call, const Call& info, const std::vector<Choice>& choices,
-              const RequestModel& model, RequestStates& states, size_t keep);
+  // Requires: weighed at the call's begin.
+  void Branch(const PendingCall& pending, const Call& call, std::span<const Choice> choices,
+              const RequestModel& model, RequestStates& states, size_t keep,
+              std::vector<Alternative>& alternatives);
   // A call whose owner is known.
   void Follow(uint32_t member, const Call& call, const RequestModel& model, RequestStates& states);
   // The response of a call: of a pending one, or of a member's.
@@ -89,9 +98,11 @@ class Cluster {
 
   // Drops what has lost by `now`, at most `keep` stay; then agreed calls are in decided() with
   // their owners, and members on which all agree in released(). Both lists are of this call.
-  void Settle(int64_t now, size_t keep, const RequestModel& model, const RequestStates& states);
+  void Settle(int64_t now, size_t keep, const RequestModel& model, const RequestStates& states,
+              std::vector<Alternative>& alternatives);
   // Decides everything by the best hypothesis.
-  void Force(int64_t now, const RequestModel& model, const RequestStates& states);
+  void Force(int64_t now, const RequestModel& model, const RequestStates& states,
+             std::vector<Alternative>& alternatives);
 
   struct Decided {
     PendingCall call;
@@ -106,23 +117,31 @@ class Cluster {
 
   const std::vector<uint32_t>& members() const { return members_; }
   const std::vector<PendingCall>& pending() const { return pending_; }
-  const std::vector<Hypothesis>& hypotheses() const { return hypotheses_; }
+  // Best first after Settle.
+  std::span<const Hypothesis> hypotheses() const { return {hypotheses_.data(), n_}; }
 
  private:
-  void Weigh(int64_t now, const RequestModel& model, const RequestStates& states);
-  void Lose(const Hypothesis& loser, const Hypothesis& winner);
+  struct Way {
+    uint32_t hypothesis, choice;
+    float score, total;
+  };
+  Hypothesis& Next();
+  void SortByTotal();
+  void Lose(const Hypothesis& loser, const Hypothesis& winner, std::vector<Alternative>& out) const;
   bool SameFuture(const Hypothesis& a, const Hypothesis& b, int64_t now) const;
   bool InFlight(const PendingCall& call, int64_t now) const {
     return call.end_ns == 0 || call.end_ns > now;
   }
   void DecideAgreed();
-  void ReleaseAgreed(int64_t now);
+  void ReleaseAgreed(int64_t now, std::vector<Alternative>& alternatives);
+  void KeepBest(std::vector<Alternative>& alternatives);
   void Remove(uint32_t member);
 
   std::vector<uint32_t> members_;  // requests
   std::vector<PendingCall> pending_;
-  std::vector<Hypothesis> hypotheses_;  // best first after Settle
-  std::vector<Hypothesis> next_;        // scratch
+  std::vector<Hypothesis> hypotheses_, next_;  // the first n_, next_n_ are in use
+  size_t n_ = 1, next_n_ = 0;
+  std::vector<Way> ways_;
   std::vector<Decided> decided_;
   std::vector<Released> released_;
 };

@@ -3,8 +3,6 @@
 #include <algorithm>
 
 #include "engine/api/plugin_window.h"
-#include "plugins/correlator-delay/count_map.h"
-#include "plugins/correlator-delay/request_model.h"
 
 namespace weft::plugins::delay {
 namespace {
@@ -60,7 +58,10 @@ void ProcessHistory::Take(const weft_spans& view) {
     c.row = kNone;
     c.wanted = false;
   }
-  ResetIndex(2 * requests.size() + calls.size() + 2 * size_t{view.n});
+  size_t before = 0;  // only these can be known, or be parents of such
+  for (uint32_t row = 0; row < view.n; ++row)
+    before += sdk::RoleOf(view, row) == WEFT_ROLE_BEFORE ? 1 : 0;
+  ResetIndex(2 * requests.size() + calls.size() + 2 * before);
   for (uint32_t i = 0; i < requests.size(); ++i) {
     *Slot(requests[i].exchange) = i;
     *Slot(BySpan(requests[i].span_id)) = i;
@@ -70,62 +71,74 @@ void ProcessHistory::Take(const weft_spans& view) {
   call_of_row.assign(view.n, kNone);
   request_of_row.assign(view.n, kNone);
   window_begin = INT64_MAX;
-  window_end = INT64_MIN;
+  window_end = decided_until = INT64_MIN;
   for (uint32_t row = 0; row < view.n; ++row)  // parents first: a call may stand before its request
     if (sdk::IsServer(view, row)) TakeRequest(view, row, sdk::RoleOf(view, row));
   for (uint32_t row = 0; row < view.n; ++row)
     if (sdk::IsClient(view, row)) TakeCall(view, row, sdk::RoleOf(view, row));
 }
 
+uint32_t ProcessHistory::Known(uint64_t key) const {
+  if (key == 0) key = 1;
+  const size_t mask = index_keys_.size() - 1;
+  size_t i = Mix(key) & mask;
+  while (index_keys_[i] != 0 && index_keys_[i] != key) i = (i + 1) & mask;
+  return index_keys_[i] == 0 ? kNone : index_values_[i];
+}
+
 void ProcessHistory::TakeRequest(const weft_spans& view, uint32_t row, uint8_t role) {
-  uint32_t* slot = Slot(view.exchange[row]);
-  if (*slot == kNone) {
-    *slot = static_cast<uint32_t>(requests.size());
-    *Slot(BySpan(view.span_id[row])) = *slot;
-    requests.emplace_back();
-    requests.back().exchange = view.exchange[row];
-    requests.back().span_id = view.span_id[row];
-    requests.back().start_ns = view.start_ns[row];
-    requests.back().operation = operations.Of(HashOf(view, view.operation[row]));
+  uint32_t number = Known(view.exchange[row]);
+  if (number == kNone) {
+    number = static_cast<uint32_t>(requests.size());
+    Request& added = requests.emplace_back();
+    added.exchange = view.exchange[row];
+    added.span_id = view.span_id[row];
+    added.start_ns = view.start_ns[row];
+    added.operation = operations.Of(HashOf(view, view.operation[row]));
+    if (role == WEFT_ROLE_BEFORE) {
+      *Slot(added.exchange) = number;
+      *Slot(BySpan(added.span_id)) = number;
+    }
   }
-  Request& r = requests[*slot];
+  Request& r = requests[number];
   r.row = row;
   r.end_ns = view.end_ns[row];
   r.ahead = role == WEFT_ROLE_AHEAD;
   if (view.request_tid != nullptr) r.begin_thread = view.request_tid[row];
   if (view.response_tid != nullptr) r.end_thread = view.response_tid[row];
-  request_of_row[row] = *slot;
+  if (role == WEFT_ROLE_DECIDE) decided_until = std::max(decided_until, r.start_ns);
+  request_of_row[row] = number;
 }
 
 void ProcessHistory::TakeCall(const weft_spans& view, uint32_t row, uint8_t role) {
   if (role == WEFT_ROLE_BEFORE && (view.parent_id == nullptr || view.parent_id[row] == 0)) return;
-  uint32_t* slot = Slot(view.exchange[row]);
-  if (*slot == kNone) {
-    *slot = static_cast<uint32_t>(calls.size());
+  uint32_t number = Known(view.exchange[row]);
+  if (number == kNone) {
+    number = static_cast<uint32_t>(calls.size());
     const uint32_t peer = view.peer == nullptr ? 0 : view.peer[row];
     const uint64_t name = Join(HashOf(view, peer), HashOf(view, view.operation[row]));
-    calls.emplace_back();
-    calls.back().exchange = view.exchange[row];
-    calls.back().start_ns = view.start_ns[row];
-    calls.back().owner = kNone;
-    calls.back().callee = callees.Of(name);
+    Call& added = calls.emplace_back();
+    added.exchange = view.exchange[row];
+    added.start_ns = view.start_ns[row];
+    added.callee = callees.Of(name);
     if (role == WEFT_ROLE_BEFORE) {
-      Call& c = calls.back();
-      c.owner = *Slot(BySpan(view.parent_id[row]));
-      c.settled = true;
+      *Slot(added.exchange) = number;
+      added.owner = Known(BySpan(view.parent_id[row]));
+      added.settled = true;
     }
   }
-  Call& c = calls[*slot];
+  Call& c = calls[number];
   c.row = row;
   c.end_ns = view.end_ns[row];
   c.ahead = role == WEFT_ROLE_AHEAD;
   if (view.request_tid != nullptr) c.begin_thread = view.request_tid[row];
   if (view.response_tid != nullptr) c.end_thread = view.response_tid[row];
   c.wanted = role == WEFT_ROLE_DECIDE;
-  call_of_row[row] = *slot;
+  call_of_row[row] = number;
   if (!c.wanted) return;
   window_begin = std::min(window_begin, c.start_ns);
   window_end = std::max(window_end, c.start_ns);
+  decided_until = std::max(decided_until, c.start_ns);
 }
 
 void ProcessHistory::Drop(const std::vector<uint32_t>& new_number) {

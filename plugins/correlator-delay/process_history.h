@@ -12,32 +12,31 @@
 #include <vector>
 
 #include "engine/api/plugin_abi.h"
+#include "plugins/correlator-delay/request_state.h"
 #include "plugins/correlator-delay/thread_continuity.h"
 
 namespace weft::plugins::delay {
 
-inline constexpr uint32_t kNone = UINT32_MAX;
-
 struct Request {
-  uint64_t exchange, span_id;
-  int64_t start_ns, end_ns;  // end 0: still open
-  uint32_t row;              // in the view; kNone: not in it
-  uint16_t operation;
-  bool ahead;                                 // began after the window: gone at Settle
+  uint64_t exchange = 0, span_id = 0;
+  int64_t start_ns = 0, end_ns = 0;  // end 0: still open
+  uint32_t row = kNone;              // in the view; kNone: not in it
+  uint16_t operation = 0;
+  bool ahead = false;                         // began after the window: gone at Settle
   uint32_t begin_thread = 0, end_thread = 0;  // that read it, that answered; 0: not known
   Place begin_place{}, end_place{};
 };
 
 struct Call {
-  uint64_t exchange;
-  int64_t start_ns, end_ns;
-  uint32_t row;
-  uint32_t owner;  // request; kNone: none or not known
-  uint16_t callee;
-  bool settled;  // the owner is known for sure: never decided again
-  bool ahead;
-  bool wanted;     // the window asks for its owner
-  bool contested;  // a request was open when it began
+  uint64_t exchange = 0;
+  int64_t start_ns = 0, end_ns = 0;
+  uint32_t row = kNone;
+  uint32_t owner = kNone;  // request; kNone: none or not known
+  uint16_t callee = 0;
+  bool settled = false;  // the owner is known for sure: never decided again
+  bool ahead = false;
+  bool wanted = false;     // the window asks for its owner
+  bool contested = false;  // a request was open when it began
   uint32_t begin_thread = 0, end_thread = 0;
   Place begin_place{}, end_place{};
 };
@@ -62,17 +61,21 @@ class ProcessHistory {
   template <class Done>
   void Settle(Done&& done);
   void Clear();
+  // Whether everything that the request did lies before the end of the last window.
+  bool Finished(const Request& r) const { return r.end_ns != 0 && r.end_ns <= decided_until; }
 
   std::vector<Request> requests;
   std::vector<Call> calls;
   NameNumbers operations, callees;
   std::vector<uint32_t> call_of_row;  // of the view; kNone where the row is no call
   std::vector<uint32_t> request_of_row;
-  int64_t window_begin = 0, window_end = 0;  // earliest and latest start among the rows to decide
+  int64_t window_begin = 0, window_end = 0;  // earliest and latest start of the calls to decide
+  int64_t decided_until = 0;  // latest start of the rows to decide: what began earlier is in view
 
  private:
   void ResetIndex(size_t entries);
   uint32_t* Slot(uint64_t key);
+  uint32_t Known(uint64_t key) const;  // kNone: not in the index
   uint64_t HashOf(const weft_spans& view, uint32_t string);
   void TakeRequest(const weft_spans& view, uint32_t row, uint8_t role);
   void TakeCall(const weft_spans& view, uint32_t row, uint8_t role);

@@ -5,69 +5,59 @@
 namespace weft::plugins::delay {
 namespace {
 
-constexpr int kRounds = 6;
-constexpr int kCoarseRounds = 2;  // that see only the coarse contexts
-constexpr float kMemory = 5000;   // requests
+constexpr float kMemory = 5000;  // requests
 constexpr uint32_t kFadeEvery = 500;
 constexpr float kSure = 0.99f;
+constexpr size_t kMostWaitingCalls = 1'500;
+constexpr int64_t kMicrosecondNs = 1'000;
 constexpr int64_t kMillisecondNs = 1'000'000;
+// A process may use a quarter of a core: about so many candidates and hypotheses per ns.
+constexpr double kAllowedEffort = 5e-3;
+constexpr uint32_t kSlowest = 3;
 
 double Microseconds(int64_t ns) { return static_cast<double>(ns) * 1e-3; }
 
 }  // namespace
 
 void ProcessLearner::Decide(const weft_spans& view, const EarlierVoices& voices,
-                            CallTracker& tracker) {
+                            CallTracker& tracker, size_t hypotheses) {
   history_.Take(view);
   // Thread ids are the chain's choice: a chain without a voice of threads decides without them.
   threads_ |= voices.OfThreads();
   tracker.set_threads(threads_, warm_);
   if (!quantum_known_) FindQuantum();
-  if (!warm_ && SearchIsDue()) {
-    Search(voices, tracker);
-    return;
-  }
+  const size_t keep = KeepOf(hypotheses);
   if (!warm_) {
-    tracker.Run(history_, scratch_, states_, order_, voices, CallTracker::Mode::kDecide);
+    search_.Decide({history_, model_, states_, order_, voices, tracker, keep});
     return;
   }
-  if (callees_in_states_ != history_.callees.size()) Refresh();
-  tracker.Run(history_, model_, states_, order_, voices, CallTracker::Mode::kDecide);
+  if (refreshed_callees_ != history_.callees.size())
+    Refresh();
+  else if (states_.crowded())
+    states_.Clear(model_, refreshed_callees_);
+  tracker.Run(history_, model_, states_, order_, voices, CallTracker::Mode::kDecide, keep);
+  NoteEffort(tracker.effort());
 }
 
-// Searching again over everything is worth it when a tenth has come on top, when a callee is new,
-// and once more at the end; so all searches together cost a few passes over the warm-up.
-bool ProcessLearner::SearchIsDue() const {
-  return callees_in_states_ != history_.callees.size() ||
-         10 * history_.requests.size() >= 11 * searched_requests_ ||
-         history_.requests.size() >= kWarmUp;
+// Effort is counted, not timed: the same windows are decided alike everywhere.
+size_t ProcessLearner::KeepOf(size_t hypotheses) const {
+  return std::max<size_t>(hypotheses >> slower_, 1);
 }
 
-void ProcessLearner::Search(const EarlierVoices& voices, CallTracker& tracker) {
-  searched_requests_ = history_.requests.size();
-  callees_in_states_ = history_.callees.size();
-  scratch_.set_quantum(model_.quantum());
-  scratch_.Clear();
-  scratch_.Rebuild(history_.callees.size());
-  states_.Clear(scratch_, history_.callees.size());
-  tracker.Run(history_, scratch_, states_, order_, voices, CallTracker::Mode::kAny);
-  const int rounds = tracker.ambiguous() == 0 ? 1 : kRounds;  // nothing to settle by searching
-  for (int round = 0; round < rounds; ++round) {
-    scratch_.Clear();
-    LearnRequests(scratch_, false);
-    scratch_.set_detail(round < kCoarseRounds ? 1 : 3);
-    scratch_.Rebuild(history_.callees.size());
-    states_.Clear(scratch_, history_.callees.size());
-    order_.Fade(round == 1 ? 0.0f : 0.5f);
-    owners_before_.clear();
-    for (const Call& c : history_.calls) owners_before_.push_back(c.owner);
-    tracker.Run(history_, scratch_, states_, order_, voices, CallTracker::Mode::kSearch);
-    const bool same = std::ranges::equal(history_.calls, owners_before_, {}, &Call::owner);
-    if (same && round > kCoarseRounds) break;
-  }
+void ProcessLearner::NoteEffort(uint64_t effort) {
+  const int64_t until = history_.decided_until;
+  int64_t time = 500 * kMillisecondNs;
+  if (effort_until_ != INT64_MIN)
+    time = std::clamp(until - effort_until_, 10 * kMillisecondNs, 1000 * kMillisecondNs);
+  effort_until_ = std::max(effort_until_, until);
+  const double load = static_cast<double>(effort) / (static_cast<double>(time) * kAllowedEffort);
+  if (load > 1 && slower_ < kSlowest)
+    ++slower_;
+  else if (load < 0.25 && slower_ > 0)
+    --slower_;
 }
 
-void ProcessLearner::Learned(const weft_links& links) {
+void ProcessLearner::Attribute(const weft_links& links) {
   for (uint32_t i = 0; i < links.n; ++i) {
     if (links.child[i] >= history_.call_of_row.size()) continue;
     const uint32_t number = history_.call_of_row[links.child[i]];
@@ -81,117 +71,109 @@ void ProcessLearner::Learned(const weft_links& links) {
         warm_ || links.confidence[i] > kSure || (links.evidence[i] & WEFT_EVIDENCE_CONTEXT) != 0;
     if (warm_) model_.ObserveCall(call.callee, !call.contested);
   }
-  if (warm_) {
-    LearnFinished();
-    return;
-  }
-  const auto finished =
-      std::ranges::count_if(history_.requests, [this](const Request& r) { return Finished(r); });
-  if (static_cast<size_t>(finished) < kWarmUp && history_.calls.size() < kWarmUpCalls) {
+}
+
+bool ProcessLearner::WarmedUp() const {
+  const auto finished = std::ranges::count_if(
+      history_.requests, [this](const Request& r) { return history_.Finished(r); });
+  const auto behind = [](const auto& span) { return !span.ahead; };
+  const auto spans = std::ranges::count_if(history_.requests, behind) +
+                     std::ranges::count_if(history_.calls, behind);
+  return static_cast<size_t>(finished) >= kWarmUp || static_cast<size_t>(spans) >= kWarmUpSpans;
+}
+
+void ProcessLearner::Learned(const weft_links& links) {
+  Attribute(links);
+  const bool warms = !warm_ && WarmedUp();
+  if (!warm_ && !warms) {
     history_.Settle([](const Request&) { return false; });
     return;
   }
-  warm_ = true;
-  for (Call& c : history_.calls) {
-    c.settled = true;
-    if (!c.ahead) model_.ObserveCall(c.callee, !c.contested);
+  if (warms) {
+    warm_ = true;
+    model_.Clear();
+    for (Call& c : history_.calls) {
+      c.settled = true;
+      if (!c.ahead) model_.ObserveCall(c.callee, !c.contested);
+    }
   }
-  LearnFinished();
-  Refresh();
-}
-
-void ProcessLearner::LearnFinished() {
-  LearnRequests(model_, true);
-  history_.Settle([](const Request& r) { return r.row == kNone; });
+  QueueFinished();
   const auto known = static_cast<uint32_t>(model_.requests());
-  if (since_refresh_ < std::clamp(known / 50, 10u, 200u)) return;
-  if (since_fade_ >= kFadeEvery) {
-    if (model_.requests() > kMemory / 5)
-      model_.Scale(kMemory / (kMemory + static_cast<float>(since_fade_)));
-    since_fade_ = 0;
-  }
+  if (!warms && waiting_.size() < std::clamp(known / 50, 10u, 200u) &&
+      waiting_calls_.size() < kMostWaitingCalls)
+    return;
+  CountWaiting();
   Refresh();
 }
 
-// Counts what each request did, in order.
-void ProcessLearner::LearnRequests(RequestModel& model, bool only_finished) {
-  enum : uint32_t { kResponse, kCall, kInstantResponse, kEnd };
-  steps_.clear();
-  for (uint32_t r = 0; r < history_.requests.size(); ++r) {
+// Moves requests that have ended into the queue of those to be counted, and lets go of what is
+// over.
+void ProcessLearner::QueueFinished() {
+  calls_of_.resize(std::max(calls_of_.size(), history_.requests.size()));
+  for (auto& calls : calls_of_) calls.clear();
+  for (const Call& c : history_.calls)
+    if (c.owner != kNone && !c.ahead && history_.Finished(history_.requests[c.owner]))
+      calls_of_[c.owner].push_back({c.start_ns, c.end_ns, c.callee});
+  for (size_t r = 0; r < history_.requests.size(); ++r) {
     const Request& request = history_.requests[r];
-    if (request.end_ns == 0 || (only_finished && !Finished(request))) continue;
-    steps_.push_back({r, request.end_ns, kEnd, 0, 0});
-    if (!only_finished) continue;
-    const int64_t from = busy_until_ == INT64_MIN ? request.start_ns : busy_until_;
-    model.ObserveTime(
-        Microseconds(std::max<int64_t>(request.end_ns - std::max(request.start_ns, from), 0)),
-        Microseconds(std::max<int64_t>(request.start_ns - from, 0)));
-    busy_until_ = std::max(busy_until_, request.end_ns);
+    if (request.ahead || !history_.Finished(request)) continue;
+    CountBusy(request);
+    waiting_.push_back({request.start_ns, request.end_ns, request.operation,
+                        static_cast<uint32_t>(calls_of_[r].size())});
+    waiting_calls_.insert(waiting_calls_.end(), calls_of_[r].begin(), calls_of_[r].end());
   }
-  for (const Call& c : history_.calls) {
-    if (c.owner == kNone) continue;
-    const Request& owner = history_.requests[c.owner];
-    if (only_finished && !Finished(owner)) continue;
-    if (owner.end_ns != 0 && c.start_ns > owner.end_ns) continue;
-    steps_.push_back({c.owner, c.start_ns, kCall, c.callee, c.end_ns});
-    if (c.end_ns != 0 && (owner.end_ns == 0 || c.end_ns <= owner.end_ns))
-      steps_.push_back(
-          {c.owner, c.end_ns, c.end_ns > c.start_ns ? kResponse : kInstantResponse, c.callee, 0});
+  history_.Settle([this](const Request& r) { return history_.Finished(r) || r.row == kNone; });
+  Bound();
+}
+
+// More than can be saved is not held: what was open for longest is taken from the view again.
+void ProcessLearner::Bound() {
+  if (history_.requests.size() + history_.calls.size() <= kMaxHeld) return;
+  std::vector<int64_t> starts;
+  for (const Request& r : history_.requests) starts.push_back(r.start_ns);
+  for (const Call& c : history_.calls) starts.push_back(history_.requests[c.owner].start_ns);
+  const auto cut = starts.end() - static_cast<ptrdiff_t>(kMaxHeld / 2);
+  std::ranges::nth_element(starts, cut);
+  history_.Settle([limit = *cut](const Request& r) { return r.start_ns <= limit; });
+}
+
+void ProcessLearner::CountBusy(const Request& request) {
+  const int64_t from = busy_until_ == INT64_MIN ? request.start_ns : busy_until_;
+  model_.ObserveTime(
+      Microseconds(std::max<int64_t>(request.end_ns - std::max(request.start_ns, from), 0)),
+      Microseconds(std::max<int64_t>(request.start_ns - from, 0)));
+  busy_until_ = std::max(busy_until_, request.end_ns);
+}
+
+void ProcessLearner::CountWaiting() {
+  const DoneCall* calls = waiting_calls_.data();
+  for (const DoneRequest& request : waiting_) {
+    walk_.Count(request, {calls, request.calls}, true, model_);
+    calls += request.calls;
   }
-  std::ranges::sort(steps_, [](const Step& a, const Step& b) {
-    if (a.request != b.request) return a.request < b.request;
-    if (a.at != b.at) return a.at < b.at;
-    return a.what != b.what ? a.what < b.what : a.callee < b.callee;
-  });
-  uint32_t current = kNone;
-  RequestState state;
-  int64_t at = 0, end = 0, until = 0;
-  for (const Step& step : steps_) {
-    if (step.request != current) {
-      current = step.request;
-      state = Begun(history_.requests[current].operation);
-      at = until = history_.requests[current].start_ns;
-      end = history_.requests[current].end_ns;
-      if (end != 0) model.ObserveRest(state, Microseconds(end - at));
-    }
-    const double gap = Microseconds(step.at - at);
-    at = step.at;
-    if (step.what == kCall) {
-      model.Observe(state, step.callee, gap);
-      AdvanceCall(state, step.callee);
-      if (end == 0 || step.until == 0) continue;
-      until = std::max(until, step.until);
-      model.ObserveRest(state, Microseconds(end - until));
-    } else if (step.what == kEnd) {
-      model.Observe(state, kEnds, gap);
-      model.ObserveRequest();
-      if (only_finished) {
-        ++since_refresh_;
-        ++since_fade_;
-      }
-    } else {
-      model.Observe(state, kResponds, gap);
-      AdvanceResponse(state, step.callee);
-    }
-  }
+  since_fade_ += static_cast<uint32_t>(waiting_.size());
+  waiting_.clear();
+  waiting_calls_.clear();
+  if (since_fade_ < kFadeEvery) return;
+  if (model_.requests() > static_cast<double>(kMemory) / 5)
+    model_.Scale(kMemory / (kMemory + static_cast<float>(since_fade_)));
+  since_fade_ = 0;
 }
 
 void ProcessLearner::Refresh() {
-  since_refresh_ = 0;
-  callees_in_states_ = history_.callees.size();
-  model_.Rebuild(callees_in_states_);
-  states_.Clear(model_, callees_in_states_);
+  refreshed_callees_ = history_.callees.size();
+  model_.Rebuild(refreshed_callees_);
+  states_.Clear(model_, refreshed_callees_);
 }
 
 // Clocks that are rounded to milliseconds (others' recordings) get histograms of milliseconds.
 void ProcessLearner::FindQuantum() {
   if (history_.calls.size() + history_.requests.size() < 8) return;
   quantum_known_ = true;
-  for (const Request& r : history_.requests)
-    if (r.start_ns % kMillisecondNs != 0) return;
-  for (const Call& c : history_.calls)
-    if (c.start_ns % kMillisecondNs != 0) return;
-  model_.set_quantum(1000);
+  const auto coarse = [](const auto& span) { return span.start_ns % kMillisecondNs == 0; };
+  const bool rounded =
+      std::ranges::all_of(history_.requests, coarse) && std::ranges::all_of(history_.calls, coarse);
+  model_.set_quantum(rounded ? kMillisecondNs : kMicrosecondNs);
 }
 
 }  // namespace weft::plugins::delay

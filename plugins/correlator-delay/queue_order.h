@@ -12,7 +12,7 @@
 #include <cstdint>
 #include <unordered_map>
 
-#include "plugins/correlator-delay/request_model.h"
+#include "plugins/correlator-delay/request_state.h"
 #include "plugins/correlator-delay/thread_continuity.h"
 
 namespace weft::plugins::delay {
@@ -32,7 +32,7 @@ struct QueueOrder {
   void Add(Outcome outcome, Label a, Label b, bool overtook, float expected_overtook);
   void Fade(float factor);
 
-  static constexpr size_t kMaxPairs = 2048;
+  static constexpr size_t kMaxPairs = 768;
 
  private:
   // Every hypothesis about one event asks for the same few factors.

@@ -1,8 +1,8 @@
 // RequestStates: the states of a RequestModel as small numbers, with their transitions and
 // log-probabilities remembered, so that following a request costs two array reads.
 //
-// Numbers are valid until Clear. Call Clear after the model was rebuilt or the number of callees
-// has grown. Beyond kMaxStates the multiset of calls is left out of new states. One thread.
+// A memo and nothing else: what it answers depends on the model alone. Numbers are valid until
+// Clear, which is due when the model was rebuilt or the number of callees has grown. One thread.
 #pragma once
 
 #include <cmath>
@@ -18,39 +18,47 @@ class RequestStates {
  public:
   void Clear(const RequestModel& model, uint32_t callees);
 
-  uint32_t Start(uint32_t operation) { return Intern(Begun(operation)); }
-  uint32_t Called(uint32_t state, uint32_t callee);
-  uint32_t Answered(uint32_t state, uint32_t callee);
+  uint32_t Start(uint32_t operation);
+  uint32_t Called(uint32_t state, uint32_t callee) {
+    const uint32_t known = next_[state * stride_next_ + callee];
+    return known != kNone ? known : FindCalled(state, callee);
+  }
+  uint32_t Answered(uint32_t state, uint32_t callee) {
+    const uint32_t known = next_[state * stride_next_ + callees_ + callee];
+    return known != kNone ? known : FindAnswered(state, callee);
+  }
 
   Label last(uint32_t state) const { return states_[state].last; }
+  const RequestState& operator[](uint32_t state) const { return states_[state]; }
   // Log-probability that the next event is `outcome`.
   float LogP(uint32_t state, Outcome outcome) {
     float& p = log_p_[state * stride_p_ + Column(outcome)];
-    return std::isnan(p) ? p = model_->LogProbability(states_[state], outcome) : p;
+    return p <= 0 ? p : p = model_->LogProbability(states_[state], outcome);
   }
   // The row of the model's rests that tells how near the end is.
   uint32_t RestRow(uint32_t state) {
     uint32_t& row = rest_row_[state];
-    return row != kUnknown ? row : row = model_->RestRowOf(states_[state]);
+    return row != kNone ? row : row = model_->RestRowOf(states_[state]);
   }
-  size_t size() const { return states_.size(); }
+  // So many that they should go before the next window.
+  bool crowded() const { return states_.size() > kManyStates; }
 
  private:
-  static constexpr size_t kMaxStates = 20'000;
-  static constexpr uint32_t kUnknown = 0xffffffff;
+  static constexpr size_t kManyStates = 10'000;
+  static constexpr float kUnknown = 1;
 
   size_t Column(Outcome outcome) const {
     return outcome >= kEnds ? callees_ + (outcome - kEnds) : outcome;
   }
-  uint32_t Intern(RequestState state);
-  template <class Advance>
-  uint32_t Follow(uint32_t state, size_t column, Advance&& advance);
+  uint32_t Intern(const RequestState& state);
+  uint32_t FindCalled(uint32_t state, uint32_t callee);
+  uint32_t FindAnswered(uint32_t state, uint32_t callee);
 
   const RequestModel* model_ = nullptr;
   size_t callees_ = 0, stride_p_ = 2, stride_next_ = 1;
   std::vector<RequestState> states_;
   std::vector<float> log_p_;
-  std::vector<uint32_t> next_, rest_row_;
+  std::vector<uint32_t> next_, rest_row_, start_;
   std::unordered_map<uint64_t, uint32_t> ids_;
 };
 

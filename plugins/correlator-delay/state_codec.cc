@@ -1,27 +1,13 @@
+// What a learner is made of; state_fields.cc has the parts.
 #include "plugins/correlator-delay/state_codec.h"
 
-#include <algorithm>
-#include <cmath>
-#include <cstring>
-#include <map>
+#include <utility>
 
 namespace weft::plugins::delay {
 namespace {
 
-constexpr uint32_t kVersion = 0x64650002;
-
-template <class T>
-void Put(std::string& out, const T& value) {
-  out.append(reinterpret_cast<const char*>(&value), sizeof value);
-}
-
-template <class T>
-bool Get(std::string_view& in, T& value) {
-  if (in.size() < sizeof value) return false;
-  std::memcpy(&value, in.data(), sizeof value);
-  in.remove_prefix(sizeof value);
-  return true;
-}
+constexpr uint32_t kVersion = 0x64650003;
+constexpr uint64_t kMostBusySpans = 64'000;
 
 // State that was cut or bent on the way must not become a wrong model.
 uint64_t Checksum(std::string_view bytes) {
@@ -35,199 +21,109 @@ uint64_t Checksum(std::string_view bytes) {
   return sum;
 }
 
-bool Sane(double value) { return std::isfinite(value) && value >= 0 && value < 1e15; }
-
-void PutHistogram(std::string& out, const std::array<float, RequestModel::kBins>& h) {
-  const auto used = static_cast<uint8_t>(std::ranges::count_if(h, [](float c) { return c > 0; }));
-  Put(out, used);
-  for (size_t b = 0; b < h.size(); ++b)
-    if (h[b] > 0) {
-      Put(out, static_cast<uint8_t>(b));
-      Put(out, h[b]);
-    }
-}
-
-bool GetHistogram(std::string_view& in, std::array<float, RequestModel::kBins>& h, float& n) {
-  uint8_t used = 0, bin = 0;
-  if (!Get(in, used)) return false;
-  n = 0;
-  for (; used > 0; --used) {
-    float count = 0;
-    if (!Get(in, bin) || !Get(in, count) || bin >= h.size() || !Sane(static_cast<double>(count)))
-      return false;
-    h[bin] = count;
-    n += count;
-  }
-  return true;
-}
-
-bool GetNames(std::string_view& in, std::vector<uint64_t>& names) {
-  uint32_t n = 0;
-  if (!Get(in, n) || n > kMaxNames) return false;
-  names.resize(n);
-  for (uint64_t& name : names)
-    if (!Get(in, name)) return false;
-  return true;
-}
-
-void PutNames(std::string& out, const std::vector<uint64_t>& names) {
-  Put(out, static_cast<uint32_t>(names.size()));
-  for (const uint64_t name : names) Put(out, name);
-}
-
-void PutOrder(std::string& out, const QueueOrder& order) {
-  Put(out, static_cast<uint32_t>(order.seen.size()));
-  for (const auto& [key, seen] : std::map(order.seen.begin(), order.seen.end())) {
-    Put(out, key);
-    Put(out, seen);
-  }
-}
-
-bool GetOrder(std::string_view& in, QueueOrder& order) {
-  uint32_t n = 0, key = 0;
-  if (!Get(in, n) || n > QueueOrder::kMaxPairs) return false;
-  for (; n > 0; --n) {
-    QueueOrder::Seen seen;
-    if (!Get(in, key) || !Get(in, seen)) return false;
-    for (const float f :
-         {seen.overtook, seen.in_order, seen.expected_overtook, seen.expected_in_order})
-      if (!Sane(static_cast<double>(f))) return false;
-    order.seen[key] = seen;
-  }
-  return true;
-}
-
 }  // namespace
 
-// In order, so that each row comes after the coarser one that it leans on.
-void StateCodec::PutRests(std::string& out, const RequestModel& m) {
-  std::vector<uint64_t> keys(m.rests_.size());
-  for (const auto& [key, row] : m.rest_row_) keys[row] = key;
-  const size_t at = out.size();
-  uint32_t rows = 0;
-  Put(out, rows);
-  for (; rows < m.rests_.size() && out.size() < kLimit * 7 / 8; ++rows) {
-    Put(out, keys[rows]);
-    Put(out, m.rests_[rows].coarser);
-    PutHistogram(out, m.rests_[rows].count);
-  }
-  std::memcpy(out.data() + at, &rows, sizeof rows);
-}
-
-bool StateCodec::GetRests(std::string_view& in, RequestModel& m) {
-  uint32_t rows = 0;
-  if (!Get(in, rows) || rows > RequestModel::kMaxRows) return false;
-  m.rests_.resize(std::max(rows, 1u));
-  for (uint32_t r = 0; r < rows; ++r) {
-    uint64_t key = 0;
-    auto& row = m.rests_[r];
-    if (!Get(in, key) || !Get(in, row.coarser) || (row.coarser >= r && row.coarser != 0) ||
-        !GetHistogram(in, row.count, row.n))
-      return false;
-    if (r > 0) m.rest_row_[key] = r;
-  }
-  return true;
-}
-
-std::string StateCodec::Save(const ProcessLearner& learner) {
-  std::string out;
-  if (!learner.warm_) return out;
-  const RequestModel& m = learner.model_;
-  Put(out, kVersion);
-  Put(out, m.quantum_);
-  Put(out, m.busy_);
-  Put(out, m.idle_);
-  Put(out, m.requests_);
-  PutNames(out, learner.history_.operations.hashes());
-  PutNames(out, learner.history_.callees.hashes());
-  Put(out, m.responses_);
-  Put(out, m.calls_);
-  Put(out, m.orphans_);
-  PutOrder(out, learner.order_);
-  for (const auto& any : m.any_) PutHistogram(out, any.count);
-  // Rows by weight; a quarter of the room stays for the context counts.
-  std::vector<size_t> order(m.rows_.size());
-  for (size_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::ranges::stable_sort(order, [&](size_t a, size_t b) { return m.rows_[a].n > m.rows_[b].n; });
-  const size_t at = out.size();
-  uint32_t rows = 0;
-  Put(out, rows);
-  for (const size_t i : order) {
-    if (out.size() > kLimit * 3 / 4) break;
-    Put(out, m.row_key_[i]);
-    PutHistogram(out, m.rows_[i].count);
-    ++rows;
-  }
-  std::memcpy(out.data() + at, &rows, sizeof rows);
-  PutRests(out, m);
-  std::vector<std::pair<float, uint64_t>> counts;
-  m.counts_.Each([&](uint64_t key, float count) { counts.emplace_back(count, key); });
-  std::ranges::sort(counts, [](const auto& a, const auto& b) {
-    return a.first != b.first ? a.first > b.first : a.second < b.second;
-  });
-  const size_t fit = (kLimit - out.size() - sizeof(uint64_t)) / (sizeof(uint64_t) + sizeof(float));
-  for (size_t i = 0; i < std::min(fit, counts.size()); ++i) {
-    Put(out, counts[i].second);
-    Put(out, counts[i].first);
-  }
-  return Seal(std::move(out));
-}
-
 std::string StateCodec::Seal(std::string bytes) {
-  Put(bytes, Checksum(bytes));
-  return bytes;
+  StateWriter out;
+  out.bytes() = std::move(bytes);
+  out.Raw(Checksum(out.bytes()));
+  return std::move(out.bytes());
 }
 
-bool StateCodec::Load(std::string_view in, ProcessLearner& learner) {
-  if (in.empty()) return true;
-  if (in.size() < sizeof(uint64_t)) return false;
-  std::string_view tail = in.substr(in.size() - sizeof(uint64_t));
-  in.remove_suffix(sizeof(uint64_t));
-  uint64_t checksum = 0;
-  if (!Get(tail, checksum) || checksum != Checksum(in)) return false;
-  uint32_t version = 0, rows = 0;
-  RequestModel m;
-  std::vector<uint64_t> operations, callees;
-  QueueOrder order;
-  if (!Get(in, version) || version != kVersion || !Get(in, m.quantum_) || !Get(in, m.busy_) ||
-      !Get(in, m.idle_) || !Get(in, m.requests_) || !GetNames(in, operations) ||
-      !GetNames(in, callees) || !Get(in, m.responses_) || !Get(in, m.calls_) ||
-      !Get(in, m.orphans_))
-    return false;
-  if (!Sane(m.busy_) || !Sane(m.idle_) || !Sane(m.requests_) ||
-      (m.quantum_ != 1 && m.quantum_ != 1000))
-    return false;
-  for (const auto* counts : {&m.calls_, &m.orphans_})
-    for (const float c : *counts)
-      if (!Sane(static_cast<double>(c))) return false;
-  for (const float r : m.responses_)
-    if (!Sane(static_cast<double>(r))) return false;
-  if (!GetOrder(in, order)) return false;
-  for (auto& any : m.any_)
-    if (!GetHistogram(in, any.count, any.n)) return false;
-  if (!Get(in, rows) || rows > RequestModel::kMaxRows) return false;
-  for (; rows > 0; --rows) {
-    uint32_t key = 0;
-    if (!Get(in, key) || key >= kLabels * kOutcomes) return false;
-    auto* row =
-        m.RowFor(static_cast<Label>(key / kOutcomes), static_cast<Outcome>(key % kOutcomes));
-    if (row == nullptr || !GetHistogram(in, row->count, row->n)) return false;
+void StateCodec::PutWaiting(StateWriter& out, const ProcessLearner& l) {
+  out.Number(l.waiting_.size());
+  out.Number(l.waiting_calls_.size());
+  const DoneCall* call = l.waiting_calls_.data();
+  for (const DoneRequest& r : l.waiting_) {
+    out.Signed(r.start_ns);
+    out.Signed(r.end_ns - r.start_ns);
+    out.Number(r.operation);
+    out.Number(r.calls);
+    for (const DoneCall* const end = call + r.calls; call < end; ++call) {
+      out.Signed(call->start_ns - r.start_ns);
+      out.Signed(call->end_ns == 0 ? -1 : call->end_ns - call->start_ns);
+      out.Number(call->callee);
+    }
   }
-  if (!GetRests(in, m)) return false;
-  uint64_t key = 0;
-  float count = 0;
-  while (Get(in, key) && Get(in, count)) {
-    if (!Sane(static_cast<double>(count))) return false;
-    m.counts_.At(key) = count;
+}
+
+void StateCodec::GetWaiting(StateReader& in, ProcessLearner& l) {
+  const uint64_t requests = in.Number(kMostBusySpans), calls = in.Number(kMostBusySpans);
+  for (uint64_t i = 0; i < requests && in.ok(); ++i) {
+    DoneRequest& r = l.waiting_.emplace_back();
+    r.start_ns = in.Signed();
+    r.end_ns = r.start_ns + in.Signed();
+    r.operation = static_cast<uint16_t>(in.Number(kMaxNames - 1));
+    r.calls = static_cast<uint32_t>(in.Number(calls - l.waiting_calls_.size()));
+    for (uint32_t c = 0; c < r.calls && in.ok(); ++c) {
+      DoneCall& call = l.waiting_calls_.emplace_back();
+      call.start_ns = r.start_ns + in.Signed();
+      const int64_t took = in.Signed();
+      call.end_ns = took < 0 ? 0 : call.start_ns + took;
+      call.callee = static_cast<uint16_t>(in.Number(kMaxNames - 1));
+    }
   }
-  if (!in.empty()) return false;
-  learner.model_ = std::move(m);
-  learner.order_ = std::move(order);
-  learner.history_.Clear();
-  learner.history_.operations.Assign(std::move(operations));
-  learner.history_.callees.Assign(std::move(callees));
-  learner.warm_ = learner.quantum_known_ = true;
-  learner.Refresh();
+  if (l.waiting_calls_.size() != calls) in.Refuse();
+}
+
+std::string StateCodec::Save(const ProcessLearner& l) {
+  StateWriter out;
+  out.Raw(kVersion);
+  out.Number((l.warm_ ? 1 : 0) | (l.threads_ ? 2 : 0) | (l.quantum_known_ ? 4 : 0));
+  out.Signed(l.model_.quantum());
+  out.Raw(l.busy_until_);
+  out.Raw(l.effort_until_);
+  out.Number(l.refreshed_callees_);
+  out.Number(l.since_fade_);
+  out.Number(l.slower_);
+  out.Number(l.search_.searched_requests_);
+  out.Number(l.search_.searched_callees_);
+  Put(out, l.history_);
+  PutWaiting(out, l);
+  Put(out, l.order_);
+  if (l.warm_) Put(out, l.model_);  // a cold one is counted again by each window
+  return Seal(std::move(out.bytes()));
+}
+
+bool StateCodec::Load(std::string_view bytes, ProcessLearner& learner) {
+  ProcessLearner l;
+  if (bytes.empty()) {  // a process of which nothing was known
+    learner = std::move(l);
+    return true;
+  }
+  if (bytes.size() < sizeof(uint64_t)) return false;
+  StateReader tail(bytes.substr(bytes.size() - sizeof(uint64_t)));
+  bytes.remove_suffix(sizeof(uint64_t));
+  if (tail.Raw<uint64_t>() != Checksum(bytes)) return false;
+  StateReader in(bytes);
+  if (in.Raw<uint32_t>() != kVersion) return false;
+  const uint64_t flags = in.Number(7);
+  l.warm_ = flags & 1;
+  l.threads_ = flags & 2;
+  l.quantum_known_ = flags & 4;
+  const int64_t quantum = in.Signed();
+  if (quantum != 1'000 && quantum != 1'000'000) return false;
+  l.model_.set_quantum(quantum);
+  l.busy_until_ = in.Moment();
+  l.effort_until_ = in.Moment();
+  l.refreshed_callees_ = static_cast<uint32_t>(in.Number(kMaxNames));
+  l.since_fade_ = static_cast<uint32_t>(in.Number(kMostBusySpans));
+  l.slower_ = static_cast<uint32_t>(in.Number(3));
+  l.search_.searched_requests_ = static_cast<uint32_t>(in.Number(UINT32_MAX));
+  l.search_.searched_callees_ = static_cast<uint32_t>(in.Number(kMaxNames));
+  Get(in, l.history_);
+  GetWaiting(in, l);
+  Get(in, l.order_);
+  if (l.refreshed_callees_ > l.history_.callees.size()) return false;
+  if (l.warm_) {
+    Get(in, l.model_);
+    if (!in.AtEnd()) return false;
+    l.model_.Rebuild(l.refreshed_callees_);
+    l.states_.Clear(l.model_, l.refreshed_callees_);
+  }
+  if (!in.AtEnd()) return false;
+  learner = std::move(l);
+  learner.states_.Clear(learner.model_, learner.refreshed_callees_);
   return true;
 }
 

@@ -1,21 +1,23 @@
-// StateCodec: what a ProcessLearner has learned, as bytes, at most the ABI's limit per process.
+// StateCodec: all that a ProcessLearner knows, as bytes, at most the ABI's limit per process.
 //
-// Version, clock quantum, the numbered names, the histograms, then as many context counts as fit,
-// largest first. Host byte order: state moves between machines of one cluster, and a reader of
-// another order sees a wrong version and starts cold.
+// A learner that was loaded goes on exactly like the one that was saved: the model with the tables
+// that come from it, what waits to be counted, requests that are open with their calls, and while
+// it is cold everything that it has seen. The bounds on each of these make it fit. Version, then
+// the parts in a fixed order, then a checksum. Host byte order: state moves between machines of one
+// cluster, and a reader of another order sees a wrong version and starts cold.
 #pragma once
 
 #include <string>
 #include <string_view>
 
 #include "plugins/correlator-delay/process_learner.h"
+#include "plugins/correlator-delay/state_bytes.h"
 
 namespace weft::plugins::delay {
 
 class StateCodec {
  public:
   static constexpr size_t kLimit = 256 * 1024;
-  // Empty while the process is cold: there is nothing worth keeping.
   static std::string Save(const ProcessLearner& learner);
   // False, and `learner` untouched, where the bytes are not a state of this version.
   static bool Load(std::string_view bytes, ProcessLearner& learner);
@@ -23,8 +25,20 @@ class StateCodec {
   static std::string Seal(std::string bytes);
 
  private:
-  static void PutRests(std::string& out, const RequestModel& model);
-  static bool GetRests(std::string_view& in, RequestModel& model);
+  static void Put(StateWriter& out, const QueueOrder& order);
+  static void Put(StateWriter& out, const ThreadContinuity& threads);
+  static void Put(StateWriter& out, const RequestModel& model);
+  static void Put(StateWriter& out, const GapTable& gaps);
+  static void Put(StateWriter& out, const RestTable& rests);
+  static void Put(StateWriter& out, const ProcessHistory& history);
+  static void PutWaiting(StateWriter& out, const ProcessLearner& learner);
+  static void Get(StateReader& in, QueueOrder& order);
+  static void Get(StateReader& in, ThreadContinuity& threads);
+  static void Get(StateReader& in, RequestModel& model);
+  static void Get(StateReader& in, GapTable& gaps);
+  static void Get(StateReader& in, RestTable& rests);
+  static void Get(StateReader& in, ProcessHistory& history);
+  static void GetWaiting(StateReader& in, ProcessLearner& learner);
 };
 
 }  // namespace weft::plugins::delay

@@ -24,7 +24,6 @@ uint32_t GapBin(double microseconds) {
   for (double limit = 64; bin + 1 < kGapBins && microseconds >= limit; limit *= 4) ++bin;
   return bin;
 }
-constexpr size_t kMaxHandovers = 8192;
 constexpr float kHandoverBackoff = 6.0f;
 uint64_t HandoverKey(uint16_t outcome, uint32_t from, uint32_t to) {
   return Join(Join(31, outcome), uint64_t{from} << 32 | to);
@@ -57,6 +56,7 @@ Relation RelationOf(const Place& last, const Place& output) {
 }
 
 void ThreadContinuity::Add(uint32_t key, size_t place) {
+  if (rows_.size() >= kMaxRows && !rows_.contains(key)) return;
   Row& row = rows_[key];
   row.n += 1;
   row.count[place] += 1;
@@ -83,7 +83,7 @@ void ThreadContinuity::Observe(uint16_t outcome, const Stand& stand, bool owner)
 // A pool may hand each thread's jobs to one other thread.
 void ThreadContinuity::ObserveOwner(uint16_t outcome, const Stand& stand) {
   if (stand.relation != Relation::kElsewhere) return;
-  if (handovers_.size() > kMaxHandovers) handovers_.Clear();
+  if (handovers_.size() > kMaxHandovers) handovers_.Bound(kMaxHandovers / 2);
   handovers_.At(HandoverKey(outcome, stand.from, stand.to)) += 1;
   handovers_.At(HandoverKey(outcome, stand.from, 0)) += 1;
   handovers_.At(HandoverKey(outcome, 0, stand.to)) += 1;
@@ -102,7 +102,7 @@ float ThreadContinuity::LogHandover(uint16_t outcome, const Stand& stand) const 
 }
 
 void ThreadContinuity::Scale(float factor) {
-  handovers_.Scale(factor, 0.02f);
+  handovers_.Scale(factor);
   for (auto& [key, row] : rows_) {
     row.n *= factor;
     for (float& c : row.count) c *= factor;

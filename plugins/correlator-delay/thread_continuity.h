@@ -7,9 +7,8 @@
 // outputs after them), and every open request's last event has a Relation to an output. How often
 // the owner stands in each, and how often another request, is learned from contested outputs per
 // kind of step and time since; their ratio is what the tracker adds to a hazard. Where the thread
-// changes, so is from which thread to which: staged pools hand jobs on in a fixed order. None of it
-// is part of the saved state: it is learned again within some hundred outputs. Plain values; one
-// thread.
+// changes, so is from which thread to which: staged pools hand jobs on in a fixed order.
+// Plain values; one thread.
 #pragma once
 
 #include <array>
@@ -78,6 +77,9 @@ class ThreadContinuity {
   float LogHandover(uint16_t outcome, const Stand& stand) const;
   void Add(uint32_t key, size_t place);
   const Row* Find(uint32_t key) const;
+
+  friend class StateCodec;
+  static constexpr size_t kMaxRows = 200, kMaxHandovers = 2000;
 
   std::unordered_map<uint32_t, Row> rows_;
   CountMap handovers_;

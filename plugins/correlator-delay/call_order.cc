@@ -1,0 +1,134 @@
+// The part of CallTracker that asks whose turn it is: order of queues, and threads.
+#include <algorithm>
+#include <cmath>
+
+#include "plugins/correlator-delay/call_tracker.h"
+
+namespace weft::plugins::delay {
+namespace {
+
+// Where many wait, who was served is mostly what the hazards say: learning an order from that would
+// confirm whatever is believed. So it is learned where few wait, and kept for where many do.
+constexpr size_t kMaxLearnQueue = 3;
+constexpr float kBlocks = 10.0f;  // an older one stands in the way unless so much less due
+constexpr float kDue = 1e-5f;     // of the hazard of the one that is most due
+
+double Microseconds(int64_t ns) { return static_cast<double>(ns) * 1e-3; }
+
+}  // namespace
+
+// How candidate `i` stands to an output, as far as threads tell.
+Stand CallTracker::StandOf(size_t i, const Place& output) const {
+  const TrackState& mine = *candidates_[i].track;
+  if (!threads_ || mine.place == nullptr) return {};
+  Stand stand{states_->last(mine.state),
+              Microseconds(output.at - mine.at),
+              RelationOf(*mine.place, output),
+              Turn::kAlone,
+              mine.place->thread,
+              output.thread};
+  if (stand.relation == Relation::kUnknown) return stand;
+  for (const Candidate& c : candidates_) {
+    if (&c == &candidates_[i] || states_->last(c.track->state) != stand.last || !c.nested ||
+        c.track->place->thread != mine.place->thread)
+      continue;
+    if (c.track->at < mine.at) {
+      stand.turn = Turn::kBehind;
+      break;
+    }
+    stand.turn = Turn::kFirst;
+  }
+  return stand;
+}
+
+float CallTracker::Continuity(size_t i, Outcome outcome, const Place& output) const {
+  return threads_ && believe_threads_ ? order_->continuity.LogRatio(outcome, StandOf(i, output))
+                                      : 0;
+}
+
+void CallTracker::LearnStands(Outcome outcome, const Place& output, size_t owner) {
+  for (size_t i = 0; threads_ && i < candidates_.size(); ++i)
+    order_->continuity.Observe(outcome, StandOf(i, output), i == owner);
+}
+
+void CallTracker::LearnStandsOf(const PendingCall& pending, uint32_t owner) {
+  for (uint32_t i = pending.first; i < pending.first + pending.count; ++i) {
+    const Alternative& a = alternatives_[i];
+    if (pending.candidates > 1)
+      order_->continuity.Observe(pending.callee, stands_[i], a.owner == owner);
+    else if (a.owner == owner)
+      order_->continuity.ObserveOwner(pending.callee, stands_[i]);
+  }
+}
+
+// The queues of those that are due at all.
+void CallTracker::FindQueues() {
+  queues_.clear();
+  due_.clear();
+  float top = 1e-20f;
+  for (size_t i = 0; i < candidates_.size(); ++i)
+    if (candidates_[i].nested) top = std::max(top, relative_hazard_[i]);
+  for (uint32_t i = 0; i < candidates_.size(); ++i) {
+    if (!candidates_[i].nested || relative_hazard_[i] < kDue * top) continue;
+    due_.push_back(i);
+    const Label last = states_->last(candidates_[i].track->state);
+    auto queue = std::ranges::find(queues_, last, &Queue::last);
+    if (queue == queues_.end()) queue = queues_.insert(queue, {last, 0, i, 0});
+    ++queue->members;
+    queue->hazard += relative_hazard_[i];
+    if (Older(i, queue->oldest)) queue->oldest = i;
+  }
+}
+
+bool CallTracker::Older(size_t i, size_t j) const {
+  const int64_t a = candidates_[i].track->at, b = candidates_[j].track->at;
+  return a != b ? a < b : open_[candidates_[i].open].request < open_[candidates_[j].open].request;
+}
+
+// How much of its hazard is left to candidate `i` where older ones go first.
+float CallTracker::ShareInTurn(size_t i, Outcome outcome) const {
+  const Label last = states_->last(candidates_[i].track->state);
+  float share = 1;
+  for (const Queue& queue : queues_) {
+    if (queue.oldest == i || !Older(queue.oldest, i)) continue;
+    const float blocks =
+        std::min(kBlocks * relative_hazard_[queue.oldest] / relative_hazard_[i], 1.0f);
+    share = std::min(share, 1 - blocks * (1 - order_->OvertakeFactor(outcome, last, queue.last)));
+  }
+  return share;
+}
+
+// The one that waits longest goes first, by learned factors; normalised over all, so it can help
+// only where it is true.
+void CallTracker::WeighOrder(Outcome outcome) {
+  order_bonus_.assign(candidates_.size(), 0.0f);
+  FindQueues();
+  if (due_.size() < 2) return;
+  float all = 0, left = 0;
+  for (const uint32_t i : due_) {
+    order_bonus_[i] = ShareInTurn(i, outcome);
+    all += relative_hazard_[i];
+    left += relative_hazard_[i] * order_bonus_[i];
+  }
+  for (const uint32_t i : due_)
+    order_bonus_[i] = order_bonus_[i] > 0 ? std::log(order_bonus_[i] * all / left) : 0;
+}
+
+void CallTracker::LearnOrder(Outcome outcome, size_t best) {
+  FindQueues();
+  if (due_.size() < 2 || std::ranges::find(due_, best) == due_.end()) return;
+  const Label last = states_->last(candidates_[best].track->state);
+  const Queue& queue = *std::ranges::find(queues_, last, &Queue::last);
+  if (queue.members > 1 && queue.members <= kMaxLearnQueue)
+    order_->Add(outcome, last, last, queue.oldest != best,
+                1.0f - std::min(relative_hazard_[queue.oldest] / queue.hazard, 1.0f));
+  if (queue.oldest != best) return;
+  for (const Queue& other : queues_) {
+    if (other.last == last || queue.members + other.members > kMaxLearnQueue) continue;
+    const float mine = relative_hazard_[best], its = relative_hazard_[other.oldest];
+    const bool overtook = Older(other.oldest, best);
+    order_->Add(outcome, last, other.last, overtook, (overtook ? mine : its) / (mine + its));
+  }
+}
+
+}  // namespace weft::plugins::delay

@@ -1,0 +1,136 @@
+#include "plugins/correlator-delay/cold_search.h"
+
+#include <algorithm>
+
+namespace weft::plugins::delay {
+namespace {
+
+constexpr int kRounds = 6, kRoundsAgain = 2;
+constexpr int kCoarseRounds = 2;      // that see only the coarse contexts
+constexpr double kFirstShare = 0.3;   // of the requests, counted in the first round
+constexpr size_t kLeastCounted = 20;  // requests
+constexpr double kUnowned = -20;      // log-likelihood of a call without a request
+constexpr double kGrowth = 1.3;       // of the requests since the last search
+
+void Rebuild(const ColdSearch::Scene& s) {
+  const uint32_t callees = s.history.callees.size();
+  s.model.Rebuild(callees);
+  s.states.Clear(s.model, callees);
+}
+
+void Run(const ColdSearch::Scene& s, CallTracker::Mode mode) {
+  s.tracker.Run(s.history, s.model, s.states, s.order, s.voices, mode, s.hypotheses);
+}
+
+}  // namespace
+
+// Each search goes over everything; together they cost a few passes over the warm-up.
+bool ColdSearch::IsDue(const ProcessHistory& history) const {
+  return searched_callees_ != history.callees.size() ||
+         static_cast<double>(history.requests.size()) >= kGrowth * searched_requests_;
+}
+
+void ColdSearch::Decide(const Scene& s) {
+  if (IsDue(s.history)) return Search(s);
+  Count(s, 1);
+  Rebuild(s);
+  Run(s, CallTracker::Mode::kDecide);
+}
+
+void ColdSearch::Search(const Scene& s) {
+  const bool first = searched_requests_ == 0;
+  searched_requests_ = static_cast<uint32_t>(s.history.requests.size());
+  searched_callees_ = s.history.callees.size();
+  double likelihood = 0;
+  if (!first) {
+    SettleDown(s, false);
+    if (s.tracker.ambiguous() == 0) return;
+    likelihood = Likelihood(s);
+    owners_.clear();
+    for (const Call& c : s.history.calls) owners_.push_back(c.owner);
+  }
+  s.model.Clear();
+  Rebuild(s);
+  Run(s, CallTracker::Mode::kAny);
+  SettleDown(s, true);
+  if (first || Likelihood(s) > likelihood) return;
+  for (size_t c = 0; c < owners_.size(); ++c) s.history.calls[c].owner = owners_[c];
+  Count(s, 1);
+  Rebuild(s);
+  Run(s, CallTracker::Mode::kDecide);
+}
+
+void ColdSearch::SettleDown(const Scene& s, bool anew) {
+  const int rounds = !anew ? kRoundsAgain : s.tracker.ambiguous() == 0 ? 1 : kRounds;
+  for (int round = 0; round < rounds; ++round) {
+    Count(s, anew ? kFirstShare * (round + 1) : 1);
+    s.model.set_detail(anew && round < kCoarseRounds ? 1 : 3);
+    Rebuild(s);
+    s.order.Fade(anew && round == 1 ? 0.0f : 0.5f);
+    owners_before_.clear();
+    for (const Call& c : s.history.calls) owners_before_.push_back(c.owner);
+    Run(s, CallTracker::Mode::kSearch);
+    if (anew && round <= kCoarseRounds) continue;
+    if (std::ranges::equal(s.history.calls, owners_before_, {}, &Call::owner)) break;
+  }
+  s.model.set_detail(3);
+}
+
+double ColdSearch::Likelihood(const Scene& s) {
+  Count(s, 1);
+  Rebuild(s);
+  double sum = 0;
+  for (const Call& c : s.history.calls) sum += c.owner == kNone ? kUnowned : 0;
+  for (size_t r = 0; r < s.history.requests.size(); ++r) {
+    const Request& request = s.history.requests[r];
+    sum += walk_.Likelihood({request.start_ns, request.end_ns, request.operation, 0}, calls_of_[r],
+                            s.model);
+  }
+  return sum;
+}
+
+void ColdSearch::SortCalls(const ProcessHistory& history) {
+  calls_of_.resize(std::max(calls_of_.size(), history.requests.size()));
+  for (auto& calls : calls_of_) calls.clear();
+  for (const Call& c : history.calls)
+    if (c.owner != kNone) calls_of_[c.owner].push_back({c.start_ns, c.end_ns, c.callee});
+}
+
+// What the requests did, or this share of them: those that ran beside the fewest others.
+void ColdSearch::Count(const Scene& s, double share) {
+  const uint32_t most = share < 1 ? FindOverlaps(s.history, share) : UINT32_MAX;
+  s.model.Clear();
+  SortCalls(s.history);
+  for (size_t r = 0; r < s.history.requests.size(); ++r) {
+    if (most != UINT32_MAX && overlap_[r] > most) continue;
+    const Request& request = s.history.requests[r];
+    walk_.Count({request.start_ns, request.end_ns, request.operation, 0}, calls_of_[r], false,
+                s.model);
+  }
+}
+
+// How many others ran beside each request; returns what at least this share does not exceed.
+uint32_t ColdSearch::FindOverlaps(const ProcessHistory& history, double share) {
+  const auto end_of = [](const Request& r) { return r.end_ns == 0 ? INT64_MAX : r.end_ns; };
+  begins_.clear();
+  ends_.clear();
+  for (const Request& r : history.requests) {
+    begins_.push_back(r.start_ns);
+    ends_.push_back(end_of(r));
+  }
+  std::ranges::sort(begins_);
+  std::ranges::sort(ends_);
+  overlap_.clear();
+  for (const Request& r : history.requests) {
+    const auto began = std::ranges::upper_bound(begins_, end_of(r)) - begins_.begin();
+    const auto ended = std::ranges::lower_bound(ends_, r.start_ns) - ends_.begin();
+    overlap_.push_back(static_cast<uint32_t>(began - ended));
+  }
+  auto sorted = overlap_;
+  std::ranges::sort(sorted);
+  const auto wanted = static_cast<size_t>(share * static_cast<double>(sorted.size()));
+  const size_t counted = std::min(sorted.size(), std::max(kLeastCounted, wanted));
+  return counted == 0 ? UINT32_MAX : sorted[counted - 1];
+}
+
+}  // namespace weft::plugins::delay

@@ -1,0 +1,54 @@
+// ColdSearch: decides and learns at once, while there is nothing learned to decide by.
+//
+// Over all that is in the history: count what the requests did with the owners that the calls have,
+// decide anew, and so on until nothing changes. Twice where it is due: once from the owners that
+// earlier windows found, once from owners drawn at random, counting the least overlapped requests
+// first, because what those did is the least in doubt. The likelier of the two stays: one alone may
+// be stuck in an explanation that confirms itself.
+//
+// Leaves a model of the whole history behind. One thread.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "plugins/correlator-delay/call_tracker.h"
+#include "plugins/correlator-delay/process_history.h"
+#include "plugins/correlator-delay/request_walk.h"
+
+namespace weft::plugins::delay {
+
+class ColdSearch {
+ public:
+  // What the search works on; all of it belongs to the learner.
+  struct Scene {
+    ProcessHistory& history;
+    RequestModel& model;
+    RequestStates& states;
+    QueueOrder& order;
+    const EarlierVoices& voices;
+    CallTracker& tracker;
+    size_t hypotheses;
+  };
+  // The view's calls are decided: the voices are in tracker.weighed().
+  void Decide(const Scene& scene);
+
+ private:
+  friend class StateCodec;
+  bool IsDue(const ProcessHistory& history) const;
+  void Search(const Scene& scene);
+  void SettleDown(const Scene& scene, bool anew);
+  double Likelihood(const Scene& scene);
+  void Count(const Scene& scene, double share);
+  void SortCalls(const ProcessHistory& history);
+  uint32_t FindOverlaps(const ProcessHistory& history, double share);
+
+  uint32_t searched_requests_ = 0, searched_callees_ = 0;  // in the last search
+
+  RequestWalk walk_;
+  std::vector<std::vector<DoneCall>> calls_of_;  // by request
+  std::vector<uint32_t> owners_before_, owners_, overlap_;
+  std::vector<int64_t> begins_, ends_;
+};
+
+}  // namespace weft::plugins::delay

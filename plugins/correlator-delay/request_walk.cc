@@ -1,0 +1,85 @@
+#include "plugins/correlator-delay/request_walk.h"
+
+#include <algorithm>
+
+namespace weft::plugins::delay {
+namespace {
+
+enum : uint32_t { kResponse, kCall, kInstantResponse, kEnd };
+
+}  // namespace
+
+void RequestWalk::FindSteps(const DoneRequest& request, std::span<const DoneCall> calls) {
+  steps_.clear();
+  const bool ended = request.end_ns != 0;
+  for (const DoneCall& c : calls) {
+    if (ended && c.start_ns > request.end_ns) continue;
+    steps_.push_back({c.start_ns, kCall, c.callee, c.end_ns});
+    if (c.end_ns != 0 && (!ended || c.end_ns <= request.end_ns))
+      steps_.push_back(
+          {c.end_ns, c.end_ns > c.start_ns ? kResponse : kInstantResponse, c.callee, 0});
+  }
+  if (ended) steps_.push_back({request.end_ns, kEnd, 0, 0});
+  std::ranges::sort(steps_, [](const Step& a, const Step& b) {
+    if (a.at != b.at) return a.at < b.at;
+    return a.what != b.what ? a.what < b.what : a.callee < b.callee;
+  });
+}
+
+void RequestWalk::Count(const DoneRequest& request, std::span<const DoneCall> calls, bool recent,
+                        RequestModel& model) {
+  FindSteps(request, calls);
+  const bool ended = request.end_ns != 0;
+  RequestState state = RequestState::Begun(request.operation);
+  int64_t at = request.start_ns, until = request.start_ns;
+  if (ended) model.ObserveRest(state, request.end_ns - at);
+  for (const Step& step : steps_) {
+    const int64_t gap = step.at - at;
+    at = step.at;
+    if (step.what == kCall) {
+      model.Observe(state, step.callee, gap, recent);
+      state.Call(step.callee);
+      if (!ended || step.until == 0) continue;
+      until = std::max(until, step.until);
+      model.ObserveRest(state, request.end_ns - until);
+    } else if (step.what == kEnd) {
+      model.Observe(state, kEnds, gap, recent);
+      model.ObserveRequest();
+    } else {
+      model.Observe(state, kResponds, gap, recent);
+      state.Answer(step.callee);
+    }
+  }
+}
+
+double RequestWalk::Likelihood(const DoneRequest& request, std::span<const DoneCall> calls,
+                               const RequestModel& model) {
+  FindSteps(request, calls);
+  RequestState state = RequestState::Begun(request.operation);
+  int64_t at = request.start_ns, until = request.start_ns;
+  double sum = 0;
+  const auto judge = [&](Outcome outcome, int64_t gap) {
+    sum += static_cast<double>(model.LogProbability(state, outcome));
+    if (outcome != kResponds)
+      sum += static_cast<double>(model.LogGap(state.last, outcome, model.bins().Of(gap)));
+  };
+  for (const Step& step : steps_) {
+    const int64_t gap = step.at - at;
+    at = step.at;
+    if (step.what == kCall) {
+      judge(step.callee, gap);
+      state.Call(step.callee);
+      if (step.until != 0) until = std::max(until, step.until);
+    } else if (step.what == kEnd) {
+      judge(kEnds, gap);
+      const size_t rest = model.bins().Of(request.end_ns - until);
+      sum += static_cast<double>(model.LogRest(model.RestRowOf(state), rest));
+    } else {
+      judge(kResponds, gap);
+      state.Answer(step.callee);
+    }
+  }
+  return sum;
+}
+
+}  // namespace weft::plugins::delay

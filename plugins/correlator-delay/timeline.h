@@ -1,0 +1,40 @@
+// Timeline: the events of a process's history in time order.
+//
+// At one instant a request begins before the calls it makes, a response comes before the next call,
+// a request ends last; events of one kind come in the order of the history. One thread; reused.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "plugins/correlator-delay/process_history.h"
+
+namespace weft::plugins::delay {
+
+class Timeline {
+ public:
+  enum What : uint32_t { kBegin, kResponse, kCall, kInstantResponse, kEnd };
+  struct Event {
+    int64_t at;
+    uint32_t what, number;  // of a request or a call
+  };
+
+  // Events up to `until`, in order; More adds the later ones.
+  void Take(const ProcessHistory& history, int64_t until);
+  void More();
+  const std::vector<Event>& events() const { return events_; }
+
+ private:
+  struct Packed {
+    uint64_t key;  // time since the first event, kind, low bits of the number
+    uint32_t number;
+  };
+  void Add(int64_t at, What what, uint32_t number);
+  void Sort(std::vector<Event>& events);
+
+  std::vector<Event> events_, later_;
+  std::vector<Packed> packed_;
+  int64_t until_ = 0;
+};
+
+}  // namespace weft::plugins::delay

@@ -50,8 +50,17 @@ class Group:
         return os.path.join(self.folder, name)
 
     def make_topics(self, *options):
-        subprocess.run([self.build.weft, "topics", "create", "--config", self.config, "--partitions",
-                        str(self.partitions), *options], stdout=subprocess.DEVNULL, check=True)
+        """Tries for a while: brokers that have just started may still be looking for each other."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while True:
+            done = subprocess.run([self.build.weft, "topics", "create", "--config", self.config, "--partitions",
+                                   str(self.partitions), *options],
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+            if done.returncode == 0:
+                return
+            if time.monotonic() > deadline:
+                raise KafkaError(f"the topics cannot be made: {done.stdout}")
+            time.sleep(1)
 
     def start_member(self, number, store=None, **process):
         """A new process; `number` names its store and its log, which go on where an earlier one had them."""

@@ -71,6 +71,7 @@ struct LinkBatch {
   std::vector<uint32_t> partition, flags;
   uint32_t from_partition = 0;
   int64_t watermark_ns = 0;
+  int64_t input_ns = 0;  // 0: not told, the append time stands in
   size_t size() const { return what.size(); }
 };
 PayloadPtr EncodeLinks(const LinkBatch& links);
@@ -102,9 +103,11 @@ struct SpanBatch {
   SpanView spans;
   uint32_t from_partition = 0;
   int64_t watermark_ns = 0;
+  int64_t input_ns = 0;  // as in LinkBatch
   PayloadPtr payload;
 };
-PayloadPtr EncodeSpans(const SpanTable& spans, uint32_t from_partition, int64_t watermark_ns);
+PayloadPtr EncodeSpans(const SpanTable& spans, uint32_t from_partition, int64_t watermark_ns,
+                       int64_t input_ns = 0);
 Result<SpanBatch> DecodeSpans(PayloadPtr payload);
 
 // weft.decisions; `rule` indexes `rules`, whose entry 0 is the empty string. done_offset: see the

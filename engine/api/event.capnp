@@ -195,6 +195,9 @@ struct LinkBatch {
   # The sender's links watermark in log time, see ARCHITECTURE.md; one per batch.
   fromPartition @7 :UInt32;
   watermarkNs @8 :Int64;
+  # How far the sender had read its events, as log time. What is here was said by then, however much
+  # later it was appended. 0 in records of before it was told: the record's append time.
+  inputNs @9 :Int64;
 }
 
 # weft.labels: what stage 1 decided, before it acts. Column `what`, bits: 1 parent, 2 trace,
@@ -221,6 +224,7 @@ struct SpanBatch {
   # Every span of fromPartition begun before this log time has been emitted, whole or as open.
   fromPartition @1 :UInt32;
   watermarkNs @2 :Int64;
+  inputNs @3 :Int64;  # as in LinkBatch
 }
 
 # weft.decisions.

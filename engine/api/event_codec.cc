@@ -108,11 +108,13 @@ Result<AgentLost> DecodeAgentLost(const PayloadPtr& payload) {
       });
 }
 
-PayloadPtr EncodeSpans(const SpanTable& spans, uint32_t from_partition, int64_t watermark_ns) {
+PayloadPtr EncodeSpans(const SpanTable& spans, uint32_t from_partition, int64_t watermark_ns,
+                       int64_t input_ns) {
   return BuildMessage<wire::SpanBatch>(SpanColumnsWords(spans), [&](auto out) {
     FillSpanColumns(out.initSpans(), spans);
     out.setFromPartition(from_partition);
     out.setWatermarkNs(watermark_ns);
+    out.setInputNs(input_ns);
   });
 }
 
@@ -123,6 +125,7 @@ Result<SpanBatch> DecodeSpans(PayloadPtr payload) {
         WEFT_TRY(ReadSpanColumns(in.getSpans(), &batch.spans));
         batch.from_partition = in.getFromPartition();
         batch.watermark_ns = in.getWatermarkNs();
+        batch.input_ns = in.getInputNs();
         batch.payload = payload;
         return batch;
       });

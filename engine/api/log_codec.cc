@@ -30,6 +30,7 @@ PayloadPtr EncodeLinks(const LinkBatch& b) {
     WEFT_SET(b.flags, Flags);
     out.setFromPartition(b.from_partition);
     out.setWatermarkNs(b.watermark_ns);
+    out.setInputNs(b.input_ns);
   });
 }
 
@@ -51,6 +52,7 @@ Result<LinkBatch> DecodeLinks(const PayloadPtr& payload) {
                                                    WEFT_GET(Flags, n, b.flags);
                                                    b.from_partition = in.getFromPartition();
                                                    b.watermark_ns = in.getWatermarkNs();
+                                                   b.input_ns = in.getInputNs();
                                                    return b;
                                                  });
 }

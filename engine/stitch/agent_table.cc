@@ -31,6 +31,13 @@ uint32_t AgentTable::FindOrAdd(const api::EventHeader& header) {
   return *number;
 }
 
+void AgentTable::Expect(const api::AgentTally& tally, int64_t log_now) {
+  api::EventHeader header;
+  header.agent_id = tally.agent_id;
+  header.host_id = tally.host_id;
+  agents_[FindOrAdd(header)].last_append_ns = log_now;
+}
+
 bool AgentTable::NoteSequence(Agent& agent, uint64_t sequence, uint64_t* gap) {
   *gap = 0;
   if (agent.highest_sequence == 0) {  // where reading begins

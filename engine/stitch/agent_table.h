@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/api/codec.h"
+#include "engine/api/ledger_record.h"
 #include "engine/base/flat_map.h"
 #include "engine/stitch/row_store.h"
 
@@ -48,6 +49,9 @@ class AgentTable {
  public:
   uint32_t Find(uint64_t agent_id) const;  // kNone
   uint32_t FindOrAdd(const api::EventHeader& header);
+  // An agent that an owner before this one had heard: it holds watermarks until it speaks or is
+  // lost.
+  void Expect(const api::AgentTally& tally, int64_t log_now);
   Agent& operator[](uint32_t number) { return agents_[number]; }
   size_t size() const { return agents_.size(); }
 

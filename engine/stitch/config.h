@@ -25,6 +25,7 @@ struct StitchConfig {
   int64_t grace_ns = 200 * kMillisecond;           // bounds the transport's delay
   int64_t agent_silence_ns = 10 * kSecond;         // then the agent counts as lost
   int64_t answer_deadline_ns = 30 * kSecond;       // a request without an answer becomes a root
+  int64_t answer_patience_ns = 600 * kSecond;      // ... where some partition reads nothing
   int64_t max_pin_ns = 60 * kSecond;               // an old record stops holding the offset back
   int64_t links_horizon_ns = 60 * kSecond;         // how long the links partition remembers
   int64_t process_idle_ns = 600 * kSecond;         // then what was learned about it is forgotten

@@ -2,9 +2,11 @@
 //
 // Rules (ARCHITECTURE.md, "weft.links"): a known trace id is answered at once; a want whose parent
 // exists waits for it; one without becomes a root when the links watermark of every stage 1
-// partition has passed the want's append time. Everything may come twice and in any order: the join
-// is idempotent. What is older than the horizon is forgotten, and what has been answered with a
-// trace soon after: who asked keeps the answer. One thread.
+// partition has passed what the asker had read by then (the batch's input time: when it was
+// appended says nothing, its sender may be reading a backlog). Everything may come twice and in any
+// order: the join is idempotent. What all partitions had read beyond for longer than the horizon is
+// forgotten, and what has been answered with a trace soon after: who asked keeps the answer. One
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -26,14 +28,20 @@ struct LinkAnswer {
 
 class LinkJoin {
  public:
-  LinkJoin(uint32_t partitions, int64_t horizon_ns, Metrics& metrics);
+  LinkJoin(uint32_t partitions, int64_t horizon_ns, Metrics& metrics,
+           size_t max_entries = size_t{1} << 24);
 
   // The exists and wants of a batch; answers in it are not for the join. Appends to *out.
   void Consume(const api::LinkBatch& batch, int64_t append_ns, std::vector<LinkAnswer>* out);
-  // Answers what the watermarks allow by now, and forgets what is older than the horizon.
+  // Answers what the watermarks allow by now, and forgets what is older than the horizon. Beyond
+  // `max_entries` that may be too early, counted.
   void Settle(int64_t log_now, std::vector<LinkAnswer>* out);
 
   int64_t watermark() const;
+  // What it was so long ago, of the last two minutes; INT64_MIN: it was not known. Only time in
+  // which all partitions were heard counts: what waits may wait for one that stands still, and then
+  // needs the time that it takes as if it had not.
+  int64_t WatermarkBefore(int64_t ns) const;
   // Wants that have no answer yet.
   size_t waiting() const { return waiting_; }
   size_t size() const { return entries_.size(); }
@@ -46,7 +54,7 @@ class LinkJoin {
   // There is one for every exchange of the last minute, many times what is buffered: kept small.
   // Four of them with their keys are in a cache line; traces are where only answers have to look.
   struct Entry {
-    uint16_t seen = 0;         // append time in ticks
+    uint16_t seen = 0;         // input time in ticks
     uint16_t asker = kNobody;  // the partition that wants it; several: in more_
     uint32_t trace : 25 = 0;   // number in traces_ + 1; 0: not known
     uint32_t exists : 1 = 0, waits : 1 = 0, root : 1 = 0, more : 1 = 0;
@@ -59,21 +67,24 @@ class LinkJoin {
   static constexpr size_t kMaxTraces = (1u << 25) - 1;
   static_assert(sizeof(Entry) == 8);
   struct Stamp {
-    int64_t append_ns;
+    int64_t input_ns;
     uint64_t wire_id;
   };
-  void Exists(const api::LinkBatch& b, size_t i, int64_t append_ns, std::vector<LinkAnswer>* out);
-  void Want(const api::LinkBatch& b, size_t i, int64_t append_ns, std::vector<LinkAnswer>* out);
+  void Exists(const api::LinkBatch& b, size_t i, int64_t input_ns, std::vector<LinkAnswer>* out);
+  void Want(const api::LinkBatch& b, size_t i, int64_t input_ns, std::vector<LinkAnswer>* out);
   void Answer(uint64_t wire_id, Entry& e, std::vector<LinkAnswer>* out);
-  Entry& Touch(uint64_t wire_id, int64_t append_ns);
+  Entry& Touch(uint64_t wire_id, int64_t input_ns);
   // False: there are too many. It is as if the record had been lost.
   bool KeepTrace(Entry& entry, api::TraceId trace);
   void Expire(int64_t log_now);
+  void NoteWatermark();
 
   const int64_t horizon_ns_;
+  const size_t max_entries_;
   Counter& conflicts_;
   Counter& foreign_;
   Counter& too_many_;
+  Counter& forgotten_;
   FlatMap<Entry> entries_;
   std::vector<api::TraceId> traces_;
   std::vector<uint32_t> free_traces_;
@@ -82,11 +93,20 @@ class LinkJoin {
     uint64_t wire_id;
     uint32_t partition;
   };
-  std::vector<Asker> more_;     // second and further askers of a wire id: rare
-  std::deque<Stamp> rootless_;  // wants without exists, by append time
-  size_t sweep_at_ = 0;         // a slot of entries_
+  std::vector<Asker> more_;                  // second and further askers of a wire id: rare
+  std::vector<std::deque<Stamp>> rootless_;  // by sender: wants without exists, by input time
+  size_t sweep_at_ = 0;                      // a slot of entries_
   int64_t next_sweep_ns_ = INT64_MIN;
   std::vector<int64_t> watermarks_;  // by sending partition
+  std::vector<int64_t> heard_;       // by sending partition: append time of its last batch
+  int64_t all_heard_ns_ = INT64_MIN;
+  int64_t time_ns_ = 0;  // in which all were heard
+  struct Passed {
+    int64_t time_ns, watermark_ns;
+  };
+  std::deque<Passed> history_;  // of the watermark
+  int64_t newest_ns_ = 0;
+  int64_t forget_ns_ = INT64_MIN, forget_answered_ns_ = INT64_MIN;  // input times
   size_t waiting_ = 0;
 };
 

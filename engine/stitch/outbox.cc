@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/base/clock.h"
 #include "engine/base/hash.h"
 
 namespace weft::stitch {
@@ -15,6 +16,8 @@ namespace {
 constexpr size_t kMaxSpanRows = 20'000;
 constexpr size_t kMaxAttributes = 1'000'000;
 constexpr size_t kMaxText = 16 << 20;
+// From a span's end to weft.spans, live: until then what it caused is waited for.
+constexpr int64_t kUsualDelay = 2 * kSecond;
 
 template <typename Row, typename From, typename To>
 void Column(const std::vector<Row>& rows, From Row::*from, std::vector<To>* to) {
@@ -25,7 +28,7 @@ void Column(const std::vector<Row>& rows, From Row::*from, std::vector<To>* to) 
 }  // namespace
 
 Outbox::Outbox(uint32_t partition, uint32_t partitions)
-    : partition_(partition), links_(partitions), spans_(partitions) {}
+    : partition_(partition), links_(partitions), spans_(partitions), spans_append_ns_(partitions) {}
 
 void Outbox::AddLink(uint32_t to, api::LinkWhat what, uint64_t wire_id, uint64_t span_id,
                      uint64_t hi, uint64_t lo, uint32_t flags) {
@@ -68,8 +71,12 @@ bool Outbox::empty() const {
 }
 
 void Outbox::SealSpans(uint32_t p, int64_t watermark_ns) {
+  // Spans that waited for others' answers are not of when they go out: that may be far ahead of the
+  // watermarks, and their traces would wait for them.
+  const int64_t input_ns = std::min(input_ns_, spans_append_ns_[p] + kUsualDelay);
   raw_.push_back({Stream::kSpans, p, RecordType::kSpanBatch, 0,
-                  api::EncodeSpans(spans_[p], partition_, watermark_ns)});
+                  api::EncodeSpans(spans_[p], partition_, watermark_ns, input_ns)});
+  spans_append_ns_[p] = 0;
   spans_[p].Clear();
 }
 
@@ -84,6 +91,7 @@ void Outbox::SealLinks(uint32_t p, int64_t watermark_ns) {
   b.partition.assign(links_[p].size(), partition_);
   b.from_partition = partition_;
   b.watermark_ns = watermark_ns;
+  b.input_ns = input_ns_;
   raw_.push_back({Stream::kLinks, p, RecordType::kLinkBatch, 0, api::EncodeLinks(b)});
   links_[p].clear();
 }

@@ -2,6 +2,7 @@
 // and partition. Take() encodes them in a fixed order and leaves the outbox empty. One thread.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -11,6 +12,9 @@
 #include "engine/transport/transport.h"
 
 namespace weft::stitch {
+
+// No append time: whatever has been read by then. (Far from the largest number: it is added to.)
+inline constexpr int64_t kEngineEnd = INT64_MAX / 2;
 
 // One line of weft.labels.
 struct Label {
@@ -31,6 +35,8 @@ class Outbox {
               uint64_t trace_lo, uint32_t flags);
   // Goes out with the next records to every partition, empty ones where there is nothing else.
   void Watermarks(int64_t links_ns, int64_t spans_ns);
+  // How far the events have been read, as log time: goes with everything that follows.
+  void ReadUpTo(int64_t input_ns) { input_ns_ = input_ns; }
   void Add(const Label& label) {
     labels_.push_back(label);
     if (labels_.size() >= kMaxLogRows) SealLabels();
@@ -40,6 +46,10 @@ class Outbox {
     decided_.emplace_back(process_id, decided_ns);
   }
   api::SpanTable& spans(uint32_t partition) { return spans_[partition]; }
+  // What spans() got came from a record that was appended then.
+  void NoteSpans(uint32_t partition, int64_t append_ns) {
+    spans_append_ns_[partition] = std::max(spans_append_ns_[partition], append_ns);
+  }
   // Closes the open batch where a reader would refuse a larger one. Indices into it are void.
   void SealSpansIfLarge(uint32_t partition);
   void State(const api::CorrelatorState& state);
@@ -68,6 +78,7 @@ class Outbox {
   const uint32_t partition_;
   std::vector<std::vector<Link>> links_;  // by receiving partition
   std::vector<api::SpanTable> spans_;
+  std::vector<int64_t> spans_append_ns_;  // the newest, per table
   std::vector<Label> labels_;
   std::vector<std::pair<uint64_t, int64_t>> decided_;
   api::LinkBatch link_batch_;  // reused
@@ -75,6 +86,7 @@ class Outbox {
   std::vector<transport::OutRecord> raw_;  // closed records
   int64_t links_watermark_ = INT64_MIN;
   int64_t spans_watermark_ = INT64_MIN;
+  int64_t input_ns_ = 0;
   bool send_watermarks_ = false;
 };
 

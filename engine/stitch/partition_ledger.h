@@ -34,6 +34,8 @@ class PartitionLedger {
     if (forced) Add(&forced_, 1);
   }
 
+  const std::vector<api::AgentTally>& agents() const { return agents_; }
+
   // What is true now; null where nothing has changed since the last time.
   api::PayloadPtr TakeRecord();
 

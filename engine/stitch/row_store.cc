@@ -252,12 +252,6 @@ uint64_t RowStore::OldestOffset(int64_t not_before, uint64_t next) const {
   return oldest;
 }
 
-bool RowStore::HoldsOlderThan(int64_t append_ns) const {
-  return std::any_of(batches_.begin(), batches_.end(), [append_ns](const HeldBatch& b) {
-    return b.rows != 0 && b.append_ns < append_ns;
-  });
-}
-
 int64_t RowStore::OldestPendingStart(int64_t none) const {
   int64_t oldest = none;
   for (const HeldBatch& b : batches_)

@@ -5,6 +5,7 @@
 // its last row is. Row numbers are reused: a number is valid until Free of that row. One thread.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -121,8 +122,12 @@ class RowStore {
   // The lowest offset of a held record that has pending spans or was appended at or after
   // `not_before`, else `next`.
   uint64_t OldestOffset(int64_t not_before, uint64_t next) const;
-  // Whether a record is held that was appended before.
-  bool HoldsOlderThan(int64_t append_ns) const;
+  // Whether a record is held that...
+  template <typename Predicate>
+  bool HoldsAny(Predicate&& predicate) const {
+    return std::any_of(batches_.begin(), batches_.end(),
+                       [&](const HeldBatch& b) { return b.rows != 0 && predicate(b); });
+  }
   // The earliest log time at which a span that is held and not emitted began, else `none`.
   int64_t OldestPendingStart(int64_t none) const;
 

@@ -51,9 +51,12 @@ void SpanEmitter::EmitGroup(size_t first, size_t last, int row_bits) {
   for (size_t i = 0; i < group_.size(); ++i) {
     if (first + i + 8 < last) rows_.PrefetchRow(keys_[first + i + 8].value);
     copier_.AppendLists(group_[i]);
+    // The end that the engine gives is later than the record of the beginning.
+    if (rows_.EndIsForced(keys_[first + i].value)) outbox_.NoteSpans(to, kEngineEnd);
     Finish(keys_[first + i].value, table, at + static_cast<uint32_t>(i),
            batch.events.header.unix_offset_ns);
   }
+  outbox_.NoteSpans(to, batch.append_ns);
   outbox_.SealSpansIfLarge(to);
 }
 

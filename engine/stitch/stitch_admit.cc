@@ -12,6 +12,8 @@ using transport::Stream;
 namespace {
 
 constexpr int64_t kClockSlack = kSecond;  // a span that begins later than this ahead is nonsense
+constexpr int64_t kLogGap = 2 * kSecond;
+constexpr int64_t kOwnersTurn = 2 * kSecond;  // to append agent_lost
 
 int64_t FloorDiv(int64_t a, int64_t b) { return a / b - (a % b < 0); }
 
@@ -30,6 +32,8 @@ void StitchPartition::Impl::Consume(const transport::Record& record) {
   count_.records.Add();
   log_now_ = std::max(log_now_, record.append_ns);
   if (record.stream == Stream::kLinks) return ConsumeLinks(record);
+  ReadUpTo(record.append_ns);
+  NoteSilence(record.append_ns);
   next_offset_ = record.offset + 1;
   if (record.type == RecordType::kEventBatch) return ConsumeEvents(record);
   if (record.type == RecordType::kAgentLost) return ConsumeAgentLost(record);
@@ -95,12 +99,31 @@ void StitchPartition::Impl::ConsumeAgentLost(const transport::Record& record) {
   Agent& agent = agents_[number];
   // It spoke after the timer fired and before the record was appended: it is not lost.
   if (agent.gone() || agent.watermark_ns > lost->last_watermark_ns) return;
+  LoseAgent(number);
+}
+
+void StitchPartition::Impl::LoseAgent(uint32_t number) {
+  Agent& agent = agents_[number];
   agent.lost = true;
   ledger_.AgentLost(agent.id);
   count_.agents_lost.Add();
   logger_.Warn("agent of host " + agent.host_id + " fell silent; its open spans end here");
   EndOpenRows(number, WEFT_FLAG_AGENT_LOST);
   Advance(agent);
+}
+
+// In a backlog the log itself shows who fell silent; an owner who was there then would have
+// appended agent_lost before this. Where nobody spoke the log was cut off, not one agent.
+void StitchPartition::Impl::NoteSilence(int64_t append_ns) {
+  if (append_ns - spoken_ns_ >= kLogGap) gap_end_ns_ = append_ns;
+  spoken_ns_ = append_ns;
+  if (append_ns < next_silence_ns_) return;
+  next_silence_ns_ = append_ns + kSecond;
+  for (uint32_t number = 0; number < agents_.size(); ++number) {
+    const Agent& a = agents_[number];
+    const int64_t since = std::max(a.last_append_ns, gap_end_ns_);
+    if (!a.gone() && append_ns - since >= config_.agent_silence_ns + kOwnersTurn) LoseAgent(number);
+  }
 }
 
 // The end is the last moment that the agent spoke of.

@@ -17,8 +17,8 @@ void StitchPartition::Impl::CountBatch(const api::EventHeader& header, uint64_t 
 // Its running totals: for the sums over all agents, which are not more exact than this.
 void StitchPartition::Impl::KeepAgentLedger(const api::EventHeader& header) {
   const auto [told, fresh] = agent_ledgers_.Insert(header.agent_id);
-  if (!fresh && !header.last && log_now_ - *told < kAgentLedgerEvery) return;
-  *told = log_now_;
+  if (!fresh && !header.last && input_ns_ - *told < kAgentLedgerEvery) return;
+  *told = input_ns_;
   outbox_.Raw({transport::Stream::kState, partition_, transport::RecordType::kAgentLedger,
                api::AgentLedgerKey(header.agent_id),
                api::EncodeAgentLedger({header.agent_id, header.host_id, header.host_name,

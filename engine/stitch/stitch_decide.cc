@@ -306,11 +306,11 @@ void StitchPartition::Impl::SaveState(Process& p) {
 void StitchPartition::Impl::HoldInput(Process& p, const std::vector<uint32_t>& bucket) {
   p.unsaved = true;
   p.needs_offset = next_offset_;
-  p.needs_append_ns = log_now_;
+  p.needs_append_ns = input_ns_;
   const auto hold = [&](const std::vector<uint32_t>& rows) {
     for (const uint32_t n : rows) {
       const HeldBatch& b = rows_.batch(rows_[n].batch);
-      if (b.offset >= p.needs_offset || b.append_ns < log_now_ - config_.max_pin_ns) continue;
+      if (b.offset >= p.needs_offset || b.append_ns < input_ns_ - config_.max_pin_ns) continue;
       p.needs_offset = b.offset;
       p.needs_append_ns = b.append_ns;
     }

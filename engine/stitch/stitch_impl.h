@@ -37,8 +37,8 @@ struct StitchCounters {
   Counter &records, &dead, &duplicate_batches, &sequence_gaps;
   Counter &spans, &ended_by_engine, &emitted, &emitted_open, &pending, &handed_over, &duplicates;
   Counter &late, &windows, &calls, &unlinked, &roots, &answers, &late_answers;
-  Counter &answer_deadline, &same_keys, &context_conflicts, &untrusted_context, &agents_lost,
-      &sdk_spans;
+  Counter &answer_deadline, &answer_patience, &same_keys, &context_conflicts, &untrusted_context,
+      &agents_lost, &sdk_spans;
   Counter &restored, &relearned, &relearned_otherwise, &compacted_bytes;
 };
 
@@ -106,6 +106,8 @@ class StitchPartition::Impl {
   void ConsumeEvents(const transport::Record& record);
   void ConsumeAgentLost(const transport::Record& record);
   void ConsumeLinks(const transport::Record& record);
+  void NoteSilence(int64_t append_ns);
+  void LoseAgent(uint32_t number);
   void Dead(const transport::Record& record, const Error& error);
   // stitch_count.cc
   void CountBatch(const api::EventHeader& header, uint64_t ended);
@@ -170,6 +172,8 @@ class StitchPartition::Impl {
   void EmitLongOpen(Agent& agent);
 
   // stitch_partition.cc: time and transactions.
+  void ReadUpTo(int64_t log_time);
+  void KeepGoing();
   void FlushEmitted();
   void FlushLabels();
   void FlushFrees();
@@ -243,9 +247,13 @@ class StitchPartition::Impl {
 
   size_t open_windows_ = 0;  // of all processes
   int64_t watermark_lag_ns_ = 0;
-  int64_t log_now_ = INT64_MIN;
+  int64_t log_now_ = INT64_MIN;   // the newest append time or told time
+  int64_t input_ns_ = INT64_MIN;  // how far the events are read; behind log_now_ in a backlog
   int64_t next_watermark_ns_ = INT64_MIN;
-  int64_t next_check_ns_ = INT64_MIN;
+  int64_t next_check_ns_ = INT64_MIN, next_tick_ns_ = INT64_MIN;
+  int64_t spoken_ns_ = 0, gap_end_ns_ = 0;  // of events: the newest, the one after a gap
+  int64_t next_silence_ns_ = INT64_MIN;
+  int64_t patience_watermark_ns_ = INT64_MIN, patience_since_ns_ = INT64_MAX;
   uint64_t next_offset_ = 0;
   uint64_t committed_ = 0;
   uint64_t pending_ = 0;  // this partition's share of the gauge

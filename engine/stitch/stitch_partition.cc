@@ -46,6 +46,7 @@ StitchCounters::StitchCounters(Metrics& m)
       answers(m.Get("stitch.answers")),
       late_answers(m.Get("stitch.late_answers")),
       answer_deadline(m.Get("stitch.answer_deadline")),
+      answer_patience(m.Get("stitch.answer_patience")),
       same_keys(m.Get("stitch.same_keys")),
       context_conflicts(m.Get("stitch.context_conflicts")),
       untrusted_context(m.Get("stitch.untrusted_context")),
@@ -79,18 +80,33 @@ StitchPartition::Impl::~Impl() {
 
 void StitchPartition::Impl::Tick(int64_t log_now) {
   log_now_ = std::max(log_now_, log_now);
+  ReadUpTo(log_now_);
+  if (log_now_ < next_tick_ns_) return;
+  next_tick_ns_ = log_now_ + kCheckEvery;
+  CheckSilence();
+  ForgetAnswers();
+  ForgetLost();
+  ForgetIdleProcesses();
+}
+
+// All events that were appended before are consumed.
+void StitchPartition::Impl::ReadUpTo(int64_t log_time) {
+  if (input_ns_ == INT64_MIN)
+    for (const api::AgentTally& tally : ledger_.agents())
+      if (tally.end == api::AgentEnd::kSpeaking) agents_.Expect(tally, log_time);
+  input_ns_ = std::max(input_ns_, log_time);
+  outbox_.ReadUpTo(input_ns_);
+}
+
+// What must go on in a backlog too.
+void StitchPartition::Impl::KeepGoing() {
   if (log_now_ >= next_check_ns_) {
     next_check_ns_ = log_now_ + kCheckEvery;
-    CheckSilence();
     CheckDeadlines();
-    ForgetAnswers();
-    ForgetLost();
-    count_.compacted_bytes.Add(rows_.Compact(log_now_ - kCompactAge));
-    ForgetIdleProcesses();
+    count_.compacted_bytes.Add(rows_.Compact(input_ns_ - kCompactAge));
   }
-  SettleLinks();
-  if (log_now_ >= next_watermark_ns_ || finished_) {
-    next_watermark_ns_ = log_now_ + config_.watermark_every_ns;
+  if (input_ns_ != INT64_MIN && (input_ns_ >= next_watermark_ns_ || finished_)) {
+    next_watermark_ns_ = input_ns_ + config_.watermark_every_ns;
     ComputeWatermarks();
   }
 }
@@ -106,14 +122,25 @@ void StitchPartition::Impl::CheckSilence() {
   }
 }
 
+// An answer is overdue when all partitions had read on so long ago: behind a backlog it has the
+// time that it takes, however much the log's times go on meanwhile. Where some partition reads
+// nothing at all, patience ends.
 void StitchPartition::Impl::CheckDeadlines() {
-  if (!rows_.HoldsOlderThan(log_now_ - config_.answer_deadline_ns)) return;
+  const int64_t passed = join_.watermark();
+  if (passed > patience_watermark_ns_ || log_now_ < patience_since_ns_) {
+    patience_watermark_ns_ = passed;
+    patience_since_ns_ = log_now_;
+  }
+  const bool stuck = log_now_ - patience_since_ns_ >= config_.answer_patience_ns;
+  const int64_t appended_by = stuck ? log_now_ - config_.answer_patience_ns
+                                    : join_.WatermarkBefore(config_.answer_deadline_ns);
+  const auto is_overdue = [&](const HeldBatch& b) { return b.append_ns < appended_by; };
+  if (!rows_.HoldsAny(is_overdue)) return;
   std::vector<uint64_t> overdue;
   asking_.ForEach([&](uint64_t wire, uint32_t number) {
-    if (number != kNone &&
-        rows_.batch(rows_[number].batch).append_ns < log_now_ - config_.answer_deadline_ns)
-      overdue.push_back(wire);
+    if (number != kNone && is_overdue(rows_.batch(rows_[number].batch))) overdue.push_back(wire);
   });
+  if (stuck) count_.answer_patience.Add(overdue.size());
   for (const uint64_t wire : overdue) {
     const uint32_t number = std::exchange(asking_[wire], kNone);
     answer_ages_.emplace_back(log_now_, wire);
@@ -130,7 +157,7 @@ void StitchPartition::Impl::CheckDeadlines() {
 void StitchPartition::Impl::ForgetIdleProcesses() {
   for (Process& p : processes_) {
     if (p.forgotten || !p.buckets.empty() || !p.before.empty() ||
-        p.last_log_ns > log_now_ - config_.process_idle_ns)
+        p.last_log_ns > input_ns_ - config_.process_idle_ns)
       continue;
     p.forgotten = true;
     p.unsaved = false;
@@ -152,7 +179,7 @@ void StitchPartition::Impl::SettleLinks() {
 void StitchPartition::Impl::ComputeWatermarks() {
   if (cancelled_) return;  // there are windows that should have been decided by now
   const int64_t base =
-      finished_ ? INT64_MAX : agents_.LogWatermark(log_now_ - config_.grace_ns - kNewAgentLag);
+      finished_ ? INT64_MAX : agents_.LogWatermark(input_ns_ - config_.grace_ns - kNewAgentLag);
   watermark_lag_ns_ = finished_ ? 0 : log_now_ - base;
   int64_t links = base;
   // A call that is not offered yet holds its trace's roots back, for a while.
@@ -162,7 +189,7 @@ void StitchPartition::Impl::ComputeWatermarks() {
   for (const OpenRow& o : provisional_calls_) {
     const Row& r = rows_[o.row];
     const int64_t start = r.start_ns + rows_.batch(r.batch).log_offset_ns - config_.grace_ns;
-    if (start > log_now_ - config_.agent_silence_ns) links = std::min(links, start);
+    if (start > input_ns_ - config_.agent_silence_ns) links = std::min(links, start);
   }
   const int64_t pending = rows_.OldestPendingStart(INT64_MAX);
   const int64_t spans = pending == INT64_MAX ? base : std::min(base, pending - config_.grace_ns);
@@ -171,6 +198,7 @@ void StitchPartition::Impl::ComputeWatermarks() {
 
 void StitchPartition::Impl::Finish(int64_t log_now) {
   log_now_ = std::max(log_now_, log_now);
+  ReadUpTo(log_now_);
   finished_ = true;
   for (size_t i = 0; i < agents_.size(); ++i) {
     const auto number = static_cast<uint32_t>(i);
@@ -250,6 +278,7 @@ void StitchPartition::Impl::FlushFrees() {
 
 transport::Transaction StitchPartition::Impl::TakeTransaction() {
   SettleLinks();
+  KeepGoing();
   FlushEmitted();
   FlushLabels();
   FlushFrees();
@@ -258,13 +287,15 @@ transport::Transaction StitchPartition::Impl::TakeTransaction() {
   if (auto ledger = ledger_.TakeRecord())
     tx.out.push_back({Stream::kState, partition_, RecordType::kStageLedger, api::StageLedgerKey(1),
                       std::move(ledger)});
-  const int64_t pins_from = log_now_ == INT64_MIN ? INT64_MIN : log_now_ - config_.max_pin_ns;
+  const int64_t pins_from = input_ns_ == INT64_MIN ? INT64_MIN : input_ns_ - config_.max_pin_ns;
   const uint64_t offset =
       OffsetToLearnAgain(pins_from, rows_.OldestOffset(pins_from, next_offset_));
   if (offset > committed_) {
     committed_ = offset;
     tx.commit_offset = offset;
   }
+  // What is older the join has forgotten; where that is not known yet, all there is.
+  tx.links_from_ns = std::max<int64_t>(join_.WatermarkBefore(config_.links_horizon_ns), 0);
   return tx;
 }
 

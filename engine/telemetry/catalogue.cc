@@ -173,6 +173,8 @@ constexpr MetricInfo kCatalogue[] = {
   {"stitch.answers", C, "Requests whose caller was found."},
   {"stitch.late_answers", C, "Callers found after their request had begun a trace of its own."},
   {"stitch.answer_deadline", C, "Requests that began a trace, because no answer came in time."},
+  {"stitch.answer_patience", C, "Of those, what gave up because some partition reads nothing."},
+  {"stitch.links_forgotten", C, "Calls and requests that were forgotten early, for want of memory."},
   {"stitch.same_keys", C, "Requests with the wire id of another one."},
   {"stitch.link_conflicts", C, "Calls with the wire id of another one."},
   {"stitch.foreign_wants", C, "Questions from a partition that does not exist."},

@@ -6,7 +6,14 @@
 
 namespace weft::trace {
 
-uint32_t OpenTraces::Open(api::TraceId id, int64_t append_ns, std::optional<Verdict> verdict) {
+// Ascending in any case: of a sender that is behind others an entry may wait for longer.
+void OpenTraces::Append(std::deque<Entry>& queue, int64_t at_ns, uint32_t slot) {
+  if (!queue.empty()) at_ns = std::max(at_ns, queue.back().at_ns);
+  queue.push_back({at_ns, slot, slots_[slot].version});
+}
+
+uint32_t OpenTraces::Open(api::TraceId id, int64_t append_ns, int64_t input_ns,
+                          std::optional<Verdict> verdict) {
   uint32_t slot = 0;
   if (free_.empty()) {
     slot = static_cast<uint32_t>(slots_.size());
@@ -20,7 +27,7 @@ uint32_t OpenTraces::Open(api::TraceId id, int64_t append_ns, std::optional<Verd
   trace.first_append_ns = append_ns;
   trace.verdict = verdict;
   index_.Insert(id, slot);
-  by_age_.push_back({append_ns + rules_.max_age_ns, slot, trace.version});
+  Append(by_age_, input_ns + rules_.max_age_ns, slot);
   to_survive_.push_back({append_ns + rules_.survive_ns, slot, trace.version});
   return slot;
 }
@@ -36,22 +43,22 @@ bool OpenTraces::Ready(const OpenTrace& trace) const {
 }
 
 int64_t OpenTraces::ReadyAt(const OpenTrace& trace) const {
-  if (trace.verdict) return trace.last_append_ns;
-  return (trace.root ? trace.root_append_ns : trace.last_append_ns) + rules_.wait_ns;
+  if (trace.verdict) return trace.last_ns;
+  return (trace.root ? trace.root_ns : trace.last_ns) + rules_.wait_ns;
 }
 
 void OpenTraces::Add(uint32_t slot, RowRef row, const Arrival& span, SpanBuffer& buffer) {
   OpenTrace& trace = slots_[slot];
   buffer.Link(row, trace.newest);
   trace.newest = row;
-  trace.last_append_ns = span.append_ns;
+  trace.last_ns = std::max(trace.last_ns, span.input_ns);
   trace.bytes += span.bytes;
   ++trace.spans;
   trace.ended += !span.open;
   trace.reported |= span.reported;
   if (span.root) {
     trace.root = true;
-    trace.root_append_ns = span.append_ns;
+    trace.root_ns = std::max(trace.root_ns, span.input_ns);
   }
   if (span.open) {
     if (!trace.open) trace.open = std::make_unique<std::vector<OpenTrace::OpenSpan>>();
@@ -67,7 +74,7 @@ void OpenTraces::Add(uint32_t slot, RowRef row, const Arrival& span, SpanBuffer&
   } else if (Ready(trace)) {
     Enqueue(slot);
   } else if (trace.root && !RootOpen(trace)) {
-    open_grace_.push_back({span.append_ns + rules_.open_grace_ns, slot, trace.version});
+    Append(open_grace_, span.input_ns + rules_.open_grace_ns, slot);
   }
 }
 
@@ -99,16 +106,20 @@ void OpenTraces::TakeDue(int64_t watermark_ns, int64_t now_ns, std::vector<uint3
     else
       Enqueue(e.slot);  // a later root
   }
-  for (; !open_grace_.empty() && open_grace_.front().at_ns <= now_ns; open_grace_.pop_front()) {
+  for (; !open_grace_.empty() && open_grace_.front().at_ns < watermark_ns;
+       open_grace_.pop_front()) {
     const Entry e = open_grace_.front();
     if (!Alive(e) || slots_[e.slot].due) continue;
     const OpenTrace& trace = slots_[e.slot];
-    if (trace.root && !RootOpen(trace) && trace.root_append_ns + rules_.open_grace_ns <= now_ns)
+    if (trace.root && !RootOpen(trace) && trace.root_ns + rules_.open_grace_ns < watermark_ns)
       Take(e.slot, false, due);
   }
-  for (; !by_age_.empty() && by_age_.front().at_ns <= now_ns; by_age_.pop_front()) {
+  for (; !by_age_.empty(); by_age_.pop_front()) {
     const Entry e = by_age_.front();
-    if (Alive(e) && !slots_[e.slot].due) Take(e.slot, !slots_[e.slot].verdict, due);
+    if (!Alive(e) || slots_[e.slot].due) continue;
+    const OpenTrace& trace = slots_[e.slot];
+    if (e.at_ns >= watermark_ns && now_ns < trace.first_append_ns + rules_.patience_ns) break;
+    Take(e.slot, !trace.verdict, due);
   }
 }
 

@@ -1,10 +1,13 @@
 // OpenTraces: the traces that are not decided yet, and when each is to be closed.
 //
 // A trace is ready when its local roots have ended and no span of it is open; it is due when the
-// spans watermark has passed the append time of its latest root. An open span delays that by at
+// spans watermark has passed the time of its latest root. An open span delays that by at
 // most `open_grace_ns`. A trace that programs reported, without a root, is due after `wait_ns` of
-// silence. A trace over its time, span or byte budget is due as it is, marked. Time is
-// log time. One owner, one thread.
+// silence. A trace over its time, span or byte budget is due as it is, marked.
+//
+// Time is how far its sender had read the log when it said so (SpanBatch::inputNs), and how far all
+// have is the watermark: a backlog closes its traces as they would have been closed then. Only
+// where the watermark stands still, real time ends it (`patience_ns`). One owner, one thread.
 #pragma once
 
 #include <cstdint>
@@ -28,13 +31,15 @@ struct CloseRules {
   int64_t open_grace_ns = 10'000'000'000;
   // After its root has ended, for spans that programs report themselves, later.
   int64_t wait_ns = 0;
-  int64_t survive_ns = 4'000'000'000;  // rows of older traces move out of records mostly done
+  int64_t patience_ns = 600'000'000'000;  // of real log time
+  int64_t survive_ns = 4'000'000'000;     // rows of older traces move out of records mostly done
 };
 
 struct OpenTrace {
   api::TraceId id;
   RowRef newest = kNoRow;
-  int64_t first_append_ns = 0, last_append_ns = 0, root_append_ns = 0;
+  int64_t first_append_ns = 0;
+  int64_t last_ns = 0, root_ns = 0;  // input times
   uint64_t bytes = 0;
   uint32_t spans = 0;     // rows
   uint32_t ended = 0;     // of those: of ended spans
@@ -54,7 +59,7 @@ struct OpenTrace {
 struct Arrival {
   uint64_t span_id = 0;
   bool root = false, open = false, reported = false;
-  int64_t append_ns = 0;
+  int64_t input_ns = 0;
   size_t bytes = 0;
 };
 
@@ -64,7 +69,8 @@ class OpenTraces {
 
   // The slot of the trace, TraceIndex::kNone if it is not open.
   uint32_t Find(api::TraceId id) const { return index_.Find(id); }
-  uint32_t Open(api::TraceId id, int64_t append_ns, std::optional<Verdict> verdict);
+  uint32_t Open(api::TraceId id, int64_t append_ns, int64_t input_ns,
+                std::optional<Verdict> verdict);
   // Adds the row to the chain.
   void Add(uint32_t slot, RowRef row, const Arrival& span, SpanBuffer& buffer);
   // Moves what has become due to *due, oldest readiness first; the caller must Erase each.
@@ -91,6 +97,7 @@ class OpenTraces {
   bool Ready(const OpenTrace& trace) const;
   int64_t ReadyAt(const OpenTrace& trace) const;
   bool Alive(const Entry& e) const { return slots_[e.slot].version == e.version; }
+  void Append(std::deque<Entry>& queue, int64_t at_ns, uint32_t slot);
   void Take(uint32_t slot, bool deadline, std::vector<uint32_t>* due);
   void Enqueue(uint32_t slot);
 
@@ -99,7 +106,8 @@ class OpenTraces {
   std::deque<OpenTrace> slots_;  // no slack of a doubling vector
   std::vector<uint32_t> free_;
   std::priority_queue<Entry, std::vector<Entry>, std::greater<>> ready_;  // by watermark
-  std::deque<Entry> by_age_, to_survive_, open_grace_;                    // by time, ascending
+  std::deque<Entry> by_age_, open_grace_;  // by watermark, about ascending
+  std::deque<Entry> to_survive_;           // by append time
   std::vector<uint32_t> over_budget_;
 };
 

@@ -62,6 +62,7 @@ void TracePartition::Consume(const transport::Record& record) {
   const uint32_t n = batch->spans.spans().n;
   const uint64_t number = offsets_.Add(record.offset, n);
   if (n == 0) return;
+  const int64_t input_ns = batch->input_ns != 0 ? batch->input_ns : record.append_ns;
   const uint32_t slot = buffer_.Add(std::move(*batch), number);
   // Lives until the last row is released, which is the loop's last step at the earliest.
   const weft_spans& spans = buffer_.Spans(SpanBuffer::Ref(slot, 0));
@@ -71,11 +72,12 @@ void TracePartition::Consume(const transport::Record& record) {
   counters_.announced.Add(n - ended);
   counters_.pending.Add(ended);
   pending_ += ended;
-  for (uint32_t i = 0; i < n; ++i) Place(SpanBuffer::Ref(slot, i), spans, record);
+  for (uint32_t i = 0; i < n; ++i) Place(SpanBuffer::Ref(slot, i), spans, record, input_ns);
   buffer_.Doze(slot);
 }
 
-void TracePartition::Place(RowRef row, const weft_spans& spans, const transport::Record& record) {
+void TracePartition::Place(RowRef row, const weft_spans& spans, const transport::Record& record,
+                           int64_t input_ns) {
   const uint32_t i = SpanBuffer::Row(row);
   const api::TraceId id = IdOf(spans, i);
   uint32_t slot = open_.Find(id);
@@ -84,7 +86,7 @@ void TracePartition::Place(RowRef row, const weft_spans& spans, const transport:
     const auto verdict = decisions_.Find(id);
     if (restored != nullptr && restored->done_offset == 0) {
       // Decided, but perhaps not durable: gathered again, and exported by the logged verdict.
-      slot = open_.Open(id, record.append_ns, restored->verdict);
+      slot = open_.Open(id, record.append_ns, input_ns, restored->verdict);
       decisions_.DropRestored(id);
       counters_.open.Add();
     } else if (restored != nullptr && record.offset < restored->done_offset) {
@@ -98,13 +100,13 @@ void TracePartition::Place(RowRef row, const weft_spans& spans, const transport:
         Discard(row, spans, counters_.sampled_out);
       return;
     } else {
-      slot = open_.Open(id, record.append_ns, std::nullopt);
+      slot = open_.Open(id, record.append_ns, input_ns, std::nullopt);
       counters_.open.Add();
     }
   }
   open_.Add(slot, row,
             {spans.span_id[i], IsRoot(spans, i), (spans.flags[i] & WEFT_FLAG_OPEN) != 0,
-             (spans.flags[i] & WEFT_FLAG_REPORTED) != 0, record.append_ns,
+             (spans.flags[i] & WEFT_FLAG_REPORTED) != 0, input_ns,
              buffer_.RowBytes(SpanBuffer::BatchOf(row))},
             buffer_);
 }

@@ -96,7 +96,8 @@ class TracePartition {
     std::vector<Trace> traces;
   };
 
-  void Place(RowRef row, const weft_spans& spans, const transport::Record& record);
+  void Place(RowRef row, const weft_spans& spans, const transport::Record& record,
+             int64_t input_ns);
   void Discard(RowRef row, const weft_spans& spans, Counter& why);
   void Leave(Counter& where, uint64_t spans);
   bool LingerOver(size_t spans) const;

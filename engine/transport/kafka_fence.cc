@@ -8,14 +8,26 @@
 namespace weft::transport {
 namespace {
 
-constexpr std::string_view kGeneration = "weft generation ", kOf = " of ";
+constexpr std::string_view kGeneration = "weft generation ", kOf = " of ", kLinks = " links ";
 constexpr int kAskMs = 2'000;
 constexpr int kFenceMs = 5'000;
 
 }  // namespace
 
-std::string OffsetMetadata(uint64_t generation, std::string_view transactional_id) {
-  return fmt::format("{}{}{}{}", kGeneration, generation, kOf, transactional_id);
+std::string OffsetMetadata(uint64_t generation, std::string_view transactional_id,
+                           int64_t links_from_ns) {
+  std::string text = fmt::format("{}{}", kGeneration, generation);
+  if (links_from_ns != INT64_MAX) text += fmt::format("{}{}", kLinks, links_from_ns);
+  return text + fmt::format("{}{}", kOf, transactional_id);
+}
+
+int64_t StoredLinksFrom(std::string_view metadata) {
+  int64_t from_ns = INT64_MAX;
+  if (!metadata.starts_with(kGeneration)) return from_ns;
+  const size_t at = metadata.find_first_not_of("0123456789", kGeneration.size());
+  if (at == metadata.npos || !metadata.substr(at).starts_with(kLinks)) return from_ns;
+  std::from_chars(metadata.data() + at + kLinks.size(), metadata.data() + metadata.size(), from_ns);
+  return from_ns;
 }
 
 uint64_t StoredGeneration(std::string_view metadata) {

@@ -17,8 +17,11 @@
 
 namespace weft::transport {
 
-// What is stored with an offset.
-std::string OffsetMetadata(uint64_t generation, std::string_view transactional_id);
+// What is stored with an offset. Of stage 1: the append time of the first link that is needed
+// (Transaction), INT64_MAX where nobody has said.
+std::string OffsetMetadata(uint64_t generation, std::string_view transactional_id,
+                           int64_t links_from_ns = INT64_MAX);
+int64_t StoredLinksFrom(std::string_view metadata);
 uint64_t StoredGeneration(std::string_view metadata);     // 0: none
 std::string_view StoredOwner(std::string_view metadata);  // "": of an earlier version
 

@@ -77,6 +77,7 @@ Result<void> KafkaOwner::FindStart() {
   if (!end) return std::unexpected(std::move(end.error()));
   generation_ = std::max(StoredGeneration(committed->metadata) + 1,
                          static_cast<uint64_t>(context_.clock.UnixNs() / kMillisecond));
+  links_from_ns_ = StoredLinksFrom(committed->metadata);
   start_offset_ = committed->offset.value_or(*first);
   if (start_offset_ > *end || start_offset_ < *first) {
     expired_.Add(start_offset_ < *first ? *first - start_offset_ : 0);
@@ -120,7 +121,9 @@ Result<void> KafkaOwner::StartReading() {
 
   auto links_end = watch_.End(Stream::kLinks, partition_);
   if (!links_end) return std::unexpected(std::move(links_end.error()));
-  auto from = watch_.OffsetAt(Stream::kLinks, partition_, back_to_ns_, *links_end);
+  // Others may be further behind than this partition is: who they ask for is in older links.
+  const int64_t links_back_to_ns = std::min(back_to_ns_, links_from_ns_);
+  auto from = watch_.OffsetAt(Stream::kLinks, partition_, links_back_to_ns, *links_end);
   if (!from) return std::unexpected(std::move(from.error()));
   auto links = stage_->reader->Start(Stream::kLinks, partition_, *from, &readable_);
   if (!links) return std::unexpected(std::move(links.error()));
@@ -231,6 +234,9 @@ Result<void> KafkaOwner::Commit(Transaction transaction) {
   for (const OutRecord& out : transaction.out)
     if (out.partition >= context_.partitions)
       return Fail(Code::kInvalid, "commit: no such partition");
+  if (transaction.links_from_ns != INT64_MIN &&
+      (links_from_ns_ == INT64_MAX || transaction.links_from_ns > links_from_ns_))
+    links_from_ns_ = transaction.links_from_ns;
   return CommitWork(std::move(transaction.out), offset);
 }
 
@@ -241,9 +247,9 @@ Result<void> KafkaOwner::CommitWork(std::vector<OutRecord> out, uint64_t decided
   // Where all that was handed out is decided, what was not for the stage is over with it.
   if (input_reader_ && first_.empty() && decided >= handed_out_)
     offset = std::max(offset, input_reader_->position());
-  auto done = stage_->committer->Commit({partition_, tenure_, offset,
-                                         OffsetMetadata(generation_, stage_->committer->id()),
-                                         std::move(out)});
+  auto done = stage_->committer->Commit(
+      {partition_, tenure_, offset,
+       OffsetMetadata(generation_, stage_->committer->id(), links_from_ns_), std::move(out)});
   if (!done) return Context(std::move(done.error()), context_.Name(input_, partition_));
   decided_ = decided;
   committed_ = offset;

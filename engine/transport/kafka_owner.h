@@ -74,6 +74,7 @@ class KafkaOwner final : public PartitionOwner {
   uint64_t handed_out_ = 0;  // what is below is with the stage
   uint64_t committed_ = 0;   // decided_, or beyond it past records that are not for the stage
   int64_t back_to_ns_ = 0;   // where logs are read from
+  int64_t links_from_ns_ = INT64_MAX;  // what the stage needs links of; INT64_MAX: not told
   std::unique_ptr<PartitionReader> input_reader_, links_reader_;
   std::vector<Record> first_;    // read at take-over, not handed out yet
   std::vector<OutRecord> dead_;  // go with the next commit

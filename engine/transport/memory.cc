@@ -110,7 +110,7 @@ void MemoryTransport::Append(OutRecord out, Garbage* garbage) {
     admitted_ += bytes;
     admitted_gauge_.Set(admitted_);
   } else {
-    Trim(out.stream, log, garbage);
+    Trim(out.stream, out.partition, garbage);
   }
   const bool stitch = out.stream == Stream::kEvents || out.stream == Stream::kLinks;
   if (stitch || out.stream == Stream::kSpans) {
@@ -120,9 +120,18 @@ void MemoryTransport::Append(OutRecord out, Garbage* garbage) {
   }
 }
 
-void MemoryTransport::Trim(Stream stream, Log& log, Garbage* garbage) {
+// The horizon begins where a new owner would: at the oldest record that is not decided.
+void MemoryTransport::Trim(Stream stream, uint32_t partition, Garbage* garbage) {
   size_t& bytes = stream_bytes_[static_cast<size_t>(stream)];
-  const int64_t oldest = log.last_append_ns - options_.horizon_ns;
+  Log& log = LogOf(stream, partition);
+  int64_t from = log.last_append_ns;
+  const auto& input =
+      LogOf(stream == Stream::kDecisions ? Stream::kSpans : Stream::kEvents, partition);
+  if (stream != Stream::kDead && !input.records.empty())
+    from = std::min(from, input.records.front().append_ns);
+  int64_t oldest = from - options_.horizon_ns;
+  if (stream == Stream::kLinks)
+    oldest = std::min(oldest, SeatOf(Stage::kStitch, partition).links_from_ns);
   const size_t bound = stream == Stream::kDead ? kMaxDeadBytes : options_.max_log_bytes;
   while (log.records.size() > 1) {
     Record& first = log.records.front();
@@ -150,6 +159,9 @@ Result<void> MemoryTransport::Commit(Stage stage, uint32_t partition, uint64_t g
   if (tx.commit_offset &&
       (*tx.commit_offset < seat.committed || *tx.commit_offset > log.next_offset))
     return Fail(Code::kInvalid, "commit: offset outside of what was read");
+  if (tx.links_from_ns != INT64_MIN &&
+      (seat.links_from_ns == INT64_MAX || tx.links_from_ns > seat.links_from_ns))
+    seat.links_from_ns = tx.links_from_ns;
   for (OutRecord& out : tx.out) Append(std::move(out), &garbage);
   if (!tx.commit_offset) return {};
   seat.committed = *tx.commit_offset;

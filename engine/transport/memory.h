@@ -66,7 +66,8 @@ class MemoryTransport final : public Transport {
   struct Seat {  // of a stage and partition
     uint64_t generation = 0;
     uint64_t committed = 0;
-    uint64_t wakeups = 0;  // counts appends to its inputs
+    uint64_t wakeups = 0;               // counts appends to its inputs
+    int64_t links_from_ns = INT64_MAX;  // see Transaction; not told yet
     std::condition_variable readable;
   };
   using Garbage = std::vector<Record>;  // freed after the lock is released
@@ -75,7 +76,7 @@ class MemoryTransport final : public Transport {
   const Log& LogOf(Stream stream, uint32_t partition) const;
   Seat& SeatOf(Stage stage, uint32_t partition);
   void Append(OutRecord record, Garbage* garbage);
-  void Trim(Stream stream, Log& log, Garbage* garbage);
+  void Trim(Stream stream, uint32_t partition, Garbage* garbage);
   bool Fits(size_t bytes) const;
   Result<void> Commit(Stage stage, uint32_t partition, uint64_t generation, Transaction tx);
 

@@ -97,6 +97,9 @@ struct Transaction {
   std::vector<OutRecord> out;
   // Input offset below which nothing is needed any more (kEvents for stage 1, kSpans for stage 2).
   std::optional<uint64_t> commit_offset;
+  // Stage 1: whoever takes over needs the links that were appended from this log time on;
+  // INT64_MIN, or less than the last time: nothing new.
+  int64_t links_from_ns = INT64_MIN;
 };
 
 enum class Stage : uint8_t { kStitch = 1, kTrace = 2 };

@@ -1,6 +1,7 @@
 #include "tests/integration/simulator/cluster.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <utility>
@@ -51,6 +52,7 @@ Cluster::Cluster(const World& world, const Schedule& schedule)
   transport_ = std::make_unique<transport::MemoryTransport>(options, clock_, metrics_);
   stitch_.resize(schedule.partitions);
   trace_.resize(schedule.partitions);
+  paused_until_.assign(2 * size_t{schedule.partitions}, INT64_MIN);
   for (uint32_t p = 0; p < schedule.partitions; ++p) {
     TakeOver(p, stitch_[p]);
     TakeOver(p, trace_[p]);
@@ -158,7 +160,7 @@ void Cluster::Turn(uint32_t partition, StitchMember& member) {
   if (!PassKafka(partition, member)) return;
   const bool hurry = schedule_.undisturbed || drained_;
   std::vector<Record> records;
-  const size_t bytes = hurry || Chance() < 0.7 ? kAll : 1 + random_() % 4000;
+  const size_t bytes = hurry || Chance() < schedule_.whole ? kAll : 1 + random_() % 4000;
   Expect(member.owner->Poll(bytes, &records).has_value(), "stitch poll failed");
   for (const Record& record : records) member.stage->Consume(record);
   if (bytes == kAll) {
@@ -199,7 +201,7 @@ void Cluster::Turn(uint32_t partition, TraceMember& member) {
   }
   const bool hurry = schedule_.undisturbed || drained_;
   std::vector<Record> records;
-  const size_t bytes = hurry || Chance() < 0.7 ? kAll : 1 + random_() % 4000;
+  const size_t bytes = hurry || Chance() < schedule_.whole ? kAll : 1 + random_() % 4000;
   Expect(member.owner->Poll(bytes, &records).has_value(), "trace poll failed");
   for (const Record& record : records) member.stage->Consume(record);
   if (closing_ && !member.closing) {
@@ -284,12 +286,41 @@ void Cluster::TryZombies() {
   trace_zombies_.clear();
 }
 
+bool Cluster::Paused(uint32_t place) { return paused_until_[place] > clock_.MonotonicNs(); }
+
+// Of a member, or of the whole group; who comes back goes on, or is somebody else.
+void Cluster::BeginPauses() {
+  if (schedule_.max_pause_ns == 0 || !sending_) return;
+  const auto pause = [&](uint32_t place, int64_t length_ns) {
+    ++pauses_;
+    paused_until_[place] = clock_.MonotonicNs() + length_ns;
+    const uint32_t p = place / 2;
+    if (schedule_.kill == 0 || Chance() < 0.5) return;
+    ++kills_;
+    if (place % 2 == 0)
+      TakeOver(p, stitch_[p]);
+    else
+      TakeOver(p, trace_[p]);
+  };
+  const auto length = [&] {  // short ones are as frequent as long ones
+    const double share = std::pow(Chance(), 3);
+    return kQuantum + static_cast<int64_t>(share * static_cast<double>(schedule_.max_pause_ns));
+  };
+  if (Chance() < schedule_.outage) {
+    const int64_t length_ns = length();
+    for (uint32_t i = 0; i < 2 * schedule_.partitions; ++i) pause(i, length_ns);
+  }
+  for (uint32_t i = 0; i < 2 * schedule_.partitions; ++i)
+    if (!Paused(i) && Chance() < schedule_.pause) pause(i, length());
+}
+
 void Cluster::Round() {
+  BeginPauses();
   std::vector<uint32_t> order;
   for (uint32_t i = 0; i < 2 * schedule_.partitions; ++i) order.push_back(i);
   if (!schedule_.undisturbed) std::shuffle(order.begin(), order.end(), random_);
   for (uint32_t i : order) {
-    if (Lazy()) continue;
+    if (Lazy() || Paused(i)) continue;
     const uint32_t p = i / 2;
     if (i % 2 == 0)
       Turn(p, stitch_[p]);
@@ -328,8 +359,14 @@ bool Cluster::Run() {
     clock_.Advance(kQuantum);
     if (!failure_.empty()) return false;
   }
+  sending_ = false;
   // Time goes on for a while: windows close, a silent agent is given up.
-  const int rounds = world_.disturbed ? 15 * 20 : 4 * 20;
+  int rounds = world_.disturbed ? 15 * 20 : 4 * 20;
+  if (schedule_.max_pause_ns != 0) {  // the backlog is read, at its own pace
+    for (; std::ranges::max(paused_until_) > clock_.MonotonicNs(); clock_.Advance(kQuantum))
+      Round();
+    rounds = 10 * 20 + static_cast<int>(random_() % 400);
+  }
   for (int i = 0; i < rounds && failure_.empty(); ++i) {
     Round();
     clock_.Advance(kQuantum);

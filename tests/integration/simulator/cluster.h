@@ -34,7 +34,11 @@ struct Schedule {
   double lazy = 0;           // share of turns that a member sleeps through
   double kill = 0;           // per member and turn
   bool zombies = false;
-  bool kafka = false;    // commits take time, are aborted, are left in doubt; offsets have holes
+  bool kafka = false;  // commits take time, are aborted, are left in doubt; offsets have holes
+  double pause = 0;    // per partition, stage and turn: nobody reads it for a while
+  double outage = 0;   // per turn: nobody reads anything for a while
+  int64_t max_pause_ns = 0;
+  double whole = 0.7;    // share of turns that read all there is; else a bit of it
   double move = 0;       // with kafka: partitions given back in good order, per member and turn
   bool sampled = false;  // half of the traces, by id
   trace::TraceConfig trace;
@@ -50,6 +54,7 @@ class Cluster {
   const Sink& sink() const { return sink_; }
   uint64_t Count(std::string_view name) { return metrics_.Get(name).Get(); }
   uint64_t kills() const { return kills_; }
+  uint64_t pauses() const { return pauses_; }
   uint64_t moves() const { return moves_; }
   const transport::MemoryTransport& transport() const { return *transport_; }
   const std::string& failure() const { return failure_; }
@@ -102,6 +107,8 @@ class Cluster {
   void Leave(TraceMember& member);
   std::unique_ptr<transport::PartitionOwner> Own(transport::Stage stage, uint32_t partition);
   void Round();
+  bool Paused(uint32_t place);
+  void BeginPauses();
   void TryZombies();
   void Watch(uint32_t partition, const transport::Transaction& transaction);
   int64_t Now() const;  // true time in ms
@@ -124,10 +131,12 @@ class Cluster {
   std::vector<StitchMember> stitch_zombies_;
   std::vector<TraceMember> trace_zombies_;
   Sink sink_;
+  bool sending_ = true;
   bool drained_ = false;
   bool calm_ = false;  // nobody dies any more: the end must be reached
   bool finishing_ = false, closing_ = false;
-  uint64_t kills_ = 0, moves_ = 0;
+  uint64_t kills_ = 0, moves_ = 0, pauses_ = 0;
+  std::vector<int64_t> paused_until_;  // by partition and stage
   uint64_t watch_wire_ = 0;
   std::string failure_;
 };

@@ -69,15 +69,35 @@ Schedule MakeSchedule(uint64_t world_seed, uint64_t number) {
   return s;
 }
 
+// Who called it, up to the root: an error begins where the trace was given.
+std::string Callers(const World& world, uint64_t span_id) {
+  std::string text;
+  for (bool found = true; found && span_id != 0;) {
+    found = false;
+    for (const Exchange& e : world.exchanges)
+      if (e.span_id == span_id && !found) {
+        text += fmt::format("\n  below {} span {:x} wire {:x} host {} process {} {}..{} ms",
+                            e.server ? "server" : "client", e.span_id, e.wire_id, e.host, e.process,
+                            e.start_ns / kMillisecond, e.end_ns / kMillisecond);
+        span_id = e.true_parent;
+        found = true;
+      }
+  }
+  return text;
+}
+
 std::string Describe(const World& world, uint64_t exchange) {
   for (const Exchange& e : world.exchanges)
     if (e.exchange == exchange)
       return fmt::format(
-          "{} exchange {:x} span {:x} wire {:x} host {} process {} remote {} {}..{} ms true parent "
-          "{:x}{}{}",
-          e.server ? "server" : "client", e.exchange, e.span_id, e.wire_id, e.host, e.process,
-          e.remote_address, e.start_ns / kMillisecond, e.end_ns / kMillisecond, e.true_parent,
-          e.context_trace ? " context" : "", e.pipelined ? " pipelined" : "");
+                 "{} exchange {:x} span {:x} wire {:x} host {} process {} remote {} {}..{} ms true "
+                 "parent "
+                 "{:x}{}{}",
+                 e.server ? "server" : "client", e.exchange, e.span_id, e.wire_id, e.host,
+                 e.process, e.remote_address, e.start_ns / kMillisecond, e.end_ns / kMillisecond,
+                 e.true_parent, e.context_trace ? " context" : "",
+                 e.pipelined ? " pipelined" : "") +
+             Callers(world, e.true_parent);
   return "unknown";
 }
 
@@ -181,6 +201,62 @@ TEST(Simulator, AnyScheduleGivesTheTracesOfOneShardUndisturbed) {
               100.0 * static_cast<double>(right) / static_cast<double>(spans + !spans));
   EXPECT_GE(static_cast<double>(right), 0.9 * static_cast<double>(spans))
       << "the undisturbed run itself is wrong";
+}
+
+// Minutes of a world, of which the engines read nothing for up to five minutes, or one of them does
+// not, and which they then read faster than they were written.
+Schedule MakeBacklogSchedule(uint64_t world_seed, uint64_t number) {
+  Schedule s = MakeSchedule(world_seed + 2'000'000, 2 + number);
+  std::mt19937_64 random(s.seed);
+  s.sampled = false;
+  s.max_pause_ns = 300 * kSecond;
+  s.kafka = number >= 4;
+  s.zombies = s.zombies && !s.kafka;
+  (number % 2 == 0 ? s.outage : s.pause) = number % 2 == 0 ? 0.002 : 0.002 / s.partitions;
+  if (number < 2) s.kill = s.move = 0;
+  s.kill /= 10;  // these worlds are long
+  s.whole = random() % 2 == 0 ? 0.7 : 0.05;
+  return s;
+}
+
+TEST(Simulator, ALongBacklogGivesTheTracesOfReadingItAtOnce) {
+  constexpr uint64_t kBacklogSchedules = 6;
+  uint64_t failures = 0, runs = 0, kills = 0, pauses = 0;
+  for (const uint64_t seed : Seeds()) {
+    if (failures >= 3) break;
+    if (seed % 10 != 1 && Seeds().size() > 1) continue;
+    WorldOptions options;
+    options.tangled_threads = seed % 3 == 0;
+    options.length_ns = (10 + static_cast<int64_t>(seed % 7) * 15) * kSecond;
+    options.roots = 40;
+    const World world = MakeWorld(seed + 2'000'000, options);
+    Cluster reference(world, Schedule{});
+    ASSERT_TRUE(reference.Run()) << "seed " << seed << ": " << reference.failure();
+    ASSERT_EQ(Lost(world, reference.sink()), "") << "WEFT_SIM_SEED=" << seed;
+    for (uint64_t number = 0; number < kBacklogSchedules; ++number) {
+      if (number != FromEnvironment("WEFT_SIM_SCHEDULE", number)) continue;
+      Cluster cluster(world, MakeBacklogSchedule(seed, number));
+      const bool ended = cluster.Run();
+      ++runs;
+      kills += cluster.kills();
+      pauses += cluster.pauses();
+      std::string problem =
+          ended ? Difference(world, reference.sink(), cluster.sink()) : cluster.failure();
+      if (problem.empty() && !cluster.sink().violations().empty())
+        problem = cluster.sink().violations()[0];
+      if (problem.empty()) problem = CheckLedger(world, cluster.transport());
+      for (const char* never : {"stitch.answer_deadline", "stitch.late_answers", "trace.deadline",
+                                "stitch.links_forgotten", "stitch.agents_lost"})
+        if (problem.empty() && cluster.Count(never) > reference.Count(never))
+          problem = fmt::format("{} {}, undisturbed {}", never, cluster.Count(never),
+                                reference.Count(never));
+      if (problem.empty()) continue;
+      ADD_FAILURE() << problem << "\nWEFT_SIM_SEED=" << seed << " WEFT_SIM_SCHEDULE=" << number
+                    << " of the long backlogs";
+      if (++failures >= 3) break;
+    }
+  }
+  std::printf("%lu schedules, %lu pauses, %lu deaths\n", runs, pauses, kills);
 }
 
 TEST(Simulator, LateRowsAndSilentAgentsLoseNoSpanAndPutNoneInTwoTraces) {

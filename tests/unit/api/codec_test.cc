@@ -245,11 +245,12 @@ TEST(SpanCodec, SurvivesFlippedBits) {
   }
 }
 
-TEST(SpanCodec, CarriesSenderAndWatermark) {
-  auto batch = DecodeSpans(EncodeSpans(SomeSpans(), 3, 99));
+TEST(SpanCodec, CarriesSenderWatermarkAndHowFarItHadRead) {
+  auto batch = DecodeSpans(EncodeSpans(SomeSpans(), 3, 99, 77));
   ASSERT_TRUE(batch);
   EXPECT_EQ(batch->from_partition, 3u);
   EXPECT_EQ(batch->watermark_ns, 99);
+  EXPECT_EQ(batch->input_ns, 77);
   EXPECT_EQ(batch->spans.spans().n, 5u);
 }
 
@@ -264,6 +265,7 @@ TEST(LogCodec, GivesBackLinks) {
   b.flags = {0, kLinkUncovered, 0};
   b.from_partition = 5;
   b.watermark_ns = 6;
+  b.input_ns = 7;
   auto r = DecodeLinks(EncodeLinks(b));
   ASSERT_TRUE(r) << r.error().message;
   EXPECT_EQ(r->what, b.what);
@@ -272,6 +274,7 @@ TEST(LogCodec, GivesBackLinks) {
   EXPECT_EQ(r->flags, b.flags);
   EXPECT_EQ(r->from_partition, 5u);
   EXPECT_EQ(r->watermark_ns, 6);
+  EXPECT_EQ(r->input_ns, 7);
   b.what[1] = 3;
   EXPECT_FALSE(DecodeLinks(EncodeLinks(b)));
 }

@@ -13,7 +13,9 @@ constexpr int64_t kStart = 1'700'000'000 * kSecond;
 
 class LinkJoinTest : public ::testing::Test {
  protected:
-  void Add(api::LinkWhat what, uint64_t wire, uint64_t span, uint64_t trace, int64_t at) {
+  // As if read live, where `input` is not given.
+  void Add(api::LinkWhat what, uint64_t wire, uint64_t span, uint64_t trace, int64_t at,
+           int64_t input = 0) {
     api::LinkBatch b;
     b.what = {static_cast<uint8_t>(what)};
     b.wire_id = {wire};
@@ -23,6 +25,7 @@ class LinkJoinTest : public ::testing::Test {
     b.partition = {1};
     b.flags = {0};
     b.watermark_ns = INT64_MIN;
+    b.input_ns = input;
     answers.clear();
     join.Consume(b, at, &answers);
   }
@@ -30,8 +33,19 @@ class LinkJoinTest : public ::testing::Test {
     Add(api::LinkWhat::kExists, wire, span, trace, at);
   }
   void Want(uint64_t wire, int64_t at = kStart) { Add(api::LinkWhat::kWant, wire, 99, 0, at); }
-  void SettleUntil(int64_t from, int64_t to) {
-    for (int64_t now = from; now <= to; now += 50 * kMillisecond) join.Settle(now, &answers);
+  void Watermark(uint32_t from, int64_t watermark, int64_t at) {
+    api::LinkBatch b;
+    b.from_partition = from;
+    b.watermark_ns = watermark;
+    join.Consume(b, at, &answers);
+  }
+  // All partitions read live, or the second one `behind`.
+  void SettleUntil(int64_t from, int64_t to, int64_t behind = 0) {
+    for (int64_t now = from; now <= to; now += 50 * kMillisecond) {
+      Watermark(0, now - 300 * kMillisecond, now);
+      Watermark(1, now - 300 * kMillisecond - behind, now);
+      join.Settle(now, &answers);
+    }
   }
 
   Metrics metrics;
@@ -92,6 +106,82 @@ TEST_F(LinkJoinTest, KeepsWhatWasUsedSince) {
   Exists(8, 4711, 5);
   SettleUntil(kStart, kStart + kHorizon + kHorizon / 4);
   EXPECT_EQ(join.size(), 1u);
+}
+
+TEST_F(LinkJoinTest, AWantIsARootWhenAllHaveReadWhatTheAskerHadReadHoweverLateItWasAppended) {
+  const int64_t appended = kStart + 3600 * kSecond;
+  Add(api::LinkWhat::kWant, 7, 99, 0, appended, kStart);
+  Watermark(0, kStart + kSecond, appended);
+  Watermark(1, kStart - 1, appended);
+  join.Settle(appended, &answers);
+  EXPECT_TRUE(answers.empty());
+  Watermark(1, kStart, appended);
+  join.Settle(appended, &answers);
+  ASSERT_EQ(answers.size(), 1u);
+  EXPECT_EQ(answers[0].span_id, 0u);
+}
+
+TEST_F(LinkJoinTest, OfABacklogTheSlowestPartitionDecidesNotTheOrderOfArrival) {
+  Add(api::LinkWhat::kWant, 7, 99, 0, kStart, kStart);
+  Add(api::LinkWhat::kWant, 8, 99, 0, kStart, kStart - 3600 * kSecond);  // of the other sender
+  Watermark(0, kStart - 1800 * kSecond, kStart);
+  Watermark(1, kStart - 1800 * kSecond, kStart);
+  join.Settle(kStart, &answers);
+  EXPECT_TRUE(answers.empty()) << "one sender never goes back";
+  api::LinkBatch b;
+  b.what = {static_cast<uint8_t>(api::LinkWhat::kWant)};
+  b.wire_id = {9};
+  b.span_id = {1};
+  b.trace_hi = b.trace_lo = {0};
+  b.partition = {1};
+  b.flags = {0};
+  b.from_partition = 1;
+  b.input_ns = kStart - 3600 * kSecond;
+  b.watermark_ns = INT64_MIN;
+  join.Consume(b, kStart, &answers);
+  join.Settle(kStart, &answers);
+  ASSERT_EQ(answers.size(), 1u);
+  EXPECT_EQ(answers[0].wire_id, 9u);
+}
+
+TEST_F(LinkJoinTest, RemembersACallForAPartitionThatIsFarBehind) {
+  Exists(7, 4711, 5);
+  SettleUntil(kStart, kStart + 5 * kHorizon, 5 * kHorizon);
+  Add(api::LinkWhat::kWant, 7, 99, 0, kStart + 5 * kHorizon, kStart);
+  ASSERT_EQ(answers.size(), 1u);
+  EXPECT_EQ(answers[0].span_id, 4711u);
+  SettleUntil(kStart + 5 * kHorizon, kStart + 5 * kHorizon + 10 * kSecond, 5 * kHorizon);
+  EXPECT_EQ(join.size(), 0u);
+}
+
+TEST_F(LinkJoinTest, BehindABacklogAnAnswerStillHasTheTimeThatItTakes) {
+  Exists(7, 0, 0);  // its trace is not known yet
+  Want(7);
+  // Everybody reads an hour in a second.
+  for (int64_t now = kStart; now < kStart + kSecond; now += 50 * kMillisecond) {
+    for (uint32_t p : {0u, 1u}) Watermark(p, kStart + 3600 * (now - kStart), now);
+    join.Settle(now, &answers);
+  }
+  Exists(7, 4711, 5, kStart + kSecond);
+  ASSERT_EQ(answers.size(), 1u);
+  EXPECT_EQ(answers[0].span_id, 4711u);
+}
+
+TEST_F(LinkJoinTest, ForgetsTheOldestBeyondItsBoundAndCountsThem) {
+  LinkJoin small(2, kHorizon, metrics, 100);
+  for (int64_t wire = 0; wire < 1000; ++wire) {
+    api::LinkBatch b;
+    b.what = {static_cast<uint8_t>(api::LinkWhat::kExists)};
+    b.wire_id = {static_cast<uint64_t>(wire)};
+    b.span_id = b.trace_hi = b.trace_lo = {1};
+    b.partition = b.flags = {0};
+    b.watermark_ns = INT64_MIN;
+    small.Consume(b, kStart + wire * kSecond, &answers);
+    small.Settle(kStart + wire * kSecond, &answers);
+  }
+  for (int64_t now = 1000; now < 40'000; ++now) small.Settle(kStart + now * kSecond, &answers);
+  EXPECT_LE(small.size(), 100u);
+  EXPECT_EQ(metrics.Get("stitch.links_forgotten").Get(), 1000u - small.size());
 }
 
 TEST_F(LinkJoinTest, CountsAWantFromAPartitionThatIsNotThere) {

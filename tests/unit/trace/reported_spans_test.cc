@@ -64,7 +64,7 @@ TEST_F(ReportedSpansTest, OfACallThatItsProgramReportedTheProgramsRowWins) {
                                      {1, 12, 10, WEFT_FLAG_REPORTED}};
     partition_->Consume(Spans(0, 1, reported_first ? theirs : ours));
     partition_->Consume(Spans(1, 2, reported_first ? ours : theirs));
-    Watermarks(2, kSecond, kSecond);
+    Watermarks(2, 11 * kSecond, 11 * kSecond);
     Tick(11 * kSecond);  // what ours shows as open after theirs came may take its grace
 
     ASSERT_EQ(exported_.size(), 1u);

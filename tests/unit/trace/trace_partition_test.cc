@@ -75,10 +75,11 @@ TEST_F(TracePartitionTest, ExportsOnlyTheKeptTracesOfABatch) {
 
 TEST_F(TracePartitionTest, WaitsForAnOpenSpanAtMostItsGrace) {
   partition_->Consume(Spans(0, 0, {{1, 10}, {1, 11, 10, WEFT_FLAG_OPEN}}));
-  Watermarks(1, kSecond, kSecond);
-  Tick(9 * kSecond);
-  EXPECT_TRUE(exported_.empty());
-  Tick(10 * kSecond);
+  Watermarks(1, 20 * kSecond, 9 * kSecond);
+  Tick(20 * kSecond);
+  EXPECT_TRUE(exported_.empty()) << "real time says nothing";
+  Watermarks(3, 20 * kSecond, 10 * kSecond + 1);
+  Tick(20 * kSecond);
   ASSERT_EQ(exported_.size(), 1u);
   EXPECT_EQ(exported_[0]->spans.flags[1] & WEFT_FLAG_OPEN, WEFT_FLAG_OPEN);
 }
@@ -110,13 +111,51 @@ TEST_F(TracePartitionTest, TheTrueEndReplacesTheOneOfALostAgent) {
 
 TEST_F(TracePartitionTest, ClosesATraceOverItsTimeBudgetMarked) {
   partition_->Consume(Spans(0, 0, {{1, 11, 10}}));
-  Tick(59 * kSecond);
+  Watermarks(1, 90 * kSecond, 60 * kSecond);
+  Tick(90 * kSecond);
   EXPECT_TRUE(exported_.empty());
-  Tick(60 * kSecond);
+  Watermarks(3, 90 * kSecond, 60 * kSecond + 1);
+  Tick(90 * kSecond);
   ASSERT_EQ(exported_.size(), 1u);
   EXPECT_EQ(exported_[0]->traces.flags[0], WEFT_FLAG_DEADLINE);
   EXPECT_EQ(exported_[0]->traces.root_row[0], WEFT_NONE);
   EXPECT_EQ(Count("trace.deadline"), 1u);
+}
+
+TEST_F(TracePartitionTest, ATraceWithoutARootWaitsForStandingWatermarksAtMostItsPatience) {
+  partition_->Consume(Spans(0, 0, {{1, 11, 10}}));
+  Watermarks(1, kSecond, kSecond);
+  Tick(599 * kSecond);
+  EXPECT_TRUE(exported_.empty());
+  Tick(600 * kSecond);
+  ASSERT_EQ(exported_.size(), 1u);
+  EXPECT_EQ(exported_[0]->traces.flags[0], WEFT_FLAG_DEADLINE);
+}
+
+// Stage 1 read it in a backlog: the append time is an hour later than what the sender had read.
+TEST_F(TracePartitionTest, ClosesWhatStage1ReadInABacklogAsItWouldHaveBeenClosedThen) {
+  constexpr int64_t kNow = 3600 * kSecond;
+  const auto late = [&](uint64_t offset, std::vector<Row> rows, uint32_t from, int64_t input_ns,
+                        int64_t watermark_ns) {
+    transport::Record record = Spans(offset, kNow, std::move(rows), from, watermark_ns);
+    auto batch = api::DecodeSpans(record.payload);
+    api::SpanTable table;
+    table.AddProcess(9, "host", "shop", "/bin/shop", 1);
+    api::RowCopier copier(batch->spans.spans(), table);
+    for (uint32_t i = 0; i < batch->spans.spans().n; ++i) copier.Copy(i);
+    record.payload = api::EncodeSpans(table, from, watermark_ns, input_ns);
+    partition_->Consume(record);
+  };
+  late(0, {{1, 10}, {1, 11, 10}}, 0, 5 * kSecond, 4 * kSecond);
+  late(1, {{2, 20, 0, WEFT_FLAG_OPEN}}, 0, 6 * kSecond, 4 * kSecond);
+  late(2, {}, 1, 6 * kSecond, 5 * kSecond);
+  Tick(kNow + 90 * kSecond);
+  EXPECT_TRUE(exported_.empty());
+  late(3, {{1, 12, 10}}, 1, 6 * kSecond, 5 * kSecond + 1);
+  late(4, {}, 0, 7 * kSecond, 6 * kSecond);
+  Tick(kNow + 90 * kSecond);
+  EXPECT_EQ(ExportedSpans(), (std::multiset<uint64_t>{10, 11, 12}));
+  EXPECT_EQ(Count("trace.deadline"), 0u);
 }
 
 TEST_F(TracePartitionTest, ABacklogAgesNothing) {

@@ -124,6 +124,12 @@ class StitchPartition::Impl {
 
   // stitch_known.cc: what the logs say about rows that are still to be read.
   bool ApplyLogged(uint32_t number, bool* emitted);
+  struct KnownTrace {
+    uint64_t span_id = 0;  // 0: not known yet
+    api::TraceId trace;
+  };
+  void NoteAwaitedParents();
+  const KnownTrace* FindGoneParent(const LoggedLabel& l) const;
   void KeepLost(const Row& row);
   void ForgetLost();
   bool TakeBackEnd(uint32_t number);
@@ -240,6 +246,7 @@ class StitchPartition::Impl {
   std::vector<api::CorrelatorState> states_;
 
   FlatMap<LoggedLabel> logged_;
+  FlatMap<KnownTrace> awaited_;  // requests of logged calls whose trace the log does not have
   std::deque<std::pair<int64_t, uint64_t>> kept_lost_;  // log time, exchange of KeepLost
   FlatMap<int64_t> logged_decided_;                     // process id -> decided_ns
   FlatMap<int64_t> restored_states_;                    // process id -> learned_ns

@@ -71,7 +71,10 @@ bool StitchPartition::Impl::ApplyLogged(uint32_t number, bool* emitted) {
       r.span_id = l->span_id;
     if (l->parent_exchange != 0) {
       r.parent = rows_.Find(l->parent_exchange);
-      if (r.parent == kNone && (chain_learns_ || (l->trace_hi | l->trace_lo) == 0)) {
+      if (const KnownTrace* parent = FindGoneParent(*l); r.parent == kNone && parent != nullptr) {
+        r.parent_id = parent->span_id;
+        SetTrace(number, parent->trace);
+      } else if (r.parent == kNone && (chain_learns_ || (l->trace_hi | l->trace_lo) == 0)) {
         r.state |= kAwaitsParent;
         orphans_.emplace(l->parent_exchange, OpenRow{number, r.age});
       }
@@ -99,6 +102,25 @@ bool StitchPartition::Impl::ApplyLogged(uint32_t number, bool* emitted) {
     LinkTo(number, r.parent);
   }
   return true;
+}
+
+// Calls were decided before the trace of their request was known, and here that became known, and
+// the request went, before they were read again.
+void StitchPartition::Impl::NoteAwaitedParents() {
+  logged_.ForEach([this](uint64_t, LoggedLabel& l) {
+    if (l.parent_exchange == 0 || (l.trace_hi | l.trace_lo) != 0) return;
+    KnownTrace& parent = *awaited_.Insert(l.parent_exchange).first;
+    if (const LoggedLabel* p = logged_.Find(l.parent_exchange);
+        p != nullptr && (p->what & api::kLabelTrace) != 0)
+      parent = {p->span_id, {p->trace_hi, p->trace_lo}};
+  });
+}
+
+const StitchPartition::Impl::KnownTrace* StitchPartition::Impl::FindGoneParent(
+    const LoggedLabel& l) const {
+  if ((l.trace_hi | l.trace_lo) != 0) return nullptr;
+  const KnownTrace* parent = awaited_.Find(l.parent_exchange);
+  return parent != nullptr && parent->span_id != 0 ? parent : nullptr;
 }
 
 // The agent may come back with the true end of a span that was ended without it, long after the row

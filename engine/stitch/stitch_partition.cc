@@ -91,9 +91,11 @@ void StitchPartition::Impl::Tick(int64_t log_now) {
 
 // All events that were appended before are consumed.
 void StitchPartition::Impl::ReadUpTo(int64_t log_time) {
-  if (input_ns_ == INT64_MIN)
+  if (input_ns_ == INT64_MIN) {  // all is restored
+    NoteAwaitedParents();
     for (const api::AgentTally& tally : ledger_.agents())
       if (tally.end == api::AgentEnd::kSpeaking) agents_.Expect(tally, log_time);
+  }
   input_ns_ = std::max(input_ns_, log_time);
   outbox_.ReadUpTo(input_ns_);
 }

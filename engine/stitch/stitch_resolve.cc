@@ -218,6 +218,9 @@ void StitchPartition::Impl::TryResolve(uint32_t number) {
   }
   r.state |= kResolved;
   QueueLabel(number);
+  if (!awaited_.empty() && r.server())
+    if (KnownTrace* known = awaited_.Find(r.exchange))
+      *known = {r.span_id, {r.trace_hi, r.trace_lo}};
   if (!r.server() && !r.is(kEmitted)) Offer(r, r.trace_hi, r.trace_lo);
   for (uint32_t child = r.waiting; child != kNone;) {
     Row& c = rows_[child];

@@ -55,10 +55,8 @@ void TracePartition::Consume(const transport::Record& record) {
     offsets_.Add(record.offset, 0);
     return;
   }
-  if (batch->from_partition < watermarks_.size()) {
-    int64_t& watermark = watermarks_[batch->from_partition];
-    watermark = std::max(watermark, batch->watermark_ns);
-  }
+  if (const uint32_t from = batch->from_partition; from < watermarks_.size())
+    watermarks_[from] = std::max(watermarks_[from], batch->watermark_ns);
   const uint32_t n = batch->spans.spans().n;
   const uint64_t number = offsets_.Add(record.offset, n);
   if (n == 0) return;

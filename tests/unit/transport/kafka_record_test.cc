@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "engine/transport/kafka_fence.h"
+
 namespace weft::transport {
 namespace {
 
@@ -27,6 +29,18 @@ TEST(KafkaRecord, SaysWhyAMessageIsNotForUs) {
 
 TEST(KafkaRecord, ShowsSomebodyElsesBytesAsText) {
   EXPECT_THAT(Refusal("1", "a\nb\x1b[31m"), testing::HasSubstr("'a?b?[31m'"));
+}
+
+TEST(OffsetMetadata, SaysWhoWroteItAndWhatLinksTheNextOwnerNeeds) {
+  const std::string text = OffsetMetadata(7, "shop of links 3", 1'700'000'000'000'000'000);
+  EXPECT_EQ(StoredGeneration(text), 7u);
+  EXPECT_EQ(StoredOwner(text), "shop of links 3");
+  EXPECT_EQ(StoredLinksFrom(text), 1'700'000'000'000'000'000);
+}
+
+TEST(OffsetMetadata, OfAnEarlierVersionOrOfOthersSaysNothingOfLinks) {
+  for (const char* text : {"", "weft generation 7", "weft generation 7 of a links 3", "links 3"})
+    EXPECT_EQ(StoredLinksFrom(text), INT64_MAX) << text;
 }
 
 }  // namespace

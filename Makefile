@@ -2,7 +2,7 @@
 PRESET ?= release
 BUILD  := build/$(PRESET)
 
-.PHONY: help deps configured build demo demo-kafka test test-kernels bench bench-kafka bench-cost chaos clean format tidy
+.PHONY: help deps configured build demo demo-kafka test test-kernels bench bench-sql bench-kafka bench-cost chaos clean format tidy
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -48,6 +48,10 @@ test-kernels: deps  ## boot the kernels that the README claims in QEMU and trace
 bench: configured  ## benchmarks: CSV in build/bench
 	@cmake --build $(BUILD) --target benches
 	@tests/bench/run $(BUILD)
+
+bench-sql: configured  ## searches over 10 million stored spans while 50,000 a second are written (2 GB, 5 minutes)
+	@cmake --build $(BUILD) --target bench_sql
+	@mkdir -p build/bench && $(BUILD)/tests/bench/bench_sql $(SPANS) | tee build/bench/sql.csv
 
 bench-kafka: configured  ## throughput, memory and delay behind a real Kafka (5 minutes)
 	@.ci/deps kafka

@@ -26,6 +26,17 @@ constexpr int SpanClass(int64_t duration_ns, bool error) {
   return DurationClass(duration_ns) + (error ? kErrorClass : 0);
 }
 
+// Buckets of the histograms in minute_rows: sixteen an octave above 1.024 us, so that no bucket is
+// wider than 6.3 % of its begin; 0 is "less", the last one everything from 36 minutes on.
+inline constexpr int kDurationBuckets = 498;
+constexpr int DurationBucket(int64_t duration_ns) {
+  if (duration_ns < 1024) return 0;
+  const auto ns = static_cast<uint64_t>(duration_ns);
+  const int octave = static_cast<int>(std::bit_width(ns)) - 1;
+  const int bucket = 16 * (octave - 10) + (static_cast<int>(ns >> (octave - 4)) & 15) + 1;
+  return bucket < kDurationBuckets ? bucket : kDurationBuckets - 1;
+}
+
 // Row ids of span_rows: trace << kTraceShift | number in the trace.
 inline constexpr int kTraceShift = 20;
 // Traces of a block, by which the index of operations is divided; a new one begins after

@@ -1,7 +1,8 @@
 #include "sql/trace_search.h"
 
 #include <algorithm>
-#include <map>
+#include <functional>
+#include <unordered_set>
 
 #include <fmt/format.h>
 
@@ -10,28 +11,34 @@
 namespace weft::sql {
 namespace {
 
-// Spans are searched per (block, operation, class) with class = half octave of the duration, plus
-// the error bit: each probe reads only rows that match but for the two classes at the ends, newest
-// first, and stops at the limit; and once there are enough traces no older block is looked at. Rows
-// are in the order in which they were stored; traces stored next to each other differ in start by
-// far less than what slices are made of.
+// What matches often is found in the newest rows; what matches seldom, through the indexes:
+// kScans steps of kScanTraces traces are read from the newest on, and only if that did not find
+// enough, the rest is searched block by block, per (block, operation, class) with class = half
+// octave of the duration plus the error bit, and no older block is looked at once there are enough.
+// Rows are in the order in which they were stored; traces stored next to each other differ in start
+// by far less than what slices are made of, so some more than asked for are collected and sorted by
+// start.
 class Search {
  public:
-  Search(const Database& db, const TraceFilter& filter) : db_(db), filter_(filter) {}
+  Search(const Database& db, const TraceFilter& filter)
+      : db_(db), filter_(filter), wanted_(filter.limit + std::min<size_t>(filter.limit, kMargin)) {}
 
   Result<std::vector<StoredTrace>> Run() {
     WEFT_TRY(FindSets());
     WEFT_TRY(FindBounds());
-    Result<void> done;
-    if (!OfSpans())
-      done = ByTrace();
-    else if (filter_.service.empty() && filter_.operation.empty())
-      done = ByAttribute();
-    else
-      done = ByOperation();
+    WEFT_TRY(PrepareStart());
+    Result<void> done = OfSpans() ? BySpans() : ByTrace();
     if (!done) return std::unexpected(done.error());
     std::vector<StoredTrace> out;
-    for (auto& [row, trace] : accepted_) out.push_back(std::move(trace));
+    std::sort(found_.begin(), found_.end(), std::greater<>());
+    if (found_.size() > wanted_) found_.resize(wanted_);
+    for (const int64_t row : found_) {
+      Result<StoredTrace> trace = ReadTrace(db_, row);
+      // Retention may have taken it meanwhile.
+      if (!trace && trace.error().code == Code::kNotFound) continue;
+      if (!trace) return std::unexpected(trace.error());
+      out.push_back(std::move(*trace));
+    }
     std::stable_sort(out.begin(), out.end(), [](const StoredTrace& a, const StoredTrace& b) {
       return a.start_ns > b.start_ns;
     });
@@ -106,6 +113,34 @@ class Search {
     });
   }
 
+  Result<void> BySpans() {
+    Result<int64_t> last = db_.QueryInt("SELECT max(id) FROM trace_rows");
+    if (!last) return std::unexpected(last.error());
+    high_ = std::min(high_, *last + 1);
+    const bool any = filter_.service.empty() && filter_.operation.empty();
+    Result<std::vector<int64_t>> operations = std::vector<int64_t>{};
+    if (!any) operations = Operations();
+    if (!operations) return std::unexpected(operations.error());
+    if (!any && operations->empty()) return {};
+    WEFT_TRY(Scan(any ? std::string()
+                      : fmt::format("+s.operation IN ({}) AND ", fmt::join(*operations, ","))));
+    if (found_.size() >= wanted_ || high_ <= low_) return {};
+    return any ? ByAttribute() : ByOperation(*operations);
+  }
+
+  // The newest traces, whatever they are; goes on while there are not enough. high_ is then where
+  // the rest begins.
+  Result<void> Scan(const std::string& where) {
+    Result<Probing> probe = Prepare(where);
+    if (!probe) return std::unexpected(probe.error());
+    for (int i = 0; i < kScans && high_ > low_ && found_.size() < wanted_; ++i) {
+      const int64_t from = std::max(low_, high_ - kScanTraces);
+      WEFT_TRY(Take(probe->rows, {from, high_}));
+      high_ = from;
+    }
+    return {};
+  }
+
   Result<void> ByAttribute() {
     Result<Probing> probe = Prepare("");
     return probe ? Take(probe->rows, {low_, high_}) : std::unexpected(probe.error());
@@ -126,23 +161,16 @@ class Search {
     }
   }
 
-  Result<void> ByOperation() {
-    const Result<std::vector<int64_t>> operations = Operations();
-    if (!operations) return std::unexpected(operations.error());
-    const Result<int64_t> last = db_.QueryInt("SELECT max(id) FROM trace_rows");
-    if (!last) return std::unexpected(last.error());
+  Result<void> ByOperation(const std::vector<int64_t>& operations) {
     Result<Statement> next = db_.Prepare(
         "SELECT min(class) FROM span_rows WHERE id >> 33 = ?1 AND operation = ?2"
         " AND class >= ?3 AND class <= ?4");
     if (!next) return std::unexpected(next.error());
     Result<Probing> probe = Prepare("s.id >> 33 = ?3 AND s.operation = ?4 AND s.class = ?5 AND ");
     if (!probe) return std::unexpected(probe.error());
-    // Traces of one moment can be in two blocks: one more than needed is looked at.
-    bool enough = false;
-    for (int64_t block = std::min(*last, high_) >> kBlockShift;
-         !enough && block >= low_ >> kBlockShift; --block) {
-      enough = accepted_.size() >= filter_.limit;
-      for (const int64_t operation : *operations) {
+    for (int64_t block = (high_ - 1) >> kBlockShift;
+         found_.size() < wanted_ && block >= low_ >> kBlockShift; --block) {
+      for (const int64_t operation : operations) {
         const auto find = [&](int low, int high) -> Result<int> {
           next->Bind(1, block);
           next->Bind(2, operation);
@@ -234,42 +262,59 @@ class Search {
     return {};
   }
 
-  // Takes the traces of the rows that the statement gives until there are `limit`.
+  // Collects the traces of the rows that the statement gives, at most as many as are wanted.
   Result<void> Take(Statement& rows, std::pair<int64_t, int64_t> bounds) {
     rows.Bind(1, bounds.first);
     rows.Bind(2, bounds.second);
     int64_t last = -1;
-    for (size_t taken = 0; taken < filter_.limit;) {
+    for (size_t taken = 0; taken < wanted_;) {
       const Result<bool> row = rows.Step();
       if (!row) return std::unexpected(row.error());
       if (!*row) return {};
       const int64_t trace = rows.Int(0) >> kTraceShift;
       if (trace == last) continue;
       last = trace;
-      const Result<bool> accepted = Accept(trace);
-      if (!accepted) return std::unexpected(accepted.error());
-      taken += *accepted;
+      const Result<bool> fits = Fits(trace);
+      if (!fits) return std::unexpected(fits.error());
+      if (!*fits) continue;
+      ++taken;
+      if (known_.insert(trace).second) found_.push_back(trace);
     }
     rows.Reset();
     return {};
   }
 
-  Result<bool> Accept(int64_t row) {
-    if (accepted_.contains(row)) return true;
-    Result<StoredTrace> trace = ReadTrace(db_, row);
-    if (!trace) return std::unexpected(trace.error());
-    if (trace->start_ns < filter_.from_ns || trace->start_ns >= filter_.to_ns) return false;
-    accepted_.emplace(row, std::move(*trace));
-    return true;
+  Result<void> PrepareStart() {
+    Result<Statement> start = db_.Prepare("SELECT start_ns FROM trace_rows WHERE id = ?1");
+    if (!start) return std::unexpected(start.error());
+    start_ = std::move(*start);
+    return {};
+  }
+
+  // Whether the trace began in the time asked for.
+  Result<bool> Fits(int64_t row) {
+    if (filter_.from_ns == INT64_MIN && filter_.to_ns == INT64_MAX) return true;
+    start_.Bind(1, row);
+    const Result<bool> found = start_.Step();
+    if (!found || !*found) return found;
+    const int64_t start = start_.Int(0);
+    start_.Reset();
+    return start >= filter_.from_ns && start < filter_.to_ns;
   }
 
   static constexpr int kFirstText = 6;  // parameters before: bounds, block, operation, class
   static constexpr int64_t kLastTrace = INT64_MAX >> kTraceShift;
+  static constexpr size_t kMargin = 100;
+  static constexpr int kScans = 8;
+  static constexpr int64_t kScanTraces = 64;
 
   const Database& db_;
   const TraceFilter& filter_;
+  const size_t wanted_;
   int64_t low_ = kLastTrace, high_ = 0;  // trace rows
-  std::map<int64_t, StoredTrace> accepted_;
+  Statement start_;
+  std::vector<int64_t> found_;
+  std::unordered_set<int64_t> known_;
 };
 
 }  // namespace

@@ -180,8 +180,8 @@ const sqlite3_module& Module() {
 
 // Views that sum up: over the tables of the same connection, in the text that the stores have, but
 // that the numbers of operations differ between stores.
-constexpr const char* kSummaries[] = {"red", "service_graph", "service_graph_minutes", "latency",
-                                      "rules"};
+constexpr const char* kSummaries[] = {
+    "red", "red_minutes", "red_hour", "latency", "rules", "service_graph", "service_graph_minutes"};
 constexpr std::string_view kBySeries = "BY series", kByNames = "BY service, operation";
 
 // Views that need another text over several stores.

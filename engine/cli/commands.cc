@@ -15,7 +15,9 @@ std::vector<std::unique_ptr<Command>> AllCommands() {
   commands.push_back(MakeTrace());
   commands.push_back(MakeExplain());
   commands.push_back(MakeGraph());
+  commands.push_back(MakeCompare());
   commands.push_back(MakeSql());
+  commands.push_back(MakeExport());
 #else
   for (const auto* name : {"traces", "trace", "explain", "graph", "sql"})
     commands.push_back(MakeMissing(name, "SQLite", "libsqlite3-dev"));
@@ -29,6 +31,8 @@ std::vector<std::unique_ptr<Command>> AllCommands() {
   commands.push_back(MakeTop());
   commands.push_back(MakeDoctor());
   commands.push_back(MakeValidate());
+  commands.push_back(MakeCompletion());
+  commands.push_back(MakeMan());
   return commands;
 }
 

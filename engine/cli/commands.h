@@ -12,11 +12,15 @@ namespace weft::cli {
 std::vector<std::unique_ptr<Command>> AllCommands();
 
 std::unique_ptr<Command> MakeAgent();
+std::unique_ptr<Command> MakeCompare();
+std::unique_ptr<Command> MakeCompletion();
 std::unique_ptr<Command> MakeDoctor();
 std::unique_ptr<Command> MakeEngine();
 std::unique_ptr<Command> MakeEval();
 std::unique_ptr<Command> MakeExplain();
+std::unique_ptr<Command> MakeExport();
 std::unique_ptr<Command> MakeGraph();
+std::unique_ptr<Command> MakeMan();
 std::unique_ptr<Command> MakeRecord();
 std::unique_ptr<Command> MakeReplay();
 std::unique_ptr<Command> MakeRun();

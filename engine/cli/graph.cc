@@ -1,11 +1,14 @@
 #include <cstdio>
 #include <cstdlib>
+#include <set>
 
 #include <fmt/format.h>
 
+#include "engine/base/units.h"
 #include "engine/cli/commands.h"
 #include "engine/cli/dot_graph.h"
 #include "engine/cli/store_option.h"
+#include "engine/cli/text_table.h"
 
 namespace weft::cli {
 namespace {
@@ -14,15 +17,18 @@ class Graph final : public Command {
  public:
   CommandInfo Info() const override {
     return {"graph", "Draw which services call which",
-            "DOT on standard output. Boxes are services, dashed ones are not traced themselves; "
+            "DOT on standard output, or a table with --text. Boxes are services, dashed ones are "
+            "not traced themselves; "
             "lines are calls with their number, 95th percentile and failures.",
             "weft graph --last 5m | dot -Tsvg > graph.svg    # the last five minutes\n"
-            "weft graph --svg > graph.svg                    # the same, calling dot itself"};
+            "weft graph --svg > graph.svg                    # the same, calling dot itself\n"
+            "weft graph --text                               # in the terminal"};
   }
 
   void Declare(Options& options) override {
     DeclareStore(options, &stores_);
     options.Duration("--last", &last_ns_, "Calls begun in the last so much time");
+    options.Flag("--text", &text_, "A table instead of DOT");
     options.Flag("--svg", &svg_, "SVG instead of DOT (needs Graphviz)");
   }
 
@@ -35,6 +41,7 @@ class Graph final : public Command {
       PrintNote(fmt::format("no calls; {}\n", NewestTraceHint(*stores, context.clock)));
       return kExitNotFound;
     }
+    if (text_) return Print(*edges);
     const std::string dot = DotGraph(*edges);
     if (svg_) return Draw(dot);
     fmt::print("{}", dot);
@@ -42,6 +49,22 @@ class Graph final : public Command {
   }
 
  private:
+  // Callers in the order of their calls, each with what it calls.
+  static Result<int> Print(const std::vector<sql::GraphEdge>& edges) {
+    TextTable table({"caller", "callee", "calls", "failed", "p50", "p95", ""});
+    std::set<std::string> seen;
+    for (const sql::GraphEdge& first : edges) {
+      if (!seen.insert(first.caller).second) continue;
+      for (const sql::GraphEdge& e : edges)
+        if (e.caller == first.caller)
+          table.Add({e.caller.empty() ? "(outside)" : e.caller, e.callee, std::to_string(e.calls),
+                     e.errors ? std::to_string(e.errors) : "", ShortDuration(e.p50_ns),
+                     ShortDuration(e.p95_ns), e.traced ? "" : "not traced"});
+    }
+    fmt::print("{}", table.Render(Stdout()));
+    return kExitOk;
+  }
+
   static Result<int> Draw(const std::string& dot) {
     if (std::system("command -v dot >/dev/null 2>&1") != 0)
       return Fail(Code::kUnsupported, "--svg needs Graphviz: apt-get install graphviz");
@@ -55,7 +78,7 @@ class Graph final : public Command {
 
   StoreNames stores_ = kDefaultStore;
   int64_t last_ns_ = 0;
-  bool svg_ = false;
+  bool svg_ = false, text_ = false;
 };
 
 }  // namespace

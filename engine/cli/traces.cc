@@ -1,13 +1,18 @@
 #include <algorithm>
+#include <cstdio>
+#include <unordered_map>
 
 #include <fmt/format.h>
 
 #include "engine/api/plugin_abi.h"
 #include "engine/base/units.h"
 #include "engine/cli/commands.h"
+#include "engine/cli/duration_histogram.h"
 #include "engine/cli/json_writer.h"
+#include "engine/cli/stop_signal.h"
 #include "engine/cli/store_option.h"
 #include "engine/cli/text_table.h"
+#include "engine/cli/trace_filter_option.h"
 #include "sql/set_reader.h"
 
 namespace weft::cli {
@@ -30,50 +35,77 @@ class Traces final : public Command {
   CommandInfo Info() const override {
     return {"traces", "Find traces: by service, operation, duration, errors, attributes, time",
             "Newest first. With --service, --operation or --attr, the durations and errors asked "
-            "for are those of one span that fits; without, those of the whole trace.",
+            "for are those of one span that fits; without, those of the whole trace. --histogram "
+            "shows how the durations of what was found are spread, --follow goes on with what is "
+            "stored from now on, oldest first, until Ctrl-C.",
             "weft traces                                                   # the newest\n"
             "weft traces --service shop-cart --min-duration 50ms --last 5m # slow ones\n"
             "weft traces --errors --attr http.response.status_code=503     # failed ones\n"
+            "weft traces --limit 10000 --last 1h --histogram               # how long they take\n"
+            "weft traces --follow --errors                                 # as they come\n"
             "weft traces --limit 1000 --json | jq .                        # for programs"};
   }
 
   void Declare(Options& options) override {
     DeclareStore(options, &stores_);
-    options.Text("-s,--service", &filter_.service, "Spans of this service", "NAME");
-    options.Text("-o,--operation", &filter_.operation, "Spans of this operation", "NAME");
-    options.Duration("--min-duration", &filter_.min_duration_ns, "At least so long");
-    options.Duration("--max-duration", &max_duration_ns_, "At most so long");
-    options.Flag("-e,--errors", &filter_.errors, "Failed ones only");
-    options.List("-a,--attr", &attributes_, "Spans with this attribute", "KEY=VALUE");
-    options.Duration("--last", &last_ns_, "Begun in the last so much time");
+    filter_.Declare(options);
     options.Int("-n,--limit", &limit_, 1, 1'000'000, "At most so many");
+    options.Flag("--histogram", &histogram_, "How the durations are spread, below the table");
+    options.Flag("-f,--follow", &follow_, "Go on with new ones until Ctrl-C");
     options.Flag("--json", &json_, "As JSON");
   }
 
   Result<int> Run(CommandContext& context) override {
-    WEFT_TRY(ParseAttributes());
-    if (max_duration_ns_ > 0) filter_.max_duration_ns = max_duration_ns_;
-    filter_.from_ns = Since(context.clock, last_ns_);
-    filter_.limit = static_cast<size_t>(limit_);
+    auto filter = filter_.Make(context.clock);
+    if (!filter) return std::unexpected(filter.error());
+    filter->limit = static_cast<size_t>(limit_);
+    if (follow_) return Follow(*filter, context.clock);
     const auto stores = OpenStore(stores_);
     if (!stores) return std::unexpected(stores.error());
-    const auto traces = sql::SearchTraces(*stores, filter_);
+    const auto traces = sql::SearchTraces(*stores, *filter);
     if (!traces) return std::unexpected(traces.error());
     json_ ? PrintJson(*traces) : PrintTable(*traces, context.clock);
+    if (histogram_ && !json_) PrintHistogram(*traces);
     if (!traces->empty() || json_) return kExitOk;
     PrintNote(fmt::format("no trace matches; {}\n", NewestTraceHint(*stores, context.clock)));
     return kExitNotFound;
   }
 
  private:
-  Result<void> ParseAttributes() {
-    for (const std::string& text : attributes_) {
-      const size_t equals = text.find('=');
-      if (equals == 0 || equals == text.npos || text.find('"') < equals)
-        return Fail(Code::kInvalid, fmt::format("--attr {}: expected KEY=VALUE", text));
-      filter_.attributes.emplace_back(text.substr(0, equals), text.substr(equals + 1));
+  // A trace is stored seconds after it began, and not in the order of beginning: each look goes
+  // back as far as that may be, and leaves out what was shown.
+  Result<int> Follow(sql::TraceFilter filter, const Clock& clock) {
+    if (json_ || histogram_)
+      return Fail(Code::kInvalid,
+                  "--follow prints lines: it goes with neither --json nor --histogram");
+    constexpr int64_t kBack = 120 * kSecond, kPause = kSecond / 2;
+    StopSignal stop;
+    const auto stores = OpenStore(stores_);
+    if (!stores) return std::unexpected(stores.error());
+    std::unordered_map<std::string, int64_t> shown;
+    bool first = true;
+    for (filter.limit = 100'000; !stop.requested(); stop.Wait(kPause)) {
+      filter.from_ns = clock.UnixNs() - kBack;
+      auto traces = sql::SearchTraces(*stores, filter);
+      if (!traces) return std::unexpected(traces.error());
+      std::reverse(traces->begin(), traces->end());
+      for (const sql::StoredTrace& t : *traces) {
+        if (!shown.emplace(t.trace_id, t.start_ns).second || first) continue;
+        fmt::print("{}  {}  {:>7}  {:>4} spans  {}  {}{}\n", t.trace_id.substr(0, 16),
+                   UtcTime(t.start_ns).substr(11), ShortDuration(t.duration_ns), t.spans, t.service,
+                   t.operation, t.errors ? fmt::format("  {} failed", t.errors) : "");
+      }
+      if (std::fflush(stdout) != 0) return kExitOk;  // whoever read it has gone
+      first = false;
+      std::erase_if(shown, [&](const auto& item) { return item.second < filter.from_ns; });
     }
-    return {};
+    return kExitOk;
+  }
+
+  static void PrintHistogram(const std::vector<sql::StoredTrace>& traces) {
+    std::vector<int64_t> durations;
+    for (const sql::StoredTrace& t : traces) durations.push_back(t.duration_ns);
+    fmt::print("\n{}", DurationHistogram(durations, Stdout()));
   }
 
   static void PrintTable(const std::vector<sql::StoredTrace>& traces, const Clock& clock) {
@@ -112,10 +144,9 @@ class Traces final : public Command {
   }
 
   StoreNames stores_ = kDefaultStore;
-  sql::TraceFilter filter_;
-  std::vector<std::string> attributes_;
-  int64_t max_duration_ns_ = 0, last_ns_ = 0, limit_ = 20;
-  bool json_ = false;
+  TraceFilterOption filter_;
+  int64_t limit_ = 20;
+  bool json_ = false, histogram_ = false, follow_ = false;
 };
 
 }  // namespace

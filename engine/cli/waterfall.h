@@ -1,7 +1,10 @@
-// The waterfall of a trace as text: one line per span with its place in the tree, duration and a
-// bar.
+// The waterfall of a trace as text: one line per span with its place in the tree, duration, self
+// time and a bar; what is on the critical path is marked, and the lines below say what it consists
+// of.
 //
-// Pure; `weft trace` prints it. Narrow output loses the bar first, then the ends of names.
+// In bars of spans that serve, parts in which nothing below was under way are solid: there the span
+// worked itself, or waited for what nobody saw. Pure; `weft trace` prints it. Narrow output loses
+// the self time first, then the bar, then the ends of names.
 #pragma once
 
 #include <string>

@@ -37,6 +37,7 @@ Result<void> Retention::Prepare(const sql::Database& db, const RetentionLimits& 
       {&delete_slice_, "DELETE FROM slices WHERE id = ?1"},
       {&delete_processes_,
        "DELETE FROM process_rows WHERE last_slice < (SELECT min(id) FROM slices)"},
+      {&delete_minutes_, "DELETE FROM minute_rows WHERE slice < (SELECT min(id) FROM slices)"},
       {&page_count_, "PRAGMA page_count"},
       {&free_pages_, "PRAGMA freelist_count"},
   };
@@ -121,6 +122,7 @@ Result<void> Retention::RemoveSlice(const Slice& slice) {
   WEFT_TRY(delete_connections_.Run());
   delete_slice_.Bind(1, slice.id);
   WEFT_TRY(delete_slice_.Run());
+  WEFT_TRY(delete_minutes_.Run());
   return delete_processes_.Run();
 }
 

@@ -77,6 +77,7 @@ Result<void> TraceWriter::Prepare(const sql::Database& db) {
   }
   WEFT_TRY(dictionaries_.Prepare(db));
   WEFT_TRY(attributes_.Prepare(db));
+  WEFT_TRY(minutes_.Prepare(db));
   WEFT_TRY(last_trace_.Step());
   next_trace_ = last_trace_.Int(0) + 1;
   last_trace_.Reset();
@@ -86,11 +87,13 @@ Result<void> TraceWriter::Prepare(const sql::Database& db) {
 void TraceWriter::Forget() {
   dictionaries_.Forget();
   attributes_.Forget();
+  minutes_.Forget();
 }
 
 void TraceWriter::Begin(const weft_spans& spans, const weft_traces& traces, int64_t slice) {
   spans_ = &spans;
   traces_ = &traces;
+  slice_ = slice;
   dictionaries_.Begin(spans, slice);
   attributes_.Begin(spans);
   if (block_spans_ >= sql::kBlockSpans) {
@@ -104,6 +107,7 @@ void TraceWriter::Begin(const weft_spans& spans, const weft_traces& traces, int6
 }
 
 Result<void> TraceWriter::Finish() {
+  WEFT_TRY(minutes_.Flush(slice_));
   return AddDirectory(first_trace_, next_trace_ - 1, prefixes_);
 }
 
@@ -120,6 +124,7 @@ Result<void> TraceWriter::AddDirectory(int64_t first_trace, int64_t last_trace,
 
 Result<void> TraceWriter::Write(uint32_t trace, Counts& counts) {
   const uint32_t begin = traces_->first_row[trace], end = begin + traces_->n_rows[trace];
+  weight_ = traces_->weight ? traces_->weight[trace] : 1.0;
   const Result<bool> added = AddTrace(trace);
   if (!added) return std::unexpected(added.error());
   if (!*added) {
@@ -166,7 +171,7 @@ Result<bool> TraceWriter::AddTrace(uint32_t trace) {
   add_trace_.Bind(7, static_cast<int64_t>(t.n_rows[trace]));
   add_trace_.Bind(8, errors);
   add_trace_.Bind(9, static_cast<int64_t>(At(t.flags, trace) | Resumed(trace)));
-  add_trace_.Bind(10, t.weight ? t.weight[trace] : 1.0);
+  add_trace_.Bind(10, weight_);
   const std::string_view rule =
       t.rule ? api::View(spans_->strings[t.rule[trace]]) : std::string_view{};
   if (rule.empty()) {
@@ -299,6 +304,9 @@ Result<void> TraceWriter::AddSpan(uint32_t row, int64_t row_id, bool replace) {
   add.Bind(17, attributes->set);
   attributes->rest.empty() ? add.BindNull(18) : add.Bind(18, attributes->rest);
   WEFT_TRY(add.Run());
+  const auto kind = At(s.kind, row);
+  if (!open && (kind == WEFT_KIND_SERVER || kind == WEFT_KIND_CONSUMER))
+    minutes_.Add(*operation, s.start_ns[row], duration, status == WEFT_STATUS_ERROR, weight_);
   return AddCandidates(row, row_id);
 }
 

@@ -12,6 +12,7 @@
 #include "engine/api/plugin_abi.h"
 #include "sinks/sqlite/attribute_store.h"
 #include "sinks/sqlite/dictionaries.h"
+#include "sinks/sqlite/minute_counts.h"
 #include "sql/database.h"
 
 namespace weft::sinks {
@@ -57,6 +58,7 @@ class TraceWriter {
 
   Dictionaries dictionaries_;
   AttributeStore attributes_;
+  MinuteCounts minutes_;
   sql::Statement add_trace_, add_span_, add_candidates_, find_trace_, load_spans_, summarize_,
       update_trace_, replace_span_, add_directory_, last_trace_;
   sqlite3* db_ = nullptr;
@@ -65,6 +67,8 @@ class TraceWriter {
 
   const weft_spans* spans_ = nullptr;
   const weft_traces* traces_ = nullptr;
+  int64_t slice_ = 0;
+  double weight_ = 1;        // of the trace that is being written
   int64_t first_trace_ = 0;  // of this batch
   std::string prefixes_, joined_prefixes_;
   std::unordered_map<uint64_t, StoredSpan> stored_;

@@ -2,13 +2,11 @@
 //
 //   build/release/tests/bench/sqlite_bench [traces] > build/bench/sqlite.csv
 //
-// Traces of ten spans with ten attributes each, the same mix as a shop behind a proxy makes: eight
-// services, twenty operations each, a path with one of 100,000 ids, 250 clients. The batches are
-// made before the clock starts; of_bare_inserts compares with what SQLite itself takes of such rows
-// without dictionaries to look up; CPU seconds are those of all threads, the closing checkpoint
-// included. Bytes are of the file after it, indexes and dictionaries included. small_batches: of
-// 4,000 spans, as the engine makes them, not 20,000. at_limit: with retention removing as much as
-// comes in.
+// The traces are those of store_load.h; the batches are made before the clock starts;
+// of_bare_inserts compares with what SQLite itself takes of such rows without dictionaries to look
+// up; CPU seconds are those of all threads, the closing checkpoint included. Bytes are of the file
+// after it, indexes and dictionaries included. small_batches: of 4,000 spans, as the engine makes
+// them, not 20,000. at_limit: with retention removing as much as comes in.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -24,20 +22,15 @@
 
 #include "sinks/sqlite/sqlite_sink.h"
 #include "sql/database.h"
-#include "tests/support/trace_batch.h"
+#include "tests/bench/store_load.h"
 
 namespace {
 
 using namespace weft;
 
-constexpr uint32_t kSpansPerTrace = 10;
-constexpr uint32_t kTracesPerBatch = 2'000;
-
-struct Shape {
-  bool connection_per_request = false;
-  uint64_t max_bytes = 0;  // retention; 0: none
-  uint32_t traces_per_batch = kTracesPerBatch;
-};
+using bench::kSpansPerTrace;
+using bench::LoadShape;
+constexpr uint32_t kTracesPerBatch = LoadShape{}.traces_per_batch;
 
 double CpuSeconds() {
   rusage usage{};
@@ -48,100 +41,29 @@ double CpuSeconds() {
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
 }
 
-class Generator {
- public:
-  explicit Generator(Shape shape) : shape_(shape) {}
-
-  test::TraceBatch Batch() {
-    test::TraceBatch batch;
-    for (uint32_t t = 0; t < shape_.traces_per_batch; ++t) Trace(batch);
-    return batch;
-  }
-
- private:
-  uint64_t Pick(uint64_t below) { return random_() % below; }
-
-  void Trace(test::TraceBatch& batch) {
-    batch.BeginTrace(random_(), random_());
-    now_ += 20'000;
-    uint64_t ids[kSpansPerTrace];
-    const bool failed = Pick(100) == 0;
-    for (uint32_t j = 0; j < kSpansPerTrace; ++j) {
-      ids[j] = random_() | 1;
-      const bool client = j % 2 == 1;
-      const auto service = fmt::format("svc-{}", Pick(8));
-      const int64_t start = now_ + j * 300'000;
-      const int64_t end = start + 1'000'000 + static_cast<int64_t>(delay_(random_));
-      const uint32_t row = batch.AddSpan(
-          ids[j], j == 0 ? 0 : ids[Pick(j)], client ? WEFT_KIND_CLIENT : WEFT_KIND_SERVER, service,
-          fmt::format("GET /api/{}/{{id}}", Pick(20)), start, end,
-          failed && j == kSpansPerTrace - 1 ? WEFT_STATUS_ERROR : WEFT_STATUS_UNSET);
-      Facts(batch.table, row);
-      Attributes(batch.table, failed && j == kSpansPerTrace - 1);
-    }
-  }
-
-  // Sixteen kept-alive connections per edge.
-  void Facts(api::SpanTable& table, uint32_t row) {
-    const uint64_t pooled = Pick(16) * 64 + table.process[row] * 2 + table.kind[row] % 2;
-    const uint64_t connection = shape_.connection_per_request ? ++connections_ : pooled;
-    table.connection[row] = connection * 0x9e3779b97f4a7c15ULL;
-    table.wire_id[row] = random_();
-    table.protocol[row] = WEFT_PROTOCOL_HTTP1;
-    table.local_address[row] = table.Intern("10.0.0.1");
-    table.remote_address[row] = table.Intern(fmt::format("10.0.0.{}", connection % 20));
-    table.local_port[row] = 8080;
-    table.remote_port[row] = static_cast<uint16_t>(32'768 + connection % 28'000);
-    table.fd[row] = static_cast<int32_t>(5 + connection % 100);
-    table.request_tid[row] = static_cast<uint32_t>(4'000 + Pick(32));
-    table.response_tid[row] = table.request_tid[row];
-    table.request_bytes[row] = 200 + Pick(400);
-    table.response_bytes[row] = 300 + Pick(4'000);
-    table.confidence[row] = Pick(2) ? 1.0f : static_cast<float>(Pick(1'000)) / 1'000.0f;
-    table.evidence[row] = WEFT_EVIDENCE_WIRE;
-  }
-
-  void Attributes(api::SpanTable& table, bool failed) {
-    table.Attribute("http.request.method", Pick(10) == 0 ? "POST" : "GET");
-    table.Attribute("url.path", fmt::format("/api/{}/{}", Pick(20), Pick(100'000)));
-    table.Attribute("http.route", "/api/{id}");
-    table.Attribute("server.address", "10.0.0.1");
-    table.Attribute("client.address", fmt::format("10.0.1.{}", Pick(250)));
-    table.Attribute("user_agent.original", "python-requests/2.31");
-    table.Attribute("network.protocol.version", "1.1");
-    table.Attribute("url.scheme", "http");
-    table.Attribute("http.response.status_code", int64_t{failed ? 500 : 200});
-    table.Attribute("server.port", int64_t{8080});
-  }
-
-  Shape shape_;
-  std::mt19937_64 random_{1};
-  std::exponential_distribution<double> delay_{1.0 / 20e6};
-  int64_t now_ = 1'700'000'000'000'000'000;
-  uint64_t connections_ = 0;
-};
-
 struct Measured {
   double spans_per_second = 0, bytes_per_span = 0, longest_ms = 0, file_bytes = 0;
 };
 
-sinks::SqliteSinkOptions Options(const std::string& path, const Shape& shape) {
+sinks::SqliteSinkOptions Options(const std::string& path, uint64_t max_bytes) {
   sinks::SqliteSinkOptions options;
   options.path = path;
-  options.max_bytes = shape.max_bytes;
+  options.max_bytes = max_bytes;
   return options;
 }
 
-Measured Measure(Shape shape, uint32_t traces, const std::filesystem::path& folder) {
+// max_bytes: where retention begins; 0: never.
+Measured Measure(LoadShape shape, uint64_t max_bytes, uint32_t traces,
+                 const std::filesystem::path& folder) {
   const auto path = folder / "bench.db";
   std::filesystem::remove(path);
   SystemClock clock;
-  auto sink = sinks::SqliteSink::Open(Options(path, shape), clock);
+  auto sink = sinks::SqliteSink::Open(Options(path, max_bytes), clock);
   if (!sink) {
     fmt::print(stderr, "{}\n", sink.error().message);
     std::exit(1);
   }
-  Generator generator(shape);
+  bench::StoreLoad generator(shape);
   double cpu = 0;
   int64_t longest = 0;
   uint64_t batches = 0;
@@ -226,23 +148,23 @@ int main(int argc, char** argv) {
   std::string pattern = std::filesystem::temp_directory_path() / "weft-bench-XXXXXX";
   const std::filesystem::path folder = mkdtemp(pattern.data());
   fmt::print("name,value,unit,baseline,ratio,aim\n");
-  const Measured pooled = Measure({}, traces, folder);
+  const Measured pooled = Measure({}, 0, traces, folder);
   fmt::print("sqlite.spans_per_core,{:.0f},spans/s/core,,,>=250000\n", pooled.spans_per_second);
   const double bare = BareRowsPerSecond(traces, folder);
   fmt::print("sqlite.of_bare_inserts,{:.0f},spans/s/core,{:.0f},{:.3f},\n", pooled.spans_per_second,
              bare, pooled.spans_per_second / bare);
   fmt::print("sqlite.bytes_per_span,{:.1f},bytes,,,<=250\n", pooled.bytes_per_span);
   // The engine's batches: 4,096 spans.
-  const Measured small = Measure({false, 0, 400}, traces, folder);
+  const Measured small = Measure({.traces_per_batch = 400}, 0, traces, folder);
   fmt::print("sqlite.small_batches.spans_per_core,{:.0f},spans/s/core,,,\n",
              small.spans_per_second);
-  const Measured fresh = Measure({.connection_per_request = true}, traces, folder);
+  const Measured fresh = Measure({.connection_per_request = true}, 0, traces, folder);
   fmt::print("sqlite.new_connections.spans_per_core,{:.0f},spans/s/core,,,\n",
              fresh.spans_per_second);
   fmt::print("sqlite.new_connections.bytes_per_span,{:.1f},bytes,,,\n", fresh.bytes_per_span);
   // A store at its limit: every batch makes room for itself.
   const double limit = pooled.file_bytes / 3;
-  const Measured full = Measure({false, static_cast<uint64_t>(limit)}, traces, folder);
+  const Measured full = Measure({}, static_cast<uint64_t>(limit), traces, folder);
   fmt::print("sqlite.at_limit.spans_per_core,{:.0f},spans/s/core,,,\n", full.spans_per_second);
   fmt::print("sqlite.at_limit.longest_batch,{:.0f},ms,,,\n", full.longest_ms);
   fmt::print("sqlite.at_limit.file_bytes,{:.0f},bytes,{:.0f},{:.3f},<=1\n", full.file_bytes, limit,

@@ -1,4 +1,5 @@
 // The reading commands from the command line to what they print.
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -99,6 +100,120 @@ TEST(ReadCommands, SqlWithoutAQueryShowsWhatThereIsToAsk) {
   const Output schema = Weft({"sql", "--db", store.path()});
   EXPECT_TRUE(Has(schema.out, "service_graph"));
   EXPECT_TRUE(Has(schema.out, "ParentSpanId"));
+}
+
+TEST(ReadCommands, SqlHasShortcutsParametersFunctionsAndPlans) {
+  const test::ShopStore store;
+  EXPECT_TRUE(Has(Weft({"sql", "--db", store.path(), ".views"}).out, "critical_path"));
+  EXPECT_TRUE(Has(Weft({"sql", "--db", store.path(), ".tables"}).out, "span_rows"));
+  EXPECT_TRUE(Has(Weft({"sql", "--db", store.path(), ".functions"}).out, "percentile"));
+  EXPECT_TRUE(Has(Weft({"sql", "--db", store.path(), ".schema red"}).out, "CREATE VIEW red"));
+  EXPECT_EQ(Weft({"sql", "--db", store.path(), ".nothing"}).code, kExitUsage);
+  EXPECT_EQ(Weft({"sql", "--db", store.path(), "--format", "csv", "select :a + ?2 as n, $t as t",
+                  "-p", "a=3,2=4", "-p", "t=x,y"})
+                .out,
+            "n,t\n7,\"x,y\"\n");
+  const Output missing = Weft({"sql", "--db", store.path(), "select :a"});
+  EXPECT_EQ(missing.code, kExitUsage);
+  EXPECT_TRUE(Has(missing.err, "--param a=VALUE")) << missing.err;
+  EXPECT_EQ(Weft({"sql", "--db", store.path(), "--format", "csv",
+                  "select percentile(duration_ms, 50) as p, max(attribute(attributes, "
+                  "'http.response.status_code')) as c from spans"})
+                .out,
+            "p,c\n35,503\n");
+  const Output plan =
+      Weft({"sql", "--db", store.path(), "--explain", "select * from traces where trace_id = 'x'"});
+  EXPECT_TRUE(Has(plan.out, "SEARCH t USING INDEX trace_by_id")) << plan.out;
+}
+
+TEST(ReadCommands, SqlWritesOnlyWhenAsked) {
+  const test::ShopStore store;
+  const Output denied = Weft({"sql", "--db", store.path(), "create table notes(text)"});
+  EXPECT_EQ(denied.code, kExitDenied);
+  EXPECT_TRUE(Has(denied.err, "--write")) << denied.err;
+  EXPECT_EQ(Weft({"sql", "--db", store.path(), "--write", "create table notes(text)"}).code,
+            kExitOk);
+  EXPECT_TRUE(Has(Weft({"sql", "--db", store.path(), ".tables"}).out, "notes"));
+}
+
+TEST(ReadCommands, ExportWritesValidJsonOfWhatTheFilterSelects) {
+  const test::ShopStore store;
+  for (const char* format : {"otlp", "jaeger", "zipkin"}) {
+    const Output all = Weft({"export", "--db", store.path(), "--format", format, "--errors"});
+    EXPECT_EQ(all.code, kExitOk) << all.err;
+    auto valid = store.db.Prepare("SELECT json_valid(?1)");
+    ASSERT_TRUE(valid);
+    valid->Bind(1, std::string_view(all.out));
+    ASSERT_TRUE(*valid->Step());
+    EXPECT_EQ(valid->Int(0), 1) << all.out;
+    EXPECT_TRUE(Has(all.out, "0abc0000000000000000000000000002")) << format;
+    EXPECT_FALSE(Has(all.out, "0abc0000000000000000000000000001")) << format;
+    EXPECT_TRUE(Has(all.out, "0000000000000025")) << format;
+    EXPECT_TRUE(Has(all.out, "http.response.status_code")) << format;
+  }
+  const Output two = Weft({"export", "--db", store.path()});
+  EXPECT_EQ(std::count(two.out.begin(), two.out.end(), '\n'), 2) << "a line per trace";
+  EXPECT_TRUE(Has(Weft({"export", "--db", store.path(), "0abc0000000000000000000000000001"}).out,
+                  "\"intValue\":\"200\""));
+  EXPECT_EQ(Weft({"export", "--db", store.path(), "--format", "xml"}).code, kExitUsage);
+  EXPECT_EQ(Weft({"export", "--db", store.path(), "--service", "absent"}).code, kExitNotFound);
+}
+
+TEST(ReadCommands, CompareNamesWhatBecameSlower) {
+  const auto shop = [](int64_t cart_ms) {
+    test::TraceBatch batch;
+    for (uint64_t n = 1; n <= 20; ++n) {
+      const int64_t start = test::kShopNoon + static_cast<int64_t>(n) * kSecond;
+      batch.BeginTrace(1, n);
+      batch.AddSpan(n << 8, 0, WEFT_KIND_SERVER, "front", "GET /", start,
+                    start + (cart_ms + 10) * kMillisecond);
+      batch.AddSpan(n << 8 | 1, n << 8, WEFT_KIND_CLIENT, "front", "GET", start + kMillisecond,
+                    start + (cart_ms + 3) * kMillisecond);
+      batch.AddSpan(n << 8 | 2, n << 8 | 1, WEFT_KIND_SERVER, "cart", "GET /cart",
+                    start + 2 * kMillisecond, start + (cart_ms + 2) * kMillisecond);
+    }
+    return batch;
+  };
+  const test::ShopStore before(shop(20)), after(shop(50));
+  const Output changed = Weft({"compare", before.path(), after.path()});
+  EXPECT_EQ(changed.code, kExitOk) << changed.err;
+  EXPECT_TRUE(Has(changed.out, "+30ms      cart  GET /cart")) << changed.out;
+  EXPECT_TRUE(Has(changed.out, "20ms > 50ms")) << changed.out;
+  EXPECT_TRUE(
+      Has(Weft({"compare", before.path(), after.path(), "--json"}).out, "\"change_ns\": 30000000"));
+  EXPECT_EQ(Weft({"compare", "--db", before.path(), "-2h..-1h", "-1h.."}).code, kExitNotFound);
+  EXPECT_EQ(Weft({"compare", "--db", before.path(), "-2x..-1h", "-1h.."}).code, kExitUsage);
+  EXPECT_EQ(Weft({"compare", "--db", before.path(), "2023-11-14..2023-11-15", "2023-11-14.."}).code,
+            kExitOk);
+}
+
+TEST(ReadCommands, TracesShowsHowDurationsAreSpread) {
+  const test::ShopStore store;
+  const Output spread = Weft({"traces", "--db", store.path(), "--histogram"});
+  EXPECT_TRUE(Has(spread.out, "50.3ms") || Has(spread.out, "33.6ms")) << spread.out;
+  EXPECT_EQ(Weft({"traces", "--db", store.path(), "--follow", "--json"}).code, kExitUsage);
+}
+
+TEST(ReadCommands, GraphIsATableForTheTerminalAsWell) {
+  const test::ShopStore store;
+  const Output text = Weft({"graph", "--db", store.path(), "--text"});
+  EXPECT_EQ(text.code, kExitOk) << text.err;
+  EXPECT_TRUE(Has(text.out, "(outside)  front")) << text.out;
+  EXPECT_TRUE(Has(text.out, "not traced")) << text.out;
+}
+
+TEST(ReadCommands, CompletionAndManualPagesKnowEveryCommandAndOption) {
+  for (const char* shell : {"bash", "zsh", "fish"}) {
+    const std::string script = Weft({"completion", shell}).out;
+    for (const auto& command : AllCommands())
+      EXPECT_TRUE(Has(script, std::string(command->Info().name))) << shell;
+    EXPECT_TRUE(Has(script, "min-duration")) << shell;
+  }
+  EXPECT_EQ(Weft({"completion", "tcsh"}).code, kExitUsage);
+  EXPECT_TRUE(Has(Weft({"man"}).out, "weft\\-compare"));
+  const std::string page = Weft({"man", "traces"}).out;
+  EXPECT_TRUE(Has(page, "\\-\\-min\\-duration")) << page;
+  EXPECT_EQ(Weft({"man", "trcae"}).code, kExitNotFound);
 }
 
 TEST(ReadCommands, EvalScoresAgainstTheTruth) {

@@ -22,11 +22,22 @@ TEST(Waterfall, ShowsTreeDurationsBarsErrorsAndDoubt) {
             "trace 0abc0000000000000000000000000002\n"
             "2023-11-14 22:13:21.000 UTC   500ms   5 spans of 3 services   3 errors\n"
             "\n"
-            "front  POST /order    500ms  |====================================|  ERROR\n"
-            "|-> GET                20ms  |---                                 |\n"
-            "| ` cart  GET /cart    18ms  |===                                 |\n"
-            "` > GET               400ms  |  ------------------------------    |  ERROR 62%?\n"
-            "  ` pay  POST /pay    398ms  |  ==============================    |  ERROR\n");
+            "front  POST /order  *  500ms  |=:=::::::::::::::::::::::::::::=====|  ERROR\n"
+            "|-> GET             *   20ms  |---                                 |\n"
+            "| ` cart  GET /cart *   18ms  |===                                 |\n"
+            "` > GET             *  400ms  |  ------------------------------    |  ERROR 62%?\n"
+            "  ` pay  POST /pay  *  398ms  |  ==============================    |  ERROR\n"
+            "\n"
+            "* critical path: pay 398ms (80 %), front 80ms (16 %), cart 18ms (4 %), network from "
+            "front 4ms (1 %)\n"
+            "  error began: pay  POST /pay\n");
+}
+
+TEST(Waterfall, WideOutputHasSelfTimes) {
+  const test::ShopStore store;
+  const std::string text = Draw(store, "0abc0000000000000000000000000001", 100);
+  EXPECT_NE(text.find("total    self"), std::string::npos) << text;
+  EXPECT_NE(text.find("front  GET /cart/{id}   *   50ms    15ms"), std::string::npos) << text;
 }
 
 TEST(Waterfall, NarrowOutputLosesTheBarFirst) {

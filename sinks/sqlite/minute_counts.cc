@@ -65,20 +65,36 @@ void MinuteCounts::Forget() {
   touched_.clear();
 }
 
-void MinuteCounts::Add(int64_t operation, int64_t start_ns, int64_t duration_ns, bool error,
-                       double weight) {
+MinuteCounts::Row& MinuteCounts::Touch(int64_t operation, int64_t start_ns) {
   const Key key{start_ns - start_ns % kMinute, operation};
   Row& row = rows_[key];
   if (!row.touched) {
     row.touched = true;
     touched_.emplace_back(key, &row);
   }
+  return row;
+}
+
+void MinuteCounts::Add(int64_t operation, int64_t start_ns, int64_t duration_ns, bool error,
+                       double weight) {
+  Row& row = Touch(operation, start_ns);
   ++row.requests;
   row.errors += error;
   row.total_ns += duration_ns;
   row.max_ns = std::max(row.max_ns, duration_ns);
   row.weight += weight;
   ++row.buckets[static_cast<size_t>(sql::DurationBucket(duration_ns))];
+}
+
+// What the store has may not be loaded yet: below zero until then is no harm.
+void MinuteCounts::Remove(int64_t operation, int64_t start_ns, int64_t duration_ns, bool error,
+                          double weight) {
+  Row& row = Touch(operation, start_ns);
+  --row.requests;
+  row.errors -= error;
+  row.total_ns -= duration_ns;
+  row.weight -= weight;
+  --row.buckets[static_cast<size_t>(sql::DurationBucket(duration_ns))];
 }
 
 Result<void> MinuteCounts::Flush(int64_t slice) {

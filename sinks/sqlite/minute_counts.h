@@ -22,6 +22,8 @@ class MinuteCounts {
   Result<void> Prepare(const sql::Database& db);
   void Forget();
   void Add(int64_t operation, int64_t start_ns, int64_t duration_ns, bool error, double weight);
+  // Takes back what was added in an earlier batch; max_ns stays.
+  void Remove(int64_t operation, int64_t start_ns, int64_t duration_ns, bool error, double weight);
   Result<void> Flush(int64_t slice);
 
  private:
@@ -40,6 +42,7 @@ class MinuteCounts {
     std::array<uint32_t, sql::kDurationBuckets> buckets{};
   };
 
+  Row& Touch(int64_t operation, int64_t start_ns);
   Result<void> Load(const Key& key, Row& row);
   Result<void> Put(const Key& key, const Row& row, int64_t slice);
 

@@ -66,6 +66,10 @@ Result<void> TraceWriter::Prepare(const sql::Database& db) {
        "UPDATE trace_rows SET spans = ?2, start_ns = ?3, duration_ns = ?4, errors = ?5,"
        " operation = coalesce(operation, ?6), class = ?7, flags = (flags | ?8) & ~1 | ?9"
        " WHERE id = ?1"},
+      {&counted_,
+       "SELECT s.operation, s.start_ns, s.duration_ns, s.status = 2 FROM span_rows s"
+       " JOIN operations o ON o.id = s.operation"
+       " WHERE s.id = ?1 AND o.kind IN (2, 5) AND s.duration_ns IS NOT NULL"},
       {&last_trace_,
        "SELECT max((SELECT coalesce(max(id), 0) FROM trace_rows),"
        " (SELECT coalesce(max(first_trace), 1) - 1 FROM slices))"},
@@ -239,6 +243,7 @@ Result<void> TraceWriter::Join(uint32_t trace, int64_t id, uint32_t flags, Count
       ++counts.spans;
       sql::AppendSpanIdPrefix(joined_prefixes_, spans_->span_id[row]);
     } else if (known->second.end < end_known) {
+      if (known->second.end > 0) WEFT_TRY(Uncount(known->second.row));
       known->second.end = end_known;
       ++counts.replaced;
     } else {
@@ -249,6 +254,17 @@ Result<void> TraceWriter::Join(uint32_t trace, int64_t id, uint32_t flags, Count
   }
   WEFT_TRY(AddDirectory(id, id, joined_prefixes_));
   return Summarize(id, flags);
+}
+
+// The row is about to be replaced by one with another end.
+Result<void> TraceWriter::Uncount(int64_t row_id) {
+  counted_.Bind(1, row_id);
+  const Result<bool> found = counted_.Step();
+  if (!found) return std::unexpected(found.error());
+  if (!*found) return {};
+  minutes_.Remove(counted_.Int(0), counted_.Int(1), counted_.Int(2), counted_.Int(3) != 0, weight_);
+  counted_.Reset();
+  return {};
 }
 
 Result<void> TraceWriter::Summarize(int64_t id, uint32_t flags) {

@@ -49,6 +49,7 @@ class TraceWriter {
   uint32_t Resumed(uint32_t trace) const;
   Result<void> Join(uint32_t trace, int64_t id, uint32_t flags, Counts& counts);
   Result<void> Load(int64_t id);
+  Result<void> Uncount(int64_t row_id);
   // Recomputes what the trace's row says about its spans.
   Result<void> Summarize(int64_t id, uint32_t flags);
   Result<int64_t> FindTrace(uint32_t trace);
@@ -60,7 +61,7 @@ class TraceWriter {
   AttributeStore attributes_;
   MinuteCounts minutes_;
   sql::Statement add_trace_, add_span_, add_candidates_, find_trace_, load_spans_, summarize_,
-      update_trace_, replace_span_, add_directory_, last_trace_;
+      update_trace_, replace_span_, add_directory_, last_trace_, counted_;
   sqlite3* db_ = nullptr;
   int64_t next_trace_ = 1;
   uint64_t block_spans_ = 0;  // about as many in the block that is written to

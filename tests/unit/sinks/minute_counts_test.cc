@@ -100,6 +100,19 @@ TEST_F(MinuteCountsTest, AnOpenRequestCountsWhenItHasEnded) {
   EXPECT_EQ(Query("SELECT requests || ' ' || total_ns FROM minute_rows"), "1 5000000");
 }
 
+TEST_F(MinuteCountsTest, ARequestWhoseTrueEndComesLaterCountsOnce) {
+  Open();
+  for (const uint32_t flags : {uint32_t{WEFT_FLAG_AGENT_LOST}, 0u}) {
+    test::TraceBatch batch;
+    batch.BeginTrace(0xabc, 1);
+    batch.AddSpan(7, 0, WEFT_KIND_SERVER, "cart", "GET /", kNoon,
+                  kNoon + (flags ? 9'000'000 : 5'000'000), WEFT_STATUS_UNSET, flags);
+    ASSERT_EQ(Write(batch), WEFT_EXPORT_OK) << error_.message;
+  }
+  EXPECT_EQ(Query("SELECT requests || ' ' || total_ns || ' ' || histogram FROM minute_rows"),
+            "1 5000000 {\"" + std::to_string(sql::DurationBucket(5'000'000)) + "\":1}");
+}
+
 TEST_F(MinuteCountsTest, AnOlderStoreGetsThemWhenItIsBroughtUpToDate) {
   Open();
   test::TraceBatch batch;

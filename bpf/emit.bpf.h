@@ -8,36 +8,20 @@
 #define WEFT_MAX_BUFFERS 4	/* user buffers of one call that are looked into */
 #define WEFT_PAGE_SIZE 4096
 
-/* Several user buffers are gathered one after the other, which needs twice the room for the verifier
- * to see that no read leaves it. */
+/* A record as it lies in a CPU's ring. Several user buffers are gathered one after the other, which
+ * needs twice the room for the verifier to see that no read leaves it. */
 struct weft_record {
+	__u32 size;	/* of all that follows */
+	__u32 pad;
 	struct weft_data data;
 	__u8 payload[2 * WEFT_CAPTURE_MOST];
 	struct weft_connection room;
 	__u64 more_room;
 };
+_Static_assert(sizeof(struct weft_record) <= WEFT_RING_SLACK, "a record fits into the slack");
 
-/* What a record that has more than a payload is made from, and where it is put together. */
-struct weft_draft {
-	struct weft_event event;
-	struct weft_connection connection;
-	struct iovec buffer;	/* being read; the stack of all frames together is 512 bytes */
-	struct weft_record record;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct weft_draft);
-} draft SEC(".maps");
-
-static __always_inline struct weft_draft *weft_draft_of_cpu(void)
-{
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&draft, &zero);
-}
+/* What is really written of one, at most. */
+#define WEFT_RECORD_MOST (sizeof(struct weft_record) - WEFT_CAPTURE_MOST)
 
 static __always_inline void weft_fill(struct weft_data *d, __u64 cookie,
 				      const struct weft_event *e)
@@ -95,10 +79,10 @@ static __always_inline __u32 weft_read_user(__u8 *to, __u32 n, __u32 size, const
 
 /* Gathers up to `limit` <= half bytes of several buffers, p->kind being `kind`, into to[2 * half]. */
 static __always_inline __u32 weft_read_vector(__u8 *to, __u32 limit, __u32 half,
-					      const struct weft_payload *p, __u32 kind,
-					      struct iovec *v)
+					      const struct weft_payload *p, __u32 kind)
 {
 	__u32 done = 0, n, got;
+	struct iovec v;
 	unsigned long skip = p->iov_offset;
 
 	if (limit > half)
@@ -108,56 +92,27 @@ static __always_inline __u32 weft_read_vector(__u8 *to, __u32 limit, __u32 half,
 		if (i >= p->buffers || done >= limit)
 			break;
 		if (kind == WEFT_PAYLOAD_USER_VECTOR) {
-			if (bpf_probe_read_user(v, sizeof(*v), p->iov + i))
+			if (bpf_probe_read_user(&v, sizeof(v), p->iov + i))
 				break;
-		} else if (bpf_probe_read_kernel(v, sizeof(*v), p->iov + i)) {
+		} else if (bpf_probe_read_kernel(&v, sizeof(v), p->iov + i)) {
 			break;
 		}
-		if (v->iov_len <= skip) {
-			skip -= v->iov_len;
+		if (v.iov_len <= skip) {
+			skip -= v.iov_len;
 			continue;
 		}
 		n = limit - done;
-		if (v->iov_len - skip < n)
-			n = v->iov_len - skip;
+		if (v.iov_len - skip < n)
+			n = v.iov_len - skip;
 		asm volatile("" : "+r"(done));
 		done &= half - 1;
-		got = weft_read_user(to + done, n, half, (const __u8 *)v->iov_base + skip);
+		got = weft_read_user(to + done, n, half, (const __u8 *)v.iov_base + skip);
 		done += got;
 		if (got < n)
 			break;
 		skip = 0;
 	}
 	return done > limit ? limit : done;
-}
-
-/* Room in the ring of the CPU, else in the shared one; NULL: in neither. */
-static __always_inline void *weft_reserve(__u32 size, __u64 *wake_up)
-{
-	__u32 cpu = bpf_get_smp_processor_id();
-	void *ring = bpf_map_lookup_elem(&cpu_rings, &cpu), *room;
-
-	if (ring) {
-		room = bpf_ringbuf_reserve(ring, size, 0);
-		if (room)
-			return room;
-	}
-	if (reader_sleeps) {
-		reader_sleeps = 0;
-		*wake_up = BPF_RB_FORCE_WAKEUP;
-	}
-	return bpf_ringbuf_reserve(&data_ring, size, 0);
-}
-
-/* The same with what was put together elsewhere; false: no room in either. */
-static __always_inline bool weft_output(struct weft_record *r, __u32 size)
-{
-	__u32 cpu = bpf_get_smp_processor_id();
-	void *ring = bpf_map_lookup_elem(&cpu_rings, &cpu);
-
-	if (ring && !bpf_ringbuf_output(ring, r, size, BPF_RB_NO_WAKEUP))
-		return true;
-	return !bpf_ringbuf_output(&data_ring, r, size, BPF_RB_NO_WAKEUP);
 }
 
 /* One that sorts before the last description, because it is a send that began before it, has one of
@@ -174,114 +129,34 @@ static __always_inline bool weft_worth_a_retry(const struct weft_event *e, __u32
 	return captured < wanted && (!captured || e->payload.buffers <= WEFT_MAX_BUFFERS);
 }
 
-/* What became of a draft. */
-enum weft_outcome {
-	WEFT_EMITTED,
-	WEFT_RING_FULL,
-	WEFT_RETRY,
-};
-
-/* Emits the CPU's draft: weft_outcome. Not static, so that the verifier follows it once, and not anew
- * for each way that leads to it; kernels before 5.12 let such a function have numbers only. */
-__noinline int weft_emit_draft(__u32 wanted, __u32 may_retry)
+/* Where the next record is put together: in the ring, or, where that is full, behind its slack. The
+ * choice goes through memory: the verifier would follow all that comes after it once for each. */
+static __always_inline struct weft_record *weft_record_at(struct weft_cpu_ring *ring)
 {
-	struct weft_draft *draft = weft_draft_of_cpu();
-	struct weft_record *r;
-	struct weft_event *e;
-	__u32 captured = 0, end;
+	__u64 position = ring->produced;
+	__u32 at;
 
-	if (!draft)
-		return WEFT_RING_FULL;
-	r = &draft->record;
-	e = &draft->event;
-	if (wanted) {
-		if (e->payload.kind == WEFT_PAYLOAD_FLAT)
-			captured = weft_read_user(r->payload, wanted, WEFT_CAPTURE_MOST,
-						  e->payload.base);
-		else
-			captured = weft_read_vector(r->payload, wanted, WEFT_CAPTURE_MOST,
-						    &e->payload, e->payload.kind, &draft->buffer);
-		if (may_retry && weft_worth_a_retry(e, captured, wanted))
-			return WEFT_RETRY;
-		if (!captured)
-			e->flags |= WEFT_DATA_UNREADABLE;
-	}
-	weft_fill(&r->data, draft->connection.cookie, e);
-	r->data.captured = captured;
-	r->data.flags |= WEFT_DATA_DESCRIBED;
-	/* One mask right before the use: kernels up to 6.1 lose the bound of what is computed from it. */
-	end = captured + 7;
-	asm volatile("" : "+r"(end));
-	end &= 2 * WEFT_CAPTURE_MOST - 8;
-	*(struct weft_connection *)(r->payload + end) = draft->connection;
-	return weft_output(r, sizeof(r->data) + end + sizeof(draft->connection)) ? WEFT_EMITTED :
-										  WEFT_RING_FULL;
+	ring->full = position + WEFT_RECORD_MOST - *(volatile __u64 *)&ring->consumed >
+		     cpu_ring_bytes;
+	ring->at = ring->full ? cpu_ring_bytes + WEFT_RING_SLACK : position & (cpu_ring_bytes - 1);
+	barrier();
+	at = *(volatile __u32 *)&ring->at;
+	if (at > cpu_ring_bytes + WEFT_RING_SLACK)
+		return 0;
+	return (void *)ring + sizeof(*ring) + at;
 }
 
-/* A record that also tells who talks: put together elsewhere, because only there can the verifier see
- * that all fits. */
-static __always_inline bool weft_emit_described(struct weft_stats *st, struct weft_socket *s,
-						const struct weft_event *e, __u32 wanted,
-						bool may_retry)
+/* The record that its CPU's ring has no room for goes into the shared one. */
+static __always_inline bool weft_share(const struct weft_record *r, __u32 size)
 {
-	struct weft_draft *draft = weft_draft_of_cpu();
-	int outcome;
+	__u64 wake_up = BPF_RB_NO_WAKEUP;
 
-	if (!draft)
-		return true;
-	draft->event = *e;
-	draft->connection = s->connection;
-	outcome = weft_emit_draft(wanted, may_retry);
-	if (outcome == WEFT_RETRY)
-		return false;
-	if (outcome == WEFT_RING_FULL) {
-		st->ring_full++;
-		return true;
+	if (reader_sleeps) {
+		reader_sleeps = 0;
+		wake_up = BPF_RB_FORCE_WAKEUP;
 	}
-	s->described_ns = e->time_ns;
-	if (draft->event.flags & WEFT_DATA_UNREADABLE)
-		st->unreadable++;
-	else
-		st->submitted++;
-	return true;
+	return !bpf_ringbuf_output(&data_ring, (void *)&r->data, size, wake_up);
 }
-
-/* Any other record: written where it stays. Fills in the payload and lets the record go, or takes it
- * back when a page is not there and the event can be tried again. */
-#define WEFT_EMIT(room, read)                                                                      \
-	do {                                                                                       \
-		struct {                                                                           \
-			struct weft_data data;                                                     \
-			__u8 payload[room];                                                        \
-		} *r = weft_reserve(sizeof(*r), &wake_up);                                         \
-		if (!r) {                                                                          \
-			st->ring_full++;                                                           \
-			break;                                                                     \
-		}                                                                                  \
-		weft_fill(&r->data, s->connection.cookie, e);                                      \
-		if (wanted) {                                                                      \
-			__u32 captured = read;                                                     \
-			if (may_retry && weft_worth_a_retry(e, captured, wanted)) {                \
-				bpf_ringbuf_discard(r, wake_up);                                   \
-				return false;                                                      \
-			}                                                                          \
-			r->data.captured = captured;                                               \
-			if (!captured)                                                             \
-				r->data.flags |= WEFT_DATA_UNREADABLE;                             \
-		}                                                                                  \
-		if (r->data.flags & WEFT_DATA_UNREADABLE)                                          \
-			st->unreadable++;                                                          \
-		else                                                                               \
-			st->submitted++;                                                           \
-		bpf_ringbuf_submit(r, wake_up);                                                    \
-	} while (0)
-
-/* Room is reserved whole, and memory that no other record has warmed is what a record costs most. */
-#define WEFT_EMIT_FLAT(room)                                                                       \
-	WEFT_EMIT(room, weft_read_user(r->payload, wanted, room, e->payload.base))
-#define WEFT_EMIT_VECTOR(half)                                                                     \
-	WEFT_EMIT(2 * half,                                                                        \
-		  weft_read_vector(r->payload, wanted, half, &e->payload, kind, &draft->buffer))
 
 /* One data record, counted; `kind` is the payload's. False, and nothing counted, when the payload
  * cannot be read and may_retry says that it can be later. */
@@ -289,32 +164,72 @@ static __always_inline bool weft_emit_kind(struct weft_stats *st, struct weft_so
 					   struct weft_event *e, __u32 kind, bool may_retry)
 {
 	__u32 wanted = e->length < capture_bytes ? e->length : capture_bytes;
-	__u64 wake_up = BPF_RB_NO_WAKEUP;
-	struct weft_draft *draft;
+	__u32 cpu = bpf_get_smp_processor_id(), captured = 0, end, size;
+	struct weft_cpu_ring *ring = bpf_map_lookup_elem(&cpu_rings, &cpu);
+	struct weft_record *r;
 
 	if (kind == WEFT_PAYLOAD_NONE) {
 		wanted = 0;
 		e->flags |= WEFT_DATA_NO_BUFFER;
 	}
 	s->announced = 1;
-	if (weft_must_describe(s, e->time_ns))
-		return weft_emit_described(st, s, e, wanted, may_retry);
-	if (kind == WEFT_PAYLOAD_FLAT || !wanted) {
-		if (wanted <= 64)
-			WEFT_EMIT_FLAT(64);
-		else if (wanted <= 256)
-			WEFT_EMIT_FLAT(256);
-		else
-			WEFT_EMIT_FLAT(WEFT_CAPTURE_MOST);
+	/* Should ever one program get between another's instructions, it must not write there too. */
+	if (!ring || ring->busy) {
+		st->ring_full++;
 		return true;
 	}
-	draft = weft_draft_of_cpu();
-	if (!draft)
+	ring->busy = 1;
+	barrier();
+	r = weft_record_at(ring);
+	if (!r) {
+		st->ring_full++;
+		ring->busy = 0;
 		return true;
-	if (wanted <= 512)
-		WEFT_EMIT_VECTOR(512);
+	}
+	if (wanted) {
+		if (kind == WEFT_PAYLOAD_FLAT)
+			captured = weft_read_user(r->payload, wanted, WEFT_CAPTURE_MOST,
+						  e->payload.base);
+		else
+			captured = weft_read_vector(r->payload, wanted, WEFT_CAPTURE_MOST,
+						    &e->payload, kind);
+		if (may_retry && weft_worth_a_retry(e, captured, wanted)) {
+			ring->busy = 0;
+			return false;
+		}
+		if (!captured)
+			e->flags |= WEFT_DATA_UNREADABLE;
+	}
+	weft_fill(&r->data, s->connection.cookie, e);
+	r->data.captured = captured;
+	/* One mask right before the use: kernels up to 6.1 lose the bound of what is computed from it. */
+	end = captured + 7;
+	asm volatile("" : "+r"(end));
+	end &= 2 * WEFT_CAPTURE_MOST - 8;
+	size = sizeof(r->data) + end;
+	if (weft_must_describe(s, e->time_ns)) {
+		r->data.flags |= WEFT_DATA_DESCRIBED;
+		*(struct weft_connection *)(r->payload + end) = s->connection;
+		size += sizeof(s->connection);
+	}
+	r->size = size;
+	r->pad = 0;
+	if (*(volatile __u32 *)&ring->full && !weft_share(r, size)) {
+		st->ring_full++;
+		ring->busy = 0;
+		return true;
+	}
+	if (r->data.flags & WEFT_DATA_DESCRIBED)
+		s->described_ns = e->time_ns;
+	if (r->data.flags & WEFT_DATA_UNREADABLE)
+		st->unreadable++;
 	else
-		WEFT_EMIT_VECTOR(WEFT_CAPTURE_MOST);
+		st->submitted++;
+	barrier();	/* x86-64 keeps the order of stores */
+	if (!*(volatile __u32 *)&ring->full)
+		*(volatile __u64 *)&ring->produced += 8 + size;
+	barrier();
+	ring->busy = 0;
 	return true;
 }
 

@@ -14,17 +14,15 @@ struct {
 } data_ring SEC(".maps");
 
 /* A ring per CPU that comes before it, small enough to stay in the CPU's cache: a record's memory that
- * another CPU wrote or read last costs more than all else that is done for the record. */
-struct weft_cpu_ring {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 4096);
-};
-
+ * another CPU wrote or read last costs more than all else that is done for the record. It is no ring of
+ * the kernel's: nobody else writes it, so a record costs no lock, no call of a helper, and no more room
+ * than it has bytes. value_size is set by the loader: WEFT_RING_VALUE(cpu_ring_bytes). */
 struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
-	__type(key, __u32);
-	__array(values, struct weft_cpu_ring);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, WEFT_RING_VALUE(4096));
 } cpu_rings SEC(".maps");
 
 /* Set by the agent before it sleeps, so that it is woken once when a CPU's ring is full. */
@@ -121,6 +119,7 @@ struct {
 
 const volatile __u32 agent_pid = 0;
 const volatile __u32 capture_bytes = WEFT_CAPTURE_MOST;
+const volatile __u32 cpu_ring_bytes = 4096;
 const volatile bool filter_pids = false;	/* look into ignored_pids */
 const volatile bool include_ports = false;	/* only connections of `ports` */
 const volatile bool exclude_ports = false;	/* none of `ports` */

@@ -98,6 +98,25 @@ struct weft_data {
 	/* struct weft_connection, where the flag says so */
 };
 
+/* A CPU's own ring: one value of `cpu_rings`, which user space has mapped. The first page is written by
+ * user space, the rest by the CPU alone. Positions count bytes since the beginning; a record lies at its
+ * position modulo the ring's size, which is a power of two, and may reach beyond the end of the ring
+ * into the slack. Before it are its length and 4 bytes of nothing; the next begins at a multiple of 8. */
+#define WEFT_RING_PAGE 4096
+#define WEFT_RING_SLACK 4096	/* more than any record */
+struct weft_cpu_ring {
+	__weft_u64 consumed;	/* all before it may be overwritten */
+	__weft_u8 pad[WEFT_RING_PAGE - 8];
+	__weft_u64 produced;	/* all before it is written */
+	__weft_u32 busy;	/* a record is being written: */
+	__weft_u32 full;	/* not in the ring, */
+	__weft_u32 at;		/* but so far behind its beginning */
+	__weft_u8 pad2[WEFT_RING_PAGE - 20];
+	/* __weft_u8 records[size + WEFT_RING_SLACK] */
+	/* __weft_u8 draft[WEFT_RING_SLACK]: where a record is made that finds the ring full */
+};
+#define WEFT_RING_VALUE(size) (sizeof(struct weft_cpu_ring) + (size) + 2 * WEFT_RING_SLACK)
+
 struct weft_control {
 	__weft_u64 time_ns;
 	__weft_u64 cookie;	/* close */
@@ -165,6 +184,7 @@ struct weft_option_stats {
 	__weft_u64 ring_full;
 	__weft_u64 map_full;	/* no memory for the connection's state */
 	__weft_u64 segments;	/* times that the kernel called about one */
+	__weft_u64 refused;	/* connections without it, because their peer's gave it up lately */
 };
 
 #define WEFT_ASSERT_SIZE(type, size) _Static_assert(sizeof(type) == (size), #type)
@@ -174,10 +194,11 @@ struct weft_option_stats {
 #endif
 WEFT_ASSERT_SIZE(struct weft_connection, 64);
 WEFT_ASSERT_SIZE(struct weft_data, 48);
+WEFT_ASSERT_SIZE(struct weft_cpu_ring, 2 * WEFT_RING_PAGE);
 WEFT_ASSERT_SIZE(struct weft_ends, 36);
 WEFT_ASSERT_SIZE(struct weft_control, 40);
 WEFT_ASSERT_SIZE(struct weft_stats, 80);
 WEFT_ASSERT_SIZE(struct weft_option, 40);
-WEFT_ASSERT_SIZE(struct weft_option_stats, 72);
+WEFT_ASSERT_SIZE(struct weft_option_stats, 80);
 
 #endif /* WEFT_BPF_WIRE_H_ */

@@ -18,6 +18,7 @@ namespace weft::ebpf {
 struct ProgramSettings {
   uint32_t agent_pid = 0;
   uint32_t capture_bytes = 0;
+  uint32_t cpu_ring_bytes = 0;
   bool filter_pids = false, include_ports = false, exclude_ports = false;
 };
 

@@ -74,6 +74,8 @@ class Loader::Impl {
 
   HookFamily family_ = HookFamily::kSocket;
   std::unique_ptr<KernelPrograms> programs_;
+  uint32_t cpus_ = 0;  // that there may ever be
+  size_t cpu_ring_bytes_ = 0;
   DataRings data_rings_;
   std::optional<Ring> control_ring_;
   int wake_up_ = -1;
@@ -97,15 +99,21 @@ Result<void> Loader::Impl::Open(const EbpfConfig& config) {
   family_ = *chosen;
   programs_ = KernelPrograms::Open(family_, kernel.HasFunction("bpf_rdonly_cast"));
   if (!programs_) return LoadError(errno, words, "cannot open the kernel programs");
+  const int cpus = libbpf_num_possible_cpus();
+  if (cpus <= 0) return Fail(Code::kIo, "cannot tell the number of CPUs");
+  cpus_ = static_cast<uint32_t>(cpus);
+  cpu_ring_bytes_ = CpuRingBytes(config.data_ring_bytes, config.cpu_ring_bytes, cpus_);
   programs_->Set({.agent_pid = static_cast<uint32_t>(getpid()),
                   .capture_bytes = config.capture_bytes,
+                  .cpu_ring_bytes = static_cast<uint32_t>(cpu_ring_bytes_),
                   .filter_pids = !config.include.empty() || !config.exclude.empty(),
                   .include_ports = !config.include_ports.empty(),
                   .exclude_ports = !config.exclude_ports.empty()});
   bpf_map__set_max_entries(programs_->map("data_ring"), config.data_ring_bytes);
   bpf_map__set_max_entries(programs_->map("control_ring"), config.control_ring_bytes);
-  if (const int cpus = libbpf_num_possible_cpus(); cpus > 0)
-    bpf_map__set_max_entries(programs_->map("cpu_rings"), static_cast<uint32_t>(cpus));
+  bpf_map__set_max_entries(programs_->map("cpu_rings"), cpus_);
+  bpf_map__set_value_size(programs_->map("cpu_rings"),
+                          static_cast<uint32_t>(WEFT_RING_VALUE(cpu_ring_bytes_)));
 
   if (const int error = programs_->Load(); error != 0)
     return LoadError(-error, words, "the kernel does not take the programs");
@@ -125,8 +133,7 @@ Result<void> Loader::Impl::Open(const EbpfConfig& config) {
 }
 
 Result<void> Loader::Impl::OpenRings(const EbpfConfig& config) {
-  WEFT_TRY(AddCpuRings(programs_->map_fd("cpu_rings"), config.data_ring_bytes,
-                       config.cpu_ring_bytes, &data_rings_));
+  WEFT_TRY(AddCpuRings(programs_->map_fd("cpu_rings"), cpu_ring_bytes_, cpus_, &data_rings_));
   auto shared = Ring::Map(programs_->map_fd("data_ring"), config.data_ring_bytes);
   if (!shared.has_value()) return std::unexpected(shared.error());
   data_rings_.Add(std::move(*shared), config.data_ring_bytes);
@@ -193,9 +200,7 @@ void Loader::Impl::WakeUp() {
 }
 
 Result<KernelCounts> Loader::Impl::Counts() const {
-  const int cpus = libbpf_num_possible_cpus();
-  if (cpus <= 0) return Fail(Code::kIo, "cannot tell the number of CPUs");
-  std::vector<weft_stats> per_cpu(static_cast<size_t>(cpus));
+  std::vector<weft_stats> per_cpu(cpus_);
   const uint32_t zero = 0;
   if (bpf_map_lookup_elem(programs_->map_fd("stats"), &zero, per_cpu.data()) != 0)
     return Fail(Code::kIo, fmt::format("cannot read the kernel's counters: {}", strerror(errno)));
@@ -219,9 +224,11 @@ Result<KernelCounts> Loader::Impl::Counts() const {
 Loader::Loader(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Loader::~Loader() = default;
 
-Result<std::unique_ptr<Loader>> Loader::Open(const EbpfConfig& config, Logger&) {
+Result<std::unique_ptr<Loader>> Loader::Open(const EbpfConfig& config, Logger& logger) {
   auto impl = std::make_unique<Impl>();
   WEFT_TRY(impl->Open(config));
+  logger.Debug(fmt::format("kernel programs loaded: hooks {}, {} rings of {} KiB",
+                           NameOf(impl->family_), impl->cpus_, impl->cpu_ring_bytes_ >> 10));
   return std::unique_ptr<Loader>(new Loader(std::move(impl)));
 }
 

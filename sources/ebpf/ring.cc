@@ -8,6 +8,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "bpf/wire.h"
+
 namespace weft::ebpf {
 namespace {
 
@@ -21,17 +23,27 @@ T Acquire(const T* at) {
 }
 
 size_t PageSize() { return static_cast<size_t>(sysconf(_SC_PAGESIZE)); }
-size_t RestSize(size_t bytes) { return PageSize() + 2 * bytes; }
 
 }  // namespace
 
-Result<Ring> Ring::Map(int map_fd, size_t bytes) {
-  const size_t page = PageSize();
-  void* const consumer = mmap(nullptr, page, PROT_READ | PROT_WRITE, MAP_SHARED, map_fd, 0);
+Result<Ring> Ring::Map(int map_fd, size_t bytes) { return MapAt(map_fd, 0, bytes, bytes); }
+
+Result<Ring> Ring::MapOfCpu(int map_fd, unsigned cpu, size_t bytes) {
+  if (PageSize() != WEFT_RING_PAGE)
+    return Fail(Code::kUnsupported, fmt::format("pages of {} bytes", PageSize()));
+  return MapAt(map_fd, cpu * WEFT_RING_VALUE(bytes), bytes, WEFT_RING_SLACK);
+}
+
+// A page that the reader writes, one that the kernel writes, the records, and what lies behind
+// them.
+Result<Ring> Ring::MapAt(int map_fd, size_t offset, size_t bytes, size_t behind) {
+  const size_t page = PageSize(), rest_size = page + bytes + behind;
+  void* const consumer =
+      mmap(nullptr, page, PROT_READ | PROT_WRITE, MAP_SHARED, map_fd, static_cast<off_t>(offset));
   if (consumer == MAP_FAILED)
     return Fail(Code::kIo, fmt::format("cannot map a ring: {}", strerror(errno)));
   void* const rest =
-      mmap(nullptr, RestSize(bytes), PROT_READ, MAP_SHARED, map_fd, static_cast<off_t>(page));
+      mmap(nullptr, rest_size, PROT_READ, MAP_SHARED, map_fd, static_cast<off_t>(offset + page));
   if (rest == MAP_FAILED) {
     const int error = errno;
     munmap(consumer, page);
@@ -41,6 +53,7 @@ Result<Ring> Ring::Map(int map_fd, size_t bytes) {
             static_cast<const uint8_t*>(rest) + page, bytes);
   ring.consumer_page_ = consumer;
   ring.rest_ = rest;
+  ring.rest_size_ = rest_size;
   return ring;
 }
 
@@ -60,11 +73,12 @@ Ring::Ring(Ring&& other) noexcept
       data_(other.data_),
       size_(other.size_),
       consumer_page_(std::exchange(other.consumer_page_, nullptr)),
-      rest_(std::exchange(other.rest_, nullptr)) {}
+      rest_(std::exchange(other.rest_, nullptr)),
+      rest_size_(other.rest_size_) {}
 
 Ring::~Ring() {
   if (consumer_page_ != nullptr) munmap(consumer_page_, PageSize());
-  if (rest_ != nullptr) munmap(rest_, RestSize(bytes_));
+  if (rest_ != nullptr) munmap(rest_, rest_size_);
 }
 
 size_t Ring::Look() {

@@ -1,4 +1,4 @@
-// Ring: one BPF ring buffer as its reader sees it.
+// Ring: one BPF ring buffer, or a CPU's own ring (bpf/wire.h), as its reader sees it.
 //
 // Records are read in place: Look; (data Pass)*; Release. What was passed goes back to the kernel
 // in larger pieces, by Release at the latest: the CPU that writes next must fetch the word that
@@ -17,7 +17,10 @@ class Ring {
  public:
   // `bytes`: the map's max_entries. kIo.
   static Result<Ring> Map(int map_fd, size_t bytes);
-  // Over memory laid out as the kernel does; `data` is mapped twice in a row. Lends it.
+  // The one of this CPU in the map of CPUs' rings. kIo.
+  static Result<Ring> MapOfCpu(int map_fd, unsigned cpu, size_t bytes);
+  // Over memory laid out as the kernel does; behind the end of `data` is its beginning once more,
+  // or the slack of a CPU's ring. Lends it.
   Ring(uint64_t* consumer, const uint64_t* producer, const uint8_t* data, size_t bytes);
   Ring(Ring&& other) noexcept;
   Ring(const Ring&) = delete;
@@ -34,6 +37,7 @@ class Ring {
   void Release();
 
  private:
+  static Result<Ring> MapAt(int map_fd, size_t offset, size_t bytes, size_t behind);
   void Find();
 
   uint64_t* consumer_;
@@ -44,6 +48,7 @@ class Ring {
   const void* data_ = nullptr;
   uint32_t size_ = 0;
   void *consumer_page_ = nullptr, *rest_ = nullptr;  // to unmap
+  size_t rest_size_ = 0;
 };
 
 }  // namespace weft::ebpf

@@ -168,13 +168,6 @@ TEST_F(DataRingsTest, TellsHowFullItFoundThem) {
   EXPECT_DOUBLE_EQ(rings_.TakeFullest(), 0);
 }
 
-TEST(CpuRings, ListOfCpusIsRead) {
-  EXPECT_EQ(ParseCpuList("0-2,5\n"), (std::vector<unsigned>{0, 1, 2, 5}));
-  EXPECT_EQ(ParseCpuList("7"), (std::vector<unsigned>{7}));
-  for (const char* text : {"", "x", "1-", "0-99999999", "-3"})
-    EXPECT_TRUE(ParseCpuList(text).empty()) << text;
-}
-
 TEST(CpuRings, TogetherAreNoLargerThanTheSharedOne) {
   EXPECT_EQ(CpuRingBytes(16 << 20, 256 << 10, 2), size_t{256 << 10});
   EXPECT_EQ(CpuRingBytes(16 << 20, 256 << 10, 192), size_t{64 << 10});

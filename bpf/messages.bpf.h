@@ -6,7 +6,9 @@
 #include "bpf/calls.bpf.h"
 
 #define WEFT_MAX_MESSAGES 4	/* of one sendmmsg or recvmmsg: a record each; one for the rest */
-#define WEFT_MAX_LENGTHS 64	/* of one sendmmsg or recvmmsg: past it the whole call is a gap */
+/* Of one sendmmsg or recvmmsg: past it the whole call is a gap. The kernel takes 1024 in one call; older
+ * ones' verifiers do not get that far. */
+#define WEFT_MAX_LENGTHS (WEFT_DIRECT_LOADS ? 1024 : 128)
 
 static __noinline void weft_emit(struct weft_stats *st, struct weft_socket *s, struct weft_event *e)
 {

@@ -236,6 +236,7 @@ SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(socket_opens, struct sock *sk, int old_state, int new_state)
 {
 	struct weft_event e = { .type = WEFT_RECORD_SEND };
+	struct weft_stats *st;
 	struct weft_socket *s;
 	struct weft_event *w;
 	struct weft_call call;
@@ -248,13 +249,19 @@ int BPF_PROG(socket_opens, struct sock *sk, int old_state, int new_state)
 	if (e.payload.kind == WEFT_PAYLOAD_NONE || weft_pid_ignored(e.pid_tgid >> 32))
 		return 0;
 	s = weft_socket_add(sk, WEFT_BY_CALL);
-	if (!s || s->waits)
+	if (s && s->waits)
 		return 0;
 	e.time_ns = bpf_ktime_get_ns();
 	e.fd = weft_call_fd(&call);
-	w = bpf_sk_storage_get(&waiting, sk, &e, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!w)
+	w = s ? bpf_sk_storage_get(&waiting, sk, &e, BPF_SK_STORAGE_GET_F_CREATE) : 0;
+	if (!w) {
+		st = weft_stats_of_cpu();
+		if (st) {
+			st->seen++;
+			st->map_full++;
+		}
 		return 0;
+	}
 	*w = e;
 	s->waits = WEFT_WAITS_TO_OPEN;
 	__sync_fetch_and_add(&sends_waiting, 1);

@@ -45,9 +45,9 @@ static __always_inline struct weft_socket *weft_unix_add(struct sock *sk)
 	s = bpf_sk_storage_get(&sockets, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!s)
 		return 0;
-	weft_describe_unix(sk, peer, s);
-	s->peer_cookie = bpf_get_socket_cookie(peer);
 	s->connection.cookie = bpf_get_socket_cookie(sk);
+	s->peer_cookie = bpf_get_socket_cookie(peer);
+	weft_describe_unix(sk, peer, s);
 	return s;
 }
 

@@ -18,6 +18,7 @@ char LICENSE[] SEC("license") = "GPL";
 
 #define WEFT_MAX_RETRANSMITS 2	/* with the option; maybe some middlebox drops what it does not know */
 #define WEFT_MAX_FAILURES 2	/* connections to a peer that had to give up, then it gets no more */
+#define WEFT_REFUSAL_NS 600000000000ull	/* for so long; then one may try again */
 #define WEFT_MAX_NO_ROOM 64	/* segments without room for the option */
 #define WEFT_MAX_FOREIGN 64	/* segments with options that are not ours, from a peer */
 #define WEFT_EEXIST 17
@@ -73,11 +74,17 @@ struct weft_address {
 	__u32 word[4];
 };
 
+struct weft_refusal {
+	__u64 latest_ns;
+	__u32 failures;
+	__u32 pad;
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1024);
 	__type(key, struct weft_address);
-	__type(value, __u32);
+	__type(value, struct weft_refusal);
 } refusing SEC(".maps");
 
 struct weft_tcp_option {
@@ -130,10 +137,19 @@ static __always_inline struct weft_address weft_remote_of(struct bpf_sock_ops *c
 	return a;
 }
 
-static __always_inline bool weft_wants_option(const struct weft_address *peer)
+/* One that tries after the time is over, and fails, makes it begin anew. */
+static __always_inline bool weft_refuses(const struct weft_address *peer)
+{
+	struct weft_refusal *refusal = bpf_map_lookup_elem(&refusing, peer);
+
+	return refusal && refusal->failures >= WEFT_MAX_FAILURES &&
+	       bpf_ktime_get_ns() - refusal->latest_ns < WEFT_REFUSAL_NS;
+}
+
+static __always_inline bool weft_wants_option(const struct weft_address *peer,
+					      struct weft_option_stats *st)
 {
 	struct weft_network key = { .bits = 128 };
-	__u32 *failures;
 	__u8 *remote;
 
 	if (!all_peers) {
@@ -142,8 +158,10 @@ static __always_inline bool weft_wants_option(const struct weft_address *peer)
 		if (!remote || !*remote)
 			return false;
 	}
-	failures = bpf_map_lookup_elem(&refusing, peer);
-	return !failures || *failures < WEFT_MAX_FAILURES;
+	if (!weft_refuses(peer))
+		return true;
+	weft_count(&st->refused);
+	return false;
 }
 
 /* The agent learns the id and where each direction began, whatever numbers the other end sees. */
@@ -185,7 +203,7 @@ static __always_inline void weft_connected(struct bpf_sock_ops *ctx, struct weft
 	struct bpf_sock *sk = ctx->sk;
 	struct weft_option_state *state;
 
-	if (!sk || !weft_wants_option(&peer))
+	if (!sk || !weft_wants_option(&peer, st))
 		return;
 	state = bpf_sk_storage_get(&writing, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!state) {
@@ -207,13 +225,15 @@ static __always_inline void weft_stop_writing(struct bpf_sock_ops *ctx, struct b
 static __always_inline void weft_give_up(struct bpf_sock_ops *ctx, struct weft_option_stats *st)
 {
 	struct weft_address peer = weft_remote_of(ctx);
-	__u32 *failures, one = 1;
+	struct weft_refusal first = { .latest_ns = bpf_ktime_get_ns(), .failures = 1 };
+	struct weft_refusal *refusal = bpf_map_lookup_elem(&refusing, &peer);
 
-	failures = bpf_map_lookup_elem(&refusing, &peer);
-	if (failures)
-		__sync_fetch_and_add(failures, 1);
-	else
-		bpf_map_update_elem(&refusing, &peer, &one, 0);
+	if (refusal) {
+		refusal->latest_ns = first.latest_ns;
+		__sync_fetch_and_add(&refusal->failures, 1);
+	} else {
+		bpf_map_update_elem(&refusing, &peer, &first, 0);
+	}
 	weft_count(&st->given_up);
 }
 

@@ -42,6 +42,7 @@ static __always_inline bool weft_unix_path(struct unix_sock *u, struct weft_conn
 	return true;
 }
 
+/* Requires: the cookies of both ends. */
 static __always_inline void weft_describe_unix(struct sock *sk, struct sock *peer,
 					       struct weft_socket *s)
 {
@@ -55,6 +56,9 @@ static __always_inline void weft_describe_unix(struct sock *sk, struct sock *pee
 		s->connection.end = WEFT_END_ACCEPTED;
 	else if (weft_unix_path((struct unix_sock *)peer, &s->connection))
 		s->connection.end = WEFT_END_CONNECTED;
+	else /* A socketpair: both ends must say the same. Whoever spoke first got the lower one. */
+		s->connection.end = s->connection.cookie < s->peer_cookie ? WEFT_END_CONNECTED :
+									     WEFT_END_ACCEPTED;
 	s->ignored = include_ports;
 }
 

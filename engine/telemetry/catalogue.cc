@@ -33,6 +33,7 @@ constexpr MetricInfo kCatalogue[] = {
   {"kernel.option_told", C, "Option ids that the agent was told."},
   {"kernel.option_ring_full", C, "Option ids that were lost, because the ring buffer was full."},
   {"kernel.option_map_full", C, "Connections without the option, because a map was full."},
+  {"kernel.option_refused", C, "Connections without the option, because their peer's gave it up lately."},
   {"kernel.option_segments", C, "Segments that carried the option."},
 
   // The agent: received = filtered + records; records = decoded + parse_failed.

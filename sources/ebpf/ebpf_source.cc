@@ -306,6 +306,7 @@ void EbpfSource::Impl::ReadOptionCounts() {
   metrics_.Get("kernel.option_ring_full").Set(counts->ring_full);
   metrics_.Get("kernel.option_map_full").Set(counts->map_full);
   metrics_.Get("kernel.option_segments").Set(counts->segments);
+  metrics_.Get("kernel.option_refused").Set(counts->refused);
 }
 
 void EbpfSource::Impl::PublishLedger() {

@@ -12,6 +12,7 @@
 
 #include <fmt/format.h>
 
+#include "sources/ebpf/bypasses.h"
 #include "sources/ebpf/hook_family.h"
 #include "sources/ebpf/kernel_types.h"
 #include "sources/ebpf/lockdown.h"
@@ -166,6 +167,7 @@ std::vector<Check> ProbeHost() {
   checks.push_back(CheckPidNamespace());
   checks.push_back(CheckLockdown());
   checks.push_back(CheckTcpOption());
+  for (Check& check : CheckBypasses()) checks.push_back(std::move(check));
   checks.push_back(CheckMount("cgroup2", "not needed for tracing; names of units come from /proc"));
   checks.push_back(CheckMount("tracefs", "not needed: typed tracepoints do without"));
   return checks;

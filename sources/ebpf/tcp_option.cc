@@ -157,6 +157,7 @@ Result<weft_option_stats> TcpOption::Counts() const {
     sum.ring_full += s.ring_full;
     sum.map_full += s.map_full;
     sum.segments += s.segments;
+    sum.refused += s.refused;
   }
   return sum;
 }

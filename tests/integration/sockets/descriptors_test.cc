@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <map>
 #include <set>
 #include <span>
 #include <string>
@@ -14,7 +15,9 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "sources/ebpf/stream.h"
@@ -22,6 +25,23 @@
 
 namespace weft::test {
 namespace {
+
+constexpr uint32_t kPairMessages = 100, kPairBytes = 10;
+
+int TalkOverAPair() {
+  int fds[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) != 0) return 1;
+  char bytes[kPairBytes] = {};
+  iovec part{bytes, sizeof bytes};
+  mmsghdr messages[kPairMessages] = {};
+  for (mmsghdr& message : messages) {
+    message.msg_hdr.msg_iov = &part;
+    message.msg_hdr.msg_iovlen = 1;
+  }
+  if (sendmmsg(fds[0], messages, kPairMessages, 0) != int{kPairMessages}) return 2;
+  char all[kPairMessages * kPairBytes];
+  return recv(fds[1], all, sizeof all, MSG_WAITALL) == ssize_t{sizeof all} ? 0 : 3;
+}
 
 // Keeps writing to what O_PATH opened at a Unix socket's path, which the kernel refuses.
 class PathWriter {
@@ -217,6 +237,34 @@ TEST_P(Descriptors, OfPipesAreNoSockets) {
   touch.text_bytes = static_cast<uint32_t>(kText.copy(touch.text, sizeof touch.text));
   EXPECT_EQ(client_.Must(touch), static_cast<int64_t>(kText.size()));
   EXPECT_TRUE(Captured().empty());
+  ExpectLedger();
+}
+
+// The ends of a socketpair have no address by which one could be the server, and a call may send
+// more messages than are looked into.
+TEST_P(Descriptors, OfASocketpairHaveOneRoleEachAndEveryMessageOfACall) {
+  ebpf::EbpfConfig config;
+  GetParam().choose(config);
+  auto capture = Capture::Start(config);
+  ASSERT_TRUE(capture.has_value()) << capture.error().message;
+  capture_ = std::move(*capture);
+  const pid_t child = fork();
+  if (child == 0) _exit(TalkOverAPair());
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  ASSERT_EQ(status, 0);
+  uint64_t moved[2] = {};
+  std::map<uint64_t, uint8_t> ends;  // by cookie
+  for (const CapturedRecord& record : Captured()) {
+    if (record.data.pid != static_cast<uint32_t>(child)) continue;
+    moved[record.data.type == WEFT_RECORD_SEND ? 0 : 1] += record.data.length;
+    ends[record.data.cookie] = record.connection.end;
+  }
+  EXPECT_EQ(moved[0], uint64_t{kPairMessages} * kPairBytes);
+  EXPECT_EQ(moved[1], moved[0]);
+  ASSERT_EQ(ends.size(), 2u);
+  EXPECT_EQ(ends.begin()->second + ends.rbegin()->second, WEFT_END_CONNECTED + WEFT_END_ACCEPTED);
+  EXPECT_NE(ends.begin()->second, ends.rbegin()->second);
   ExpectLedger();
 }
 

@@ -37,6 +37,8 @@ class Pipeline {
   std::string store_path() const;
   // For people, "weft.db" or "weft.db, kafka": the store, and exporters that have no store.
   std::string Destination() const;
+  // Seconds for which the brokers have not answered; 0 where there are none.
+  uint64_t BrokersSilent() const { return services_.metrics.Get("kafka.watch_silent").Get(); }
   Counters Snapshot() const { return services_.metrics.Snapshot(); }
 
   // Writes the counters to the store if the last time is an interval ago. A failure is logged once.

@@ -12,6 +12,7 @@
 namespace weft::cli {
 namespace {
 
+constexpr uint64_t kSilentSeconds = 5;
 constexpr int64_t kLookInterval = 100 * kMillisecond;
 constexpr int64_t kProgressInterval = 500 * kMillisecond;
 
@@ -36,7 +37,7 @@ void RunSession::Watch(Pipeline& pipeline, StopSignal& stop, int64_t duration_ns
   uint64_t shown_spans = 0;
   int64_t shown_ns = begun_ns_;
   while (!pipeline.Failure() && !(finished && *finished)) {
-    if (health_) health_->Beat();
+    if (health_) ReportHealth(pipeline.BrokersSilent());
     const int64_t now = clock_.MonotonicNs();
     if (now >= end || stop.Wait(std::min(kLookInterval, end - now))) return;
     pipeline.KeepLedger();
@@ -46,6 +47,15 @@ void RunSession::Watch(Pipeline& pipeline, StopSignal& stop, int64_t duration_ns
     shown_spans = stats.spans;
     shown_ns = now;
   }
+}
+
+// It goes on by itself when brokers answer; until then it does not do its work.
+void RunSession::ReportHealth(uint64_t brokers_silent) const {
+  health_->Beat();
+  if (brokers_silent < kSilentSeconds)
+    health_->Ready("kafka");
+  else
+    health_->Pending("kafka", fmt::format("no broker has answered for {} s", brokers_silent));
 }
 
 std::string RunSession::ProgressText(const graph::EngineStats& stats, uint64_t spans_before,

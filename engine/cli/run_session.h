@@ -41,6 +41,8 @@ class RunSession {
                            int64_t since_ns) const;
 
   const Clock& clock_;
+  void ReportHealth(uint64_t brokers_silent) const;
+
   telemetry::Health* health_ = nullptr;
   int64_t begun_ns_;
   std::string json_summary_;

@@ -131,7 +131,7 @@ constexpr MetricInfo kCatalogue[] = {
   // Kafka.
   {"kafka.lag", G, "Records of a stage's input that are not read yet.", "stage,partition"},
   {"kafka.partitions", G, "Partitions that the consumer group gave to this process.", "stage"},
-  {"kafka.partitions_unread", C, "Partitions that were added to the topic under a running engine: nobody reads them.", "stage"},
+  {"kafka.partitions_unread", C, "Partitions that were added to the topic under a running engine, which ends for it.", "stage"},
   {"kafka.partitions_lost", C, "Partitions that the group gave to others unasked.", "stage"},
   {"kafka.rebalances", C, "Times that the group shared its partitions out anew.", "stage"},
   {"kafka.commits", C, "Transactions committed.", "stage"},
@@ -148,6 +148,7 @@ constexpr MetricInfo kCatalogue[] = {
   {"kafka.unreadable", C, "Records that are not for this version, gone to weft.dead."},
   {"kafka.expired_records", C, "Records that retention removed before they were read."},
   {"kafka.watch_gaps", C, "Times that the ends of topics were not known for long."},
+  {"kafka.watch_silent", G, "Seconds for which no broker has said where the topics end."},
   {"kafka.watch_failed", C, "Questions for the ends of topics that no broker answered."},
   {"kafka.warnings", C, "Warnings of the Kafka client; the log has some."},
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
@@ -46,6 +47,7 @@ struct KafkaContext {
   KafkaLog log;
   BrokerClock broker_clock;
   uint32_t partitions = 0;
+  std::atomic<uint32_t> topic_partitions = 0;  // of weft.events by now; 0: not asked yet
 };
 
 inline const char* StageName(Stage stage) { return stage == Stage::kStitch ? "stitch" : "trace"; }

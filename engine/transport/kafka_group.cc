@@ -82,6 +82,10 @@ void KafkaGroup::Run() {
     {
       const std::lock_guard lock(mutex_);
       if (stopping_) return;
+      if (!failure_ && context_.topic_partitions > seats_.size()) {
+        Grown();
+        changed_.notify_all();
+      }
     }
     if (rd_kafka_message_t* message = rd_kafka_consumer_poll(client_->get(), kPollMs)) {
       if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) OnError(*message);
@@ -142,20 +146,20 @@ void KafkaGroup::OnAssigned(const rd_kafka_topic_partition_list_t& partitions) {
   rd_kafka_pause_partitions(client_->get(), list.get());
   const std::lock_guard lock(mutex_);
   ForEach(partitions, [&](uint32_t p) {
-    if (p >= seats_.size()) {
-      unread_.Add();
-      context_.log.Write(
-          LogLevel::kError, "partitions",
-          fmt::format(
-              "{} [{}]: the topic has been given more partitions: nobody reads the new ones "
-              "before all engines are restarted (`weft topics check` says what is unequal)",
-              input_, p));
-      return;
-    }
+    if (p >= seats_.size()) return unread_.Add(), Grown();
     seats_[p].assigned = true;
     if (!seats_[p].held) GiveTenure(&seats_[p]);
   });
   changed_.notify_all();
+}
+
+// With another number of partitions than the others have, a member would ask and answer elsewhere.
+void KafkaGroup::Grown() {
+  failure_ =
+      Error{Code::kInvalid,
+            fmt::format("{} has been given more partitions than the {} that it had when this "
+                        "engine started: start all engines, and then all agents, again",
+                        input_, seats_.size())};
 }
 
 void KafkaGroup::GiveTenure(Seat* seat) {

@@ -69,6 +69,7 @@ class KafkaGroup {
   // Gives back what was taken away once nobody here works on it any more.
   void FinishRevocation(bool at_once);
   void OnError(const rd_kafka_message_t& message);
+  void Grown();                 // requires: mutex_ is held
   void GiveTenure(Seat* seat);  // Requires: the lock
 
   KafkaContext& context_;

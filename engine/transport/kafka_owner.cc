@@ -197,20 +197,13 @@ Result<void> KafkaOwner::Poll(size_t max_bytes, std::vector<Record>* out) {
   return {};
 }
 
-// Keeps to one snapshot until it is reached: under a steady load the newest one never would be.
 void KafkaOwner::CheckCaughtUp() {
-  const auto reached = [this](const WatchedEnds::Snapshot& s) {
-    return input_reader_->position() >= s.ends[0] &&
-           (!links_reader_ || links_reader_->position() >= s.ends[1]);
-  };
-  WatchedEnds::Snapshot newest = ends_->Newest();
+  const WatchedEnds::Snapshot newest = ends_->Newest();
   if (newest.ends.empty()) return;
-  lag_.Set(newest.ends[0] - std::min(newest.ends[0], input_reader_->position()));
-  if (newest.asked_ns > target_.asked_ns && (target_.ends.empty() || reached(newest)))
-    target_ = std::move(newest);
-  if (target_.ends.empty() || !reached(target_)) return;
-  caught_up_ns_ = target_.asked_ns;
-  target_.ends.clear();
+  const uint64_t positions[] = {input_reader_->position(),
+                                links_reader_ ? links_reader_->position() : 0};
+  lag_.Set(newest.ends[0] - std::min(newest.ends[0], positions[0]));
+  if (auto told = told_.Look(newest, {positions, newest.ends.size()})) caught_up_ns_ = told;
 }
 
 void KafkaOwner::Bury(std::vector<Unreadable> unreadable) {

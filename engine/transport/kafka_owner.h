@@ -80,7 +80,7 @@ class KafkaOwner final : public PartitionOwner {
   std::vector<OutRecord> dead_;  // go with the next commit
   size_t dead_bytes_ = 0;
   std::shared_ptr<WatchedEnds> ends_;
-  WatchedEnds::Snapshot target_;
+  CaughtUpTime told_;
   std::optional<int64_t> caught_up_ns_;
 };
 

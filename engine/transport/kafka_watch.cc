@@ -1,6 +1,8 @@
 #include "engine/transport/kafka_watch.h"
 
+#include <algorithm>
 #include <chrono>
+#include <functional>
 
 #include <fmt/format.h>
 
@@ -12,6 +14,7 @@ constexpr int kAskMs = 2'000;
 constexpr int64_t kGap = 2 * kSecond;
 // Agents connect again within a second or two, and then speak at once.
 constexpr int64_t kSettle = 4 * kSecond;
+constexpr int64_t kCountEvery = 10 * kSecond;
 constexpr int64_t kTopicNs = 5 * kSecond;
 constexpr int64_t kAskNs = 15 * kSecond;
 
@@ -31,6 +34,19 @@ WatchedEnds::Snapshot WatchedEnds::Newest() const {
   return newest_;
 }
 
+std::optional<int64_t> CaughtUpTime::Look(const WatchedEnds::Snapshot& newest,
+                                          std::span<const uint64_t> positions) {
+  if (newest.ends.empty()) return std::nullopt;
+  const auto reached = [&](const WatchedEnds::Snapshot& s) {
+    return std::ranges::equal(positions, s.ends, std::greater_equal<>());
+  };
+  if (newest.number > target_.number && (target_.ends.empty() || reached(newest))) target_ = newest;
+  if (target_.ends.empty() || !reached(target_)) return std::nullopt;
+  target_.ends.clear();
+  told_ns_ = std::max(told_ns_, target_.asked_ns);
+  return told_ns_;
+}
+
 Result<std::unique_ptr<KafkaWatch>> KafkaWatch::Open(KafkaContext& context) {
   auto client = KafkaClient::Open("watch", RD_KAFKA_CONSUMER, {}, context.properties,
                                   {{"isolation.level", "read_uncommitted"}}, {}, context.log);
@@ -43,6 +59,8 @@ KafkaWatch::KafkaWatch(KafkaContext& context, std::unique_ptr<KafkaClient> clien
       client_(std::move(client)),
       failed_(context.metrics.Get("kafka.watch_failed")),
       gaps_(context.metrics.Get("kafka.watch_gaps")),
+      silent_(context.metrics.Get("kafka.watch_silent")),
+      answered_ns_(context.clock.MonotonicNs()),
       thread_([this] { Run(); }) {}
 
 KafkaWatch::~KafkaWatch() {
@@ -121,6 +139,7 @@ Result<uint64_t> KafkaWatch::OffsetAt(Stream stream, uint32_t partition, int64_t
 }
 
 void KafkaWatch::Run() {
+  int64_t count_ns = context_.clock.MonotonicNs() + kCountEvery;
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     std::vector<std::shared_ptr<WatchedEnds>> alive;
@@ -131,11 +150,17 @@ void KafkaWatch::Run() {
       return false;
     });
     if (alive.empty()) {
+      silent_.Set(0);
       wake_.wait(lock);
+      answered_ns_ = context_.clock.MonotonicNs();
       continue;
     }
     lock.unlock();
     if (context_.broker_clock.known()) Ask(alive);
+    if (const int64_t now = context_.clock.MonotonicNs(); now >= count_ns) {
+      count_ns = now + kCountEvery;
+      if (const auto count = Partitions(Stream::kEvents)) context_.topic_partitions = *count;
+    }
     alive.clear();
     lock.lock();
     wake_.wait_for(lock, kPeriod, [this] { return stopping_; });
@@ -156,6 +181,9 @@ void KafkaWatch::Ask(const std::vector<std::shared_ptr<WatchedEnds>>& watched) {
   // Append times have milliseconds only.
   const int64_t asked_ns = context_.broker_clock.NowNs() - kMillisecond;
   const auto err = AskEnds(client_->get(), list.get(), kAskMs);
+  const int64_t answered_ns = context_.clock.MonotonicNs();
+  if (err == RD_KAFKA_RESP_ERR_NO_ERROR) answered_ns_ = answered_ns;
+  silent_.Set(static_cast<uint64_t>((answered_ns - answered_ns_) / kSecond));
   if (err != RD_KAFKA_RESP_ERR_NO_ERROR) {
     failed_.Add();
     context_.log.Write(LogLevel::kWarn, "watch",
@@ -163,7 +191,7 @@ void KafkaWatch::Ask(const std::vector<std::shared_ptr<WatchedEnds>>& watched) {
     return;
   }
   for (const auto& one : watched) {
-    WatchedEnds::Snapshot snapshot{asked_ns, {}};
+    WatchedEnds::Snapshot snapshot{++one->asked_, asked_ns, {}};
     for (const auto& [stream, partition] : one->inputs_)
       snapshot.ends.push_back(static_cast<uint64_t>(find(stream, partition)->offset));
     const int64_t now_ns = context_.clock.MonotonicNs();

@@ -13,6 +13,8 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <span>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -27,7 +29,8 @@ class WatchedEnds {
   explicit WatchedEnds(std::vector<std::pair<Stream, uint32_t>> inputs)
       : inputs_(std::move(inputs)) {}
   struct Snapshot {
-    int64_t asked_ns = INT64_MIN;  // log time; INT64_MIN: none yet
+    uint64_t number = 0;           // of the question; 0: none yet
+    int64_t asked_ns = INT64_MIN;  // log time
     std::vector<uint64_t> ends;    // one per input
   };
   Snapshot Newest() const;
@@ -38,8 +41,23 @@ class WatchedEnds {
   mutable std::mutex mutex_;
   Snapshot newest_;
   // The watch's thread's.
+  uint64_t asked_ = 0;
   int64_t last_asked_ns_ = INT64_MIN;
   int64_t held_until_ns_ = INT64_MIN;  // of the host's clock
+};
+
+// Of one reader: what log time it may be told, because it has read all that was appended before.
+// Keeps to one snapshot until it is reached: under a steady load the newest one never would be. The
+// brokers' clock may be set back: what is told stands still then and does not go back. One thread.
+class CaughtUpTime {
+ public:
+  // `positions`: the next offset of each input. nullopt: nothing new is known.
+  std::optional<int64_t> Look(const WatchedEnds::Snapshot& newest,
+                              std::span<const uint64_t> positions);
+
+ private:
+  WatchedEnds::Snapshot target_;
+  int64_t told_ns_ = INT64_MIN;
 };
 
 class KafkaWatch {
@@ -68,6 +86,8 @@ class KafkaWatch {
   std::unique_ptr<KafkaClient> client_;
   Counter& failed_;
   Counter& gaps_;
+  Counter& silent_;
+  int64_t answered_ns_;  // of the host's clock; the thread's
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stopping_ = false;

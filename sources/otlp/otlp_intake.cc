@@ -30,14 +30,24 @@ OtlpIntake::OtlpIntake(uint32_t partitions, std::string name, Metrics& metrics)
       spans_(metrics.Get("otlp.spans")),
       invalid_spans_(metrics.Get("otlp.invalid_spans")) {}
 
+// White space may precede JSON, and '\n' begins every protobuf message as well: its answer counts,
+// unless it is none.
+Result<Decoded> OtlpIntake::Decode(std::string_view message) {
+  if (message.size() > api::kMaxRecordBytes / 4)
+    return Fail(Code::kFull, "OTLP: the message has more than 16 MiB");
+  const size_t first = message.find_first_not_of(" \t\r\n");
+  const bool like_json = first != message.npos && message[first] == '{';
+  if (!like_json) return proto_.Decode(message, &decoded_);
+  if (message[0] != '\n') return json_.Decode(message, &decoded_);
+  if (auto proto = proto_.Decode(message, &decoded_)) return proto;
+  decoded_.Clear();
+  return json_.Decode(message, &decoded_);
+}
+
 void OtlpIntake::Add(std::string_view message, const Origin& origin) {
   decoded_.Clear();
   ++counts_.messages;
-  const bool json = message.starts_with('{');
-  const auto decoded = message.size() > api::kMaxRecordBytes / 4
-                           ? Fail(Code::kFull, "OTLP: the message has more than 16 MiB")
-                       : json ? json_.Decode(message, &decoded_)
-                              : proto_.Decode(message, &decoded_);
+  const auto decoded = Decode(message);
   if (!decoded) {
     ++counts_.bad;
     const uint32_t to = origin.partition % static_cast<uint32_t>(tables_.size());

@@ -33,7 +33,7 @@ class OtlpIntake {
     uint32_t partition = 0;
     uint64_t offset = 0;
   };
-  // JSON begins with '{', which no OTLP protobuf does.
+  // JSON begins with '{', which no OTLP protobuf does; white space may come before it.
   void Add(std::string_view message, const Origin& origin);
   uint64_t rows() const { return rows_; }
   // All that was added since the last call, to be sent as a whole.
@@ -50,6 +50,8 @@ class OtlpIntake {
   struct Counts {
     uint64_t messages = 0, bad = 0, spans = 0, invalid = 0;
   };
+
+  Result<Decoded> Decode(std::string_view message);
 
   // Rows for one partition.
   struct Handed {

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""A recording of the shop through a real Kafka, with one engine and with two: the same traces as in one
-process, span by span, each once. Needs no privileges."""
+"""A recording of the shop through a real Kafka, with one engine and with two, also with engines that come
+long after it was written: the same traces as in one process, span by span, each once. Needs no
+privileges."""
 import os
 import sys
 import tempfile
@@ -27,10 +28,10 @@ class KafkaReplayTest(unittest.TestCase):
         replay(BUILD, STORED_RECORDING, db)
         cls.expected, _ = spans(db)
 
-    def check(self, engines):
+    def check(self, engines, **how):
         with tempfile.TemporaryDirectory(dir=self.directory.name) as folder, KafkaCluster() as kafka:
             run = KafkaRun(BUILD, kafka.bootstrap, folder)
-            run.trace(engines, lambda agent: agent.wait(120), "--replay", STORED_RECORDING, "--pace", "1")
+            run.trace(engines, lambda agent: agent.wait(120), "--replay", STORED_RECORDING, "--pace", "1", **how)
             found, rows = spans(run.db)
             self.assertEqual(found.keys(), self.expected.keys(), "spans that are missing or new")
             different = [span for span, place in found.items() if place != self.expected[span]]
@@ -44,6 +45,9 @@ class KafkaReplayTest(unittest.TestCase):
 
     def test_two_engines(self):
         self.check(2)
+
+    def test_engines_that_come_when_every_deadline_has_passed(self):
+        self.check(2, backlog_seconds=75)
 
 
 if __name__ == "__main__":

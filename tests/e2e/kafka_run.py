@@ -37,18 +37,22 @@ class KafkaRun:
         self._summary = os.path.join(folder, "agent.json")
         self._say = say
 
-    def trace(self, engines, work, *agent_options):
-        """The agent for as long as `work(agent)` takes, the engines until they have stored what it saw."""
+    def trace(self, engines, work, *agent_options, backlog_seconds=None):
+        """The agent for as long as `work(agent)` takes, the engines until they have stored what it saw. With
+        backlog_seconds the engines start so long after the agent's end."""
         subprocess.run([self.build.weft, "topics", "create", "--brokers", self.brokers,
                         "--partitions", str(PARTITIONS)], stdout=subprocess.DEVNULL, check=True)
         try:
-            for number in range(1, engines + 1):
-                self.engines.append(self._start(f"engine-{number}", "engine", "--db",
-                                                os.path.join(self.folder, f"weft-{number}.db")))
-            self._wait_for_members()
+            if backlog_seconds is None:
+                self._start_engines(engines)
             self.agent = self._start("agent", "agent", *agent_options, "--json-summary", self._summary)
             self.agent.wait_until_it_says("publishing")
             work(self.agent)
+            if backlog_seconds is not None:
+                if self.agent.code is None:
+                    self.agent.stop(60)
+                time.sleep(backlog_seconds)
+                self._start_engines(engines)
             self._say(f"  {self._wait_until_stored()} spans are stored")
             for engine in self.engines:
                 engine.stop(60)
@@ -76,6 +80,12 @@ class KafkaRun:
                                        for word in (command, "--brokers", self.brokers, *options)))
         return WeftProcess(self.build, command, "--brokers", self.brokers, *options,
                            log=os.path.join(self.folder, f"{name}.log"))
+
+    def _start_engines(self, count):
+        for number in range(1, count + 1):
+            self.engines.append(self._start(f"engine-{number}", "engine", "--db",
+                                            os.path.join(self.folder, f"weft-{number}.db")))
+        self._wait_for_members()
 
     def _wait_for_members(self):
         """Until the engines share the partitions of both stages."""

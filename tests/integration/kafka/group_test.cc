@@ -3,6 +3,7 @@
 #include <set>
 #include <thread>
 
+#include "engine/transport/kafka_admin.h"
 #include "tests/integration/kafka/kafka_harness.h"
 
 namespace weft::transport {
@@ -98,6 +99,29 @@ TEST_F(KafkaGroupTest, StagesRunTogetherAndApart) {
   tx.out = {Out(Stream::kSpans, "span", 1, 0, RecordType::kSpanBatch)};
   ASSERT_TRUE((*one)->Commit(std::move(tx)));
   EXPECT_EQ(Texts(ReadAll(*a, **two)), "span ");
+}
+
+// Members with different numbers of partitions would ask and answer in different places.
+TEST_F(KafkaGroupTest, AMemberEndsWhenTheTopicIsGivenMorePartitions) {
+  MakeTopics(2);
+  auto t = Open();
+  auto member = t->Join(Stage::kStitch);
+  ASSERT_TRUE(member);
+  Gain(**member, 2);
+  auto owner = t->Own(Stage::kStitch, 0);
+  ASSERT_TRUE(owner);
+  auto admin = KafkaAdmin::Connect({{"bootstrap.servers", broker_->bootstrap()}});
+  ASSERT_TRUE(admin);
+  ASSERT_TRUE((*admin)->SetPartitions(Topic(Stream::kEvents), 4));
+
+  Result<Assignment> change;
+  EXPECT_TRUE(Eventually([&] {
+    change = (*member)->Wait(InNs(*t, 100 * kMillisecond));
+    return !change;
+  }));
+  ASSERT_FALSE(change);
+  EXPECT_NE(change.error().message.find("more partitions than the 2"), std::string::npos)
+      << change.error().message;
 }
 
 }  // namespace

@@ -126,6 +126,15 @@ void KafkaTest::MakeTopics(uint32_t partitions, const std::map<std::string, std:
   rd_kafka_destroy(client);
 }
 
+bool KafkaTest::Eventually(const std::function<bool()>& true_now) const {
+  const int64_t deadline_ns = clock_.MonotonicNs() + 30 * kSecond;
+  while (!true_now()) {
+    if (clock_.MonotonicNs() >= deadline_ns) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  return true;
+}
+
 KafkaOptions KafkaTest::Options() const {
   KafkaOptions options;
   options.settings.brokers = {broker_->bootstrap()};

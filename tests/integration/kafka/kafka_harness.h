@@ -1,6 +1,7 @@
 // KafkaTest: a test with a real broker, which the tests of a binary share; topics of its own each.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -56,6 +57,8 @@ class KafkaTest : public testing::Test {
   static std::vector<uint32_t> Gain(Membership& member, size_t count);
   int64_t InNs(Transport& t, int64_t ns) const { return t.LogTimeNs() + ns; }
   uint64_t Count(const std::string& name) { return metrics_.Get(name).Get(); }
+  // Asks again and again, for half a minute at most.
+  bool Eventually(const std::function<bool()>& true_now) const;
 
   static OutRecord Out(Stream stream, std::string text, uint32_t partition = 0, uint64_t key = 0,
                        RecordType type = RecordType::kEventBatch) {

@@ -91,6 +91,7 @@ TEST_F(KafkaOutageTest, ABrokerThatIsKilledAndComesBackLosesNothingAndRepeatsNot
   ASSERT_TRUE(read) << read.error().message;
   EXPECT_EQ(labelled.size(), kEvents);
   EXPECT_EQ(std::set(labelled.begin(), labelled.end()).size(), kEvents);
+  EXPECT_TRUE(Eventually([this] { return Count("kafka.watch_silent") == 0; }));
   EXPECT_EQ(Count("kafka.publish_lost{partition=0}"), 0u);
 }
 
@@ -123,6 +124,8 @@ TEST_F(KafkaOutageTest, WithoutABrokerTimeStandsStillPublishFillsUpAndStopEndsIn
     t->WaitReadable(Stage::kStitch, 0, InNs(*t, 20 * kMillisecond));
   }
   EXPECT_TRUE(records.empty());
+  const auto silent = [this] { return Count("kafka.watch_silent") > 0; };
+  EXPECT_TRUE(Eventually(silent)) << "whoever asks whether this member is ready is told";
 
   t->CloseSources();
   Transaction tx;

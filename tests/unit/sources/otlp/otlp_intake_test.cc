@@ -95,5 +95,16 @@ TEST_F(OtlpIntakeTest, TwoSourcesCountBesideEachOther) {
   EXPECT_EQ(Reported(), 4u);
 }
 
+// A protobuf message begins with '\n' as well.
+TEST_F(OtlpIntakeTest, WhiteSpaceMayPrecedeJson) {
+  const std::string json =
+      R"({"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"000102030405060708090a0b0c0d0e0f",)"
+      R"("spanId":"0001020304050607","startTimeUnixNano":"1","endTimeUnixNano":"2"}]}]}]})";
+  for (const char* space : {"", " ", "\n", "\r\n\t", "\n\n  "}) intake_.Add(space + json, {});
+  Add(7, 1);
+  EXPECT_EQ(intake_.rows(), 6u);
+  for (const OutRecord& record : intake_.Take()) EXPECT_NE(record.stream, Stream::kDead);
+}
+
 }  // namespace
 }  // namespace weft::otlp

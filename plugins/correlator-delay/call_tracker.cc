@@ -145,7 +145,7 @@ void CallTracker::OnCall(uint32_t number) {
   }
   if (!call.settled) {
     call.contested = !open_.empty();
-    if (call.wanted && open_.size() > 1) ++ambiguous_;
+    if ((call.wanted || mode_ != Mode::kDecide) && open_.size() > 1) ++ambiguous_;
     call.owner = kNone;
     if (mode_ != Mode::kAny) {
       if (!open_.empty()) Decide(number, model_->LogBackground(call.callee));

@@ -55,7 +55,7 @@ class CallTracker {
   const std::vector<Weighed>& weighed() const { return weighed_; }
   // Wanted calls that were not weighed because too many requests were open.
   size_t crowded() const { return crowded_; }
-  // Wanted calls with more than one open request.
+  // Calls that were to be decided with more than one open request.
   size_t ambiguous() const { return ambiguous_; }
   // What it took: candidates and hypotheses looked at. The same in every run over the same view.
   uint64_t effort() const { return effort_; }

@@ -10,7 +10,7 @@ namespace {
 
 constexpr float kVoiceLimit = 12.0f;
 constexpr float kLeastMass = 1e-9f;
-constexpr float kNotNested = -2.0f;    // ends before the call does: rests say how rare that is
+constexpr float kNotNested = -1.0f;    // ends before the call does: rests say how rare that is
 constexpr float kImpossible = -12.0f;  // log-probability below which gaps are not looked at
 constexpr float kPlausible = 8.0f;     // nats behind the best
 constexpr float kNoMass = 20.0f;       // nats behind the best that are as good as nothing

@@ -12,6 +12,12 @@ constexpr size_t kLeastCounted = 20;  // requests
 constexpr double kUnowned = -20;      // log-likelihood of a call without a request
 constexpr double kGrowth = 1.3;       // of the requests since the last search
 
+// Without those that are only looked at ahead.
+double RequestsBehind(const ProcessHistory& history) {
+  return static_cast<double>(
+      std::ranges::count_if(history.requests, [](const Request& r) { return !r.ahead; }));
+}
+
 void Rebuild(const ColdSearch::Scene& s) {
   const uint32_t callees = s.history.callees.size();
   s.model.Rebuild(callees);
@@ -27,19 +33,23 @@ void Run(const ColdSearch::Scene& s, CallTracker::Mode mode) {
 // Each search goes over everything; together they cost a few passes over the warm-up.
 bool ColdSearch::IsDue(const ProcessHistory& history) const {
   return searched_callees_ != history.callees.size() ||
-         static_cast<double>(history.requests.size()) >= kGrowth * searched_requests_;
+         RequestsBehind(history) >= kGrowth * searched_requests_;
 }
 
 void ColdSearch::Decide(const Scene& s) {
-  if (IsDue(s.history)) return Search(s);
-  Count(s, 1);
-  Rebuild(s);
-  Run(s, CallTracker::Mode::kDecide);
+  if (IsDue(s.history)) {
+    Search(s);
+  } else {
+    CountDecided(s);
+    Rebuild(s);
+    Run(s, CallTracker::Mode::kDecide);
+  }
+  decided_until_ = s.history.decided_until;
 }
 
 void ColdSearch::Search(const Scene& s) {
   const bool first = searched_requests_ == 0;
-  searched_requests_ = static_cast<uint32_t>(s.history.requests.size());
+  searched_requests_ = static_cast<uint32_t>(RequestsBehind(s.history));
   searched_callees_ = s.history.callees.size();
   double likelihood = 0;
   if (!first) {
@@ -63,7 +73,10 @@ void ColdSearch::Search(const Scene& s) {
 void ColdSearch::SettleDown(const Scene& s, bool anew) {
   const int rounds = !anew ? kRoundsAgain : s.tracker.ambiguous() == 0 ? 1 : kRounds;
   for (int round = 0; round < rounds; ++round) {
-    Count(s, anew ? kFirstShare * (round + 1) : 1);
+    if (!anew && round == 0)
+      CountDecided(s);
+    else
+      Count(s, anew ? kFirstShare * (round + 1) : 1);
     s.model.set_detail(anew && round < kCoarseRounds ? 1 : 3);
     Rebuild(s);
     s.order.Fade(anew && round == 1 ? 0.0f : 0.5f);
@@ -94,6 +107,18 @@ void ColdSearch::SortCalls(const ProcessHistory& history) {
   for (auto& calls : calls_of_) calls.clear();
   for (const Call& c : history.calls)
     if (c.owner != kNone) calls_of_[c.owner].push_back({c.start_ns, c.end_ns, c.callee});
+}
+
+// What the requests did that ended in earlier windows: all of their calls have been decided.
+void ColdSearch::CountDecided(const Scene& s) {
+  s.model.Clear();
+  SortCalls(s.history);
+  for (size_t r = 0; r < s.history.requests.size(); ++r) {
+    const Request& request = s.history.requests[r];
+    if (request.end_ns == 0 || request.end_ns > decided_until_) continue;
+    walk_.Count({request.start_ns, request.end_ns, request.operation, 0}, calls_of_[r], false,
+                s.model);
+  }
 }
 
 // What the requests did, or this share of them: those that ran beside the fewest others.

@@ -40,10 +40,12 @@ class ColdSearch {
   void SettleDown(const Scene& scene, bool anew);
   double Likelihood(const Scene& scene);
   void Count(const Scene& scene, double share);
+  void CountDecided(const Scene& scene);
   void SortCalls(const ProcessHistory& history);
   uint32_t FindOverlaps(const ProcessHistory& history, double share);
 
   uint32_t searched_requests_ = 0, searched_callees_ = 0;  // in the last search
+  int64_t decided_until_ = INT64_MIN;                      // the end of the last window
 
   RequestWalk walk_;
   std::vector<std::vector<DoneCall>> calls_of_;  // by request

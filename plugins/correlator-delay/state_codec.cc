@@ -78,6 +78,7 @@ std::string StateCodec::Save(const ProcessLearner& l) {
   out.Number(l.slower_);
   out.Number(l.search_.searched_requests_);
   out.Number(l.search_.searched_callees_);
+  out.Raw(l.search_.decided_until_);
   Put(out, l.history_);
   PutWaiting(out, l);
   Put(out, l.order_);
@@ -111,6 +112,7 @@ bool StateCodec::Load(std::string_view bytes, ProcessLearner& learner) {
   l.slower_ = static_cast<uint32_t>(in.Number(3));
   l.search_.searched_requests_ = static_cast<uint32_t>(in.Number(UINT32_MAX));
   l.search_.searched_callees_ = static_cast<uint32_t>(in.Number(kMaxNames));
+  l.search_.decided_until_ = in.Moment();
   Get(in, l.history_);
   GetWaiting(in, l);
   Get(in, l.order_);

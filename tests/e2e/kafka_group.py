@@ -115,6 +115,13 @@ class Group:
             time.sleep(0.1)
         return have
 
+    def wait_for_spans(self, count, seconds=SETTLE_SECONDS):
+        """As wait_for_rows, but what two files have counts once: after deaths."""
+        deadline = time.monotonic() + seconds
+        while (have := len({span for span, _, _ in self.ids()})) < count and time.monotonic() < deadline:
+            time.sleep(0.5)
+        return have
+
     def ids(self):
         """(span, parent, trace) of all stores read as one."""
         return span_ids(self.build, self.path("weft-*.db"))

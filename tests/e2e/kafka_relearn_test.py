@@ -9,8 +9,7 @@ from e2e import STORED_RECORDING, Build, main, replay, skip
 from kafka_group import Group, KafkaCluster, Unavailable, span_ids
 
 BUILD = Build(sys.argv[1])
-# Those whose saved state is all that they know. (delay saves what it has learned, not what it is at.)
-CORRELATORS = "correlators: [context, thread, token]\n"
+CORRELATORS = "correlators: [context, thread, token, delay]\n"
 DEATHS = 3
 
 
@@ -41,7 +40,7 @@ class KafkaRelearnTest(unittest.TestCase):
                         group.members[number].kill()
                         group.start_member(number)
                     self.assertEqual(agent.wait(120), 0, agent.output())
-                group.wait_for_rows(len(expected))
+                group.wait_for_spans(len(expected))
                 self.assertEqual(group.stop(), [0, 0])
                 found = group.ids()
                 self.assertEqual(len(set(found)), len({span for span, _, _ in found}), "spans in two places")

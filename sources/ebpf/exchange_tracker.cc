@@ -58,8 +58,8 @@ void ExchangeTracker::OnData(const weft_data& record, const weft_connection* des
   }
   decoded_.AddAlone();
   const uint64_t cookie = record.cookie;
-  auto it = connections_.find(cookie);
-  if (it == connections_.end()) {
+  std::unique_ptr<Connection>* found = connections_.Find(cookie);
+  if (found == nullptr) {
     if (connections_.size() >= options_.max_connections) {
       overflow_.Add();
       return;
@@ -70,17 +70,15 @@ void ExchangeTracker::OnData(const weft_data& record, const weft_connection* des
       return;
     }
     made_.Add();
-    it = connections_
-             .emplace(cookie,
-                      std::make_unique<Connection>(connection_options_, protocols_,
-                                                   static_cast<ConnectionSink&>(*this), *described,
-                                                   static_cast<int64_t>(record.time_ns)))
-             .first;
-    it->second->SetOption(waiting_options_.Take(cookie));
+    found = connections_.Insert(cookie).first;
+    *found = std::make_unique<Connection>(connection_options_, protocols_,
+                                          static_cast<ConnectionSink&>(*this), *described,
+                                          static_cast<int64_t>(record.time_ns));
+    (*found)->SetOption(waiting_options_.Take(cookie));
     if (described->family != WEFT_FAMILY_UNIX && addresses_.size() < kMaxAddresses)
-      addresses_.emplace(it->second->local_address());
+      addresses_.emplace((*found)->local_address());
   }
-  Connection& connection = *it->second;
+  Connection& connection = **found;
   if (connection.given_up()) unrecognised_.AddAlone();
   const Connection::Fed fed = connection.OnData(record, payload);
   if (fed.missing != 0) gap_bytes_.Add(fed.missing);
@@ -91,9 +89,8 @@ void ExchangeTracker::OnData(const weft_data& record, const weft_connection* des
 }
 
 void ExchangeTracker::OnOption(const weft_option& record) {
-  const auto it = connections_.find(record.cookie);
-  if (it != connections_.end()) {
-    it->second->SetOption(ConnectionOption(record));
+  if (const auto* found = connections_.Find(record.cookie)) {
+    (*found)->SetOption(ConnectionOption(record));
   } else {
     waiting_options_.Add(record);
   }
@@ -161,10 +158,11 @@ void ExchangeTracker::Announce(Connection& connection, int64_t now_ns) {
 
 void ExchangeTracker::Sweep(int64_t now_ns) {
   for (const weft_control& closing : closing_) {
-    const auto it = connections_.find(closing.cookie);
-    if (it == connections_.end()) continue;
-    it->second->OnClose(static_cast<int64_t>(closing.time_ns));
-    if (closing.ends_known != 0) it->second->SetEnds(closing.sent, closing.received);
+    const auto* found = connections_.Find(closing.cookie);
+    if (found == nullptr) continue;
+    Connection& connection = **found;
+    connection.OnClose(static_cast<int64_t>(closing.time_ns));
+    if (closing.ends_known != 0) connection.SetEnds(closing.sent, closing.received);
     closed_.push_back(closing.cookie);
   }
   closing_.clear();
@@ -196,18 +194,22 @@ void ExchangeTracker::ForgetIdle(int64_t now_ns) {
     return !c.listed && c.last_ns() < now_ns - after;
   };
   std::erase_if(closed_, [&](uint64_t cookie) {
-    const auto it = connections_.find(cookie);
-    if (it == connections_.end()) return true;
-    if (!forgettable(*it->second, kKeepClosedNs)) return false;
-    gap_bytes_.Add(it->second->TailGap());
-    connections_.erase(it);
+    const auto* found = connections_.Find(cookie);
+    if (found == nullptr) return true;
+    if (!forgettable(**found, kKeepClosedNs)) return false;
+    gap_bytes_.Add((*found)->TailGap());
+    connections_.Erase(cookie);
     return true;
   });
-  forgotten_.Add(std::erase_if(connections_, [&](const auto& entry) {
-    const bool unix_socket = entry.second->wire().family == WEFT_FAMILY_UNIX;
-    return forgettable(*entry.second,
-                       unix_socket ? std::min(options_.idle_ns, kUnixIdleNs) : options_.idle_ns);
-  }));
+  std::vector<uint64_t> idle;
+  connections_.ForEach([&](uint64_t cookie, const std::unique_ptr<Connection>& connection) {
+    const bool unix_socket = connection->wire().family == WEFT_FAMILY_UNIX;
+    if (forgettable(*connection,
+                    unix_socket ? std::min(options_.idle_ns, kUnixIdleNs) : options_.idle_ns))
+      idle.push_back(cookie);
+  });
+  for (const uint64_t cookie : idle) connections_.Erase(cookie);
+  forgotten_.Add(idle.size());
 }
 
 int64_t ExchangeTracker::Watermark(int64_t limit_ns) const {
@@ -240,7 +242,9 @@ void ExchangeTracker::Finish(int64_t now_ns) {
   for (Connection* connection : active_) connection->OnClose(now_ns);
   finish_ns_ = 0;
   active_.clear();
-  for (const auto& [cookie, connection] : connections_) gap_bytes_.Add(connection->TailGap());
+  connections_.ForEach([this](uint64_t, const std::unique_ptr<Connection>& connection) {
+    gap_bytes_.Add(connection->TailGap());
+  });
 }
 
 }  // namespace weft::ebpf

@@ -18,11 +18,11 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
 #include "bpf/wire.h"
+#include "engine/base/flat_map.h"
 #include "engine/base/metrics.h"
 #include "sources/ebpf/connection.h"
 #include "sources/ebpf/observation.h"
@@ -89,8 +89,8 @@ class ExchangeTracker final : private ConnectionSink {
   Counter &records_, &decoded_, &parse_failed_, &repeats_, &gap_bytes_, &contentless_bytes_, &made_,
       &forgotten_, &unrecognised_, &overflow_, &undescribed_, &tcp_spans_, &tcp_limited_;
   Metrics& metrics_;
-  std::unordered_map<uint64_t, std::unique_ptr<Connection>> connections_;  // by cookie
-  std::vector<Connection*> active_;  // with something not handed out yet
+  FlatMap<std::unique_ptr<Connection>> connections_;  // by cookie
+  std::vector<Connection*> active_;                   // with something not handed out yet
   std::vector<weft_control> closing_;
   WaitingOptions waiting_options_;
   WaitingDescriptions descriptions_;

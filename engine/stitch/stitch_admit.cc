@@ -21,7 +21,8 @@ int64_t FloorDiv(int64_t a, int64_t b) { return a / b - (a % b < 0); }
 
 void StitchPartition::Impl::Dead(const transport::Record& record, const Error& error) {
   count_.dead.Add();
-  logger_.Warn(std::string(transport::StreamName(record.stream)) + ": " + error.message);
+  bad_records_.Warn(log_now_,
+                    std::string(transport::StreamName(record.stream)) + ": " + error.message);
   outbox_.Raw(
       {Stream::kDead, partition_, RecordType::kDeadRecord, 0,
        api::EncodeDead({static_cast<uint8_t>(record.stream), record.partition, record.offset,

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "engine/api/ids.h"
+#include "engine/base/quiet_warnings.h"
 #include "engine/stitch/agent_table.h"
 #include "engine/stitch/correlator_chain.h"
 #include "engine/stitch/link_join.h"
@@ -197,6 +198,7 @@ class StitchPartition::Impl {
   const StitchConfig config_;
   const uint32_t partition_;
   Logger& logger_;
+  QuietWarnings bad_records_;
   StitchCounters count_;
   Networks networks_;
   CorrelatorChain chain_;

@@ -143,6 +143,7 @@ constexpr MetricInfo kCatalogue[] = {
   {"kafka.owners_fenced", C, "Dead owners whose open transactions were ended at a take-over.", "stage"},
   {"kafka.commits_unknown", C, "Transactions of which nobody can say whether they took effect.", "stage"},
   {"kafka.published", C, "Records that sources published."},
+  {"kafka.publishers_replaced", C, "Times that publishing began anew after a fatal error."},
   {"kafka.publish_lost", C, "Of those: lost.", "partition"},
   {"kafka.publish_in_flight_bytes", G, "Bytes published that no broker has acknowledged."},
   {"kafka.unreadable", C, "Records that are not for this version, gone to weft.dead."},

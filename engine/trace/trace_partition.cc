@@ -18,7 +18,7 @@ TracePartition::TracePartition(const TraceConfig& config, const Tenure& tenure,
                                std::vector<Sampler> samplers, Metrics& metrics, Logger& log)
     : config_(config),
       tenure_(tenure),
-      log_(log),
+      bad_records_(log),
       counters_(metrics),
       samplers_(std::move(samplers), metrics, log),
       decisions_(config.remember_traces),
@@ -46,8 +46,8 @@ void TracePartition::Consume(const transport::Record& record) {
   auto batch = api::DecodeSpans(record.payload);
   if (!batch) {
     counters_.bad_records.Add();
-    log_.Warn(fmt::format("weft.spans/{} offset {}: {}", record.partition, record.offset,
-                          batch.error().message));
+    bad_records_.Warn(now_ns_, fmt::format("weft.spans/{} offset {}: {}", record.partition,
+                                           record.offset, batch.error().message));
     dead_.push_back(
         {Stream::kDead, record.partition, RecordType::kDeadRecord, 0,
          api::EncodeDead({static_cast<uint8_t>(record.stream), record.partition, record.offset,

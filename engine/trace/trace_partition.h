@@ -16,6 +16,7 @@
 
 #include "engine/base/log.h"
 #include "engine/base/metrics.h"
+#include "engine/base/quiet_warnings.h"
 #include "engine/base/result.h"
 #include "engine/trace/decision_log.h"
 #include "engine/trace/export_batch.h"
@@ -122,7 +123,7 @@ class TracePartition {
 
   TraceConfig config_;
   Tenure tenure_;
-  Logger& log_;
+  QuietWarnings bad_records_;
   TraceCounters counters_;
   SamplerChain samplers_;
   DecisionLog decisions_;

@@ -128,6 +128,11 @@ void KafkaPublisher::Delivered(const rd_kafka_message_t& message) {
   room_.notify_all();
 }
 
+bool KafkaPublisher::Broken() const {
+  char why[256];
+  return rd_kafka_fatal_error(client_->get(), why, sizeof(why)) != RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
 void KafkaPublisher::Refuse() {
   const std::lock_guard lock(mutex_);
   refusing_ = true;

@@ -26,6 +26,8 @@ class KafkaPublisher {
   Result<void> Publish(OutRecord record, int64_t deadline_ns);
   // Wakes who waits for room; Publish fails from now on.
   void Refuse();
+  // Nothing goes out any more: its producer has met an error that only a new one can leave behind.
+  bool Broken() const;
   // Waits for acknowledgements by then; what has none is counted as lost.
   void Close(int64_t wait_ns);
 

@@ -1,7 +1,11 @@
 #include "tests/integration/wire/namespaces.h"
 
+#include <cerrno>
+#include <charconv>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <tuple>
 
@@ -31,11 +35,34 @@ std::string Shell(const std::string& command) {
   return "'" + command + "' failed: " + output + "\n";
 }
 
+namespace {
+
+// What a test that was killed could not take away: names that begin so, then have its process.
+void RemoveLeftBehind(const std::string& folder, std::string_view prefix, auto&& remove) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename();
+    pid_t pid = 0;
+    if (!name.starts_with(prefix)) continue;
+    const char* const end = name.data() + name.size();
+    const auto number = std::from_chars(name.data() + prefix.size(), end, pid);
+    if (number.ec != std::errc{} || number.ptr == end || *number.ptr != '-' || pid <= 0) continue;
+    if (kill(pid, 0) != 0 && errno == ESRCH) remove(name);
+  }
+}
+
+}  // namespace
+
 std::string MissingTools() {
   if (geteuid() != 0) return "network namespaces need root";
   for (const char* tool : {"ip", "nft"})
     if (!Shell(std::string("command -v ") + tool).empty())
       return std::string(tool) + " is not installed (.ci/deps installs it)";
+  RemoveLeftBehind("/run/netns", "weft-",
+                   [](const std::string& name) { Shell("ip netns del " + name); });
+  if (const std::string root = ebpf::FindMount("cgroup2"); !root.empty())
+    RemoveLeftBehind(root, "weft-test-",
+                     [&](const std::string& name) { rmdir((root + "/" + name).c_str()); });
   Namespace probe("probe");
   return probe.errors();
 }

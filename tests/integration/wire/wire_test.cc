@@ -270,8 +270,13 @@ chain forward {
   const TalkOptions talk{.address = "10.77.2.2", .connections = 10, .requests = 20};
   AddTalk(a_, b_, talk);
   const Joined on = Trace(TcpOptionPeers::kAll);
-  ExpectJoined(on, 200);
-  EXPECT_EQ(on.with_option, 200u);
+  // A connection that retransmits twice, which a starved machine causes too, goes on without it on
+  // purpose.
+  const uint64_t without = Metric("kernel.option_given_up") * static_cast<uint64_t>(talk.requests);
+  EXPECT_LE(without, 20u);
+  EXPECT_EQ(on.requests, 200u);
+  EXPECT_GE(on.right + without, 200u) << without << " on connections that gave the option up";
+  EXPECT_GE(on.with_option + without, 200u);
   EXPECT_EQ(on.same_wire, 0u);
   AddTalk(a_, b_, talk);
   EXPECT_EQ(Trace(TcpOptionPeers::kOff).right, 0u);

@@ -3,6 +3,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <set>
 #include <span>
@@ -15,6 +18,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -25,6 +29,17 @@
 
 namespace weft::test {
 namespace {
+
+int ThreadsInWrite(uint32_t pid) {
+  int found = 0;
+  for (const auto& task :
+       std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task")) {
+    int number = -1;  // or "running"
+    std::ifstream(task.path() / "syscall") >> number;
+    if (number == SYS_write) found++;
+  }
+  return found;
+}
 
 constexpr uint32_t kPairMessages = 100, kPairBytes = 10;
 
@@ -325,6 +340,9 @@ TEST_P(Descriptors, SharedByTwoThreadsThatWaitHaveNoHole) {
     command.repeat = kMessages - 1;
     client_.Start(command, lane);
   }
+  // Nothing is read before both wait in a send: else one may be done before the other begins.
+  for (int ms = 0; ms < 10'000 && ThreadsInWrite(client_.pid()) < 2; ms++)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
   uint64_t left = uint64_t{2} * kMessages * kBytes;
   while (left != 0) {
     const actor_reply reply = server_.Do(Move(CALL_READ, link.server_fd, 1u << 16, 0, 0));

@@ -19,6 +19,7 @@
 //               bool Save(uint64_t process_id, std::string& state);
 //               bool Load(uint64_t process_id, std::string_view state);  (both or none)
 //               static constexpr uint64_t kColumns: the weft_column bits that it reads
+//   sampler     void Save(std::string& state);  bool Load(std::string_view state);  (both or none)
 //   exporter    bool Flush(uint64_t deadline_ns);
 // Required:
 //   sampler     void Decide(const weft_spans&, const weft_traces&, weft_decisions&);
@@ -201,14 +202,34 @@ const weft_plugin* CorrelatorTable() {
 
 template <class T>
 const weft_plugin* SamplerTable() {
-  static const weft_sampler ops = {
-      sizeof(weft_sampler), [](void* self, const weft_spans* spans, const weft_traces* traces,
-                               weft_decisions* out, weft_error* error) noexcept {
+  static const weft_sampler ops = [] {
+    weft_sampler table{};
+    table.struct_size = sizeof table;
+    table.decide = [](void* self, const weft_spans* spans, const weft_traces* traces,
+                      weft_decisions* out, weft_error* error) noexcept {
+      return internal::Guard(error, [&] {
+        static_cast<T*>(self)->Decide(*spans, *traces, *out);
+        return static_cast<int32_t>(WEFT_OK);
+      });
+    };
+    if constexpr (requires(T & t, std::string & s) { t.Save(s); }) {
+      table.save = [](void* self, weft_buffer* state, weft_error* error) noexcept {
         return internal::Guard(error, [&] {
-          static_cast<T*>(self)->Decide(*spans, *traces, *out);
-          return static_cast<int32_t>(WEFT_OK);
+          std::string bytes;
+          static_cast<T*>(self)->Save(bytes);
+          return state->append(state->ctx, Str(bytes));
         });
-      }};
+      };
+      table.load = [](void* self, weft_str state, weft_error* error) noexcept {
+        return internal::Guard(error, [&] {
+          if (static_cast<T*>(self)->Load(View(state))) return int32_t{WEFT_OK};
+          internal::Explain(error, "the saved state is not readable");
+          return int32_t{WEFT_INVALID};
+        });
+      };
+    }
+    return table;
+  }();
   return internal::Table<T>(WEFT_PLUGIN_SAMPLER, &ops);
 }
 

@@ -87,9 +87,11 @@ enum weft_flag {
   WEFT_FLAG_NEW_CONNECTION = 1u << 7, /* first exchange of its connection */
   WEFT_FLAG_CONTEXT = 1u << 8,        /* the context columns hold a valid, trusted trace context */
   WEFT_FLAG_OPEN_AT_EXIT = 1u << 9,   /* still open when its agent stopped in order */
-  WEFT_FLAG_RESUMED = 1u << 10, /* of a trace: its partition's earlier owner decided it, and may
-                                  have exported some of its spans already */
-  WEFT_FLAG_REPORTED = 1u << 11 /* made by the program's own SDK and read as OTLP */
+  WEFT_FLAG_RESUMED = 1u << 10,  /* of a trace: its partition's earlier owner decided it, and may
+                                   have exported some of its spans already */
+  WEFT_FLAG_REPORTED = 1u << 11, /* made by the program's own SDK and read as OTLP */
+  WEFT_FLAG_SAMPLED = 1u << 12,  /* its trace context says: sampled */
+  WEFT_FLAG_UNSAMPLED = 1u << 13 /* its trace context says: not sampled */
 };
 
 /* Kinds of evidence, as bits: what spoke for a link. */
@@ -226,6 +228,9 @@ typedef struct weft_traces {
   /* decision; exporters only */
   const double* weight; /* adjusted count, >= 1 */
   const uint32_t* rule; /* strings of the spans' view: which rule kept it */
+  /* samplers only: log time, never going back; of n_partitions equal shares of all traces (0: 1) */
+  int64_t decided_ns;
+  uint32_t partition, n_partitions;
 } weft_traces;
 
 /* ---- what the host offers ------------------------------------------------------------------- */
@@ -247,13 +252,13 @@ typedef struct weft_buffer {
 
 /* ---- correlator ----------------------------------------------------------------------------- */
 
-/* A sparse list of voices: "row child was caused by row candidate", with log-odds. In natural
- * logarithms, against the even chance of any open request; 0 says nothing, +-4 is strong. A
- * candidate of WEFT_NONE says that the call has no parent here. The lists already hold what
- * earlier correlators of the chain said. The engine adds the voices up per (child, candidate) and
- * decides; only WEFT_EVIDENCE_CONTEXT from the built-in context correlator fixes an owner.
- * A pair is ignored, and counted, where the candidate is no server span of the view or began after
- * the child did. Arrays belong to the host; call grow before writing beyond capacity. */
+/* A sparse list of voices: "row child was caused by row candidate", with log-odds: natural, against
+ * the even chance of any open request; 0 says nothing, +-4 is strong. A candidate of WEFT_NONE says
+ * that the call has no parent here. The lists already hold what the chain's earlier ones said. The
+ * engine adds the voices up per (child, candidate) and decides; only WEFT_EVIDENCE_CONTEXT from the
+ * built-in context correlator fixes an owner. A pair is ignored, and counted, where the candidate
+ * is no server span of the view or began later than the child. Arrays belong to the host; call grow
+ * before writing beyond capacity. */
 typedef struct weft_candidates {
   uint32_t struct_size;
   uint32_t n;
@@ -330,6 +335,9 @@ typedef struct weft_sampler {
   uint32_t struct_size;
   int32_t (*decide)(void* instance, const weft_spans*, const weft_traces*, weft_decisions* out,
                     weft_error*); /* required */
+  /* Optional, both or none: what it has learned, at most 256 KB, for its partition's next owner. */
+  int32_t (*save)(void* instance, weft_buffer* state, weft_error*);
+  int32_t (*load)(void* instance, weft_str state, weft_error*);
 } weft_sampler;
 
 /* ---- exporter ------------------------------------------------------------------------------- */

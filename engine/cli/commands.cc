@@ -28,6 +28,8 @@ std::vector<std::unique_ptr<Command>> AllCommands() {
 #else
   commands.push_back(MakeMissing("topics", "Kafka", "librdkafka-dev"));
 #endif
+  commands.push_back(MakeWhatIf());
+  commands.push_back(MakeImportPolicies());
   commands.push_back(MakeTop());
   commands.push_back(MakeDoctor());
   commands.push_back(MakeValidate());

@@ -21,6 +21,7 @@ std::unique_ptr<Command> MakeExplain();
 std::unique_ptr<Command> MakeExport();
 std::unique_ptr<Command> MakeGraph();
 std::unique_ptr<Command> MakeMan();
+std::unique_ptr<Command> MakeImportPolicies();
 std::unique_ptr<Command> MakeRecord();
 std::unique_ptr<Command> MakeReplay();
 std::unique_ptr<Command> MakeRun();
@@ -30,5 +31,6 @@ std::unique_ptr<Command> MakeTopicsCommand();
 std::unique_ptr<Command> MakeTrace();
 std::unique_ptr<Command> MakeTraces();
 std::unique_ptr<Command> MakeValidate();
+std::unique_ptr<Command> MakeWhatIf();
 
 }  // namespace weft::cli

@@ -98,8 +98,10 @@ Pipeline::~Pipeline() = default;
 
 Result<std::unique_ptr<Pipeline>> Pipeline::Start(const Config& config,
                                                   const plugin::Services& services,
-                                                  const Patience& patience) {
+                                                  const Patience& patience,
+                                                  std::vector<graph::Exporter> more) {
   std::unique_ptr<Pipeline> pipeline(new Pipeline(config, services));
+  pipeline->more_ = std::move(more);
   WEFT_TRY(pipeline->StartEngine(patience));
   return pipeline;
 }
@@ -130,6 +132,7 @@ Result<void> Pipeline::LoadPlugins(graph::EnginePlugins* plugins) {
     if (const auto tried = MakeShardPlugins(stage); !tried) return std::unexpected(tried.error());
   plugins->make = [this](transport::Stage stage, uint32_t) { return MakeShardPlugins(stage); };
   if (!Runs(transport::Stage::kTrace)) return {};
+  plugins->exporters = more_;
   for (const PluginChoice& choice : config_.exporters) {
     auto loaded = load(plugin::Kind::kExporter, choice);
     if (!loaded) return std::unexpected(loaded.error());

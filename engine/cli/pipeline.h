@@ -24,10 +24,12 @@ namespace weft::cli {
 
 class Pipeline {
  public:
-  // What `services` names must outlive the pipeline. Waits for brokers as patience allows.
+  // What `services` names must outlive the pipeline, and so must the instances of `more`, exporters
+  // of the caller's own beside those of the configuration. Waits for brokers as patience allows.
   static Result<std::unique_ptr<Pipeline>> Start(const Config& config,
                                                  const plugin::Services& services,
-                                                 const Patience& patience = {});
+                                                 const Patience& patience = {},
+                                                 std::vector<graph::Exporter> more = {});
   ~Pipeline();
 
   transport::Transport& transport() { return *transport_; }
@@ -60,6 +62,7 @@ class Pipeline {
   std::unique_ptr<transport::Transport> transport_;
   std::vector<plugin::LoadedPlugin> correlators_, samplers_;  // as in config_
   std::vector<std::unique_ptr<plugin::PluginInstance>> exporters_;
+  std::vector<graph::Exporter> more_;
   std::unique_ptr<graph::Engine> engine_;  // goes before what it uses
   std::shared_ptr<void> otlp_;  // shared by nobody, of a type that builds may lack: a source
 };

@@ -48,6 +48,12 @@ Result<void> CheckSampler(const weft_sampler& table) {
   if (table.struct_size < kSamplerSizeV0)
     return TooShort("weft_sampler", table.struct_size, kSamplerSizeV0);
   if (table.decide == nullptr) return Missing("decide");
+  const bool has_save =
+      table.struct_size >= offsetof(weft_sampler, save) + sizeof(void*) && table.save != nullptr;
+  const bool has_load =
+      table.struct_size >= offsetof(weft_sampler, load) + sizeof(void*) && table.load != nullptr;
+  if (has_save != has_load)
+    return Fail(Code::kInvalid, "functions: save and load belong together; one is missing");
   return {};
 }
 

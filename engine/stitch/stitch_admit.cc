@@ -222,7 +222,8 @@ void StitchPartition::Impl::ReadColumns(Row& r, uint32_t at) {
       (PeerOf(rows_.batch(r.batch), static_cast<uint32_t>(s.remote_address[at])) & kPeerInside) ==
           0;
   if (outside) {
-    r.flags &= static_cast<uint16_t>(~WEFT_FLAG_CONTEXT);
+    r.flags &=
+        static_cast<uint16_t>(~(WEFT_FLAG_CONTEXT | WEFT_FLAG_SAMPLED | WEFT_FLAG_UNSAMPLED));
     r.state |= kUntrusted;
   }
   if (r.is(kFinalId)) return;

@@ -213,6 +213,9 @@ constexpr MetricInfo kCatalogue[] = {
   {"trace.late", C, "Spans that came after their trace was decided."},
   {"trace.exported", C, "Spans stored in every sink."},
   {"trace.sampler_failures", C, "Calls of a sampler that failed."},
+  {"trace.rule_kept", C, "Traces kept, by the rules that they met.", "rule"},
+  {"trace.rule_dropped", C, "Traces sampled out, by the rules that they met.", "rule"},
+  {"trace.state_too_large", C, "Times that what a sampler had learned could not be saved."},
 
   // Sinks: trace.kept = rows + dropped + pending, each.
   {"sink.rows", C, "Spans stored.", "sink"},

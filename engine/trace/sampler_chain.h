@@ -1,12 +1,15 @@
 // SamplerChain: asks the configured samplers about closed traces and combines their answers.
 //
-// A trace is kept where every sampler keeps it; weights multiply; the rule is that of the first
-// sampler that drops it, else of the last one that named any. Truth is hidden from samplers. A
-// sampler that fails keeps everything and is counted: losing traces over a broken policy would be
-// silent loss. One caller at a time.
+// A trace is kept where every sampler keeps it; weights multiply; the rule is the path of those
+// that were named on the way, up to the first sampler that drops it: "parent/root > tail/slow".
+// Each path has its own counters. Truth is hidden from samplers. A sampler that fails keeps
+// everything and is counted: losing traces over a broken policy would be silent loss. One caller at
+// a time.
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,7 +30,7 @@ struct Sampler {
 struct Decisions {
   std::vector<uint8_t> keep;
   std::vector<double> weight;
-  std::vector<std::string_view> rule;  // lives as long as the sampler's instance
+  std::vector<std::string_view> rule;  // lives as long as the chain
 };
 
 class SamplerChain {
@@ -38,16 +41,37 @@ class SamplerChain {
   // One entry per trace; valid until the next call.
   const Decisions& Decide(const weft_spans& spans, const weft_traces& traces);
 
+  // What the samplers have learned, for the partition's next owner: names that Load knows again.
+  struct State {
+    std::string name, bytes;
+  };
+  std::vector<State> Save();
+  // False where no sampler is of that name, or it cannot read the state.
+  bool Load(const State& state);
+  bool stateful() const { return stateful_; }
+
  private:
+  // Traces that a path of rules kept, and dropped.
+  struct Path {
+    Counter &kept, &dropped;
+  };
+  std::string_view Join(std::string_view path, std::string_view rule);
+  void Count(std::string_view path, bool keep);
+  std::string NameOf(size_t sampler) const;
   bool Ask(const Sampler& sampler, const weft_spans& spans, const weft_traces& traces);
 
   std::vector<Sampler> samplers_;
-  Counter& failures_;
+  Counter &failures_, &state_too_large_;
+  Metrics& metrics_;
   Logger& log_;
   Decisions result_;
   std::vector<uint8_t> keep_;
   std::vector<double> weight_;
   std::vector<weft_str> rule_;
+  bool stateful_ = false;
+  std::string joined_;
+  std::set<std::string, std::less<>> paths_;  // those that were made here
+  std::map<std::string, Path, std::less<>> counters_;
 };
 
 }  // namespace weft::trace

@@ -1,4 +1,5 @@
-// Stage 2's part of the ledger on weft.state: what became of the spans below the committed offset.
+// Stage 2's records on weft.state: what became of the spans below the committed offset, and what
+// samplers have learned.
 #include "engine/api/ledger_record.h"
 #include "engine/trace/trace_partition.h"
 
@@ -10,6 +11,9 @@ constexpr std::pair<const char*, RowFate> kNames[] = {{"stored", RowFate::kStore
                                                       {"sampled_out", RowFate::kSampledOut},
                                                       {"replaced", RowFate::kReplaced},
                                                       {"dropped", RowFate::kDropped}};
+
+// As of correlators: process and name.
+uint64_t StateKey(std::string_view name) { return HashCombine(HashText(name), HashText(name)); }
 
 }  // namespace
 
@@ -36,6 +40,30 @@ void TracePartition::AddLedger(transport::Transaction& transaction) {
   transaction.out.push_back({transport::Stream::kState, tenure_.partition,
                              transport::RecordType::kStageLedger, api::StageLedgerKey(kStage),
                              api::EncodeStageLedger(ledger)});
+}
+
+// Decisions between the last save and a death are read back from their log; what a limiter spent on
+// them is not, which is a few seconds' budget.
+void TracePartition::SaveState(transport::Transaction& transaction) {
+  if (!learned_ || !samplers_.stateful() ||
+      (now_ns_ - saved_ns_ < config_.save_state_ns && !leaving_))
+    return;
+  saved_ns_ = now_ns_;
+  learned_ = false;
+  for (auto& [name, bytes] : samplers_.Save())
+    transaction.out.push_back(
+        {transport::Stream::kState, tenure_.partition, transport::RecordType::kCorrelatorState,
+         StateKey(name), api::EncodeState({HashText(name), name, now_ns_, std::move(bytes)})});
+}
+
+Result<void> TracePartition::RestoreState(const transport::Record& record) {
+  if (!samplers_.stateful()) return {};
+  auto state = api::DecodeState(record.payload);
+  if (!state) return Context(std::move(state.error()), "weft.state");
+  // Stage 1's correlators keep theirs in the same stream.
+  if (state->correlator.starts_with("sampler/"))
+    samplers_.Load({std::move(state->correlator), std::move(state->state)});
+  return {};
 }
 
 }  // namespace weft::trace

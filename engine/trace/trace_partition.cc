@@ -33,7 +33,9 @@ TracePartition::~TracePartition() {
 }
 
 Result<void> TracePartition::Restore(const transport::Record& decision) {
-  if (decision.stream == Stream::kState) return RestoreLedger(decision);
+  if (decision.stream == Stream::kState)
+    return decision.type == transport::RecordType::kCorrelatorState ? RestoreState(decision)
+                                                                    : RestoreLedger(decision);
   auto result = decisions_.Restore(decision.payload);
   if (!result) counters_.bad_decisions.Add();
   return result;
@@ -139,6 +141,7 @@ transport::Transaction TracePartition::Tick(int64_t log_now_ns, bool caught_up) 
     transaction.out.push_back(
         {Stream::kDecisions, tenure_.partition, RecordType::kDecisionBatch, 0, std::move(payload)});
   AddLedger(transaction);
+  SaveState(transaction);
   for (auto& dead : dead_) transaction.out.push_back(std::move(dead));
   dead_.clear();
   return transaction;
@@ -251,8 +254,13 @@ TracePartition::Gathered TracePartition::Gather(std::span<const uint32_t> slots,
 std::vector<Verdict> TracePartition::Judge(std::span<const uint32_t> slots,
                                            const ExportBatch& batch) {
   std::vector<Verdict> verdicts(slots.size());
+  weft_traces traces = batch.traces.View();
+  traces.decided_ns = now_ns_;
+  traces.partition = tenure_.partition;
+  traces.n_partitions = tenure_.stitch_partitions;
   const Decisions* fresh =
-      samplers_.empty() ? nullptr : &samplers_.Decide(batch.view.spans(), batch.traces.View());
+      samplers_.empty() ? nullptr : &samplers_.Decide(batch.view.spans(), traces);
+  learned_ |= fresh != nullptr;
   for (size_t i = 0; i < slots.size(); ++i) {
     const OpenTrace& trace = open_.at(slots[i]);
     if (trace.verdict) {

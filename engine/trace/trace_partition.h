@@ -36,6 +36,7 @@ struct TraceConfig {
   int64_t linger_ns = 50'000'000;        // due traces wait so long for a batch to fill
   int64_t note_done_ns = 1'000'000'000;  // between notes of what is durable
   uint32_t remember_traces = 1u << 20;   // verdicts kept for late spans
+  int64_t save_state_ns = 5'000'000'000;  // between saves of what samplers have learned
 };
 
 // What ownership of the partition gave.
@@ -117,6 +118,8 @@ class TracePartition {
   void ExportLate();
   void NoteDone();
   bool Ended(RowRef row) const;
+  Result<void> RestoreState(const transport::Record& record);
+  void SaveState(transport::Transaction& transaction);
   Result<void> RestoreLedger(const transport::Record& record);
   void AddLedger(transport::Transaction& transaction);
   void KeepBudget();
@@ -143,7 +146,8 @@ class TracePartition {
   std::vector<ExportBatchPtr> staged_;
   std::deque<std::unique_ptr<Flight>> in_flight_;
   std::deque<Flight::Trace> durable_;  // not yet below the committed offset, not yet noted
-  int64_t noted_ns_ = 0;
+  int64_t noted_ns_ = 0, saved_ns_ = 0;
+  bool learned_ = false;  // samplers have decided since the last save
   uint64_t next_batch_ = 1;
   uint64_t committed_ = 0;
   RowFates told_;  // what the ledger on weft.state says

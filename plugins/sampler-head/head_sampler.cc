@@ -1,18 +1,18 @@
 // head: keeps a share of the traces by trace id alone, so that every process of every host that
 // samples so decides alike, and a trace that is kept at one ratio is kept at every higher one.
 //
-// The rule is OpenTelemetry's consistent probability sampling (tracestate ot=th): the low 56 bits
-// of the trace id are the randomness R; a trace is kept when R >= T, where T = (1 - ratio) * 2^56.
-// The weight (adjusted count) of a kept trace is 1 / ratio, after rounding of T.
-#include <cmath>
-#include <string>
+// The rule is OpenTelemetry's (plugins/sampling/randomness.h); where the root's tracestate brings
+// explicit randomness (ot=rv) that counts in place of the trace id's.
+#include <string_view>
 
 #include "engine/api/plugin.h"
+#include "plugins/sampling/randomness.h"
+#include "plugins/sampling/trace_batch_keys.h"
+#include "plugins/sampling/trace_state.h"
 
 namespace {
 
-constexpr uint64_t kRandomnessBits = 56;
-constexpr uint64_t kRandomnessRange = uint64_t{1} << kRandomnessBits;
+using namespace weft::sampling;
 
 class HeadSampler {
  public:
@@ -26,18 +26,19 @@ class HeadSampler {
     }
   })";
 
-  HeadSampler(const weft::sdk::Host&, const weft::sdk::PluginConfig& config) {
-    const double ratio = config.Number("ratio", 1.0);
-    const double rejected = (1.0 - ratio) * static_cast<double>(kRandomnessRange);
-    threshold_ = static_cast<uint64_t>(std::llround(rejected));
-    const uint64_t kept = kRandomnessRange - threshold_;
-    if (kept > 0) weight_ = static_cast<double>(kRandomnessRange) / static_cast<double>(kept);
+  HeadSampler(const weft::sdk::Host&, const weft::sdk::PluginConfig& config)
+      : threshold_(Threshold(config.Number("ratio", 1.0))) {
+    if (threshold_ < kRandomnessRange) weight_ = WeightOf(threshold_);
   }
 
-  void Decide(const weft_spans&, const weft_traces& traces, weft_decisions& out) {
+  void Decide(const weft_spans& spans, const weft_traces& traces, weft_decisions& out) {
     static constexpr std::string_view kRule = "head";
+    states_.Begin(spans);
     for (uint32_t i = 0; i < traces.n; ++i) {
-      const uint64_t randomness = traces.trace_lo[i] & (kRandomnessRange - 1);
+      uint64_t randomness = Randomness(traces.trace_lo[i]);
+      if (states_.any())
+        if (const auto drawn = ParseOtState(states_.Of(RowOfTrace(traces, i))).randomness)
+          randomness = *drawn;
       out.keep[i] = randomness >= threshold_ ? 1 : 0;
       out.weight[i] = weight_;
       out.rule[i] = weft::sdk::Str(kRule);
@@ -45,8 +46,9 @@ class HeadSampler {
   }
 
  private:
-  uint64_t threshold_ = 0;  // 2^56: nothing is kept
+  uint64_t threshold_;  // 2^56: nothing is kept
   double weight_ = 1;
+  TraceStates states_;
 };
 
 }  // namespace

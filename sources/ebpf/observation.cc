@@ -135,7 +135,10 @@ uint32_t ObservationWriter::WriteContext(api::SpanTable& table, uint32_t row,
   table.context_trace_hi[row] = context.trace_hi;
   table.context_trace_lo[row] = context.trace_lo;
   table.context_span_id[row] = context.span_id;
-  return WEFT_FLAG_CONTEXT;
+  uint32_t flags = WEFT_FLAG_CONTEXT;
+  if (context.sampled) flags |= WEFT_FLAG_SAMPLED;
+  if (context.unsampled) flags |= WEFT_FLAG_UNSAMPLED;
+  return flags;
 }
 
 }  // namespace weft::ebpf

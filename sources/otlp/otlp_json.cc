@@ -246,6 +246,7 @@ class JsonDecoder::Impl {
     span.dropped_attributes = Number<uint32_t>(in, "droppedAttributesCount");
     span.dropped_events = Number<uint32_t>(in, "droppedEventsCount");
     span.dropped_links = Number<uint32_t>(in, "droppedLinksCount");
+    span.trace_flags = Number<uint32_t>(in, "flags");
     dom::element status;
     if (in["status"].get(status) == simdjson::SUCCESS) {
       span.status_message = Text(status, "message");

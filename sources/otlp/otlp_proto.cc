@@ -130,6 +130,7 @@ class ProtoDecoder::Impl {
         case Bytes(13): links_.push_back(in.get_view()); break;
         case Varint(14): span.dropped_links = in.get_uint32(); break;
         case Bytes(15): Status(in.get_view(), &span); break;
+        case Fixed32(16): span.trace_flags = in.get_fixed32(); break;
         default: in.skip();
       }
     }

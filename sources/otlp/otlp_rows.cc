@@ -98,6 +98,7 @@ bool OtlpRows::AddSpan(const Span& span) {
   out_.status[row] = span.status <= WEFT_STATUS_ERROR ? static_cast<uint8_t>(span.status)
                                                       : uint8_t{WEFT_STATUS_UNSET};
   out_.flags[row] = WEFT_FLAG_REPORTED | (span.parent_id == 0 ? WEFT_FLAG_LOCAL_ROOT : 0);
+  if ((span.trace_flags & 1) != 0) out_.flags[row] |= WEFT_FLAG_SAMPLED;
   out_.process[row] = process_;
   out_.service[row] = service_;
   out_.operation[row] = out_.Intern(span.name);

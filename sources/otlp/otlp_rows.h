@@ -33,6 +33,7 @@ struct Span {
   std::string_view name, trace_state, status_message;
   std::string_view events_json, links_json;  // "" for none
   uint64_t dropped_attributes = 0, dropped_events = 0, dropped_links = 0;
+  uint32_t trace_flags = 0;  // W3C's are the lowest 8 bits; 1: sampled
 };
 
 class OtlpRows {

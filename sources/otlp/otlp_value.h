@@ -21,6 +21,9 @@ constexpr uint32_t Varint(uint32_t tag) {
 constexpr uint32_t Fixed64(uint32_t tag) {
   return protozero::tag_and_type(tag, protozero::pbf_wire_type::fixed64);
 }
+constexpr uint32_t Fixed32(uint32_t tag) {
+  return protozero::tag_and_type(tag, protozero::pbf_wire_type::fixed32);
+}
 
 // Calls visit(bytes) for every field `tag` of the message.
 template <typename Visit>

@@ -90,6 +90,7 @@ class Attributes {
 struct TraceContext {
   uint64_t trace_hi = 0, trace_lo = 0, span_id = 0;
   bool sampled = false;
+  bool unsampled = false;  // neither: B3 that leaves it to the receiver
   bool valid() const { return (trace_hi | trace_lo) != 0 && span_id != 0; }
 };
 

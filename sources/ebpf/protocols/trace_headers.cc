@@ -97,6 +97,7 @@ bool ParseTraceparent(std::string_view value, TraceContext* out) {
       !ParseSpanId(value.substr(36, 16), &context) || !ParseHex(value.substr(53, 2), &flags))
     return false;
   context.sampled = (flags & 1) != 0;
+  context.unsampled = !context.sampled;
   *out = context;
   return true;
 }
@@ -115,6 +116,7 @@ bool ParseB3(std::string_view value, TraceContext* out) {
     if (rest.size() < 2 || rest[0] != '-' || std::string_view("01d").find(rest[1]) == rest.npos)
       return false;
     context.sampled = rest[1] != '0';
+    context.unsampled = !context.sampled;
     rest.remove_prefix(2);
   }
   TraceContext parent;
@@ -163,12 +165,13 @@ bool TraceHeaders::Add(std::string_view name, std::string_view value) {
     // The words are of older libraries, and still sent.
     const bool yes = value == "1" || value == "true";
     multi_.sampled = yes;
+    multi_.unsampled = !yes;
     b3_bad_ |= !yes && value != "0" && value != "false";
   } else if (EqualsNoCase(name, "x-b3-parentspanid")) {
     TraceContext parent;
     b3_bad_ |= !ParseSpanId(value, &parent);
   } else if (EqualsNoCase(name, "x-b3-flags")) {
-    if (value == "1") multi_.sampled = true;
+    if (value == "1") multi_.sampled = true, multi_.unsampled = false;
   } else {
     return false;
   }

@@ -31,7 +31,7 @@ int32_t KeepHalf(void*, const weft_spans*, const weft_traces* traces, weft_decis
   for (uint32_t i = 0; i < traces->n; ++i) out->keep[i] = Mix64(traces->trace_lo[i]) % 2 == 0;
   return WEFT_OK;
 }
-const weft_sampler kKeepHalf{sizeof(weft_sampler), KeepHalf};
+const weft_sampler kKeepHalf{sizeof(weft_sampler), KeepHalf, nullptr, nullptr};
 
 stitch::StitchConfig StitchSettings(uint32_t partitions) {
   stitch::StitchConfig config;

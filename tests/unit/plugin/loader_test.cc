@@ -152,7 +152,8 @@ TEST_F(LoaderInOwnFolder, ListsWhatIsThereByKindAndName) {
 TEST_F(LoaderInOwnFolder, PrefersATableInMemory) {
   static const weft_sampler ops = {sizeof(weft_sampler),
                                    [](void*, const weft_spans*, const weft_traces*, weft_decisions*,
-                                      weft_error*) { return int32_t{WEFT_OK}; }};
+                                      weft_error*) { return int32_t{WEFT_OK}; },
+                                   nullptr, nullptr};
   static const weft_plugin table = {
       sizeof(weft_plugin),
       WEFT_ABI_MAJOR,

@@ -41,6 +41,7 @@ const std::vector<Arrow>& Arrows() {
         "sources/otlp/otlp_json.h", "sources/otlp/otlp_rows.h"}},
       {"sources", {"engine/base", "engine/api", "engine/transport", "bpf/wire.h"}},
       {"plugins/exporter-", {"engine/api", "sinks"}},
+      {"plugins/sampler-", {"engine/api", "plugins/sampling"}},
       {"plugins", {"engine/api"}},
       {"sinks/sqlite", {"engine/base", "engine/api", "sinks/jsonl/json_text.h", "sql"}},
       {"sinks", {"engine/base", "engine/api"}},

@@ -27,7 +27,7 @@ int32_t Decide(void* instance, const weft_spans* spans, const weft_traces* trace
   error->message[0] = 'x';
   return fixed->result;
 }
-const weft_sampler kTable{sizeof(weft_sampler), Decide};
+const weft_sampler kTable{sizeof(weft_sampler), Decide, nullptr, nullptr};
 
 class SamplerChainTest : public testing::Test {
  protected:
@@ -59,11 +59,33 @@ TEST_F(SamplerChainTest, KeepsWhatAllKeepAndMultipliesWeights) {
   EXPECT_EQ(d.rule[0], "a");
 }
 
-TEST_F(SamplerChainTest, NamesTheFirstSamplerThatDrops) {
+TEST_F(SamplerChainTest, TheRuleIsThePathUpToTheFirstThatDrops) {
   Fixed a{1, 1.0, "a"}, b{0, 1.0, "b"}, c{0, 1.0, "c"};
   const Decisions& d = Ask({&a, &b, &c});
   EXPECT_EQ(d.keep[0], 0);
-  EXPECT_EQ(d.rule[0], "b");
+  EXPECT_EQ(d.rule[0], "a > b");
+  EXPECT_EQ(metrics_.Get("trace.rule_dropped{rule=a > b}").Get(), 1u);
+  EXPECT_EQ(metrics_.Get("trace.rule_kept{rule=a > b}").Get(), 0u);
+}
+
+TEST_F(SamplerChainTest, SavesUnderANameThatSaysThePlaceInTheChain) {
+  static const weft_sampler table{
+      sizeof(weft_sampler), Decide,
+      [](void* instance, weft_buffer* to, weft_error*) {
+        return to->append(to->ctx, api::Str(static_cast<Fixed*>(instance)->rule));
+      },
+      [](void* instance, weft_str state, weft_error*) -> int32_t {
+        static_cast<Fixed*>(instance)->weight = static_cast<double>(state.size);
+        return WEFT_OK;
+      }};
+  Fixed a{1, 1.0, "a"}, b{1, 1.0, "state"};
+  SamplerChain chain({{"fixed", &kTable, &a}, {"fixed", &table, &b}}, metrics_, *log_);
+  const auto saved = chain.Save();
+  ASSERT_EQ(saved.size(), 1u);
+  EXPECT_EQ(saved[0].name, "sampler/1/fixed");
+  EXPECT_TRUE(chain.Load(saved[0]));
+  EXPECT_EQ(b.weight, 5.0);
+  EXPECT_FALSE(chain.Load({"sampler/0/fixed", "x"}));
 }
 
 TEST_F(SamplerChainTest, HidesTheGroundTruth) {

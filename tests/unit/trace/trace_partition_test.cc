@@ -12,13 +12,13 @@ int32_t DropAll(void*, const weft_spans*, const weft_traces* traces, weft_decisi
   for (uint32_t i = 0; i < traces->n; ++i) out->keep[i] = 0;
   return WEFT_OK;
 }
-const weft_sampler kDropAll{sizeof(weft_sampler), DropAll};
+const weft_sampler kDropAll{sizeof(weft_sampler), DropAll, nullptr, nullptr};
 int32_t DropOdd(void*, const weft_spans*, const weft_traces* traces, weft_decisions* out,
                 weft_error*) {
   for (uint32_t i = 0; i < traces->n; ++i) out->keep[i] = traces->trace_hi[i] % 2 == 0;
   return WEFT_OK;
 }
-const weft_sampler kDropOdd{sizeof(weft_sampler), DropOdd};
+const weft_sampler kDropOdd{sizeof(weft_sampler), DropOdd, nullptr, nullptr};
 
 TEST_F(TracePartitionTest, ClosesATraceWhenEveryWatermarkHasPassedItsRoot) {
   partition_->Consume(Spans(0, 100, {{1, 11, 10}, {1, 10}}));

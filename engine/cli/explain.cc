@@ -39,6 +39,22 @@ std::string Describe(const sql::StoredSpan& s) {
   return fmt::format("{} '{}' of {}", kind, s.operation, s.service);
 }
 
+// Why the trace is in the store, and how much of it.
+std::string Decision(const sql::StoredTrace& trace) {
+  static constexpr Meaning kMarks[] = {{WEFT_FLAG_INCOMPLETE, "bytes of it were lost on the way"},
+                                       {WEFT_FLAG_DEADLINE, "decided by a budget, as it was"},
+                                       {WEFT_FLAG_OPEN, "decided while spans were open"},
+                                       {WEFT_FLAG_AGENT_LOST, "its agent fell silent"},
+                                       {WEFT_FLAG_LATE, "spans came after the decision"}};
+  std::string out = trace.rule.empty() ? "its trace was kept: no sampler was asked"
+                                       : fmt::format("its trace was kept by {}", trace.rule);
+  if (trace.weight > 1) out += fmt::format(", and stands for {:.4g}", trace.weight);
+  std::string marks;
+  for (const Meaning& mark : kMarks)
+    if ((trace.flags & mark.bit) != 0) marks += fmt::format("; {}", mark.text);
+  return out + (marks.empty() ? "; complete" : marks);
+}
+
 class Explain final : public Command {
  public:
   CommandInfo Info() const override {
@@ -63,9 +79,10 @@ class Explain final : public Command {
     const auto candidates = sql::ReadCandidates((*stores)[span->store], span->row);
     if (!candidates) return std::unexpected(candidates.error());
     fmt::print("span {}: {}\n", sql::HexId(span->span_id), Describe(*span));
-    fmt::print("in trace {}, {} after its start, {} long; process {} on {}\n\n", trace->trace_id,
+    fmt::print("in trace {}, {} after its start, {} long; process {} on {}\n", trace->trace_id,
                ShortDuration(span->start_ns - trace->start_ns), ShortDuration(span->duration_ns),
                span->pid, span->node.empty() ? "an unknown node" : span->node);
+    fmt::print("{}\n\n", Decision(*trace));
     WEFT_TRY(PrintParent(*stores, *span));
     return PrintCandidates(*stores, *span, *candidates);
   }

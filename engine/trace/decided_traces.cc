@@ -35,22 +35,29 @@ void DecidedTraces::Table::Put(uint64_t key, Verdict verdict) {
 }
 
 void DecidedTraces::Remember(api::TraceId id, Verdict verdict) {
-  if (newer_.used >= capacity_) {
-    forgotten_ += older_.used;
+  if (newer_.used + newer_dropped_.size() >= capacity_) {
+    forgotten_ += older_.used + older_dropped_.size();
     older_ = std::exchange(newer_, Table{});
+    // The next generation will be much like this one.
+    older_dropped_ = std::exchange(newer_dropped_, DroppedTraces(newer_dropped_.size()));
   }
-  newer_.Put(Key(id), verdict);
+  if (verdict.keep)
+    newer_.Put(Key(id), verdict);
+  else
+    newer_dropped_.Add(Key(id));
 }
 
 std::optional<Verdict> DecidedTraces::Find(api::TraceId id) const {
   const uint64_t key = Key(id);
   if (const Cell* cell = newer_.Find(key)) return cell->verdict;
   if (const Cell* cell = older_.Find(key)) return cell->verdict;
+  if (newer_dropped_.Has(key) || older_dropped_.Has(key)) return Verdict{false, 0, 1.0F};
   return std::nullopt;
 }
 
 size_t DecidedTraces::MemoryBytes() const {
-  return (newer_.cells.capacity() + older_.cells.capacity()) * sizeof(Cell);
+  return (newer_.cells.capacity() + older_.cells.capacity()) * sizeof(Cell) +
+         newer_dropped_.MemoryBytes() + older_dropped_.MemoryBytes();
 }
 
 }  // namespace weft::trace

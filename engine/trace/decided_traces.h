@@ -1,8 +1,10 @@
 // DecidedTraces: the verdicts of traces that left the buffer, for their late spans.
 //
-// Bounded: two generations of fixed tables; when the newer one is full the older one is forgotten,
-// so that at least `capacity` and at most twice as many verdicts are known. 16 bytes per place, at
-// most two thirds used. A trace is told apart by a 64-bit hash of its id. One owner, one thread.
+// Bounded: two generations; when the newer one has `capacity` verdicts the older one is forgotten,
+// so that at least so many and at most twice as many are known. Of a kept trace 16 bytes in a table
+// at most two thirds full; of a dropped one, of which there are many more, seven bytes and neither
+// rule nor weight (dropped_traces.h). A trace is told apart by a hash of its id. One owner, one
+// thread.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +12,7 @@
 #include <vector>
 
 #include "engine/api/ids.h"
+#include "engine/trace/dropped_traces.h"
 
 namespace weft::trace {
 
@@ -41,7 +44,8 @@ class DecidedTraces {
   };
 
   uint32_t capacity_;
-  Table newer_, older_;
+  Table newer_, older_;  // kept
+  DroppedTraces newer_dropped_, older_dropped_;
   uint64_t forgotten_ = 0;
 };
 

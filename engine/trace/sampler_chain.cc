@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstddef>
+#include <numeric>
 
 #include <fmt/format.h>
 
@@ -37,19 +38,45 @@ const Decisions& SamplerChain::Decide(const weft_spans& spans, const weft_traces
   hidden.truth = nullptr;
   hidden.truth_strings = nullptr;
   hidden.n_truth_strings = 0;
+  alive_.resize(traces.n);
+  std::iota(alive_.begin(), alive_.end(), 0u);
   for (const Sampler& sampler : samplers_) {
-    if (!Ask(sampler, hidden, traces)) continue;
-    for (uint32_t i = 0; i < traces.n; ++i) {
-      if (!result_.keep[i]) continue;
-      result_.keep[i] = keep_[i] != 0;
+    if (alive_.empty()) break;
+    const weft_traces left = alive_.size() == traces.n ? traces : Left(traces);
+    if (!Ask(sampler, hidden, left)) continue;
+    size_t kept = 0;
+    for (uint32_t i = 0; i < left.n; ++i) {
+      const uint32_t trace = alive_[i];
+      result_.keep[trace] = keep_[i] != 0;
       // An adjusted count below 1 or not finite would make every later sum wrong.
-      if (std::isfinite(weight_[i]) && weight_[i] >= 1.0) result_.weight[i] *= weight_[i];
+      if (std::isfinite(weight_[i]) && weight_[i] >= 1.0) result_.weight[trace] *= weight_[i];
       if (rule_[i].size != 0 && rule_[i].data != nullptr)
-        result_.rule[i] = Join(result_.rule[i], api::View(rule_[i]));
+        result_.rule[trace] = Join(result_.rule[trace], api::View(rule_[i]));
+      if (keep_[i] != 0) alive_[kept++] = trace;
     }
+    alive_.resize(kept);
   }
   for (uint32_t i = 0; i < traces.n; ++i) Count(result_.rule[i], result_.keep[i] != 0);
   return result_;
+}
+
+// The traces that are still kept: a budget must not be spent on what an earlier sampler dropped.
+weft_traces SamplerChain::Left(const weft_traces& traces) {
+  left_ = {};
+  for (const uint32_t i : alive_) {
+    left_.AddTrace(traces.trace_hi[i], traces.trace_lo[i], traces.first_row[i]);
+    left_.n_rows.back() = traces.n_rows[i];
+    left_.root_row.back() = traces.root_row[i];
+    left_.start_ns.back() = traces.start_ns[i];
+    left_.end_ns.back() = traces.end_ns[i];
+    left_.n_errors.back() = traces.n_errors[i];
+    left_.flags.back() = traces.flags[i];
+  }
+  weft_traces view = left_.View();
+  view.decided_ns = traces.decided_ns;
+  view.partition = traces.partition;
+  view.n_partitions = traces.n_partitions;
+  return view;
 }
 
 // Paths are few, because rules are; a plugin that makes up names without end gets its own name
@@ -63,18 +90,25 @@ std::string_view SamplerChain::Join(std::string_view path, std::string_view rule
 }
 
 void SamplerChain::Count(std::string_view path, bool keep) {
-  auto it = counters_.find(path);
-  if (it == counters_.end()) {
-    if (path.empty()) return;
-    std::string label(counters_.size() < kMaxPaths ? path : "other");
-    for (char& c : label)
-      if (c == '{' || c == '}' || c == ',' || c == '=' || c == '"') c = '_';
-    Counter& kept = metrics_.Get(fmt::format("trace.rule_kept{{rule={}}}", label));
-    Counter& dropped = metrics_.Get(fmt::format("trace.rule_dropped{{rule={}}}", label));
-    if (label == "other") return (keep ? kept : dropped).Add();
-    it = counters_.emplace(path, Path{kept, dropped}).first;
-  }
-  (keep ? it->second.kept : it->second.dropped).Add();
+  if (path.empty()) return;
+  if (known_.size() > 4 * kMaxPaths) known_.clear();  // a plugin that makes them up
+  Path*& known = known_[path.data()];
+  if (known == nullptr || known->name != path) known = &PathOf(path);
+  (keep ? known->kept : known->dropped).Add();
+}
+
+SamplerChain::Path& SamplerChain::PathOf(std::string_view path) {
+  if (const auto it = counters_.find(path); it != counters_.end()) return it->second;
+  if (counters_.size() >= kMaxPaths) path = "other";
+  std::string label(path);
+  for (char& c : label)
+    if (c == '{' || c == '}' || c == ',' || c == '=' || c == '"') c = '_';
+  return counters_
+      .try_emplace(
+          std::string(path),
+          Path{std::string(path), metrics_.Get(fmt::format("trace.rule_kept{{rule={}}}", label)),
+               metrics_.Get(fmt::format("trace.rule_dropped{{rule={}}}", label))})
+      .first->second;
 }
 
 // The place in the chain belongs to the name: the same sampler may be there twice.

@@ -1,6 +1,7 @@
 // SamplerChain: asks the configured samplers about closed traces and combines their answers.
 //
-// A trace is kept where every sampler keeps it; weights multiply; the rule is the path of those
+// A trace is kept where every sampler keeps it, and later ones are not asked about what an earlier
+// one dropped; weights multiply; the rule is the path of those
 // that were named on the way, up to the first sampler that drops it: "parent/root > tail/slow".
 // Each path has its own counters. Truth is hidden from samplers. A sampler that fails keeps
 // everything and is counted: losing traces over a broken policy would be silent loss. One caller at
@@ -12,11 +13,13 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "engine/api/plugin_abi.h"
 #include "engine/base/log.h"
 #include "engine/base/metrics.h"
+#include "engine/trace/export_batch.h"
 
 namespace weft::trace {
 
@@ -53,10 +56,13 @@ class SamplerChain {
  private:
   // Traces that a path of rules kept, and dropped.
   struct Path {
+    std::string name;
     Counter &kept, &dropped;
   };
+  weft_traces Left(const weft_traces& traces);
   std::string_view Join(std::string_view path, std::string_view rule);
   void Count(std::string_view path, bool keep);
+  Path& PathOf(std::string_view path);
   std::string NameOf(size_t sampler) const;
   bool Ask(const Sampler& sampler, const weft_spans& spans, const weft_traces& traces);
 
@@ -68,10 +74,14 @@ class SamplerChain {
   std::vector<uint8_t> keep_;
   std::vector<double> weight_;
   std::vector<weft_str> rule_;
+  std::vector<uint32_t> alive_;  // traces that no sampler has dropped
+  TraceRows left_;
   bool stateful_ = false;
   std::string joined_;
   std::set<std::string, std::less<>> paths_;  // those that were made here
   std::map<std::string, Path, std::less<>> counters_;
+  // By the text's address: names of rules stay where they are.
+  std::unordered_map<const char*, Path*> known_;
 };
 
 }  // namespace weft::trace

@@ -1,5 +1,5 @@
-// Stage 2's records on weft.state: what became of the spans below the committed offset, and what
-// samplers have learned.
+// What stage 2 logs besides verdicts, and reads back: notes of what is durable, and on weft.state
+// what became of the spans below the committed offset, and what samplers have learned.
 #include "engine/api/ledger_record.h"
 #include "engine/trace/trace_partition.h"
 
@@ -19,6 +19,15 @@ uint64_t StateKey(std::string_view name) { return HashCombine(HashText(name), Ha
 
 bool TracePartition::Ended(RowRef row) const {
   return (buffer_.Spans(row).flags[SpanBuffer::Row(row)] & WEFT_FLAG_OPEN) == 0;
+}
+
+Result<void> TracePartition::Restore(const transport::Record& decision) {
+  if (decision.stream == transport::Stream::kState)
+    return decision.type == transport::RecordType::kCorrelatorState ? RestoreState(decision)
+                                                                    : RestoreLedger(decision);
+  auto result = decisions_.Restore(decision.payload);
+  if (!result) counters_.bad_decisions.Add();
+  return result;
 }
 
 Result<void> TracePartition::RestoreLedger(const transport::Record& record) {
@@ -64,6 +73,17 @@ Result<void> TracePartition::RestoreState(const transport::Record& record) {
   if (state->correlator.starts_with("sampler/"))
     samplers_.Load({std::move(state->correlator), std::move(state->state)});
   return {};
+}
+
+// Most traces are below the committed offset soon after, and need no note.
+void TracePartition::NoteDone() {
+  if (durable_.empty() || (now_ns_ - noted_ns_ < config_.note_done_ns && !close_all_ && !leaving_))
+    return;
+  noted_ns_ = now_ns_;
+  for (const auto& trace : durable_)
+    if (trace.end_offset > committed_)
+      decisions_.NoteDone(trace.id, trace.verdict, trace.end_offset);
+  durable_.clear();
 }
 
 }  // namespace weft::trace

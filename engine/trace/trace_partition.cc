@@ -32,15 +32,6 @@ TracePartition::~TracePartition() {
   Subtract(counters_.open, open_.size());
 }
 
-Result<void> TracePartition::Restore(const transport::Record& decision) {
-  if (decision.stream == Stream::kState)
-    return decision.type == transport::RecordType::kCorrelatorState ? RestoreState(decision)
-                                                                    : RestoreLedger(decision);
-  auto result = decisions_.Restore(decision.payload);
-  if (!result) counters_.bad_decisions.Add();
-  return result;
-}
-
 void TracePartition::Consume(const transport::Record& record) {
   now_ns_ = std::max(now_ns_, record.append_ns);
   // What was appended after the take-over cannot be a replay.
@@ -387,17 +378,6 @@ void TracePartition::Acknowledge(uint64_t batch_number, bool everywhere) {
   }
   for (const auto& trace : in_flight_.front()->traces) durable_.push_back(trace);
   in_flight_.pop_front();
-}
-
-// Most traces are below the committed offset soon after, and need no note.
-void TracePartition::NoteDone() {
-  if (durable_.empty() || (now_ns_ - noted_ns_ < config_.note_done_ns && !close_all_ && !leaving_))
-    return;
-  noted_ns_ = now_ns_;
-  for (const auto& trace : durable_)
-    if (trace.end_offset > committed_)
-      decisions_.NoteDone(trace.id, trace.verdict, trace.end_offset);
-  durable_.clear();
 }
 
 size_t TracePartition::MemoryBytes() const {

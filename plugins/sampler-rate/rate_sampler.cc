@@ -6,7 +6,7 @@
 #include "engine/api/plugin.h"
 #include "plugins/sampling/trace_batch_keys.h"
 #include "plugins/sampling/trace_bytes.h"
-#include "token_buckets.h"
+#include "plugins/sampler-rate/token_buckets.h"
 
 namespace {
 

@@ -1,4 +1,4 @@
-#include "token_buckets.h"
+#include "plugins/sampler-rate/token_buckets.h"
 
 #include <algorithm>
 #include <cmath>

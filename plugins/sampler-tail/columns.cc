@@ -1,4 +1,4 @@
-#include "columns.h"
+#include "plugins/sampler-tail/columns.h"
 
 #include <unordered_map>
 

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "policies.h"
+#include "plugins/sampler-tail/policies.h"
 
 namespace weft::tail {
 namespace {

@@ -6,7 +6,7 @@
 
 #include <re2/re2.h>
 
-#include "ottl.h"
+#include "plugins/sampler-tail/ottl.h"
 
 namespace weft::tail {
 namespace {

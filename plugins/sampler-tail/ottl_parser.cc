@@ -4,7 +4,7 @@
 #include <map>
 #include <optional>
 
-#include "ottl.h"
+#include "plugins/sampler-tail/ottl.h"
 
 namespace weft::tail {
 namespace {
@@ -57,7 +57,7 @@ class Parser {
   }
 
  private:
-  static constexpr int kMaxDepth = 50;
+  static constexpr int kMaxDepth = 200;
   struct Deeper {
     explicit Deeper(Parser& p) : parser(p) {
       if (++parser.depth_ > kMaxDepth) parser.Wrong("nested too deeply");

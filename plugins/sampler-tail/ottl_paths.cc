@@ -1,8 +1,8 @@
 // The paths of OTTL that are carried.
 #include <map>
 
-#include "columns.h"
-#include "ottl.h"
+#include "plugins/sampler-tail/columns.h"
+#include "plugins/sampler-tail/ottl.h"
 
 namespace weft::tail {
 namespace {

@@ -1,8 +1,8 @@
 // ottl_condition: some span, or some event of a span, meets one of the conditions.
 #include <simdjson.h>
 
-#include "ottl.h"
-#include "policies.h"
+#include "plugins/sampler-tail/ottl.h"
+#include "plugins/sampler-tail/policies.h"
 
 namespace weft::tail {
 namespace {

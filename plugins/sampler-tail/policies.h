@@ -3,8 +3,8 @@
 // partitions share the traffic, a limiter has its share of the budget.
 #pragma once
 
-#include "ottl.h"
-#include "policy.h"
+#include "plugins/sampler-tail/ottl.h"
+#include "plugins/sampler-tail/policy.h"
 
 namespace weft::tail {
 

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "span_tests.h"
+#include "plugins/sampler-tail/span_tests.h"
 
 namespace weft::tail {
 

@@ -1,4 +1,4 @@
-#include "policy_config.h"
+#include "plugins/sampler-tail/policy_config.h"
 
 #include <algorithm>
 #include <cmath>
@@ -6,7 +6,7 @@
 
 #include <re2/set.h>
 
-#include "policies.h"
+#include "plugins/sampler-tail/policies.h"
 
 namespace weft::tail {
 namespace {

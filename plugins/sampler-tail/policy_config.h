@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "plugins/sampling/settings.h"
-#include "policy_set.h"
+#include "plugins/sampler-tail/policy_set.h"
 
 namespace weft::tail {
 

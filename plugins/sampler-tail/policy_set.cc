@@ -1,4 +1,4 @@
-#include "policy_set.h"
+#include "plugins/sampler-tail/policy_set.h"
 
 #include <algorithm>
 #include <cmath>

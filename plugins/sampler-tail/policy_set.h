@@ -19,7 +19,7 @@
 #include <tuple>
 #include <vector>
 
-#include "policy.h"
+#include "plugins/sampler-tail/policy.h"
 
 namespace weft::tail {
 

@@ -1,7 +1,7 @@
 // Policies made of policies: and, drop, not.
 #include <algorithm>
 
-#include "policies.h"
+#include "plugins/sampler-tail/policies.h"
 
 namespace weft::tail {
 namespace {

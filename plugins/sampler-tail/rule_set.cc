@@ -1,4 +1,4 @@
-#include "rule_set.h"
+#include "plugins/sampler-tail/rule_set.h"
 
 #include <algorithm>
 #include <cstring>

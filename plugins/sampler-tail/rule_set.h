@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "plugins/sampling/throughput.h"
-#include "policy_config.h"
+#include "plugins/sampler-tail/policy_config.h"
 
 namespace weft::tail {
 

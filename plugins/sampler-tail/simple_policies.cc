@@ -1,4 +1,4 @@
-#include "policies.h"
+#include "plugins/sampler-tail/policies.h"
 
 namespace weft::tail {
 namespace {

@@ -1,4 +1,4 @@
-#include "span_tests.h"
+#include "plugins/sampler-tail/span_tests.h"
 
 namespace weft::tail {
 uint32_t SpanTests::AddAttribute(std::string_view key,

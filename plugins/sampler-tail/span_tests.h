@@ -16,7 +16,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "columns.h"
+#include "plugins/sampler-tail/columns.h"
 
 namespace weft::tail {
 

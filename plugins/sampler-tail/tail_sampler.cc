@@ -8,8 +8,8 @@
 #include "engine/api/plugin.h"
 #include "plugins/sampling/trace_batch_keys.h"
 #include "plugins/sampling/trace_bytes.h"
-#include "policy_config.h"
-#include "rule_set.h"
+#include "plugins/sampler-tail/policy_config.h"
+#include "plugins/sampler-tail/rule_set.h"
 
 namespace weft::tail {
 namespace {

@@ -71,7 +71,7 @@ TEST_F(WhatIf, CountsWhatEachSideKeepsAndWhatDiffers) {
   EXPECT_EQ(tally_.lost_examples().at(0).trace_id, "00000000000000020000000000000002");
   EXPECT_EQ(two_.latest_ns, 40'000'000);
   EXPECT_THAT(WhatIfText(tally_, "a", "b"), ::testing::HasSubstr("2 traces kept before"));
-  EXPECT_THAT(WhatIfJson(tally_), ::testing::HasSubstr("\"lost\":2"));
+  EXPECT_THAT(WhatIfJson(tally_), ::testing::HasSubstr("\"lost\": 2"));
 }
 
 TEST_F(WhatIf, LateSpansFollowTheirTrace) {

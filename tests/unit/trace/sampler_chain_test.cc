@@ -88,6 +88,40 @@ TEST_F(SamplerChainTest, SavesUnderANameThatSaysThePlaceInTheChain) {
   EXPECT_FALSE(chain.Load({"sampler/0/fixed", "x"}));
 }
 
+// A budget is for what is still kept.
+TEST_F(SamplerChainTest, DoesNotAskAboutWhatAnEarlierSamplerDropped) {
+  static const weft_sampler drop_even{
+      sizeof(weft_sampler),
+      [](void*, const weft_spans*, const weft_traces* t, weft_decisions* out, weft_error*) {
+        for (uint32_t i = 0; i < t->n; ++i) out->keep[i] = t->trace_lo[i] % 2;
+        return int32_t{WEFT_OK};
+      },
+      nullptr, nullptr};
+  static const weft_sampler see{
+      sizeof(weft_sampler),
+      [](void* instance, const weft_spans*, const weft_traces* t, weft_decisions* out,
+         weft_error*) {
+        for (uint32_t i = 0; i < t->n; ++i) {
+          static_cast<std::vector<uint64_t>*>(instance)->push_back(t->trace_lo[i]);
+          out->weight[i] = static_cast<double>(t->trace_lo[i]);
+          EXPECT_EQ(t->first_row[i], t->trace_lo[i] * 10);
+        }
+        EXPECT_EQ(t->decided_ns, 77);
+        return int32_t{WEFT_OK};
+      },
+      nullptr, nullptr};
+  TraceRows rows;
+  for (uint32_t i = 1; i <= 4; ++i) rows.AddTrace(9, i, i * 10);
+  weft_traces traces = rows.View();
+  traces.decided_ns = 77;
+  std::vector<uint64_t> seen;
+  SamplerChain chain({{"even", &drop_even, nullptr}, {"see", &see, &seen}}, metrics_, *log_);
+  const Decisions& d = chain.Decide(view_.spans(), traces);
+  EXPECT_EQ(seen, (std::vector<uint64_t>{1, 3}));
+  EXPECT_EQ(d.keep, (std::vector<uint8_t>{1, 0, 1, 0}));
+  EXPECT_EQ(d.weight[2], 3.0);
+}
+
 TEST_F(SamplerChainTest, HidesTheGroundTruth) {
   ASSERT_NE(view_.spans().truth, nullptr);
   Fixed a{1, 1.0, ""};

@@ -185,6 +185,8 @@ TEST_F(ExchangeTrackerTest, BelievesContextOfTrustedPeersOnly) {
   const auto rows = Rows();
   ASSERT_EQ(rows.size(), 2u);
   EXPECT_TRUE(rows[0].flags & WEFT_FLAG_CONTEXT);
+  EXPECT_TRUE(rows[0].flags & WEFT_FLAG_SAMPLED);
+  EXPECT_FALSE(rows[1].flags & WEFT_FLAG_SAMPLED);
   EXPECT_EQ(rows[0].context_span_id, 0x00f067aa0ba902b7u);
   EXPECT_FALSE(rows[1].flags & WEFT_FLAG_CONTEXT);
   EXPECT_EQ(rows[1].context_span_id, 0u);

@@ -205,6 +205,15 @@ TEST(OtlpProto, SpansThatCannotBeAreLeftOutAndCounted) {
   EXPECT_EQ(table.n(), 1u);
 }
 
+TEST(OtlpProto, TheSampledFlagOfItsContextIsAFlag) {
+  std::string span = test::OtlpSpan({});
+  protozero::pbf_writer(span).add_fixed32(16, 0x101);
+  api::SpanTable out;
+  ASSERT_TRUE(ProtoDecoder().Decode(test::OtlpMessage("a", {span, test::OtlpSpan({})}), &out));
+  EXPECT_TRUE(out.flags[0] & WEFT_FLAG_SAMPLED);
+  EXPECT_FALSE(out.flags[1] & WEFT_FLAG_SAMPLED);
+}
+
 TEST(OtlpProto, ASpanThatEndsBeforeItBeginsHasNoLength) {
   EXPECT_THAT(Proto(OtlpMessage("x", {OtlpSpan({.start_ns = 50, .end_ns = 0})})),
               ElementsAre(HasSubstr(" 50..50 ")));

@@ -87,8 +87,11 @@ TEST(TraceHeaders, ReadsB3InItsSingleHeader) {
   EXPECT_EQ(context.trace_hi, 0x80f198ee56343ba8u);
   EXPECT_EQ(context.span_id, 0xe457b5a2e4d86bd1u);
   EXPECT_TRUE(context.sampled);
+  EXPECT_TRUE(ParseB3("64fe8b2a57d3eff7-e457b5a2e4d86bd1-0", &context));
+  EXPECT_TRUE(context.unsampled);
   EXPECT_TRUE(ParseB3("64fe8b2a57d3eff7-e457b5a2e4d86bd1", &context));
   EXPECT_EQ(context.trace_hi, 0u);
+  EXPECT_FALSE(context.sampled || context.unsampled);  // left to the receiver
   EXPECT_TRUE(ParseB3("0", &context));
   EXPECT_FALSE(context.valid());
 }

@@ -16,6 +16,9 @@ constexpr uint32_t kForgetAfter = 300;  // seconds without a trace
 constexpr size_t kMaxKeyBytes = 160;
 constexpr size_t kMaxStateBytes = 200 << 10;
 constexpr double kNoLimit = 1e300;
+// Traces between two halvings: with fewer, one trace with a weight beyond all others would stand
+// for the rest of the second.
+constexpr double kGuardStep = 8;
 
 }  // namespace
 
@@ -96,11 +99,11 @@ double Throughput::Offer(Key& key, uint64_t trace_lo) {
   if (threshold >= kRandomnessRange || Randomness(trace_lo) < threshold) return 0;
   if (static_cast<double>(++key.kept) > key.guard) {
     key.probability /= 2;
-    key.guard += std::max(1.0, level_ / 2);
+    key.guard += std::max(kGuardStep, level_ / 2);
   }
   if (static_cast<double>(++kept_) > guard_) {
     squeeze_ /= 2;
-    guard_ += std::max(1.0, targets_.total * share_ / 2);
+    guard_ += std::max(kGuardStep, targets_.total * share_ / 2);
   }
   return WeightOf(threshold);
 }

@@ -27,7 +27,9 @@ constexpr int64_t kMs = 1'000'000;
 class SamplingStore : public ::testing::Test {
  protected:
   void SetUp() override {
-    auto sink = sinks::SqliteSink::Open({.path = path_}, clock_);
+    sinks::SqliteSinkOptions options;
+    options.path = path_;
+    auto sink = sinks::SqliteSink::Open(options, clock_);
     ASSERT_TRUE(sink) << sink.error().message;
     sink_ = std::move(*sink);
   }

@@ -24,7 +24,8 @@ void CallTracker::Run(ProcessHistory& history, const RequestModel& model, Reques
   free_clusters_.clear();
 
   const bool decide = mode == Mode::kDecide;
-  timeline_.Take(history, decide ? history.window_end : INT64_MAX);
+  timeline_.Take(history, decide ? history.window_begin : INT64_MIN,
+                 decide ? history.window_end : INT64_MAX);
   if (decide && threads_) timeline_.More();
   if (threads_) FindPlaces();
   size_t next = 0;

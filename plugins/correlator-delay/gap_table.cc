@@ -29,6 +29,7 @@ void GapTable::Clear() {
   rows_.clear();
   for (Row& row : any_)
     if (row.lasting.n > 0) row = {};
+  entries_ = 0;
   responses_.fill(0);
 }
 
@@ -57,6 +58,12 @@ float GapTable::RecentShare(const Row& row, float lasting, size_t bin) const {
   return (Smooth(row.recent.at, bin) + kBackoff * lasting) / (row.recent.n + kBackoff);
 }
 
+void GapTable::Add(Counts& counts, size_t bin) {
+  if (counts.at[bin] <= 0 && entries_ != SIZE_MAX) ++entries_;
+  counts.at[bin] += 1;
+  counts.n += 1;
+}
+
 void GapTable::Observe(Label last, Outcome outcome, int64_t gap_ns, bool recent) {
   const size_t bin = bins_.Of(gap_ns);
   if (Row* row = RowFor(last, outcome); row != nullptr) {
@@ -65,23 +72,26 @@ void GapTable::Observe(Label last, Outcome outcome, int64_t gap_ns, bool recent)
       const float gain = std::log(RecentShare(*row, lasting, bin) / lasting);
       row->lead = std::clamp(kLeadMemory * row->lead + gain, kLeastLead, kMostLead);
       if (row->recent.n >= kRecent) Fade(row->recent.at, row->recent.n, 0.5f);
-      row->recent.at[bin] += 1;
-      row->recent.n += 1;
+      Add(row->recent, bin);
     }
-    row->lasting.at[bin] += 1;
-    row->lasting.n += 1;
+    Add(row->lasting, bin);
+    row->changed = true;
   }
-  any_[outcome].lasting.at[bin] += 1;
-  any_[outcome].lasting.n += 1;
+  Add(any_[outcome].lasting, bin);
+  any_[outcome].changed = true;
 }
 
 void GapTable::Scale(float factor) {
-  for (Row& row : rows_) Fade(row.lasting.at, row.lasting.n, factor);
-  for (Row& row : any_) Fade(row.lasting.at, row.lasting.n, factor);
+  for (auto* rows : {&rows_, &any_})
+    for (Row& row : *rows) {
+      Fade(row.lasting.at, row.lasting.n, factor);
+      row.changed = true;
+    }
   for (float& r : responses_) r = Faded(r, factor);
 }
 
 void GapTable::Bound(size_t entries) {
+  if (entries_ <= entries) return;
   for (float least = kLeastCount;; least *= 2) {
     size_t used = 0;
     for (auto* rows : {&rows_, &any_})
@@ -91,16 +101,23 @@ void GapTable::Bound(size_t entries) {
             if (c < least) c = 0;
             used += c > 0;
           }
+    entries_ = used;
     if (used <= entries) return;
+    for (auto* rows : {&rows_, &any_})
+      for (Row& row : *rows) row.changed = true;
   }
 }
 
 void GapTable::Rebuild() {
-  for (auto* rows : {&rows_, &any_})
-    for (Row& row : *rows) {
-      row.share = row.recent.n > 0 ? 1 / (1 + std::exp(kLeadNeeded - row.lead)) : 0;
-      row.log_density.fill(2 * kUnknown);
-    }
+  for (Row& row : any_)
+    if (row.changed) row.log_density.fill(2 * kUnknown);
+  for (Row& row : rows_) {
+    if (!row.changed && !any_[row.key % kOutcomes].changed) continue;
+    row.share = row.recent.n > 0 ? 1 / (1 + std::exp(kLeadNeeded - row.lead)) : 0;
+    row.log_density.fill(2 * kUnknown);
+    row.changed = false;
+  }
+  for (Row& row : any_) row.changed = false;
   RebuildSurvival();
 }
 

@@ -52,9 +52,10 @@ class GapTable {
     Histogram at{};
   };
   struct Row {
-    uint16_t key = 0;  // of a label and an outcome
-    float lead = 0;    // log-likelihood by which the short memory is ahead
-    float share = 0;   // that the short memory has, as of the last Rebuild
+    uint16_t key = 0;     // of a label and an outcome
+    float lead = 0;       // log-likelihood by which the short memory is ahead
+    float share = 0;      // that the short memory has, as of the last Rebuild
+    bool changed = true;  // since then
     Counts lasting, recent;
     mutable Histogram log_density{};
   };
@@ -64,6 +65,7 @@ class GapTable {
   static constexpr size_t kMaxRows = 384;
 
   Row* RowFor(Label last, Outcome outcome);
+  void Add(Counts& counts, size_t bin);
   float AnyShare(Outcome outcome, size_t bin) const;
   float LastingShare(const Row& row, Outcome outcome, size_t bin) const;
   float RecentShare(const Row& row, float lasting, size_t bin) const;
@@ -71,6 +73,7 @@ class GapTable {
   void RebuildSurvival();
 
   GapBins bins_;
+  size_t entries_ = SIZE_MAX;  // at most so many are in use
   std::vector<uint16_t> row_of_ = std::vector<uint16_t>(kLabels * kOutcomes, kNoRow);
   std::vector<Row> rows_;
   std::vector<Row> any_ = std::vector<Row>(kOutcomes);  // whatever came before

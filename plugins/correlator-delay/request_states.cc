@@ -12,18 +12,35 @@ void RequestStates::Clear(const RequestModel& model, uint32_t callees) {
   next_.clear();
   rest_row_.clear();
   start_.assign(kMaxNames, kNone);
-  ids_.clear();
+  Grow(64);
 }
 
 uint32_t RequestStates::Intern(const RequestState& state) {
-  const auto [found, added] = ids_.try_emplace(state.Hash(), static_cast<uint32_t>(states_.size()));
-  if (added) {
-    states_.push_back(state);
-    rest_row_.push_back(kNone);
-    log_p_.resize(log_p_.size() + stride_p_, kUnknown);
-    next_.resize(next_.size() + stride_next_, kNone);
+  if (2 * states_.size() >= keys_.size()) Grow(2 * keys_.size());
+  const uint64_t key = state.Hash() | 1;
+  const size_t mask = keys_.size() - 1;
+  size_t i = (key >> 8) & mask;
+  while (keys_[i] != 0 && keys_[i] != key) i = (i + 1) & mask;
+  if (keys_[i] == key) return ids_[i];
+  keys_[i] = key;
+  ids_[i] = static_cast<uint32_t>(states_.size());
+  states_.push_back(state);
+  rest_row_.push_back(kNone);
+  log_p_.resize(log_p_.size() + stride_p_, kUnknown);
+  next_.resize(next_.size() + stride_next_, kNone);
+  return ids_[i];
+}
+
+void RequestStates::Grow(size_t slots) {
+  keys_.assign(slots, 0);
+  ids_.assign(slots, 0);
+  for (uint32_t id = 0; id < states_.size(); ++id) {
+    const uint64_t key = states_[id].Hash() | 1;
+    size_t i = (key >> 8) & (slots - 1);
+    while (keys_[i] != 0) i = (i + 1) & (slots - 1);
+    keys_[i] = key;
+    ids_[i] = id;
   }
-  return found->second;
 }
 
 uint32_t RequestStates::Start(uint32_t operation) {

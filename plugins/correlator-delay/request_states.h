@@ -7,7 +7,6 @@
 
 #include <cmath>
 #include <cstdint>
-#include <unordered_map>
 #include <vector>
 
 #include "plugins/correlator-delay/request_model.h"
@@ -51,6 +50,7 @@ class RequestStates {
     return outcome >= kEnds ? callees_ + (outcome - kEnds) : outcome;
   }
   uint32_t Intern(const RequestState& state);
+  void Grow(size_t slots);
   uint32_t FindCalled(uint32_t state, uint32_t callee);
   uint32_t FindAnswered(uint32_t state, uint32_t callee);
 
@@ -59,7 +59,8 @@ class RequestStates {
   std::vector<RequestState> states_;
   std::vector<float> log_p_;
   std::vector<uint32_t> next_, rest_row_, start_;
-  std::unordered_map<uint64_t, uint32_t> ids_;
+  std::vector<uint64_t> keys_;  // open addressing: hash of a state, 0: free
+  std::vector<uint32_t> ids_;
 };
 
 }  // namespace weft::plugins::delay

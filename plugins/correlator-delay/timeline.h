@@ -19,8 +19,9 @@ class Timeline {
     uint32_t what, number;  // of a request or a call
   };
 
-  // Events up to `until`, in order; More adds the later ones.
-  void Take(const ProcessHistory& history, int64_t until);
+  // Events up to `until`, in order; More adds the later ones. Without those of requests that ended
+  // before `from`.
+  void Take(const ProcessHistory& history, int64_t from, int64_t until);
   void More();
   const std::vector<Event>& events() const { return events_; }
 

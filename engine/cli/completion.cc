@@ -99,7 +99,7 @@ class Completion final : public Command {
  public:
   CommandInfo Info() const override {
     return {"completion", "Print the completion script of a shell", "",
-            "source <(weft completion bash)                 # in ~/.bashrc\n"
+            "weft completion bash > /etc/bash_completion.d/weft\n"
             "source <(weft completion zsh)                  # in ~/.zshrc\n"
             "weft completion fish | source                  # in config.fish"};
   }

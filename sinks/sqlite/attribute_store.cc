@@ -5,6 +5,7 @@
 #include "engine/api/dictionary.h"
 #include "engine/base/hash.h"
 #include "sinks/jsonl/json_text.h"
+#include "sql/attribute_hash.h"
 
 #include <xxhash.h>
 
@@ -67,6 +68,7 @@ Result<AttributeStore::Stored> AttributeStore::Store(uint32_t row) {
   Stored out;
   common_.clear();
   rest_.clear();
+  rest_hashes_.clear();
   uint64_t hash = 0;
   const uint32_t* const offset = spans_->attr_offset;
   for (uint32_t a = offset ? offset[row] : 0; offset && a < offset[row + 1]; ++a) {
@@ -79,11 +81,15 @@ Result<AttributeStore::Stored> AttributeStore::Store(uint32_t row) {
     } else {
       rest_.push_back(rest_.empty() ? '{' : ',');
       rest_.append(Fragment(pair));
+      rest_hashes_.push_back(pair.hash);
     }
   }
   if (spans_->truth && spans_->truth[row] != 0) {
-    rest_.append(rest_.empty() ? "{" : ",").append("\"weft.truth\":");
+    rest_.append(rest_.empty() ? "{" : ",");
+    const size_t begin = rest_.size();
+    rest_.append("\"weft.truth\":");
     AppendJsonString(rest_, api::View(spans_->truth_strings[spans_->truth[row]]));
+    rest_hashes_.push_back(sql::PairHash(std::string_view(rest_).substr(begin)));
   }
   if (!common_.empty()) {
     const Result<int64_t> set = FindOrAddSet(hash);
@@ -92,6 +98,7 @@ Result<AttributeStore::Stored> AttributeStore::Store(uint32_t row) {
   }
   if (!rest_.empty()) rest_.push_back('}');
   out.rest = rest_;
+  out.rest_hashes = rest_hashes_;
   if (++rows_ >= kGrowthWindow) WEFT_TRY(WatchGrowth());
   return out;
 }
@@ -118,6 +125,7 @@ Result<void> AttributeStore::Render(uint32_t number) {
     if (seen_.insert(pair.hash).second && ++key.values > kMaxValues) WEFT_TRY(MoveToRest(key));
   }
   pair.place = key.rest ? Place::kRest : Place::kCommon;
+  if (key.rest) pair.hash = sql::PairHash(Fragment(pair));
   return {};
 }
 
@@ -145,6 +153,8 @@ Result<int64_t> AttributeStore::FindOrAddSet(uint64_t hash) {
     find_set_.Reset();
   } else if (set_count_ >= kMaxSets) {
     // The dictionary is full: this combination is text in the row.
+    for (const uint32_t number : common_)
+      rest_hashes_.push_back(sql::PairHash(Fragment(pairs_[number])));
     if (rest_.empty())
       rest_.assign(set_json_, 0, set_json_.size() - 1);
     else

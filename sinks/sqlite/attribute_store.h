@@ -10,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -35,6 +36,7 @@ class AttributeStore {
   struct Stored {
     int64_t set = 0;        // attribute_sets.id; 0: none
     std::string_view rest;  // a JSON object, "" for none; valid until the next Store
+    std::span<const uint64_t> rest_hashes;  // sql::PairHash of what is in `rest`; as valid
   };
   Result<Stored> Store(uint32_t row);
 
@@ -73,6 +75,7 @@ class AttributeStore {
   std::vector<uint32_t> key_of_string_;  // batch string -> index into keys_
   std::string fragments_;
   std::vector<uint32_t> common_;
+  std::vector<uint64_t> rest_hashes_;
   std::string rest_, set_json_;
   uint32_t rows_ = 0, new_sets_ = 0;  // since growth was last looked at
 };

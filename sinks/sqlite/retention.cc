@@ -32,6 +32,9 @@ Result<void> Retention::Prepare(const sql::Database& db, const RetentionLimits& 
       {&delete_spans_, "DELETE FROM span_rows WHERE id < ?1 << 20"},
       {&delete_candidates_, "DELETE FROM candidate_rows WHERE span < ?1 << 20"},
       {&delete_directory_, "DELETE FROM span_directory WHERE last_trace < ?1"},
+      {&delete_attributes_,
+       "DELETE FROM attribute_directory WHERE first_trace < min(?1,"
+       " coalesce((SELECT first_trace FROM span_directory ORDER BY id LIMIT 1), ?1))"},
       {&delete_traces_, "DELETE FROM trace_rows WHERE id < ?1"},
       {&delete_connections_, "DELETE FROM connection_rows WHERE id < ?1"},
       {&delete_slice_, "DELETE FROM slices WHERE id = ?1"},
@@ -102,8 +105,8 @@ Result<Retention::Retired> Retention::Remove(const Slice& slice, uint64_t max_sp
   traces_.Reset();
   WEFT_TRY(db_->Execute("BEGIN IMMEDIATE"));
   Result<void> done;
-  for (sql::Statement* statement :
-       {&delete_spans_, &delete_candidates_, &delete_directory_, &delete_traces_}) {
+  for (sql::Statement* statement : {&delete_spans_, &delete_candidates_, &delete_directory_,
+                                    &delete_attributes_, &delete_traces_}) {
     statement->Bind(1, end);
     if (done) done = statement->Run();
   }

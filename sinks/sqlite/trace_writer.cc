@@ -82,6 +82,7 @@ Result<void> TraceWriter::Prepare(const sql::Database& db) {
   WEFT_TRY(dictionaries_.Prepare(db));
   WEFT_TRY(attributes_.Prepare(db));
   WEFT_TRY(minutes_.Prepare(db));
+  WEFT_TRY(directory_.Prepare(db));
   WEFT_TRY(last_trace_.Step());
   next_trace_ = last_trace_.Int(0) + 1;
   last_trace_.Reset();
@@ -107,11 +108,13 @@ void TraceWriter::Begin(const weft_spans& spans, const weft_traces& traces, int6
   }
   block_spans_ += spans.n;
   first_trace_ = next_trace_;
+  directory_.Begin(first_trace_);
   prefixes_.clear();
 }
 
 Result<void> TraceWriter::Finish() {
   WEFT_TRY(minutes_.Flush(slice_));
+  if (!prefixes_.empty()) WEFT_TRY(directory_.Finish());
   return AddDirectory(first_trace_, next_trace_ - 1, prefixes_);
 }
 
@@ -320,6 +323,9 @@ Result<void> TraceWriter::AddSpan(uint32_t row, int64_t row_id, bool replace) {
   add.Bind(17, attributes->set);
   attributes->rest.empty() ? add.BindNull(18) : add.Bind(18, attributes->rest);
   WEFT_TRY(add.Run());
+  // Spans that join a trace have a directory entry of their own, which says to read the trace.
+  if (const int64_t trace = row_id >> sql::kTraceShift; trace >= first_trace_)
+    directory_.Add(trace, attributes->set, attributes->rest_hashes);
   const auto kind = At(s.kind, row);
   if (!open && (kind == WEFT_KIND_SERVER || kind == WEFT_KIND_CONSUMER))
     minutes_.Add(*operation, s.start_ns[row], duration, status == WEFT_STATUS_ERROR, weight_);

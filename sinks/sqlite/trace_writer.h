@@ -10,6 +10,7 @@
 #include <unordered_map>
 
 #include "engine/api/plugin_abi.h"
+#include "sinks/sqlite/attribute_directory.h"
 #include "sinks/sqlite/attribute_store.h"
 #include "sinks/sqlite/dictionaries.h"
 #include "sinks/sqlite/minute_counts.h"
@@ -59,6 +60,7 @@ class TraceWriter {
 
   Dictionaries dictionaries_;
   AttributeStore attributes_;
+  AttributeDirectory directory_;
   MinuteCounts minutes_;
   sql::Statement add_trace_, add_span_, add_candidates_, find_trace_, load_spans_, summarize_,
       update_trace_, replace_span_, add_directory_, last_trace_, counted_;

@@ -1,0 +1,56 @@
+#include "sinks/sqlite/attribute_directory.h"
+
+#include <algorithm>
+
+namespace weft::sinks {
+
+Result<void> AttributeDirectory::Prepare(const sql::Database& db) {
+  Result<sql::Statement> add = db.Prepare("INSERT INTO attribute_directory VALUES(?1, ?2, ?3)");
+  if (!add) return std::unexpected(add.error());
+  add_ = std::move(*add);
+  return {};
+}
+
+void AttributeDirectory::Begin(int64_t first_trace) {
+  first_trace_ = first_trace;
+  any_ = false;
+  for (std::string& part : parts_) part.clear();
+  sets_.clear();
+}
+
+void AttributeDirectory::Add(int64_t trace, int64_t set, std::span<const uint64_t> pairs) {
+  any_ = true;
+  const auto number =
+      static_cast<uint32_t>(std::min<int64_t>(trace - first_trace_, int64_t{sql::kSomeTraces}));
+  for (const uint64_t pair : pairs) Note(pair, number);
+  if (set == 0) return;
+  SetTraces& of = sets_[set];
+  // The spans of a trace come one after the other.
+  if (of.count > 0 && of.count <= of.traces.size() && of.traces[of.count - 1] == number) return;
+  if (of.count < of.traces.size()) of.traces[of.count] = number;
+  of.count = std::min<uint32_t>(of.count + 1, static_cast<uint32_t>(of.traces.size()) + 1);
+}
+
+Result<void> AttributeDirectory::Finish() {
+  if (!any_) return {};
+  for (const auto& [set, of] : sets_) {
+    const uint64_t hash = sql::SetHash(set);
+    if (of.count > of.traces.size()) {
+      Note(hash, sql::kSomeTraces);
+      continue;
+    }
+    for (uint32_t i = 0; i < of.count; ++i) Note(hash, of.traces[i]);
+  }
+  for (uint32_t part = 0; part < sql::kAttributeParts; ++part) {
+    if (parts_[part].empty() && part != 0) continue;
+    add_.Bind(1, first_trace_);
+    add_.Bind(2, int64_t{part});
+    add_.BindBlob(3, parts_[part]);
+    // A text of no bytes has no address, which would be NULL.
+    if (parts_[part].empty()) sqlite3_bind_zeroblob(add_.get(), 3, 0);
+    WEFT_TRY(add_.Run());
+  }
+  return {};
+}
+
+}  // namespace weft::sinks

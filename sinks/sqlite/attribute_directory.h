@@ -1,0 +1,44 @@
+// AttributeDirectory: makes the attributes of a batch findable (attribute_directory).
+//
+// Begin, Add for each span of a new trace, Finish before the transaction ends. A set that many
+// spans of the batch have is noted once, without its traces: whoever looks for it finds it by
+// reading. Used by TraceWriter, from its thread; holds nothing between batches.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <unordered_map>
+
+#include "sql/attribute_hash.h"
+#include "sql/database.h"
+
+namespace weft::sinks {
+
+class AttributeDirectory {
+ public:
+  Result<void> Prepare(const sql::Database& db);
+  void Begin(int64_t first_trace);
+  // pairs: PairHash of the attributes in the row itself.
+  void Add(int64_t trace, int64_t set, std::span<const uint64_t> pairs);
+  Result<void> Finish();
+
+ private:
+  struct SetTraces {
+    uint32_t count = 0;
+    std::array<uint32_t, 8> traces{};
+  };
+
+  void Note(uint64_t hash, uint32_t trace) {
+    sql::AppendEntry(parts_[sql::PartOf(hash)], sql::EntryOf(hash, trace));
+  }
+
+  sql::Statement add_;
+  int64_t first_trace_ = 0;
+  bool any_ = false;
+  std::array<std::string, sql::kAttributeParts> parts_;
+  std::unordered_map<int64_t, SetTraces> sets_;
+};
+
+}  // namespace weft::sinks

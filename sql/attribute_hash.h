@@ -1,0 +1,37 @@
+// The entries of attribute_directory: hash of an attribute pair or set, and a trace of its batch.
+// Stored: nothing here may change.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "engine/base/hash.h"
+
+namespace weft::sql {
+
+inline constexpr uint32_t kAttributeParts = 32;
+// In place of a trace's number: some traces of the batch, not said which.
+inline constexpr uint32_t kSomeTraces = (1u << 13) - 1;
+
+// Of `"key":value` as the JSON in span_rows.attributes has it.
+constexpr uint64_t PairHash(std::string_view fragment) { return HashText(fragment); }
+constexpr uint64_t SetHash(int64_t set) { return Mix64(static_cast<uint64_t>(set) + (1ULL << 40)); }
+
+constexpr uint32_t PartOf(uint64_t hash) { return static_cast<uint32_t>(hash >> 59); }
+constexpr uint32_t EntryOf(uint64_t hash, uint32_t trace) {
+  return (static_cast<uint32_t>(hash >> 32) & 0x7ffff) << 13 | trace;
+}
+constexpr uint32_t TraceOf(uint32_t entry) { return entry & kSomeTraces; }
+
+inline void AppendEntry(std::string& out, uint32_t entry) {
+  for (int shift = 0; shift < 32; shift += 8) out.push_back(static_cast<char>(entry >> shift));
+}
+inline uint32_t ReadEntry(std::string_view entries, size_t number) {
+  uint32_t entry = 0;
+  for (size_t i = 0; i < 4; ++i)
+    entry |= uint32_t{static_cast<unsigned char>(entries[4 * number + i])} << (8 * i);
+  return entry;
+}
+
+}  // namespace weft::sql

@@ -1,0 +1,81 @@
+#include "sql/attribute_lookup.h"
+
+#include <algorithm>
+#include <functional>
+
+#include <fmt/format.h>
+
+#include "engine/base/json_text.h"
+#include "sql/attribute_hash.h"
+
+namespace weft::sql {
+
+Result<AttributeLookup> AttributeLookup::Make(const Database& db, const std::string& key,
+                                              const std::string& value, const std::string& sets) {
+  AttributeLookup out;
+  Result<Statement> part =
+      db.Prepare("SELECT entries FROM attribute_directory WHERE first_trace = ?1 AND part = ?2");
+  if (!part) return std::unexpected(part.error());
+  out.part_ = std::move(*part);
+  // A text, or what is written without quotes; SQLite takes true for 1.
+  std::string name, text;
+  AppendJsonString(name, key);
+  AppendJsonString(text, value);
+  for (const std::string& json : {text, value,
+                                  std::string(value == "1"   ? "true"
+                                              : value == "0" ? "false"
+                                                             : "")})
+    if (!json.empty()) out.Want(PairHash(fmt::format("{}:{}", name, json)));
+  Result<Statement> ids = db.Prepare("SELECT id FROM " + sets);
+  if (!ids) return std::unexpected(ids.error());
+  for (;;) {
+    const Result<bool> row = ids->Step();
+    if (!row) return std::unexpected(row.error());
+    if (!*row) break;
+    out.Want(SetHash(ids->Int(0)));
+  }
+  for (auto& [number, entries] : out.wanted_) std::sort(entries.begin(), entries.end());
+  return out;
+}
+
+void AttributeLookup::Want(uint64_t hash) { wanted_[PartOf(hash)].push_back(EntryOf(hash, 0)); }
+
+Result<std::vector<AttributeLookup::Range>> AttributeLookup::Find(int64_t first, int64_t last) {
+  // What joined a stored trace later stands alone.
+  if (first == last) return std::vector<Range>{{first, last + 1}};
+  std::vector<int64_t> traces;
+  bool any = false;
+  const auto read = [&](uint32_t number, const std::vector<uint32_t>* wanted) -> Result<bool> {
+    part_.Bind(1, first);
+    part_.Bind(2, int64_t{number});
+    const Result<bool> found = part_.Step();
+    if (!found || !*found) return found;
+    const std::string_view entries = part_.Text(0);
+    for (size_t i = 0; wanted && i < entries.size() / 4; ++i) {
+      const uint32_t entry = ReadEntry(entries, i), trace = TraceOf(entry);
+      if (!std::binary_search(wanted->begin(), wanted->end(), entry - trace)) continue;
+      traces.push_back(trace == kSomeTraces ? -1 : first + trace);
+    }
+    part_.Reset();
+    return true;
+  };
+  for (const auto& [number, entries] : wanted_) {
+    const Result<bool> found = read(number, &entries);
+    if (!found) return std::unexpected(found.error());
+    any |= *found;
+  }
+  if (!any) {
+    const Result<bool> found = read(0, nullptr);
+    if (!found) return std::unexpected(found.error());
+    any = *found;
+  }
+  if (!any || std::ranges::find(traces, -1) != traces.end())
+    return std::vector<Range>{{first, last + 1}};
+  std::sort(traces.begin(), traces.end(), std::greater<>());
+  traces.erase(std::unique(traces.begin(), traces.end()), traces.end());
+  std::vector<Range> ranges;
+  for (const int64_t trace : traces) ranges.emplace_back(trace, trace + 1);
+  return ranges;
+}
+
+}  // namespace weft::sql

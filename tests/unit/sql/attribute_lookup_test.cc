@@ -1,0 +1,105 @@
+// Searches by attribute find what reading every span finds, however the values were stored.
+#include <random>
+#include <set>
+
+#include "sinks/sqlite/sqlite_sink.h"
+#include "sql/trace_search.h"
+#include "tests/support/shop_store.h"
+#include "tests/support/temp_folder.h"
+
+namespace weft::sql {
+namespace {
+
+class AttributeSearchTest : public testing::Test {
+ protected:
+  AttributeSearchTest() {
+    sinks::SqliteSinkOptions options;
+    options.path = folder_.File("weft.db");
+    sink_ = std::move(*sinks::SqliteSink::Open(options, clock_));
+  }
+
+  // Traces of three spans: a path with one of 5,000 ids, a flag, a number, a tenant with quotes.
+  // Paths soon have too many values for sets; codes stay in them.
+  void WriteBatch(int traces) {
+    test::TraceBatch batch;
+    for (int i = 0; i < traces; ++i) {
+      // Now and then a span comes late for an earlier trace.
+      const bool late = next_ > 50 && random_() % 40 == 0;
+      batch.BeginTrace(0xabc, late ? next_ - random_() % 50 : ++next_);
+      for (int span = 0; span < (late ? 1 : 3); ++span) {
+        batch.AddSpan(++span_, 0, WEFT_KIND_SERVER, "cart", "GET /",
+                      test::kShopNoon + static_cast<int64_t>(next_) * 1'000,
+                      test::kShopNoon + static_cast<int64_t>(next_) * 1'000 + 500);
+        batch.table.Attribute("url.path", "/item/" + std::to_string(random_() % 5'000));
+        batch.table.Attribute("code", static_cast<int64_t>(random_() % 500 == 0 ? 418 : 200));
+        if (random_() % 300 == 0)
+          batch.table.Attribute("tenant", "a \"b\" \\ " + std::to_string(random_() % 3));
+      }
+    }
+    const api::SpanView view = batch.table.View();
+    Error error;
+    ASSERT_EQ(
+        sink_->Write(view.spans(), batch.Traces(), test::TraceBatch::Source(++batch_), &error),
+        WEFT_EXPORT_OK)
+        << error.message;
+  }
+
+  void Compare(const Database& db, const std::string& key, const std::string& value) {
+    TraceFilter filter;
+    filter.attributes = {{key, value}};
+    filter.limit = 100'000;
+    const auto found = SearchTraces(db, filter);
+    ASSERT_TRUE(found) << found.error().message;
+    std::set<std::string> ids, expected;
+    for (const StoredTrace& trace : *found) ids.insert(trace.trace_id);
+    auto all =
+        db.Prepare("SELECT trace_id FROM attributes WHERE key = ?1 AND CAST(value AS TEXT) = ?2");
+    ASSERT_TRUE(all) << all.error().message;
+    all->Bind(1, std::string_view(key));
+    all->Bind(2, std::string_view(value));
+    for (auto row = all->Step(); row && *row; row = all->Step())
+      expected.insert(std::string(all->Text(0)));
+    EXPECT_EQ(ids, expected) << key << "=" << value;
+  }
+
+  void CompareAll() {
+    const auto db = Database::OpenForReading(folder_.File("weft.db"));
+    ASSERT_TRUE(db) << db.error().message;
+    Compare(*db, "code", "418");
+    Compare(*db, "code", "419");
+    Compare(*db, "tenant", "a \"b\" \\ 1");
+    for (int i = 0; i < 20; ++i)
+      Compare(*db, "url.path", "/item/" + std::to_string(random_() % 5'000));
+  }
+
+  test::TempFolder folder_;
+  ManualClock clock_{0, test::kShopNoon};
+  std::unique_ptr<sinks::SqliteSink> sink_;
+  std::mt19937_64 random_{3};
+  uint64_t next_ = 0, span_ = 0, batch_ = 0;
+};
+
+TEST_F(AttributeSearchTest, FindsWhatReadingEverySpanFinds) {
+  for (int i = 0; i < 12; ++i) WriteBatch(400);
+  CompareAll();
+}
+
+TEST_F(AttributeSearchTest, ReadsBatchesThatHaveNoDirectory) {
+  for (int i = 0; i < 6; ++i) WriteBatch(400);
+  {
+    const auto db = Database::OpenForWriting(folder_.File("weft.db"));
+    ASSERT_TRUE(db->Execute("DELETE FROM attribute_directory WHERE first_trace % 2 = 1"));
+  }
+  CompareAll();
+}
+
+TEST_F(AttributeSearchTest, ARareValueTouchesFewPartsOfTheDirectory) {
+  for (int i = 0; i < 4; ++i) WriteBatch(400);
+  const auto db = Database::OpenForReading(folder_.File("weft.db"));
+  EXPECT_EQ(*db->QueryInt("SELECT max(length(entries)) < 4096 AND count(DISTINCT part) = 32"
+                          " FROM attribute_directory"),
+            1);
+}
+
+}  // namespace
+}  // namespace weft::sql

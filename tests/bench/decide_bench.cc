@@ -133,11 +133,9 @@ int main() {
   measure("rate", "rate", R"({"spans_per_second":1000,"per":"service"})");
   measure("adaptive", "adaptive", R"({"per_operation":10})");
   for (const int n : {1, 3, 8, 16, 40}) measure(fmt::format("tail_{}", n), "tail", Policies(n));
-  measure("tail_ottl", "tail",
-          R"({"policies":[{"name":"o","type":"ottl_condition","ottl_condition":{"span":[)"
-          R"("attributes[\"http.response.status_code\"] >= 500 and IsMatch(name, \"^GET\")"]
-}
-}]
-})");
+  measure(
+      "tail_ottl", "tail",
+      R"x({"policies":[{"name":"o","type":"ottl_condition","ottl_condition":{"span":)x"
+      R"x(["attributes[\"http.response.status_code\"] >= 500 and IsMatch(name, \"^GET\")"]}}]})x");
   return 0;
 }

@@ -40,10 +40,10 @@ class RequestStates {
     return row != kNone ? row : row = model_->RestRowOf(states_[state]);
   }
   // So many that they should go before the next window.
-  bool crowded() const { return states_.size() > kManyStates; }
+  bool crowded() const { return log_p_.size() + next_.size() > kManyEntries; }
 
  private:
-  static constexpr size_t kManyStates = 10'000;
+  static constexpr size_t kManyEntries = 200'000;  // 0.8 MB
   static constexpr float kUnknown = 1;
 
   size_t Column(Outcome outcome) const {

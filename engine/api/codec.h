@@ -74,8 +74,18 @@ struct LinkBatch {
   int64_t input_ns = 0;  // 0: not told, the append time stands in
   size_t size() const { return what.size(); }
 };
+// A message as its sender has it, who is also who is answered.
+struct LinkRow {
+  uint64_t wire_id = 0, span_id = 0, trace_hi = 0, trace_lo = 0;
+  uint32_t flags = 0;
+  LinkWhat what = LinkWhat::kExists;
+};
 PayloadPtr EncodeLinks(const LinkBatch& links);
+// `head` says all but the rows.
+PayloadPtr EncodeLinks(const LinkBatch& head, const std::vector<LinkRow>& rows);
 Result<LinkBatch> DecodeLinks(const PayloadPtr& payload);
+// Into a batch that is used again. What is in it after an error is of no use.
+Result<void> DecodeLinks(const PayloadPtr& payload, LinkBatch* out);
 
 // weft.labels
 enum LabelWhat : uint8_t {  // bits
@@ -95,7 +105,18 @@ struct LabelBatch {
   size_t size() const { return what.size(); }
   bool empty() const { return what.empty() && process_id.empty(); }
 };
+// One line, as who decided it has it.
+struct LabelRow {
+  uint64_t exchange = 0, span_id = 0, parent_id = 0, parent_exchange = 0;
+  uint64_t trace_hi = 0, trace_lo = 0;
+  float confidence = 0;
+  uint32_t evidence = 0, flags = 0;
+  uint8_t what = 0;  // LabelWhat
+};
+using DecidedWindow = std::pair<uint64_t, int64_t>;  // process id, decided_ns
 PayloadPtr EncodeLabels(const LabelBatch& labels);
+PayloadPtr EncodeLabels(const std::vector<LabelRow>& rows,
+                        const std::vector<DecidedWindow>& decided);
 Result<LabelBatch> DecodeLabels(const PayloadPtr& payload);
 
 // weft.spans

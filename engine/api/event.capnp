@@ -182,13 +182,14 @@ struct AgentLost {
 }
 
 # weft.links. Column `what`: 0 exists, 1 want, 2 answer. The key in wireId may be an option id as well.
+# Columns that are all zero are not there.
 struct LinkBatch {
   what @0 :List(UInt8);
   wireId @1 :List(UInt64);
-  spanId @2 :List(UInt64);    # exists, answer: the client span; want: the asking server span
+  spanId @2 :List(UInt64);    # exists, answer: the client span, 0: it follows from the key, a wire id
   traceHi @3 :List(UInt64);   # exists: 0/0 while unknown; answer: 0/0 means "you are a root"
-  traceLo @4 :List(UInt64);
-  partition @5 :List(UInt32); # want: where to answer
+  traceLo @4 :List(UInt64);   # XOR the lower half that a root's trace id with this upper half has
+  partition @5 :List(UInt32); # want: where to answer; not there: fromPartition
   flags @6 :List(UInt32);     # bit 0 (want): nobody watches the peer, answer at once; bit 1
                               # (answer): "root" was answered before; bit 2 (want, answer): the
                               # key is an option id
@@ -209,7 +210,7 @@ struct LabelBatch {
   parentId @3 :List(UInt64);       # 0: none
   parentExchange @4 :List(UInt64); # 0: none, or the parent is in another process
   traceHi @5 :List(UInt64);
-  traceLo @6 :List(UInt64);
+  traceLo @6 :List(UInt64);        # as in LinkBatch
   confidence @7 :List(Float32);
   evidence @8 :List(UInt32);
   flags @9 :List(UInt32);

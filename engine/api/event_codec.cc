@@ -110,8 +110,8 @@ Result<AgentLost> DecodeAgentLost(const PayloadPtr& payload) {
 
 PayloadPtr EncodeSpans(const SpanTable& spans, uint32_t from_partition, int64_t watermark_ns,
                        int64_t input_ns) {
-  return BuildMessage<wire::SpanBatch>(SpanColumnsWords(spans), [&](auto out) {
-    FillSpanColumns(out.initSpans(), spans);
+  return BuildBatch<wire::SpanBatch>(SpanColumnsWords(spans), [&](auto out) {
+    FillSpanColumns(Fresh(out.initSpans()), spans);
     out.setFromPartition(from_partition);
     out.setWatermarkNs(watermark_ns);
     out.setInputNs(input_ns);

@@ -1,5 +1,7 @@
 // weft.links and the two decision logs.
 #include "engine/api/codec_internal.h"
+#include "engine/api/ids.h"
+#include "engine/base/hash.h"
 
 namespace weft::api {
 namespace {
@@ -10,7 +12,35 @@ bool AllBelow(const std::vector<uint8_t>& v, uint8_t limit) {
   return ok;
 }
 
+// Writes value(row) of each row into a list that is left out where all are 0.
+template <typename T, typename Row, typename Init, typename Value>
+void FillColumn(const std::vector<Row>& rows, Init&& init, Value&& value) {
+  T any = 0;
+  for (const Row& row : rows) any |= value(row);
+  if (any == 0) return;
+  T* const out = ListData<T>(init(static_cast<unsigned>(rows.size())), rows.size());
+  for (size_t i = 0; i < rows.size(); ++i) out[i] = value(rows[i]);
+}
+
+template <typename Row>
+std::vector<uint8_t> Whats(const std::vector<Row>& rows) {
+  std::vector<uint8_t> out;
+  out.reserve(rows.size());
+  for (const Row& row : rows) out.push_back(static_cast<uint8_t>(row.what));
+  return out;
+}
+
+uint32_t BitsOf(float x) { return std::bit_cast<uint32_t>(x); }
+
+// The lower half of a trace id that a root made; see RootTraceId.
+uint64_t ImpliedLow(uint64_t trace_hi) { return trace_hi == 0 ? 0 : Mix64(trace_hi); }
+
 }  // namespace
+
+#define WEFT_ROWS(type, expression, Name)                        \
+  FillColumn<type>(                                              \
+      rows, [&](unsigned size) { return out.init##Name(size); }, \
+      [](const auto& r) { return static_cast<type>(expression); })
 
 #define WEFT_SET(from, Name) \
   FillList(out.init##Name(static_cast<unsigned>((from).size())), (from).data(), (from).size())
@@ -18,62 +48,100 @@ bool AllBelow(const std::vector<uint8_t>& v, uint8_t limit) {
   if (!CopyColumn(in.get##Name(), n, &(to))) \
   return Corrupt("column " #Name ": wrong length or type")
 
-PayloadPtr EncodeLinks(const LinkBatch& b) {
-  const size_t words = Words(b.size()) + 4 * Words(b.size() * 8) + 2 * Words(b.size() * 4);
-  return BuildMessage<wire::LinkBatch>(words, [&](auto out) {
-    WEFT_SET(b.what, What);
-    WEFT_SET(b.wire_id, WireId);
-    WEFT_SET(b.span_id, SpanId);
-    WEFT_SET(b.trace_hi, TraceHi);
-    WEFT_SET(b.trace_lo, TraceLo);
-    WEFT_SET(b.partition, Partition);
-    WEFT_SET(b.flags, Flags);
-    out.setFromPartition(b.from_partition);
-    out.setWatermarkNs(b.watermark_ns);
-    out.setInputNs(b.input_ns);
+PayloadPtr EncodeLinks(const LinkBatch& head, const std::vector<LinkRow>& rows) {
+  const size_t n = rows.size();
+  const size_t words =
+      Words(n) + 4 * Words(n * 8) + Words(n * 4) + Words(head.partition.size() * 4);
+  return BuildBatch<wire::LinkBatch>(words, [&](auto out) {
+    FillList(out.initWhat(static_cast<unsigned>(n)), Whats(rows).data(), n);
+    WEFT_ROWS(uint64_t, r.wire_id, WireId);
+    WEFT_ROWS(uint64_t, r.span_id, SpanId);
+    WEFT_ROWS(uint64_t, r.trace_hi, TraceHi);
+    WEFT_ROWS(uint64_t, r.trace_lo ^ ImpliedLow(r.trace_hi), TraceLo);
+    WEFT_ROWS(uint32_t, r.flags, Flags);
+    if (!head.partition.empty()) WEFT_SET(head.partition, Partition);
+    out.setFromPartition(head.from_partition);
+    out.setWatermarkNs(head.watermark_ns);
+    out.setInputNs(head.input_ns);
   });
+}
+
+PayloadPtr EncodeLinks(const LinkBatch& b) {
+  std::vector<LinkRow> rows;
+  for (size_t i = 0; i < b.size(); ++i)
+    rows.push_back({b.wire_id[i], b.span_id[i], b.trace_hi[i], b.trace_lo[i], b.flags[i],
+                    static_cast<LinkWhat>(b.what[i])});
+  return EncodeLinks(b, rows);
+}
+
+Result<void> DecodeLinks(const PayloadPtr& payload, LinkBatch* to) {
+  const auto read = [&](wire::LinkBatch::Reader in) -> Result<bool> {
+    LinkBatch& b = *to;
+    const size_t n = in.getWhat().size();
+    if (n > kMaxRowsPerRecord) return Corrupt("too many rows");
+    WEFT_GET(What, n, b.what);
+    if (!AllBelow(b.what, 3)) return Corrupt("what out of range");
+    WEFT_GET(WireId, n, b.wire_id);
+    WEFT_GET(SpanId, n, b.span_id);
+    WEFT_GET(TraceHi, n, b.trace_hi);
+    WEFT_GET(TraceLo, n, b.trace_lo);
+    WEFT_GET(Partition, n, b.partition);
+    WEFT_GET(Flags, n, b.flags);
+    b.from_partition = in.getFromPartition();
+    b.watermark_ns = in.getWatermarkNs();
+    b.input_ns = in.getInputNs();
+    if (!in.hasPartition()) b.partition.assign(n, b.from_partition);
+    for (size_t i = 0; i < n; ++i) b.trace_lo[i] ^= ImpliedLow(b.trace_hi[i]);
+    return true;
+  };
+  const auto done = ReadMessage<wire::LinkBatch, bool>(*payload, "link batch", read);
+  if (!done) return std::unexpected(done.error());
+  return {};
 }
 
 Result<LinkBatch> DecodeLinks(const PayloadPtr& payload) {
-  return ReadMessage<wire::LinkBatch, LinkBatch>(*payload, "link batch",
-                                                 [](auto in) -> Result<LinkBatch> {
-                                                   LinkBatch b;
-                                                   const size_t n = in.getWhat().size();
-                                                   if (n > kMaxRowsPerRecord)
-                                                     return Corrupt("too many rows");
-                                                   WEFT_GET(What, n, b.what);
-                                                   if (!AllBelow(b.what, 3))
-                                                     return Corrupt("what out of range");
-                                                   WEFT_GET(WireId, n, b.wire_id);
-                                                   WEFT_GET(SpanId, n, b.span_id);
-                                                   WEFT_GET(TraceHi, n, b.trace_hi);
-                                                   WEFT_GET(TraceLo, n, b.trace_lo);
-                                                   WEFT_GET(Partition, n, b.partition);
-                                                   WEFT_GET(Flags, n, b.flags);
-                                                   b.from_partition = in.getFromPartition();
-                                                   b.watermark_ns = in.getWatermarkNs();
-                                                   b.input_ns = in.getInputNs();
-                                                   return b;
-                                                 });
+  LinkBatch b;
+  WEFT_TRY(DecodeLinks(payload, &b));
+  return b;
+}
+
+PayloadPtr EncodeLabels(const std::vector<LabelRow>& rows,
+                        const std::vector<DecidedWindow>& decided) {
+  const size_t n = rows.size();
+  const size_t words =
+      Words(n) + 6 * Words(n * 8) + 3 * Words(n * 4) + 2 * Words(decided.size() * 8);
+  return BuildBatch<wire::LabelBatch>(words, [&](auto out) {
+    FillList(out.initWhat(static_cast<unsigned>(n)), Whats(rows).data(), n);
+    WEFT_ROWS(uint64_t, r.exchange, Exchange);
+    WEFT_ROWS(uint64_t, r.span_id, SpanId);
+    WEFT_ROWS(uint64_t, r.parent_id, ParentId);
+    WEFT_ROWS(uint64_t, r.parent_exchange, ParentExchange);
+    WEFT_ROWS(uint64_t, r.trace_hi, TraceHi);
+    WEFT_ROWS(uint64_t, r.trace_lo ^ ImpliedLow(r.trace_hi), TraceLo);
+    WEFT_ROWS(uint32_t, BitsOf(r.confidence), Confidence);
+    WEFT_ROWS(uint32_t, r.evidence, Evidence);
+    WEFT_ROWS(uint32_t, r.flags, Flags);
+    if (decided.empty()) return;
+    const auto processes = static_cast<unsigned>(decided.size());
+    auto* const process = ListData<uint64_t>(out.initProcessId(processes), decided.size());
+    auto* const until = ListData<int64_t>(out.initDecidedNs(processes), decided.size());
+    for (size_t i = 0; i < decided.size(); ++i) {
+      process[i] = decided[i].first;
+      until[i] = decided[i].second;
+    }
+  });
 }
 
 PayloadPtr EncodeLabels(const LabelBatch& b) {
-  const size_t words = Words(b.size()) + 6 * Words(b.size() * 8) + 3 * Words(b.size() * 4) +
-                       2 * Words(b.process_id.size() * 8);
-  return BuildMessage<wire::LabelBatch>(words, [&](auto out) {
-    WEFT_SET(b.what, What);
-    WEFT_SET(b.exchange, Exchange);
-    WEFT_SET(b.span_id, SpanId);
-    WEFT_SET(b.parent_id, ParentId);
-    WEFT_SET(b.parent_exchange, ParentExchange);
-    WEFT_SET(b.trace_hi, TraceHi);
-    WEFT_SET(b.trace_lo, TraceLo);
-    WEFT_SET(b.confidence, Confidence);
-    WEFT_SET(b.evidence, Evidence);
-    WEFT_SET(b.flags, Flags);
-    WEFT_SET(b.process_id, ProcessId);
-    WEFT_SET(b.decided_ns, DecidedNs);
-  });
+  std::vector<LabelRow> rows;
+  for (size_t i = 0; i < b.size(); ++i)
+    rows.push_back({b.exchange[i], b.span_id[i], b.parent_id[i], b.parent_exchange[i],
+                    b.trace_hi[i], b.trace_lo[i], b.confidence[i], b.evidence[i], b.flags[i],
+                    b.what[i]});
+  std::vector<DecidedWindow> decided;
+  for (size_t i = 0; i < b.process_id.size(); ++i)
+    decided.emplace_back(b.process_id[i], b.decided_ns[i]);
+  return EncodeLabels(rows, decided);
 }
 
 Result<LabelBatch> DecodeLabels(const PayloadPtr& payload) {
@@ -91,6 +159,7 @@ Result<LabelBatch> DecodeLabels(const PayloadPtr& payload) {
         WEFT_GET(ParentExchange, n, b.parent_exchange);
         WEFT_GET(TraceHi, n, b.trace_hi);
         WEFT_GET(TraceLo, n, b.trace_lo);
+        for (size_t i = 0; i < n; ++i) b.trace_lo[i] ^= ImpliedLow(b.trace_hi[i]);
         WEFT_GET(Confidence, n, b.confidence);
         WEFT_GET(Evidence, n, b.evidence);
         WEFT_GET(Flags, n, b.flags);
@@ -141,6 +210,7 @@ Result<DecisionBatch> DecodeDecisions(const PayloadPtr& payload) {
       });
 }
 
+#undef WEFT_ROWS
 #undef WEFT_SET
 #undef WEFT_GET
 

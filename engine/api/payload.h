@@ -14,6 +14,11 @@ namespace weft::api {
 class Payload {
  public:
   explicit Payload(size_t bytes) : words_(new uint64_t[(bytes + 7) / 8]()), size_(bytes) {}
+  // Not zeroed but for the last word: for who writes every byte.
+  struct Unwritten {};
+  Payload(Unwritten, size_t bytes) : words_(new uint64_t[(bytes + 7) / 8]), size_(bytes) {
+    if (bytes != 0) words_[(bytes - 1) / 8] = 0;
+  }
   char* data() { return reinterpret_cast<char*>(words_.get()); }
   // Requires: bytes is not more than the size so far.
   void Truncate(size_t bytes) { size_ = bytes; }

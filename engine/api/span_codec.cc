@@ -149,7 +149,7 @@ size_t DictionaryWords(const Dictionary& d) {
 void FillDictionary(wire::Strings::Builder out, const Dictionary& d) {
   FillList(out.initOffset(static_cast<unsigned>(d.offsets().size())), d.offsets().data(),
            d.offsets().size());
-  out.setBytes(Bytes(d.bytes()));
+  FillData(out.initBytes(static_cast<unsigned>(d.bytes().size())), d.bytes());
 }
 
 Result<void> ReadDictionary(wire::Strings::Reader in, std::vector<weft_str>* out,
@@ -217,17 +217,17 @@ void FillSpanColumns(wire::SpanColumns::Builder out, const SpanTable& t) {
   }
   if (!t.truth.empty()) {
     FillList(out.initTruth(n), t.truth.data(), n);
-    FillDictionary(out.initTruthStrings(), t.truth_strings);
+    FillDictionary(Fresh(out.initTruthStrings()), t.truth_strings);
   }
   if (Stored(t.option_id, false)) FillList(out.initOptionId(n), t.option_id.data(), n);
 #undef WEFT_LIST
   const unsigned pairs = t.pairs.size();
-  auto p = out.initPairs();
+  auto p = Fresh(out.initPairs());
   FillList(p.initKey(pairs), t.pairs.key.data(), pairs);
   FillList(p.initType(pairs), t.pairs.type.data(), pairs);
   FillList(p.initValue(pairs), t.pairs.value.data(), pairs);
-  FillProcesses(out.initProcesses(), t.processes);
-  FillDictionary(out.initStrings(), t.strings);
+  FillProcesses(Fresh(out.initProcesses()), t.processes);
+  FillDictionary(Fresh(out.initStrings()), t.strings);
 }
 
 Result<void> ReadSpanColumns(wire::SpanColumns::Reader in, SpanView* view) {

@@ -1,6 +1,7 @@
 #include "engine/api/span_table.h"
 
 #include <bit>
+#include <numeric>
 #include <utility>
 
 #include "engine/base/text_words.h"
@@ -57,6 +58,36 @@ uint32_t SpanTable::AddRow() {
   if (!token_offset.empty()) token_offset.push_back(token_offset.back());
   if (!option_id.empty()) option_id.push_back(0);
   return n() - 1;
+}
+
+uint32_t SpanTable::AppendRows(size_t count) {
+  const size_t first = span_id.size();
+#define WEFT_COLUMN(type, name, unused) name.resize(first + count);
+  WEFT_SPAN_COLUMNS(WEFT_COLUMN)
+  WEFT_STRING_COLUMNS(WEFT_COLUMN)
+#undef WEFT_COLUMN
+  if (!truth.empty()) truth.resize(first + count);
+  if (!token_offset.empty()) token_offset.resize(first + count + 1, token_offset.back());
+  if (!option_id.empty()) option_id.resize(first + count);
+  return static_cast<uint32_t>(first);
+}
+
+void SpanTable::DropRows(uint32_t rows) {
+#define WEFT_COLUMN(type, name, unused) name.resize(rows);
+  WEFT_SPAN_COLUMNS(WEFT_COLUMN)
+  WEFT_STRING_COLUMNS(WEFT_COLUMN)
+#undef WEFT_COLUMN
+  attr_offset.resize(rows + 1);
+  attr.resize(attr_offset.back());
+  candidate_offset.resize(rows + 1);
+  candidate_evidence.resize(candidate_offset.back());
+  candidate_span_id.resize(candidate_offset.back());
+  candidate_log_odds.resize(candidate_offset.back());
+  if (!truth.empty()) truth.resize(rows);
+  if (!option_id.empty()) option_id.resize(rows);
+  if (token_offset.empty()) return;
+  token_offset.resize(rows + 1);
+  token.resize(token_offset.back());
 }
 
 void SpanTable::Clear() {
@@ -274,7 +305,8 @@ uint32_t RowCopier::MapProcess(uint32_t index) {
 }
 
 uint32_t RowCopier::Copy(uint32_t row) {
-  const uint32_t copy = AppendColumns(&row, 1);
+  const uint32_t copy = to_.AppendRows(1);
+  FillColumns(&row, &copy, 1);
   AppendLists(row);
   if (from_.token_offset != nullptr)
     for (uint32_t t = from_.token_offset[row]; t < from_.token_offset[row + 1]; ++t)
@@ -282,36 +314,40 @@ uint32_t RowCopier::Copy(uint32_t row) {
   return copy;
 }
 
-uint32_t RowCopier::AppendColumns(const uint32_t* rows, size_t n) {
-  const size_t first = to_.n();
-#define WEFT_COLUMN(type, name, unused)                          \
-  to_.name.resize(first + n);                                    \
-  if (from_.name != nullptr) {                                   \
-    type* const out = to_.name.data() + first;                   \
-    for (size_t i = 0; i < n; ++i) out[i] = from_.name[rows[i]]; \
+void RowCopier::FillColumns(const uint32_t* rows, const uint32_t* places, size_t n) {
+#define WEFT_COLUMN(type, name, unused)                                  \
+  if (from_.name != nullptr) {                                           \
+    type* const out = to_.name.data();                                   \
+    for (size_t i = 0; i < n; ++i) out[places[i]] = from_.name[rows[i]]; \
   }
   WEFT_SPAN_COLUMNS(WEFT_COLUMN)
 #undef WEFT_COLUMN
-#define WEFT_COLUMN(type, name, unused)                                     \
-  to_.name.resize(first + n);                                               \
-  if (from_.name != nullptr) {                                              \
-    type* const out = to_.name.data() + first;                              \
-    for (size_t i = 0; i < n; ++i) out[i] = MapString(from_.name[rows[i]]); \
+#define WEFT_COLUMN(type, name, unused)                                             \
+  if (from_.name != nullptr) {                                                      \
+    type* const out = to_.name.data();                                              \
+    for (size_t i = 0; i < n; ++i) out[places[i]] = MapString(from_.name[rows[i]]); \
   }
   WEFT_STRING_COLUMNS(WEFT_COLUMN)
 #undef WEFT_COLUMN
   if (!process_map_.empty())
-    for (size_t i = 0; i < n; ++i) to_.process[first + i] = MapProcess(from_.process[rows[i]]);
-  if (from_.truth != nullptr || !to_.truth.empty()) to_.truth.resize(first + n, 0);
-  if (!to_.token_offset.empty()) to_.token_offset.resize(first + n + 1, to_.token_offset.back());
-  if (from_.truth != nullptr)
+    for (size_t i = 0; i < n; ++i) to_.process[places[i]] = MapProcess(from_.process[rows[i]]);
+  if (from_.truth != nullptr) {
+    to_.truth.resize(to_.n(), 0);
     for (size_t i = 0; i < n; ++i)
       if (const uint32_t t = from_.truth[rows[i]]; t != 0)
-        to_.truth[first + i] = to_.truth_strings.Intern(View(from_.truth_strings[t]));
-  if (from_.option_id != nullptr || !to_.option_id.empty()) to_.option_id.resize(first + n, 0);
-  if (from_.option_id != nullptr)
-    for (size_t i = 0; i < n; ++i) to_.option_id[first + i] = from_.option_id[rows[i]];
-  return static_cast<uint32_t>(first);
+        to_.truth[places[i]] = to_.truth_strings.Intern(View(from_.truth_strings[t]));
+  }
+  if (from_.option_id != nullptr) {
+    to_.option_id.resize(to_.n(), 0);
+    for (size_t i = 0; i < n; ++i) to_.option_id[places[i]] = from_.option_id[rows[i]];
+  }
+}
+
+void RowCopier::Append(const uint32_t* rows, size_t n) {
+  std::vector<uint32_t> places(n);
+  std::iota(places.begin(), places.end(), to_.AppendRows(n));
+  FillColumns(rows, places.data(), n);
+  for (size_t i = 0; i < n; ++i) AppendLists(rows[i]);
 }
 
 void RowCopier::AppendLists(uint32_t row) {

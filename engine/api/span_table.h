@@ -55,8 +55,13 @@ class SpanTable {
  public:
   // Appends a zeroed row and returns its number.
   uint32_t AddRow();
+  // Appends n zeroed rows and returns the first. Their attributes and candidates are for
+  // RowCopier::AppendLists, once for each in order.
+  uint32_t AppendRows(size_t n);
   uint32_t n() const { return static_cast<uint32_t>(span_id.size()); }
   bool empty() const { return span_id.empty(); }
+  // Lets go of the rows from `n` on; what they interned stays.
+  void DropRows(uint32_t n);
   // Keeps capacity. Indices and views become invalid.
   void Clear();
   // How often it was cleared: whoever remembers indices compares this.
@@ -155,6 +160,10 @@ class SpanTable {
 // kOnce: it is looked for, which costs a hash. kPerSource: it is stored once per source; for
 // copiers that move many rows of each.
 enum class Repeats : uint8_t { kOnce, kPerSource };
+// Of so many rows attributes repeat within the source more often than between sources.
+constexpr Repeats RepeatsFor(size_t rows) {
+  return rows < 256 ? Repeats::kOnce : Repeats::kPerSource;
+}
 
 // Copies rows from one view into a table, translating dictionary indices with a cache per source,
 // so that a row costs no hashing once its strings are known. Both must outlive the copier.
@@ -169,9 +178,11 @@ class RowCopier {
   // Appends row `row` with all columns, attributes, candidates, truth and tokens; returns the new
   // row.
   uint32_t Copy(uint32_t row);
-  // The same in two steps, for hot paths: the fixed columns of n rows at once, which returns the
-  // first new row; then AppendLists for each of them in order (attributes, candidates; no tokens).
-  uint32_t AppendColumns(const uint32_t* rows, size_t n);
+  // The same in steps, for hot paths: SpanTable::AppendRows, then the fixed columns of rows[i] into
+  // row places[i], then AppendLists in order of places (attributes, candidates; no tokens).
+  void FillColumns(const uint32_t* rows, const uint32_t* places, size_t n);
+  // All of that for n rows of one source.
+  void Append(const uint32_t* rows, size_t n);
   void AppendLists(uint32_t row);
   uint32_t MapString(uint32_t index) {
     const uint32_t mapped = string_map_[index];

@@ -8,9 +8,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <utility>
-#include <vector>
 
 #include "engine/base/hash.h"
+#include "engine/base/large_pages.h"
 
 namespace weft {
 
@@ -105,8 +105,8 @@ class FlatMap {
   size_t Next(size_t i) const { return (i + 1) & mask_; }
 
   void Grow() {
-    std::vector<Slot> old = std::move(slots_);
-    slots_ = std::vector<Slot>(old.empty() ? 16 : old.size() * 2);
+    LargeVector<Slot> old = std::move(slots_);
+    slots_ = LargeVector<Slot>(old.empty() ? 16 : old.size() * 2);
     mask_ = slots_.size() - 1;
     for (Slot& s : old) {
       if (s.key == 0) continue;
@@ -116,7 +116,7 @@ class FlatMap {
     }
   }
 
-  std::vector<Slot> slots_;
+  LargeVector<Slot> slots_;
   size_t size_ = 0;
   size_t mask_ = 0;
 };

@@ -7,6 +7,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/base/large_pages.h"
 #include "engine/graph/stage_group.h"
 #include "engine/graph/stage_loop.h"
 #include "engine/graph/stitch_shard.h"
@@ -62,6 +63,7 @@ Engine::~Engine() {
 Result<std::unique_ptr<Engine>> Engine::Start(const EngineConfig& config, EnginePlugins plugins,
                                               transport::Transport& transport, const Clock& clock,
                                               Metrics& metrics, Logger& log) {
+  KeepFreedMemory();
   auto impl = std::make_unique<Impl>(config, std::move(plugins), transport, clock, metrics, log);
   if (auto started = impl->Start(); !started) return Context(std::move(started.error()), "engine");
   return std::unique_ptr<Engine>(new Engine(std::move(impl)));

@@ -92,7 +92,7 @@ void LinkJoin::Exists(const api::LinkBatch& b, size_t i, int64_t input_ns,
     return;
   }
   if (!KeepTrace(e, {b.trace_hi[i], b.trace_lo[i]})) return;
-  if (b.span_id[i] != api::SpanId(b.wire_id[i], api::Side::kClient)) {
+  if (b.span_id[i] != 0) {
     e.own_id = 1;
     own_ids_[b.wire_id[i]] = b.span_id[i];
   }
@@ -137,7 +137,7 @@ void LinkJoin::Answer(uint64_t wire_id, Entry& e, std::vector<LinkAnswer>* out) 
   if (e.known()) {
     e.answered = 1;
     trace = traces_[e.trace - 1];
-    span_id = e.own_id ? own_ids_[wire_id] : api::SpanId(wire_id, api::Side::kClient);
+    span_id = e.own_id ? own_ids_[wire_id] : 0;
   }
   const uint32_t flags =
       (e.root && e.known() ? api::kLinkLate : 0) | (e.option ? api::kLinkOption : 0);

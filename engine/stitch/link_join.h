@@ -86,7 +86,7 @@ class LinkJoin {
   Counter& too_many_;
   Counter& forgotten_;
   FlatMap<Entry> entries_;
-  std::vector<api::TraceId> traces_;
+  LargeVector<api::TraceId> traces_;
   std::vector<uint32_t> free_traces_;
   FlatMap<uint64_t> own_ids_;  // wire id -> span id, where own_id is set
   struct Asker {

@@ -19,12 +19,6 @@ constexpr size_t kMaxText = 16 << 20;
 // From a span's end to weft.spans, live: until then what it caused is waited for.
 constexpr int64_t kUsualDelay = 2 * kSecond;
 
-template <typename Row, typename From, typename To>
-void Column(const std::vector<Row>& rows, From Row::*from, std::vector<To>* to) {
-  to->resize(rows.size());
-  for (size_t i = 0; i < rows.size(); ++i) (*to)[i] = static_cast<To>(rows[i].*from);
-}
-
 }  // namespace
 
 Outbox::Outbox(uint32_t partition, uint32_t partitions)
@@ -41,9 +35,9 @@ void Outbox::Exists(uint64_t wire_id, uint64_t span_id, uint64_t trace_hi, uint6
   AddLink(to, api::LinkWhat::kExists, wire_id, span_id, trace_hi, trace_lo, 0);
 }
 
-void Outbox::Want(uint64_t key, uint64_t span_id, uint32_t flags) {
+void Outbox::Want(uint64_t key, uint32_t flags) {
   const uint32_t to = PartitionOf(key, static_cast<uint32_t>(links_.size()));
-  AddLink(to, api::LinkWhat::kWant, key, span_id, 0, 0, flags);
+  AddLink(to, api::LinkWhat::kWant, key, 0, 0, 0, flags);
 }
 
 void Outbox::Answer(uint32_t partition, uint64_t wire_id, uint64_t span_id, uint64_t trace_hi,
@@ -81,37 +75,17 @@ void Outbox::SealSpans(uint32_t p, int64_t watermark_ns) {
 }
 
 void Outbox::SealLinks(uint32_t p, int64_t watermark_ns) {
-  api::LinkBatch& b = link_batch_;
-  Column(links_[p], &Link::what, &b.what);
-  Column(links_[p], &Link::wire_id, &b.wire_id);
-  Column(links_[p], &Link::span_id, &b.span_id);
-  Column(links_[p], &Link::trace_hi, &b.trace_hi);
-  Column(links_[p], &Link::trace_lo, &b.trace_lo);
-  Column(links_[p], &Link::flags, &b.flags);
-  b.partition.assign(links_[p].size(), partition_);
-  b.from_partition = partition_;
-  b.watermark_ns = watermark_ns;
-  b.input_ns = input_ns_;
-  raw_.push_back({Stream::kLinks, p, RecordType::kLinkBatch, 0, api::EncodeLinks(b)});
+  api::LinkBatch head;
+  head.from_partition = partition_;
+  head.watermark_ns = watermark_ns;
+  head.input_ns = input_ns_;
+  raw_.push_back({Stream::kLinks, p, RecordType::kLinkBatch, 0, api::EncodeLinks(head, links_[p])});
   links_[p].clear();
 }
 
 void Outbox::SealLabels() {
-  api::LabelBatch& b = label_batch_;
-  Column(labels_, &Label::what, &b.what);
-  Column(labels_, &Label::exchange, &b.exchange);
-  Column(labels_, &Label::span_id, &b.span_id);
-  Column(labels_, &Label::parent_id, &b.parent_id);
-  Column(labels_, &Label::parent_exchange, &b.parent_exchange);
-  Column(labels_, &Label::trace_hi, &b.trace_hi);
-  Column(labels_, &Label::trace_lo, &b.trace_lo);
-  Column(labels_, &Label::confidence, &b.confidence);
-  Column(labels_, &Label::evidence, &b.evidence);
-  Column(labels_, &Label::flags, &b.flags);
-  using Decided = std::pair<uint64_t, int64_t>;
-  Column(decided_, &Decided::first, &b.process_id);
-  Column(decided_, &Decided::second, &b.decided_ns);
-  raw_.push_back({Stream::kLabels, partition_, RecordType::kLabelBatch, 0, api::EncodeLabels(b)});
+  raw_.push_back({Stream::kLabels, partition_, RecordType::kLabelBatch, 0,
+                  api::EncodeLabels(labels_, decided_)});
   labels_.clear();
   decided_.clear();
 }

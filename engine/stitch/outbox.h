@@ -16,28 +16,20 @@ namespace weft::stitch {
 // No append time: whatever has been read by then. (Far from the largest number: it is added to.)
 inline constexpr int64_t kEngineEnd = INT64_MAX / 2;
 
-// One line of weft.labels.
-struct Label {
-  uint64_t exchange = 0, span_id = 0, parent_id = 0, parent_exchange = 0;
-  uint64_t trace_hi = 0, trace_lo = 0;
-  float confidence = 0;
-  uint32_t evidence = 0, flags = 0;
-  uint8_t what = 0;  // api::LabelWhat
-};
-
 class Outbox {
  public:
   Outbox(uint32_t partition, uint32_t partitions);
 
-  void Exists(uint64_t wire_id, uint64_t span_id, uint64_t trace_hi, uint64_t trace_lo);
-  void Want(uint64_t key, uint64_t span_id, uint32_t flags);
+  // span_id 0: it follows from the key.
+  void Exists(uint64_t key, uint64_t span_id, uint64_t trace_hi, uint64_t trace_lo);
+  void Want(uint64_t key, uint32_t flags);
   void Answer(uint32_t partition, uint64_t wire_id, uint64_t span_id, uint64_t trace_hi,
               uint64_t trace_lo, uint32_t flags);
   // Goes out with the next records to every partition, empty ones where there is nothing else.
   void Watermarks(int64_t links_ns, int64_t spans_ns);
   // How far the events have been read, as log time: goes with everything that follows.
   void ReadUpTo(int64_t input_ns) { input_ns_ = input_ns; }
-  void Add(const Label& label) {
+  void Add(const api::LabelRow& label) {
     labels_.push_back(label);
     if (labels_.size() >= kMaxLogRows) SealLabels();
   }
@@ -61,12 +53,6 @@ class Outbox {
  private:
   // Far below what the codec accepts (kMaxRowsPerRecord), well above the usual.
   static constexpr size_t kMaxLogRows = 200'000;
-  // Rows until a batch is closed, and columns then: one place to write to for each message.
-  struct Link {
-    uint64_t wire_id, span_id, trace_hi, trace_lo;
-    uint32_t flags;
-    api::LinkWhat what;
-  };
   // `watermark` speaks for what is in this record and those before it: a batch that is closed early
   // has none, the rest may still come.
   void SealSpans(uint32_t partition, int64_t watermark_ns);
@@ -76,13 +62,11 @@ class Outbox {
                uint64_t lo, uint32_t flags);
 
   const uint32_t partition_;
-  std::vector<std::vector<Link>> links_;  // by receiving partition
+  std::vector<std::vector<api::LinkRow>> links_;  // by receiving partition
   std::vector<api::SpanTable> spans_;
   std::vector<int64_t> spans_append_ns_;  // the newest, per table
-  std::vector<Label> labels_;
-  std::vector<std::pair<uint64_t, int64_t>> decided_;
-  api::LinkBatch link_batch_;  // reused
-  api::LabelBatch label_batch_;
+  std::vector<api::LabelRow> labels_;
+  std::vector<api::DecidedWindow> decided_;
   std::vector<transport::OutRecord> raw_;  // closed records
   int64_t links_watermark_ = INT64_MIN;
   int64_t spans_watermark_ = INT64_MIN;

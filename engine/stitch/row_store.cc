@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <memory>
+#include <new>
 #include <utility>
 
 #include "engine/base/check.h"
@@ -26,6 +28,7 @@ int64_t FirstStart(const api::EventColumns& c) {
 uint32_t RowStore::AddBatch(HeldBatch batch) {
   batch.first_start_ns = FirstStart(batch.columns());
   batch.serial = next_serial_++;
+  most_rows_ = std::max(most_rows_, batch.columns().n);
   if (!free_batches_.empty()) {
     const uint32_t number = free_batches_.back();
     free_batches_.pop_back();
@@ -60,14 +63,26 @@ void RowStore::PrefetchIndex(uint64_t exchange) const {
   if (!index_.empty()) __builtin_prefetch(&index_[Mix64(exchange) & (index_.size() - 1)]);
 }
 
+void RowStore::AddBlocks() {
+  const auto first = static_cast<uint32_t>(blocks_.size()) * (kBlock / kChunk);
+  if (blocks_.size() < kSlabBlocks) {
+    first_blocks_.push_back(std::make_unique<Row[]>(kBlock));
+    blocks_.push_back(first_blocks_.back().get());
+  } else {
+    auto* const slab = static_cast<Row*>(AllocateHuge(kSlabBlocks * kBlock * sizeof(Row)));
+    if (slab == nullptr) throw std::bad_alloc();
+    slabs_.emplace_back(slab);
+    std::uninitialized_default_construct_n(slab, kSlabBlocks * kBlock);
+    for (size_t i = 0; i < kSlabBlocks; ++i) blocks_.push_back(slab + i * kBlock);
+  }
+  const auto end = static_cast<uint32_t>(blocks_.size()) * (kBlock / kChunk);
+  free_rows_.resize(end, UINT64_MAX);
+  for (uint32_t chunk = end; chunk-- > first;) ready_.push_back(chunk);
+}
+
 uint32_t RowStore::Allocate() {
   if (filling_ == kNone || free_rows_[filling_] == 0) {
-    if (ready_.empty()) {
-      const auto first = static_cast<uint32_t>(blocks_.size()) * (kBlock / kChunk);
-      blocks_.push_back(std::make_unique<Row[]>(kBlock));
-      free_rows_.resize(first + kBlock / kChunk, UINT64_MAX);
-      for (uint32_t chunk = first + kBlock / kChunk; chunk-- > first;) ready_.push_back(chunk);
-    }
+    if (ready_.empty()) AddBlocks();
     filling_ = ready_.back();
     ready_.pop_back();
   }
@@ -155,7 +170,7 @@ void RowStore::Free(uint32_t number) {
   if (!forced_ends_.empty()) forced_ends_.Erase(number);
   const auto age = static_cast<uint16_t>(r.age + 1);
   r = Row{};
-  r.age = age & 0xfff;
+  r.age = age & 0x7ff;
   --used_;
   GiveBack(number);
   if (--batches_[batch].rows == 0) Release(batch);
@@ -171,7 +186,7 @@ void RowStore::IndexInsert(uint32_t number) {
 }
 
 void RowStore::IndexGrow() {
-  std::vector<IndexSlot> old = std::move(index_);
+  LargeVector<IndexSlot> old = std::move(index_);
   index_.assign(std::max<size_t>(old.size() * 2, 1024), {});
   const size_t mask = index_.size() - 1;
   for (const IndexSlot& s : old) {

@@ -13,6 +13,7 @@
 
 #include "engine/api/codec.h"
 #include "engine/base/flat_map.h"
+#include "engine/base/large_pages.h"
 #include "engine/base/radix_sort.h"
 
 namespace weft::stitch {
@@ -51,8 +52,9 @@ struct Row {
   uint16_t state = 0;
   uint16_t flags = 0;  // weft_flag; the record's further bits stay there
   uint16_t kind : 3 = 0;
-  uint16_t no_wire : 1 = 0;  // its wire id stayed provisional
-  uint16_t age : 12 = 0;     // grows with reuse of the row's number
+  uint16_t no_wire : 1 = 0;    // its wire id stayed provisional
+  uint16_t wire_span : 1 = 0;  // its span id follows from its wire id
+  uint16_t age : 11 = 0;       // grows with reuse of the row's number
 
   bool is(uint16_t bits) const { return (state & bits) == bits; }
   bool server() const { return kind == WEFT_KIND_SERVER || kind == WEFT_KIND_CONSUMER; }
@@ -131,6 +133,8 @@ class RowStore {
   // The earliest log time at which a span that is held and not emitted began, else `none`.
   int64_t OldestPendingStart(int64_t none) const;
 
+  // Of any record so far.
+  uint32_t MostRows() const { return most_rows_; }
   size_t size() const { return used_; }
   size_t pending() const { return pending_; }
   size_t MemoryBytes() const;
@@ -144,6 +148,7 @@ class RowStore {
   void IndexGrow();
 
   uint32_t Allocate();
+  void AddBlocks();
   void GiveBack(uint32_t number);
 
   // Rows that come together lie together: they are given out in chunks, one after the other, and a
@@ -151,7 +156,14 @@ class RowStore {
   static constexpr uint32_t kBlock = 4096;
   static constexpr uint32_t kChunk = 64;
   static constexpr int kReusable = 56;  // free rows
-  std::vector<std::unique_ptr<Row[]>> blocks_;
+  // A large store takes a huge page at a time.
+  static constexpr size_t kSlabBlocks = kHugePage / (kBlock * sizeof(Row));
+  struct FreeSlab {
+    void operator()(Row* rows) const { FreeHuge(rows); }
+  };
+  std::vector<std::unique_ptr<Row[]>> first_blocks_;
+  std::vector<std::unique_ptr<Row, FreeSlab>> slabs_;
+  std::vector<Row*> blocks_;         // in first_blocks_ and slabs_
   std::vector<uint64_t> free_rows_;  // by chunk: a bit per row
   std::vector<uint32_t> ready_;      // reusable chunks
   uint32_t filling_ = kNone;         // the chunk in use
@@ -162,12 +174,13 @@ class RowStore {
     uint32_t tag = 0;
     uint32_t row = 0;  // number + 1; 0 is free
   };
-  std::vector<IndexSlot> index_;
+  LargeVector<IndexSlot> index_;
   FlatMap<int64_t> forced_ends_;  // by row
   std::deque<HeldBatch> batches_;
   std::vector<const api::EventColumns*> columns_;  // of batches_
   std::vector<uint32_t> free_batches_;
   uint64_t next_serial_ = 1;
+  uint32_t most_rows_ = 0;
   size_t used_ = 0;
   size_t pending_ = 0;
 };

@@ -7,20 +7,12 @@
 #include "engine/api/ids.h"
 
 namespace weft::stitch {
-namespace {
-
-// From here on a record's attributes repeat within the group more often than between groups, so
-// that it costs less to store them once per group than to look for them.
-constexpr size_t kManyRows = 256;
-
-}  // namespace
-
 void SpanEmitter::Flush() {
   keys_.clear();
-  uint32_t rows = 0;
-  for (const uint32_t number : queue_) rows = std::max(rows, rows_[number].row);
-  const int row_bits = static_cast<int>(std::bit_width(rows));
-  for (const uint32_t number : queue_) {
+  const int row_bits = static_cast<int>(std::bit_width(rows_.MostRows()));
+  for (size_t i = 0; i < queue_.size(); ++i) {
+    if (i + 8 < queue_.size()) rows_.PrefetchRow(queue_[i + 8]);
+    const uint32_t number = queue_[i];
     const Row& r = rows_[number];
     const uint64_t to = PartitionOf(api::TraceKey({r.trace_hi, r.trace_lo}), partitions_);
     keys_.push_back({(uint64_t{r.batch} * partitions_ + to) << row_bits | r.row, number});
@@ -44,8 +36,7 @@ void SpanEmitter::EmitGroup(size_t first, size_t last, int row_bits) {
   group_.clear();
   for (size_t i = first; i < last; ++i)
     group_.push_back(static_cast<uint32_t>(keys_[i].key & row_mask));
-  copier_.Begin(batch.columns(), table,
-                group_.size() < kManyRows ? api::Repeats::kOnce : api::Repeats::kPerSource);
+  copier_.Begin(batch.columns(), table, api::RepeatsFor(group_.size()));
   const uint32_t at =
       copier_.AppendColumns(group_.data(), group_.size(), api::EventCopier::Columns::kUndecided);
   for (size_t i = 0; i < group_.size(); ++i) {

@@ -42,19 +42,23 @@ void StitchPartition::Impl::Consume(const transport::Record& record) {
 }
 
 void StitchPartition::Impl::ConsumeLinks(const transport::Record& record) {
-  auto links = api::DecodeLinks(record.payload);
-  if (!links) return Dead(record, links.error());
-  for (size_t i = 0; i < links->size(); ++i) {
-    if (i + 2 * kPrefetch < links->size()) asking_.Prefetch(links->wire_id[i + 2 * kPrefetch]);
-    if (i + kPrefetch < links->size())
-      if (const uint32_t* row = asking_.Find(links->wire_id[i + kPrefetch]);
+  api::LinkBatch& links = link_batch_;
+  if (auto decoded = api::DecodeLinks(record.payload, &links); !decoded)
+    return Dead(record, decoded.error());
+  const auto answer = [&](size_t i) {
+    return i < links.size() && static_cast<api::LinkWhat>(links.what[i]) == api::LinkWhat::kAnswer;
+  };
+  for (size_t i = 0; i < links.size(); ++i) {
+    if (answer(i + 2 * kPrefetch)) asking_.Prefetch(links.wire_id[i + 2 * kPrefetch]);
+    if (answer(i + kPrefetch))
+      if (const uint32_t* row = asking_.Find(links.wire_id[i + kPrefetch]);
           row != nullptr && *row != kNone)
         rows_.PrefetchRow(*row);
-    if (static_cast<api::LinkWhat>(links->what[i]) == api::LinkWhat::kAnswer)
-      OnAnswer(links->wire_id[i], links->span_id[i], {links->trace_hi[i], links->trace_lo[i]},
-               links->flags[i]);
+    if (answer(i))
+      OnAnswer(links.wire_id[i], links.span_id[i], {links.trace_hi[i], links.trace_lo[i]},
+               links.flags[i]);
   }
-  join_.Consume(*links, record.append_ns, &answers_);
+  join_.Consume(links, record.append_ns, &answers_);
 }
 
 void StitchPartition::Impl::ConsumeEvents(const transport::Record& record) {
@@ -138,6 +142,7 @@ void StitchPartition::Impl::EndOpenRows(uint32_t agent_number, uint32_t flag) {
     rows_.ForceEnd(o.row, std::max(agent.now_ns, r.start_ns));
     if (!r.is(kFinalId)) {
       r.no_wire = 1;
+      r.wire_span = 0;
       r.span_id = api::SpanId(r.exchange, r.server() ? api::Side::kServer : api::Side::kClient);
     }
     r.flags = static_cast<uint16_t>((r.flags & ~uint32_t{WEFT_FLAG_PROVISIONAL}) | flag);
@@ -229,6 +234,7 @@ void StitchPartition::Impl::ReadColumns(Row& r, uint32_t at) {
   if (r.is(kFinalId)) return;
   const uint64_t wire = admitted_.wire_id[at];
   r.span_id = s.span_id[at];
+  r.wire_span = r.span_id == 0 && wire != 0;
   if (r.span_id == 0)
     r.span_id = api::SpanId(wire != 0 ? wire : r.exchange,
                             r.server() ? api::Side::kServer : api::Side::kClient);

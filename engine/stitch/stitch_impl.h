@@ -244,6 +244,7 @@ class StitchPartition::Impl {
   std::vector<SortItem> sort_items_, sort_scratch_;
   std::vector<uint32_t> dirty_processes_;  // with late calls
   std::vector<uint32_t> label_queue_, free_queue_;
+  api::LinkBatch link_batch_;  // that is being read
   std::vector<LinkAnswer> answers_;
   std::vector<api::CorrelatorState> states_;
 

@@ -56,6 +56,7 @@ bool StitchPartition::Impl::ApplyLogged(uint32_t number, bool* emitted) {
   r.flags |= static_cast<uint16_t>(l->flags &
                                    (WEFT_FLAG_LATE | WEFT_FLAG_LOCAL_ROOT | WEFT_FLAG_DEADLINE));
   if ((l->what & api::kLabelTrace) != 0) {
+    r.wire_span &= r.span_id == l->span_id;
     r.span_id = l->span_id;
     r.state |= kFinalId;
   }
@@ -67,8 +68,10 @@ bool StitchPartition::Impl::ApplyLogged(uint32_t number, bool* emitted) {
     // The id that an SDK gave it was adopted when it was decided.
     const api::EventColumns& s = rows_.Columns(r);
     if (r.is(kFinalId) && !r.server() && s.context_span_id.present() && l->span_id != 0 &&
-        s.context_span_id[r.row] == l->span_id)
+        s.context_span_id[r.row] == l->span_id) {
+      r.wire_span = 0;
       r.span_id = l->span_id;
+    }
     if (l->parent_exchange != 0) {
       r.parent = rows_.Find(l->parent_exchange);
       if (const KnownTrace* parent = FindGoneParent(*l); r.parent == kNone && parent != nullptr) {

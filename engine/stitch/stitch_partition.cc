@@ -15,6 +15,8 @@ namespace {
 
 constexpr int64_t kCheckEvery = kSecond;
 constexpr int64_t kCompactAge = 4 * kSecond;  // of records: most spans are through by then
+// Watermarks are partitions^2 records: with many they are sent more seldom.
+constexpr int64_t kWatermarkCost = 4 * kMillisecond;
 // Where no agent speaks, one may be about to begin: its first batch reaches this far back.
 constexpr int64_t kNewAgentLag = kSecond;
 

@@ -56,7 +56,8 @@ void StitchPartition::Impl::AnnounceServer(uint32_t number) {
 
 // A call is found by either of its keys.
 void StitchPartition::Impl::Offer(const Row& r, uint64_t trace_hi, uint64_t trace_lo) {
-  if (const uint64_t wire = WireOf(r)) outbox_.Exists(wire, r.span_id, trace_hi, trace_lo);
+  if (const uint64_t wire = WireOf(r))
+    outbox_.Exists(wire, r.wire_span ? 0 : r.span_id, trace_hi, trace_lo);
   if (const uint64_t option = OptionOf(r)) outbox_.Exists(option, r.span_id, trace_hi, trace_lo);
 }
 
@@ -75,7 +76,7 @@ void StitchPartition::Impl::Ask(uint32_t number, uint64_t key, uint32_t flags) {
     kept_answers_.Erase(key);
     return OnAnswer(key, answer.span_id, answer.trace, answer.flags);
   }
-  outbox_.Want(key, rows_[number].span_id, flags);
+  outbox_.Want(key, flags);
 }
 
 std::vector<uint32_t> StitchPartition::Impl::TakeSameKeys(uint64_t key) {
@@ -96,6 +97,7 @@ void StitchPartition::Impl::AskByWire(uint32_t number) {
 
 void StitchPartition::Impl::OnAnswer(uint64_t wire_id, uint64_t span_id, api::TraceId trace,
                                      uint32_t flags) {
+  if (span_id == 0 && trace.valid()) span_id = api::SpanId(wire_id, api::Side::kClient);
   const uint32_t* asked = asking_.Find(wire_id);
   if (asked != nullptr) {
     const uint32_t number = *asked;
@@ -258,6 +260,7 @@ void StitchPartition::Impl::AdoptSdkId(uint32_t child) {
   if (id == 0 || first == contexts_.end() || first->span_id != id || first->exchange != c.exchange)
     return;
   c.span_id = id;
+  c.wire_span = 0;
   count_.sdk_spans.Add();
 }
 

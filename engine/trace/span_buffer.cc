@@ -114,13 +114,37 @@ RowRef SpanBuffer::Survive(RowRef head) {
   return head;
 }
 
-uint32_t RowGatherer::Copy(RowRef row) {
-  const uint32_t batch = SpanBuffer::BatchOf(row);
-  if (batch != last_batch_) {
-    last_ = &copiers_.try_emplace(batch, from_.Spans(row), to_).first->second;
-    last_batch_ = batch;
+void RowGatherer::GroupByBatch(const std::vector<RowRef>& rows, uint32_t first) {
+  order_.clear();
+  for (uint32_t i = 0; i < rows.size(); ++i) order_.push_back({SpanBuffer::BatchOf(rows[i]), i});
+  RadixSort(order_, scratch_);
+  runs_.clear();
+  row_.clear();
+  place_.clear();
+  run_of_.resize(rows.size());
+  for (uint32_t at = 0; at < order_.size(); ++at) {
+    const auto batch = static_cast<uint32_t>(order_[at].key);
+    if (runs_.empty() || runs_.back().batch != batch) runs_.push_back({batch, at, at});
+    runs_.back().end = at + 1;
+    const uint32_t i = order_[at].value;
+    row_.push_back(SpanBuffer::Row(rows[i]));
+    place_.push_back(first + i);
+    run_of_[i] = static_cast<uint32_t>(runs_.size() - 1);
   }
-  return last_->Copy(SpanBuffer::Row(row));
+}
+
+void RowGatherer::Append(const std::vector<RowRef>& rows) {
+  if (rows.empty()) return;
+  GroupByBatch(rows, to_.AppendRows(rows.size()));
+  std::vector<api::RowCopier> copiers;
+  copiers.reserve(runs_.size());
+  for (const Run& run : runs_) {
+    const uint32_t n = run.end - run.begin;
+    copiers.emplace_back(from_.Spans(SpanBuffer::Ref(run.batch, 0)), to_, api::RepeatsFor(n));
+    copiers.back().FillColumns(&row_[run.begin], &place_[run.begin], n);
+  }
+  for (size_t i = 0; i < rows.size(); ++i)
+    copiers[run_of_[i]].AppendLists(SpanBuffer::Row(rows[i]));
 }
 
 }  // namespace weft::trace

@@ -14,6 +14,7 @@
 
 #include "engine/api/codec.h"
 #include "engine/api/span_table.h"
+#include "engine/base/radix_sort.h"
 
 namespace weft::trace {
 
@@ -74,18 +75,27 @@ class SpanBuffer {
   uint64_t rows_ = 0;
 };
 
-// Copies rows of a SpanBuffer into one table, with one dictionary translation per source batch.
+// Copies rows of a SpanBuffer into one table, column by column and source by source: a dictionary
+// entry is translated once per source. Lives for one table.
 class RowGatherer {
  public:
   RowGatherer(const SpanBuffer& from, api::SpanTable& to) : from_(from), to_(to) {}
-  uint32_t Copy(RowRef row);
+  // Appends the rows in this order.
+  void Append(const std::vector<RowRef>& rows);
 
  private:
+  // Rows of one batch: [begin, end) of row_ and place_.
+  struct Run {
+    uint32_t batch, begin, end;
+  };
+  void GroupByBatch(const std::vector<RowRef>& rows, uint32_t first);
+
   const SpanBuffer& from_;
   api::SpanTable& to_;
-  std::unordered_map<uint32_t, api::RowCopier> copiers_;
-  uint32_t last_batch_ = UINT32_MAX;
-  api::RowCopier* last_ = nullptr;
+  std::vector<SortItem> order_, scratch_;
+  std::vector<Run> runs_;
+  std::vector<uint32_t> row_, place_;
+  std::vector<uint32_t> run_of_;  // by row to append
 };
 
 }  // namespace weft::trace

@@ -5,8 +5,8 @@
 
 namespace weft::trace {
 
-uint32_t TraceGatherer::Add(uint64_t trace_hi, uint64_t trace_lo, const std::vector<RowRef>& refs,
-                            uint32_t flags) {
+uint32_t TraceGatherer::Add(api::TraceId id, const std::vector<RowRef>& refs, uint32_t flags,
+                            uint32_t trace_flags) {
   items_.clear();
   for (uint32_t i = 0; i < refs.size(); ++i) {
     const weft_spans& s = buffer_.Spans(refs[i]);
@@ -36,13 +36,29 @@ uint32_t TraceGatherer::Add(uint64_t trace_hi, uint64_t trace_lo, const std::vec
     return std::make_tuple(!a.root, a.start_ns, a.span_id) <
            std::make_tuple(!b.root, b.start_ns, b.span_id);
   });
-  to_.traces.AddTrace(trace_hi, trace_lo, to_.spans.n());
   for (const Item& item : items_) {
-    const uint32_t row = rows_.Copy(item.row);
-    to_.spans.flags[row] |= flags;
-    to_.traces.AddSpan(to_.spans, row, item.root);
+    rows_.push_back(item.row);
+    root_.push_back(item.root);
   }
+  taken_.push_back({id, rows_.size(), flags, trace_flags});
   return static_cast<uint32_t>(std::ranges::count(items_, false, &Item::open));
+}
+
+void TraceGatherer::Finish() {
+  const uint32_t first = to_.spans.n();
+  RowGatherer(buffer_, to_.spans).Append(rows_);
+  uint32_t i = 0;
+  for (const Taken& trace : taken_) {
+    to_.traces.AddTrace(trace.id.hi, trace.id.lo, first + i);
+    for (; i < trace.end; ++i) {
+      to_.spans.flags[first + i] |= trace.flags;
+      to_.traces.AddSpan(to_.spans, first + i, root_[i] != 0);
+    }
+    to_.traces.flags.back() |= trace.trace_flags;
+  }
+  taken_.clear();
+  rows_.clear();
+  root_.clear();
 }
 
 // Sorted by span id. A call that an SDK reported and that weft saw has one id: the SDK's wins.
@@ -63,13 +79,18 @@ void TraceGatherer::PreferReported() {
 }
 
 void CopyKept(const ExportBatch& from, const std::vector<uint8_t>& keep, ExportBatch& to) {
-  api::RowCopier copier(from.view.spans(), to.spans);
+  std::vector<uint32_t> rows;
+  for (uint32_t t = 0; t < from.traces.n(); ++t)
+    for (uint32_t i = 0; keep[t] && i < from.traces.n_rows[t]; ++i)
+      rows.push_back(from.traces.first_row[t] + i);
+  api::RowCopier(from.view.spans(), to.spans).Append(rows.data(), rows.size());
+  uint32_t row = 0;
   for (uint32_t t = 0; t < from.traces.n(); ++t) {
     if (!keep[t]) continue;
-    to.traces.AddTrace(from.traces.trace_hi[t], from.traces.trace_lo[t], to.spans.n());
+    to.traces.AddTrace(from.traces.trace_hi[t], from.traces.trace_lo[t], row);
     const uint32_t first = from.traces.first_row[t];
     for (uint32_t i = 0; i < from.traces.n_rows[t]; ++i)
-      to.traces.AddSpan(to.spans, copier.Copy(first + i), first + i == from.traces.root_row[t]);
+      to.traces.AddSpan(to.spans, row++, first + i == from.traces.root_row[t]);
     to.traces.flags.back() |= from.traces.flags[t] & WEFT_FLAG_RESUMED;
   }
 }

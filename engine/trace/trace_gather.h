@@ -26,13 +26,14 @@ inline api::TraceId IdOf(const weft_spans& spans, uint32_t row) {
 
 class TraceGatherer {
  public:
-  TraceGatherer(const SpanBuffer& buffer, ExportBatch& to)
-      : buffer_(buffer), to_(to), rows_(buffer, to.spans) {}
+  TraceGatherer(const SpanBuffer& buffer, ExportBatch& to) : buffer_(buffer), to_(to) {}
 
-  // Appends a trace made of the given rows (any order); `flags` are added to each row. Returns how
-  // many ended spans went in; other rows are open ones or superseded.
-  uint32_t Add(uint64_t trace_hi, uint64_t trace_lo, const std::vector<RowRef>& refs,
-               uint32_t flags);
+  // Takes a trace made of the given rows (any order); `flags` are added to each row, `trace_flags`
+  // to the trace. Returns how many ended spans go in; other rows are open ones or superseded.
+  uint32_t Add(api::TraceId id, const std::vector<RowRef>& refs, uint32_t flags,
+               uint32_t trace_flags = 0);
+  // Appends what was taken. Requires: none of its rows was released since.
+  void Finish();
   // The ended rows of all traces so far that did not go in.
   const std::vector<RowRef>& superseded() const { return superseded_; }
 
@@ -46,12 +47,19 @@ class TraceGatherer {
     bool lost;  // its agent fell silent: its end is not the true one
     bool reported;
   };
+  struct Taken {
+    api::TraceId id;
+    size_t end;  // of its rows in rows_
+    uint32_t flags, trace_flags;
+  };
   void PreferReported();
 
   const SpanBuffer& buffer_;
   ExportBatch& to_;
-  RowGatherer rows_;
   std::vector<Item> items_;
+  std::vector<Taken> taken_;
+  std::vector<RowRef> rows_;
+  std::vector<uint8_t> root_;  // by row
   std::vector<RowRef> superseded_;
 };
 

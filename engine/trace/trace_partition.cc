@@ -223,18 +223,18 @@ void TracePartition::CloseSome(std::span<const uint32_t> slots) {
 
 TracePartition::Gathered TracePartition::Gather(std::span<const uint32_t> slots,
                                                 ExportBatch& batch) {
-  std::vector<uint32_t> ended;
   TraceGatherer gatherer(buffer_, batch);
+  std::vector<uint32_t> ended;
   std::vector<RowRef> rows;
   for (uint32_t slot : slots) {
     const OpenTrace& trace = open_.at(slot);
     rows.clear();
     for (RowRef row = trace.newest; row != kNoRow; row = buffer_.Next(row)) rows.push_back(row);
     const uint32_t flags = trace.deadline ? WEFT_FLAG_DEADLINE : 0;
-    ended.push_back(gatherer.Add(trace.id.hi, trace.id.lo, rows, flags));
+    ended.push_back(gatherer.Add(trace.id, rows, flags, trace.verdict ? WEFT_FLAG_RESUMED : 0));
     if (trace.deadline) counters_.deadline.Add();
-    if (trace.verdict) batch.traces.flags.back() |= WEFT_FLAG_RESUMED;
   }
+  gatherer.Finish();
   batch.view = batch.spans.View();
   std::vector<RowRef> superseded = gatherer.superseded();
   std::ranges::sort(superseded);
@@ -318,12 +318,13 @@ void TracePartition::ExportLate() {
       rows.push_back(late_[i]);
       in_hand += (buffer_.Spans(late_[i]).flags[SpanBuffer::Row(late_[i])] & WEFT_FLAG_OPEN) == 0;
     }
-    const uint32_t added = gatherer.Add(id.hi, id.lo, rows, WEFT_FLAG_LATE);
+    const uint32_t added = gatherer.Add(id, rows, WEFT_FLAG_LATE);
     Leave(counters_.replaced, in_hand - added);
     Leave(counters_.kept, added);
     batch->ended += added;
     flight->traces.push_back({id, decisions_.Find(id).value_or(Verdict{}), end_offset});
   }
+  gatherer.Finish();
   for (RowRef row : gatherer.superseded()) {
     offsets_.Count(buffer_.Record(row), RowFate::kReplaced);
     // Not among those that the exporters will have stored.

@@ -1,6 +1,5 @@
 #include "sources/otlp/otlp_intake.h"
 
-#include <optional>
 #include <utility>
 
 #include "engine/api/codec.h"
@@ -16,7 +15,9 @@ using transport::Stream;
 
 namespace {
 
-constexpr uint8_t kForeignStream = 255;        // of a DeadRecord: none of ours
+constexpr uint8_t kForeignStream = 255;  // of a DeadRecord: none of ours
+// Each message begins with a look at those of the messages before it.
+constexpr uint32_t kProcesses = 32;
 constexpr uint32_t kNoPartition = UINT32_MAX;  // of a SpanBatch: it speaks for no watermark
 
 }  // namespace
@@ -45,11 +46,12 @@ Result<Decoded> OtlpIntake::Decode(std::string_view message) {
 }
 
 void OtlpIntake::Add(std::string_view message, const Origin& origin) {
-  decoded_.Clear();
+  const uint32_t before = decoded_.n();
   ++counts_.messages;
   const auto decoded = Decode(message);
   if (!decoded) {
     ++counts_.bad;
+    decoded_.DropRows(before);
     const uint32_t to = origin.partition % static_cast<uint32_t>(tables_.size());
     dead_.push_back({Stream::kDead, to, RecordType::kDeadRecord, 0,
                      api::EncodeDead({kForeignStream, origin.partition, origin.offset,
@@ -59,30 +61,49 @@ void OtlpIntake::Add(std::string_view message, const Origin& origin) {
   counts_.invalid += decoded->invalid;
   counts_.spans += decoded->spans;
   rows_ += decoded->spans;
-  const api::SpanView view = decoded_.View();
+  if (decoded_.processes.size() > kProcesses) Distribute();
+}
+
+// To the tables of their partitions.
+void OtlpIntake::Distribute() {
+  if (decoded_.empty()) return;
   const auto partitions = static_cast<uint32_t>(tables_.size());
-  std::vector<std::optional<api::RowCopier>> copiers(partitions);
+  std::vector<std::vector<uint32_t>> rows(partitions);
   for (uint32_t row = 0; row < decoded_.n(); ++row) {
-    const uint32_t to =
-        PartitionOf(api::TraceKey({decoded_.trace_hi[row], decoded_.trace_lo[row]}), partitions);
-    if (!copiers[to]) copiers[to].emplace(view.spans(), tables_[to]);
-    copiers[to]->Copy(row);
+    const api::TraceId id{decoded_.trace_hi[row], decoded_.trace_lo[row]};
+    rows[PartitionOf(api::TraceKey(id), partitions)].push_back(row);
   }
+  const api::SpanView view = decoded_.View();
+  for (uint32_t p = 0; p < partitions; ++p)
+    if (const size_t n = rows[p].size(); n != 0)
+      api::RowCopier(view.spans(), tables_[p], api::RepeatsFor(n)).Append(rows[p].data(), n);
+  decoded_.Clear();
+}
+
+void OtlpIntake::Send(const api::SpanTable& spans, uint32_t partition,
+                      std::vector<OutRecord>* out) {
+  if (spans.empty()) return;
+  out->push_back({Stream::kSpans, partition, RecordType::kSpanBatch, 0,
+                  api::EncodeSpans(spans, kNoPartition, 0)});
+  Handed& handed = handed_[partition];
+  handed.taken = spans.n();
+  const api::StageLedger ledger{
+      api::kOthersStage, partition, {{"reported", handed.sent + handed.taken}}, {}};
+  out->push_back({Stream::kState, partition, RecordType::kStageLedger,
+                  api::OthersLedgerKey(name_, count_), api::EncodeStageLedger(ledger)});
 }
 
 std::vector<OutRecord> OtlpIntake::Take() {
   std::vector<OutRecord> out = std::move(dead_);
   dead_.clear();
+  if (tables_.size() == 1 && tables_[0].empty()) {
+    Send(decoded_, 0, &out);
+    decoded_.Clear();
+  }
+  Distribute();
   for (uint32_t p = 0; p < tables_.size(); ++p) {
-    if (tables_[p].empty()) continue;
-    out.push_back({Stream::kSpans, p, RecordType::kSpanBatch, 0,
-                   api::EncodeSpans(tables_[p], kNoPartition, 0)});
-    handed_[p].taken = tables_[p].n();
+    Send(tables_[p], p, &out);
     tables_[p].Clear();
-    const api::StageLedger ledger{
-        api::kOthersStage, p, {{"reported", handed_[p].sent + handed_[p].taken}}, {}};
-    out.push_back({Stream::kState, p, RecordType::kStageLedger, api::OthersLedgerKey(name_, count_),
-                   api::EncodeStageLedger(ledger)});
   }
   rows_ = 0;
   return out;
@@ -98,6 +119,7 @@ void OtlpIntake::Sent() {
 }
 
 void OtlpIntake::Forget() {
+  decoded_.Clear();
   for (api::SpanTable& table : tables_) table.Clear();
   dead_.clear();
   rows_ = 0;

@@ -58,13 +58,17 @@ class OtlpIntake {
     uint64_t sent = 0, taken = 0;
   };
 
+  void Distribute();
+  void Send(const api::SpanTable& spans, uint32_t partition,
+            std::vector<transport::OutRecord>* out);
+
   const std::string name_;
   uint64_t count_ = 0;  // begun
   ProtoDecoder proto_;
   JsonDecoder json_;
-  api::SpanTable decoded_;
+  api::SpanTable decoded_;              // of the latest messages
   std::vector<api::SpanTable> tables_;  // by partition of weft.spans
-  std::vector<Handed> handed_;
+  std::vector<Handed> handed_;          // by partition of weft.spans
   std::vector<transport::OutRecord> dead_;
   uint64_t rows_ = 0;
   Counts counts_;

@@ -53,11 +53,11 @@ class LinkJoinTest : public ::testing::Test {
   std::vector<LinkAnswer> answers;
 };
 
-TEST_F(LinkJoinTest, AnswersWithTheIdThatFollowsFromTheWireId) {
-  Exists(7, api::SpanId(7, api::Side::kClient), 5);
+TEST_F(LinkJoinTest, LeavesOutAnIdThatFollowsFromTheWireId) {
+  Exists(7, 0, 5);
   Want(7);
   ASSERT_EQ(answers.size(), 1u);
-  EXPECT_EQ(answers[0].span_id, api::SpanId(7, api::Side::kClient));
+  EXPECT_EQ(answers[0].span_id, 0u);
   EXPECT_EQ(answers[0].trace_lo, 5u);
 }
 

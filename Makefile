@@ -2,7 +2,7 @@
 PRESET ?= release
 BUILD  := build/$(PRESET)
 
-.PHONY: help deps configured build demo demo-kafka test test-kernels bench bench-sql bench-kafka bench-cost chaos clean format tidy
+.PHONY: help deps configured build demo demo-kafka test test-kernels bench bench-sql bench-kafka bench-cost accuracy chaos clean format tidy
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -31,6 +31,10 @@ test: deps  ## build and run all tests
 	@cmake --build build/dev
 	@ctest --test-dir build/dev --output-on-failure -j2; code=$$?; \
 	  tests/skipped build/dev/Testing/Temporary/LastTest.log; exit $$code
+
+accuracy: configured  ## how often parents are right on recordings ($WEFT_DATA): docs/accuracy.md
+	@cmake --build $(BUILD) --target weft weft-correlator-delay
+	@tests/accuracy/report $(BUILD) || [ $$? = 77 ]
 
 chaos: configured  ## kill, cut off and fill what runs through Kafka, and compare (SEED=1 MINUTES=10 EVENTS=60 KINDS= CHAIN=)
 	@.ci/deps kafka

@@ -54,6 +54,7 @@ struct EbpfSettings {
 struct OtlpSettings {
   std::vector<std::string> topics;
   int64_t wait_ns = 10 * kSecond;
+  bool from_file = false;  // no key: set by what replays a file of them
 };
 
 struct TransportSettings {

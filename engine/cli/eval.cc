@@ -9,6 +9,7 @@
 #include "engine/cli/eval_traces.h"
 #include "engine/cli/progress_line.h"
 #include "engine/cli/run_options.h"
+#include "engine/cli/run_summary.h"
 #if WEFT_HAVE_SQLITE
 #include "engine/cli/eval_store.h"
 #endif
@@ -52,6 +53,9 @@ class Eval final : public Command {
     options.Text("--roots", &roots_, "Of a database: only root requests rA to rB", "rA-rB");
     options.Flag("--json", &json_, "As JSON");
     options.Flag("--csv", &csv_, "As CSV (traces only)");
+    options.Text("--plot", &plot_, "SVG: whole traces right over concurrency", "FILE");
+    options.Text("--plot-confidence", &plot_confidence_, "SVG: what is right over confidence",
+                 "FILE");
     shared_.DeclareConfig(options);
     shared_.DeclareChain(options);
     options.List("--set", &set_, "A correlator's setting, such as delay.hypotheses=4",
@@ -119,6 +123,8 @@ class Eval final : public Command {
         std::fflush(stdout);
       }
     }
+    if (!plot_.empty()) WEFT_TRY(WriteTextFile(plot_, EvalPlot(rows)));
+    if (!plot_confidence_.empty()) WEFT_TRY(WriteTextFile(plot_confidence_, ReliabilityPlot(rows)));
     if (json_)
       fmt::print("{}", EvalJson(rows));
     else if (!csv_)
@@ -166,7 +172,7 @@ class Eval final : public Command {
   RunOptions shared_;
   TraceEvalSettings settings_;
   std::vector<std::string> files_, compress_, set_;
-  std::string roots_, slow_;
+  std::string roots_, slow_, plot_, plot_confidence_;
   int64_t seed_ = 1;
   bool json_ = false, csv_ = false, no_baselines_ = false;
 };

@@ -1,11 +1,13 @@
 #include "engine/cli/eval_rows.h"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 
 #include "engine/base/units.h"
 #include "engine/cli/json_writer.h"
+#include "engine/cli/svg_plot.h"
 #include "engine/cli/text_table.h"
 
 namespace weft::cli {
@@ -68,6 +70,7 @@ std::string EvalText(const std::vector<EvalRow>& rows) {
     const eval::Score& s = row.score;
     std::vector<std::string> cells = {row.file,
                                       fmt::format("x{:g}", row.compress),
+                                      fmt::format("{:.1f}", row.concurrency),
                                       row.correlator,
                                       std::to_string(s.spans),
                                       Percent(s.span_accuracy),
@@ -88,16 +91,18 @@ std::string EvalText(const std::vector<EvalRow>& rows) {
 }
 
 std::string EvalCsvHeader() {
-  return "file,compress,correlator,spans,span_accuracy,ambiguous,ambiguous_accuracy,trace_exact,"
+  return "file,compress,concurrency,correlator,spans,span_accuracy,ambiguous,ambiguous_accuracy,"
+         "trace_exact,"
          "unlinked,orphans,orphans_unlinked,ece,us_per_span,bytes_per_process\n";
 }
 
 std::string EvalCsv(const EvalRow& row) {
   const eval::Score& s = row.score;
-  return fmt::format("{},{:g},{},{},{:.6f},{},{:.6f},{:.6f},{:.6f},{},{:.6f},{:.6f},{:.4f},{}\n",
-                     row.file, row.compress, row.correlator, s.spans, s.span_accuracy, s.ambiguous,
-                     s.ambiguous_accuracy, s.trace_exact, s.unlinked, s.orphans, s.orphans_unlinked,
-                     row.reliability.ece, row.us_per_span, row.bytes_per_process);
+  return fmt::format(
+      "{},{:g},{:.3f},{},{},{:.6f},{},{:.6f},{:.6f},{:.6f},{},{:.6f},{:.6f},{:.4f},{}\n", row.file,
+      row.compress, row.concurrency, row.correlator, s.spans, s.span_accuracy, s.ambiguous,
+      s.ambiguous_accuracy, s.trace_exact, s.unlinked, s.orphans, s.orphans_unlinked,
+      row.reliability.ece, row.us_per_span, row.bytes_per_process);
 }
 
 std::string EvalJson(const std::vector<EvalRow>& rows) {
@@ -108,6 +113,7 @@ std::string EvalJson(const std::vector<EvalRow>& rows) {
     json.BeginObject();
     json.Field("file", row.file);
     json.Field("compress", row.compress);
+    json.Field("concurrency", row.concurrency);
     json.Field("correlator", row.correlator);
     json.Field("spans", s.spans);
     json.Field("span_accuracy", s.span_accuracy);
@@ -135,6 +141,52 @@ std::string EvalJson(const std::vector<EvalRow>& rows) {
   }
   json.End();
   return json.text();
+}
+
+namespace {
+
+// A line per recording and method, in the order of the rows.
+template <typename Points>
+std::vector<PlotLine> LinesOf(const std::vector<EvalRow>& rows, bool by_load, Points points) {
+  std::vector<PlotLine> lines;
+  std::set<std::string> files;
+  for (const EvalRow& row : rows) files.insert(row.file);
+  for (const EvalRow& row : rows) {
+    std::string name = files.size() == 1 ? row.correlator : row.file + " " + row.correlator;
+    if (!by_load) name += fmt::format(" x{:g}", row.compress);
+    auto at = std::ranges::find(lines, name, &PlotLine::name);
+    if (at == lines.end()) at = lines.insert(lines.end(), PlotLine{name, {}});
+    points(row, at->points);
+  }
+  for (PlotLine& line : lines) std::ranges::sort(line.points);
+  return lines;
+}
+
+}  // namespace
+
+std::string EvalPlot(const std::vector<EvalRow>& rows) {
+  const auto lines = LinesOf(rows, true, [](const EvalRow& row, auto& points) {
+    points.emplace_back(std::max(row.concurrency, 0.01), 100 * row.score.trace_exact);
+  });
+  return SvgPlot({.title = rows.empty() ? "" : rows[0].file,
+                  .x_name = "requests open when a call begins (mean)",
+                  .y_name = "traces exact %",
+                  .log_x = true},
+                 lines);
+}
+
+std::string ReliabilityPlot(const std::vector<EvalRow>& rows) {
+  const auto lines = LinesOf(rows, false, [](const EvalRow& row, auto& points) {
+    // What a handful of calls shows is chance.
+    for (const auto& bin : row.reliability.bins)
+      if (bin.calls >= 20) points.emplace_back(bin.confidence, bin.accuracy);
+  });
+  return SvgPlot({.title = "confidence and truth",
+                  .x_name = "confidence that a link states",
+                  .y_name = "share that is right",
+                  .y_max = 1,
+                  .diagonal = true},
+                 lines);
 }
 
 }  // namespace weft::cli

@@ -14,6 +14,7 @@ namespace weft::cli {
 struct EvalRow {
   std::string file, correlator;
   double compress = 1;
+  double concurrency = 0;  // mean of open requests when a call begins
   eval::Score score;
   eval::Reliability reliability;
   std::optional<eval::PhaseScores> phases;  // of --slow
@@ -25,5 +26,8 @@ std::string EvalText(const std::vector<EvalRow>& rows);
 std::string EvalCsvHeader();
 std::string EvalCsv(const EvalRow& row);
 std::string EvalJson(const std::vector<EvalRow>& rows);
+// SVG: accuracy over concurrency, a line per recording and method; accuracy over confidence.
+std::string EvalPlot(const std::vector<EvalRow>& rows);
+std::string ReliabilityPlot(const std::vector<EvalRow>& rows);
 
 }  // namespace weft::cli

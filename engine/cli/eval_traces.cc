@@ -80,7 +80,7 @@ Result<eval::KnownTraces> TraceEval::Read(const std::string& file) {
 
 Result<TraceEval::Load> TraceEval::Change(const eval::KnownTraces& recorded,
                                           double compress) const {
-  Load load{recorded, {}, {}};
+  Load load{recorded, {}, 0, {}};
   if (compress != 1) eval::Compress(load.known, compress);
   if (settings_.slow) {
     const auto phases = eval::SlowDown(load.known, *settings_.slow);
@@ -90,6 +90,7 @@ Result<TraceEval::Load> TraceEval::Change(const eval::KnownTraces& recorded,
   if (settings_.lose_client > 0 || settings_.lose_server > 0)
     eval::Lose(load.known, settings_.lose_client, settings_.lose_server, settings_.seed);
   load.ambiguous = eval::Ambiguous(load.known);
+  load.concurrency = eval::MeanOpen(load.known);
   if (settings_.noise_ns > 0) eval::AddNoise(load.known, settings_.noise_ns, settings_.seed);
   return load;
 }
@@ -99,6 +100,7 @@ EvalRow TraceEval::RowOf(const Load& load, std::string_view name, const eval::Pa
   EvalRow row;
   row.file = load.known.name;
   row.correlator = name;
+  row.concurrency = load.concurrency;
   row.score = eval::Evaluate(load.known, load.ambiguous, parents);
   row.reliability = eval::Calibration(load.known, parents, confidence);
   if (load.phases)

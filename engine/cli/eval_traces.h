@@ -40,6 +40,7 @@ class TraceEval {
   struct Load {
     eval::KnownTraces known;
     std::vector<bool> ambiguous;
+    double concurrency = 0;
     std::optional<eval::SlowPhases> phases;
   };
   Result<Load> Change(const eval::KnownTraces& recorded, double compress) const;

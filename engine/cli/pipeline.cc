@@ -53,7 +53,7 @@ trace::TraceConfig ToTrace(const Config& config) {
   out.close.max_age_ns = config.trace.max_age_ns;
   out.close.max_spans = static_cast<uint32_t>(config.trace.max_spans);
   out.close.max_bytes = config.trace.max_bytes;
-  if (!config.otlp.topics.empty()) out.close.wait_ns = config.otlp.wait_ns;
+  if (!config.otlp.topics.empty() || config.otlp.from_file) out.close.wait_ns = config.otlp.wait_ns;
   return out;
 }
 

@@ -1,5 +1,7 @@
 #include <atomic>
 #include <filesystem>
+#include <functional>
+#include <memory>
 #include <thread>
 
 #include <fmt/format.h>
@@ -10,6 +12,7 @@
 #include "engine/cli/transport_choice.h"
 #include "engine/telemetry/metrics_server.h"
 #include "sources/replay/replay_source.h"
+#include "sources/replay/trace_replay.h"
 
 namespace weft::cli {
 namespace {
@@ -21,13 +24,17 @@ class Replay final : public Command {
         "replay", "Make traces of a recording, with any chain of correlators",
         "The same engine as in `weft run`, fed from a file. The ids are the same in every replay, "
         "so "
-        "two\nstores can be compared span by span.",
+        "two\nstores can be compared span by span. Traces of others (JSON of Jaeger, Zipkin, OTLP "
+        "and of search\nindexes, CSV; with gzip or zstd; a folder of such) are stored as they are; "
+        "`weft eval` rebuilds them.",
         "weft replay shop.weft.zst                                # into ./weft.db\n"
         "weft replay shop.weft.zst --db delay.db --correlators delay\n"
+        "weft replay jaeger-traces.json.gz                        # traces of others\n"
         "weft replay shop.weft.zst --pace 1                       # as fast as it was recorded"};
   }
   void Declare(Options& options) override {
-    options.Positional("file", &file_, true, "Recording of `weft record` or `weft run --record`");
+    options.Positional("file", &file_, true,
+                       "Recording of `weft record` or `weft run --record`, or traces of others");
     shared_.DeclareConfig(options);
     shared_.DeclareEngine(options);
     options.Number("--pace", &pace_, 0, 1e6,
@@ -42,13 +49,57 @@ class Replay final : public Command {
   }
 
   Result<int> Run(CommandContext& context) override {
-    const auto config = shared_.Load();
+    auto config = shared_.Load();
     if (!config) return std::unexpected(config.error());
     WEFT_TRY(RequireMemory(*config, "replay"));
     if (!std::filesystem::exists(file_))
       return Fail(Code::kNotFound, fmt::format("{}: no such recording", file_));
+    return sources::RecordingReader::IsRecording(file_) ? RunRecording(context, *config)
+                                                        : RunTraces(context, *config);
+  }
+
+ private:
+  // What feeds the pipeline. `run` is called in a thread of its own.
+  struct Source {
+    std::function<Result<void>()> run;
+    std::function<void()> stop;
+  };
+  using MakeSource = std::function<Source(Pipeline&, Metrics&)>;
+
+  Result<int> RunRecording(CommandContext& context, const Config& config) {
     auto reader = sources::RecordingReader::Open(file_);
     if (!reader) return std::unexpected(reader.error());
+    std::unique_ptr<sources::ReplaySource> source;
+    WEFT_TRY(Feed(context, config, [&](Pipeline& pipeline, Metrics& metrics) {
+      source = std::make_unique<sources::ReplaySource>(
+          *reader, pipeline.transport(),
+          sources::ReplayOptions{.speed = pace_, .drop_truth = drop_truth_}, context.clock,
+          metrics);
+      return Source{[&] { return source->Run(); }, [&] { source->Stop(); }};
+    }));
+    return WarnOfDamage(context, reader->totals());
+  }
+
+  Result<int> RunTraces(CommandContext& context, Config& config) {
+    auto file = sources::TraceFile::Open(file_);
+    if (!file) return std::unexpected(file.error());
+    config.otlp.from_file = true;
+    std::unique_ptr<sources::TraceReplay> source;
+    WEFT_TRY(Feed(context, config, [&](Pipeline& pipeline, Metrics& metrics) {
+      source = std::make_unique<sources::TraceReplay>(**file, pipeline.transport(), metrics);
+      return Source{[&] { return source->Run(); }, [&] { source->Stop(); }};
+    }));
+    const auto& totals = (*file)->totals();
+    for (const std::string& complaint : totals.complaints) context.log.Warn(complaint);
+    if (totals.malformed == 0) return kExitOk;
+    // What could be read was stored; a script must still be able to tell.
+    context.log.Warn(fmt::format("{}: {} spans, {} malformed entries were passed over", file_,
+                                 totals.spans, totals.malformed));
+    return kExitFailure;
+  }
+
+  // The whole run around a source, which ends before the pipeline does.
+  Result<void> Feed(CommandContext& context, const Config& config, const MakeSource& make) {
     StopSignal stop;
     Metrics metrics;
     telemetry::Health health(context.clock);
@@ -57,12 +108,10 @@ class Replay final : public Command {
     const auto server =
         telemetry::StartMetricsServer(metrics_, {WEFT_VERSION, "replay"}, metrics, health);
     if (!server) return std::unexpected(server.error());
-    auto pipeline = Pipeline::Start(*config, {context.log, metrics, context.clock});
+    auto pipeline = Pipeline::Start(config, {context.log, metrics, context.clock});
     if (!pipeline) return std::unexpected(pipeline.error());
 
-    sources::ReplaySource source(*reader, (*pipeline)->transport(),
-                                 {.speed = pace_, .drop_truth = drop_truth_}, context.clock,
-                                 metrics);
+    const Source source = make(**pipeline, metrics);
     health.Ready("pipeline");
     session_.Begin();
     session_.Say(fmt::format("replaying {} into {}", file_, (*pipeline)->Destination()));
@@ -71,18 +120,17 @@ class Replay final : public Command {
     Result<void> replayed;
     std::atomic<bool> finished = false;
     std::thread thread([&] {
-      replayed = source.Run();
+      replayed = source.run();
       finished = true;
     });
     session_.Watch(**pipeline, stop, 0, &finished);
-    source.Stop();
+    source.stop();
     thread.join();
     WEFT_TRY(session_.Finish(**pipeline, (*pipeline)->store_path()));
     if (!replayed && !stop.requested()) return std::unexpected(replayed.error());
-    return WarnOfDamage(context, reader->totals());
+    return {};
   }
 
- private:
   // What could be read was replayed; a script must still be able to tell.
   static Result<int> WarnOfDamage(CommandContext& context,
                                   const sources::RecordingReader::Totals& totals) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <tuple>
 
 namespace weft::eval {
 namespace {
@@ -13,17 +14,16 @@ double ShareOf(uint64_t part, uint64_t whole) {
 
 bool IsScored(const KnownSpan& span) { return span.call && (span.parent >= 0 || span.orphan); }
 
-}  // namespace
-
-std::vector<bool> Ambiguous(const KnownTraces& known) {
+// Calls visit(call, requests of its service that were open when it began).
+template <typename Visit>
+void ForEachCall(const KnownTraces& known, Visit visit) {
   const auto& spans = known.spans;
-  std::vector<bool> out(spans.size());
   std::map<uint32_t, std::vector<uint32_t>> by_service;
   for (uint32_t i = 0; i < spans.size(); ++i) by_service[spans[i].service].push_back(i);
   for (auto& [service, rows] : by_service) {
     std::ranges::sort(rows, [&](uint32_t a, uint32_t b) {
-      if (spans[a].start_ns != spans[b].start_ns) return spans[a].start_ns < spans[b].start_ns;
-      return spans[a].call < spans[b].call;
+      return std::tuple(spans[a].start_ns, spans[a].call, a) <
+             std::tuple(spans[b].start_ns, spans[b].call, b);
     });
     std::vector<uint32_t> open;
     for (const uint32_t row : rows) {
@@ -32,11 +32,30 @@ std::vector<bool> Ambiguous(const KnownTraces& known) {
         continue;
       }
       std::erase_if(open, [&](uint32_t s) { return spans[s].end_ns < spans[row].start_ns; });
-      out[row] = std::ranges::count_if(
-                     open, [&](uint32_t s) { return spans[s].end_ns >= spans[row].end_ns; }) > 1;
+      visit(row, open);
     }
   }
+}
+
+}  // namespace
+
+std::vector<bool> Ambiguous(const KnownTraces& known) {
+  std::vector<bool> out(known.spans.size());
+  ForEachCall(known, [&](uint32_t call, const std::vector<uint32_t>& open) {
+    out[call] = std::ranges::count_if(open, [&](uint32_t request) {
+                  return known.spans[request].end_ns >= known.spans[call].end_ns;
+                }) > 1;
+  });
   return out;
+}
+
+double MeanOpen(const KnownTraces& known) {
+  uint64_t calls = 0, sum = 0;
+  ForEachCall(known, [&](uint32_t, const std::vector<uint32_t>& open) {
+    ++calls;
+    sum += open.size();
+  });
+  return calls == 0 ? 0 : static_cast<double>(sum) / static_cast<double>(calls);
 }
 
 Score Evaluate(const KnownTraces& known, const std::vector<bool>& ambiguous,

@@ -25,6 +25,8 @@ struct Score {
 
 // Which calls are ambiguous: two or more requests of their service, as recorded, enclose them.
 std::vector<bool> Ambiguous(const KnownTraces& known);
+// Requests of its service that were open when a call began, on average over the calls.
+double MeanOpen(const KnownTraces& known);
 Score Evaluate(const KnownTraces& known, const std::vector<bool>& ambiguous,
                const Parents& parents);
 

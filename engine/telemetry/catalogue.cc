@@ -88,6 +88,7 @@ constexpr MetricInfo kCatalogue[] = {
   {"replay.records", C, "Records read from a recording."},
   {"replay.undecodable_records", C, "Of those: not understood."},
   {"replay.corrupt_records", C, "Of those: damaged."},
+  {"replay.malformed", C, "Entries in traces of others that could not be read."},
 
   // The transport.
   {"transport.admitted_bytes", G, "Bytes on the way between sources and engine."},

@@ -62,8 +62,8 @@ bool MemoryTransport::Fits(size_t bytes) const {
 }
 
 Result<void> MemoryTransport::Publish(OutRecord record, int64_t deadline_ns) {
-  if (record.stream != Stream::kEvents || record.partition >= options_.partitions)
-    return Fail(Code::kInvalid, "publish: not a partition of weft.events");
+  if (!Counted(record.stream) || record.partition >= options_.partitions)
+    return Fail(Code::kInvalid, "publish: not a partition of weft.events or weft.spans");
   const size_t bytes = SizeOf(record.payload);
   const std::shared_ptr<Receipt> receipt = std::move(record.receipt);
   const uint64_t ticket = record.ticket;

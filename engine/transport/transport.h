@@ -162,7 +162,8 @@ class Publisher {
   // The log's clock, which stamps Record::append_ns.
   virtual int64_t LogTimeNs() const = 0;
 
-  // Sources only, kEvents only: waits until the bytes are admitted or deadline_ns of the log's
+  // Sources only, kEvents only (in memory also kSpans, of sources whose spans have their traces):
+  // waits until the bytes are admitted or deadline_ns of the log's
   // clock has passed (kFull), or the transport is closed (kCancelled). What was admitted is settled
   // with its receipt, at the transport's end at the latest unless a spool keeps it.
   virtual Result<void> Publish(OutRecord record, int64_t deadline_ns) = 0;

@@ -149,7 +149,11 @@ Result<std::unique_ptr<ByteStream>> ByteStream::Open(const std::filesystem::path
   if (file == nullptr)
     return Fail(errno == ENOENT ? Code::kNotFound : Code::kIo,
                 fmt::format("{}: {}", path.string(), std::strerror(errno)));
-  auto plain = std::make_unique<PlainBytes>(file, path.string());
+  return Over(file, path.string());
+}
+
+std::unique_ptr<ByteStream> ByteStream::Over(std::FILE* file, std::string name) {
+  auto plain = std::make_unique<PlainBytes>(file, std::move(name));
   const std::string head = plain->Peek(4);
   if (head.starts_with("\x1f\x8b")) return std::make_unique<GzipBytes>(std::move(plain));
   if (head == "\x28\xb5\x2f\xfd") return std::make_unique<ZstdBytes>(std::move(plain));

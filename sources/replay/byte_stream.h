@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -19,6 +20,8 @@ class ByteStream {
   virtual Result<size_t> Read(char* out, size_t size) = 0;
 
   static Result<std::unique_ptr<ByteStream>> Open(const std::filesystem::path& path);
+  // The same over an open file that can be rewound, which it owns; `name` is for messages.
+  static std::unique_ptr<ByteStream> Over(std::FILE* file, std::string name);
 };
 
 }  // namespace weft::sources

@@ -106,6 +106,13 @@ Result<void> RecordingWriter::Close() {
   return {};
 }
 
+bool RecordingReader::IsRecording(const std::filesystem::path& path) {
+  const FilePtr file(std::fopen(path.c_str(), "rbe"));
+  char magic[sizeof kMagic] = {};
+  return file && std::fread(magic, 1, sizeof magic, file.get()) == sizeof magic &&
+         std::memcmp(magic, kMagic, sizeof magic) == 0;
+}
+
 Result<RecordingReader> RecordingReader::Open(const std::filesystem::path& path) {
   FilePtr file(std::fopen(path.c_str(), "rbe"));
   if (!file) return Fail(Code::kIo, fmt::format("{}: {}", path.string(), std::strerror(errno)));

@@ -69,6 +69,8 @@ class RecordingReader {
     std::string damage;            // the first damage in words with its offset; empty: none
   };
 
+  // Whether it begins like one.
+  static bool IsRecording(const std::filesystem::path& path);
   // kCorrupt where the file is no recording, kUnsupported where it is of a newer version.
   static Result<RecordingReader> Open(const std::filesystem::path& path);
   // The same over an open file; `name` is for messages.

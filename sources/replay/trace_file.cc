@@ -137,9 +137,12 @@ Result<std::unique_ptr<TraceFile>> TraceFile::Read(std::unique_ptr<ByteStream> b
   if (!header) return std::unexpected(header.error());
   auto csv = CsvTraces::WithHeader(header->value_or(""));
   if (!csv)
-    return Fail(Code::kInvalid, fmt::format("{}: no traces that weft can read: no JSON, and as CSV "
-                                            "{}",
-                                            name, csv.error().message));
+    return Fail(
+        Code::kInvalid,
+        fmt::format(
+            "{}: neither a recording of weft nor traces that it can read: no JSON, and as CSV "
+            "{}",
+            name, csv.error().message));
   return std::make_unique<CsvFile>(std::move(lines), std::move(*csv), std::move(name));
 }
 

@@ -68,8 +68,10 @@ class Eval final : public Command {
     options.Duration("--noise", &settings_.noise_ns,
                      "Every time is read late by a random amount of this deviation");
     options.Text("--slow", &slow_,
-                 "A service becomes slower: its own time times FACTOR from TIME (20s, 40%) on",
-                 "SERVICE:FACTOR@TIME[+LENGTH]");
+                 "A service becomes slower: its own time times FACTOR from TIME (20s, 40%) on; "
+                 "random: drawn "
+                 "from the seed",
+                 "SERVICE:FACTOR@TIME[+LENGTH]|random");
     options.Int("--seed", &seed_, 0, INT64_MAX, "Of what is random");
     options.Flag("--no-baselines", &no_baselines_, "The correlators only");
     options.Positionals("files", &files_, "A database, or files with others' traces");

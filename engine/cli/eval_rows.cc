@@ -31,6 +31,8 @@ std::vector<Extra> ExtrasOf(const std::vector<EvalRow>& rows) {
   return {
       {"orphans kept %", orphans,
        [](const EvalRow& r) { return Percent(r.score.orphans_unlinked); }},
+      {"slow", phases,
+       [](const EvalRow& r) { return fmt::format("{} x{:.3g}", r.slow.service, r.slow.factor); }},
       {"before %", phases,
        [](const EvalRow& r) { return Percent(r.phases->before.service_span_accuracy); }},
       {"during %", phases,
@@ -40,8 +42,10 @@ std::vector<Extra> ExtrasOf(const std::vector<EvalRow>& rows) {
   };
 }
 
-void AddPhases(JsonWriter& json, const eval::PhaseScores& phases) {
+void AddPhases(JsonWriter& json, const eval::SlowService& slow, const eval::PhaseScores& phases) {
   json.BeginObject("phases");
+  json.Field("service", slow.service);
+  json.Field("factor", slow.factor);
   const auto add = [&](std::string_view name, const eval::PhaseScore& phase) {
     json.BeginObject(name);
     json.Field("spans", phase.spans);
@@ -126,7 +130,7 @@ std::string EvalJson(const std::vector<EvalRow>& rows) {
     json.Field("ece", row.reliability.ece);
     json.Field("us_per_span", row.us_per_span);
     json.Field("bytes_per_process", row.bytes_per_process);
-    if (row.phases) AddPhases(json, *row.phases);
+    if (row.phases) AddPhases(json, row.slow, *row.phases);
     json.BeginArray("reliability");
     for (const auto& bin : row.reliability.bins) {
       if (bin.calls == 0) continue;

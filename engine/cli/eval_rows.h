@@ -17,6 +17,7 @@ struct EvalRow {
   double concurrency = 0;  // mean of open requests when a call begins
   eval::Score score;
   eval::Reliability reliability;
+  eval::SlowService slow;
   std::optional<eval::PhaseScores> phases;  // of --slow
   double us_per_span = 0;  // CPU time of the method, over all spans, requests included
   uint64_t bytes_per_process = 0;

@@ -80,10 +80,12 @@ Result<eval::KnownTraces> TraceEval::Read(const std::string& file) {
 
 Result<TraceEval::Load> TraceEval::Change(const eval::KnownTraces& recorded,
                                           double compress) const {
-  Load load{recorded, {}, 0, {}};
+  Load load{recorded, {}, 0, {}, {}};
   if (compress != 1) eval::Compress(load.known, compress);
   if (settings_.slow) {
-    const auto phases = eval::SlowDown(load.known, *settings_.slow);
+    load.slow = settings_.slow->random ? eval::SlowService::Draw(load.known, settings_.seed)
+                                       : *settings_.slow;
+    const auto phases = eval::SlowDown(load.known, load.slow);
     if (!phases) return std::unexpected(phases.error());
     load.phases = *phases;
   }
@@ -103,8 +105,10 @@ EvalRow TraceEval::RowOf(const Load& load, std::string_view name, const eval::Pa
   row.concurrency = load.concurrency;
   row.score = eval::Evaluate(load.known, load.ambiguous, parents);
   row.reliability = eval::Calibration(load.known, parents, confidence);
-  if (load.phases)
-    row.phases = eval::ScorePhases(load.known, *load.phases, settings_.slow->service, parents);
+  if (load.phases) {
+    row.slow = load.slow;
+    row.phases = eval::ScorePhases(load.known, *load.phases, load.slow.service, parents);
+  }
   row.us_per_span =
       1e6 * seconds / static_cast<double>(std::max<size_t>(load.known.spans.size(), 1));
   return row;

@@ -41,7 +41,8 @@ class TraceEval {
     eval::KnownTraces known;
     std::vector<bool> ambiguous;
     double concurrency = 0;
-    std::optional<eval::SlowPhases> phases;
+    eval::SlowService slow;
+    std::optional<eval::SlowPhases> phases;  // of it
   };
   Result<Load> Change(const eval::KnownTraces& recorded, double compress) const;
   Result<EvalRow> RunChain(const std::vector<PluginChoice>& chain, std::string_view name,

@@ -2,31 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 #include <utility>
 
-#include "engine/base/hash.h"
+#include "engine/eval/random.h"
 
 namespace weft::eval {
-namespace {
-
-// SplitMix64. The standard library's distributions differ between implementations.
-class Random {
- public:
-  explicit Random(uint64_t seed) : state_(Mix64(seed)) {}
-  double Uniform() {  // [0, 1)
-    return static_cast<double>(Mix64(state_++) >> 11) * 0x1p-53;
-  }
-  double Normal() {  // Box and Muller
-    const double radius = std::sqrt(-2 * std::log(1 - Uniform()));
-    return radius * std::cos(2 * std::numbers::pi * Uniform());
-  }
-
- private:
-  uint64_t state_;
-};
-
-}  // namespace
 
 void Compress(KnownTraces& known, double factor) {
   std::vector<int64_t> begin(known.traces, INT64_MAX);

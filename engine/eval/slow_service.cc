@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
+#include <iterator>
+#include <map>
 #include <set>
 #include <utility>
 #include <vector>
@@ -10,6 +13,7 @@
 #include <fmt/ranges.h>
 
 #include "engine/base/units.h"
+#include "engine/eval/random.h"
 
 namespace weft::eval {
 namespace {
@@ -120,10 +124,27 @@ class Slower {
 
 }  // namespace
 
+SlowService SlowService::Draw(const KnownTraces& known, uint64_t seed) {
+  std::map<std::string, uint64_t> calls;  // by name, so that the order of the file says nothing
+  for (const KnownSpan& s : known.spans)
+    if (s.call) ++calls[known.names[s.service]];
+  std::erase_if(calls, [&](const auto& one) { return one.second < known.calls() / 50; });
+  Random random(seed);
+  SlowService out;
+  auto at = calls.begin();
+  std::advance(at, static_cast<ptrdiff_t>(random.Uniform() * static_cast<double>(calls.size())));
+  if (at != calls.end()) out.service = at->first;
+  out.factor = std::pow(10, 1 + 2 * random.Uniform());
+  out.begin_share = 0.2 + 0.4 * random.Uniform();
+  return out;
+}
+
 Result<SlowService> SlowService::Parse(std::string_view text) {
   const size_t at = text.rfind('@');
   const size_t colon = text.substr(0, std::min(at, text.size())).rfind(':');
   SlowService out;
+  out.random = text == "random";
+  if (out.random) return out;
   bool ok = at != text.npos && colon != text.npos && colon > 0;
   if (ok) {
     out.service = text.substr(0, colon);

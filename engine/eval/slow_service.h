@@ -15,14 +15,18 @@
 namespace weft::eval {
 
 // "SERVICE:FACTOR@BEGIN[+LENGTH]", times as 10s or, of the recording's length, 40%. Without a
-// length it stays slow.
+// length it stays slow. "random": to be drawn.
 struct SlowService {
   std::string service;
   double factor = 1;
   int64_t begin_ns = 0, length_ns = 0;       // length 0: to the end
   double begin_share = 0, length_share = 0;  // where given as %
 
+  bool random = false;
+
   static Result<SlowService> Parse(std::string_view text);
+  // One of the services that make calls, 10 to 1,000 times slower from between 20 and 60 % on.
+  static SlowService Draw(const KnownTraces& known, uint64_t seed);
 };
 
 // When it was slow, in the recording's time. For scoring, `during` ends where the slowness ends, or

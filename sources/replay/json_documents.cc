@@ -167,6 +167,11 @@ Result<bool> JsonDocuments::Value(Place place, Document* out) {
       state_ = State::kList;
       return false;
     }
+    if (scanned_ == 0) {  // a bracket that closes nothing
+      complain_(line_, "cut off, or no JSON");
+      Consume(1);
+      return false;
+    }
     *out = {{buffer_.data() + begin_, scanned_}, line_, place};
     if (root && std::exchange(first_, false)) {
       const size_t after = begin_ + scanned_;

@@ -67,6 +67,23 @@ TEST(SlowService, MomentsMayBeSharesOfTheRecording) {
   EXPECT_EQ(Slow("cart:2@20s").begin_ns, 20 * kSecond);
 }
 
+TEST(SlowService, DrawsTheSameCaseForTheSameSeed) {
+  OneTrace shop;
+  EXPECT_TRUE(SlowService::Parse("random")->random);
+  const SlowService one = SlowService::Draw(shop.known(), 1);
+  const SlowService same = SlowService::Draw(shop.known(), 1);
+  const SlowService other = SlowService::Draw(shop.known(), 2);
+  EXPECT_EQ(one.service, "shop");  // the only one that makes calls
+  EXPECT_EQ(one.factor, same.factor);
+  EXPECT_NE(one.factor, other.factor);
+  for (const SlowService& drawn : {one, other}) {
+    EXPECT_GE(drawn.factor, 10);
+    EXPECT_LE(drawn.factor, 1000);
+    EXPECT_GE(drawn.begin_share, 0.2);
+    EXPECT_LE(drawn.begin_share, 0.6);
+  }
+}
+
 TEST(SlowService, RefusesWhatItCannotReadAndNamesTheServices) {
   for (const char* text : {"", "cart", "cart:2", "cart@2s", ":2@2s", "cart:x@2s", "cart:2@x",
                            "cart:0@1s", "cart:2@1s+", "cart:2@400%"})

@@ -31,7 +31,7 @@ struct Witness {
               if (io->n == io->capacity) io->grow(io, io->n + 64);
               io->child[io->n] = child;
               io->candidate[io->n] = row;
-              io->log_odds[io->n] = -static_cast<float>(row);
+              io->log_odds[io->n] = 5 - 0.001F * static_cast<float>(row);
               io->evidence[io->n++] = WEFT_EVIDENCE_CUSTOM;
             }
         return WEFT_OK;

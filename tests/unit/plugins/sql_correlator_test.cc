@@ -130,7 +130,7 @@ TEST_F(SqlCorrelatorTest, EndsAQueryThatTakesTooLong) {
 TEST_F(SqlCorrelatorTest, RefusesWhatIsNoQueryOrDoesMoreThanRead) {
   EXPECT_THAT(Refusal("SELEC 1"), HasSubstr("syntax error"));
   EXPECT_THAT(Refusal("SELECT row FROM spans"), HasSubstr("log-odds"));
-  EXPECT_THAT(Refusal("SELECT row, row, nothing FROM spans"), HasSubstr("no such column"));
+  EXPECT_THAT(Refusal("SELECT row, row, absent FROM spans"), HasSubstr("no such column"));
   EXPECT_THAT(Refusal("SELECT 1, 2, 3; SELECT 1, 2, 3"), HasSubstr("one statement"));
   EXPECT_THAT(Refusal(""), HasSubstr("no statement"));
   for (const char* harmful :

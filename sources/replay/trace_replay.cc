@@ -47,8 +47,9 @@ Result<void> TraceReplay::Hand(const api::SpanTable& table) {
       copiers.try_emplace(to, view.spans(), tables[to]).first->second.Copy(row);
     }
     for (const auto& [to, part] : tables) {
-      transport::OutRecord record{transport::Stream::kSpans, to, transport::RecordType::kSpanBatch};
-      record.payload = api::EncodeSpans(part, kNoPartition, 0);
+      const transport::OutRecord record{transport::Stream::kSpans, to,
+                                        transport::RecordType::kSpanBatch, 0,
+                                        api::EncodeSpans(part, kNoPartition, 0)};
       WEFT_TRY(Publish(record));
       spans_.Add(part.n());
     }

@@ -217,7 +217,7 @@ INSTANTIATE_TEST_SUITE_P(
         std::pair("zipkin_shared", "traces/zipkin-lens/ascend.json"),
         std::pair("zipkin_messaging", "traces/zipkin-lens/messaging-kafka.json"),
         std::pair("zipkin_large", "traces/zipkin-lens/smartthings-mobile-web-install.json")),
-    [](const auto& info) { return std::string(info.param.first); });
+    [](const auto& file) { return std::string(file.param.first); });
 
 }  // namespace
 }  // namespace weft::sources

@@ -56,7 +56,7 @@ bool StitchPartition::Impl::ApplyLogged(uint32_t number, bool* emitted) {
   r.flags |= static_cast<uint16_t>(l->flags &
                                    (WEFT_FLAG_LATE | WEFT_FLAG_LOCAL_ROOT | WEFT_FLAG_DEADLINE));
   if ((l->what & api::kLabelTrace) != 0) {
-    r.wire_span &= r.span_id == l->span_id;
+    if (r.span_id != l->span_id) r.wire_span = 0;
     r.span_id = l->span_id;
     r.state |= kFinalId;
   }

@@ -27,7 +27,7 @@ class Eval final : public Command {
  public:
   CommandInfo Info() const override {
     return {
-        "eval", "Score links against the truth: of a database, or of others' recorded traces",
+        "eval", "Score links against the truth: of a database or of recorded traces",
         "A database needs spans that carry weft.truth, the X-Weft-Truth header that the agent "
         "records with --capture-truth for scoring only. span: calls whose parent is right; "
         "ambiguous: those made while several requests of the process were open; cross-process: "

@@ -14,6 +14,8 @@ using transport::Stream;
 namespace {
 
 constexpr int64_t kCheckEvery = kSecond;
+// From the last answer, when all has ended, to giving up on the oldest question.
+constexpr int64_t kEndPatience = kSecond;
 constexpr int64_t kCompactAge = 4 * kSecond;  // of records: most spans are through by then
 // Watermarks are partitions^2 records: with many they are sent more seldom.
 constexpr int64_t kWatermarkCost = 4 * kMillisecond;
@@ -137,8 +139,17 @@ void StitchPartition::Impl::CheckDeadlines() {
     patience_since_ns_ = log_now_;
   }
   const bool stuck = log_now_ - patience_since_ns_ >= config_.answer_patience_ns;
-  const int64_t appended_by = stuck ? log_now_ - config_.answer_patience_ns
-                                    : join_.WatermarkBefore(config_.answer_deadline_ns);
+  int64_t appended_by = stuck ? log_now_ - config_.answer_patience_ns
+                              : join_.WatermarkBefore(config_.answer_deadline_ns);
+  // At the end all was heard: what waits on waits for itself, or for what was lost. The oldest is
+  // given up first, as others may hang on it.
+  if (finished_ && passed == INT64_MAX && log_now_ - patience_since_ns_ >= kEndPatience) {
+    appended_by = INT64_MAX;
+    asking_.ForEach([&](uint64_t, uint32_t number) {
+      if (number == kNone) return;
+      appended_by = std::min(appended_by, rows_.batch(rows_[number].batch).append_ns + 1);
+    });
+  }
   const auto is_overdue = [&](const HeldBatch& b) { return b.append_ns < appended_by; };
   if (!rows_.HoldsAny(is_overdue)) return;
   std::vector<uint64_t> overdue;

@@ -98,6 +98,7 @@ void StitchPartition::Impl::AskByWire(uint32_t number) {
 void StitchPartition::Impl::OnAnswer(uint64_t wire_id, uint64_t span_id, api::TraceId trace,
                                      uint32_t flags) {
   if (span_id == 0 && trace.valid()) span_id = api::SpanId(wire_id, api::Side::kClient);
+  if (finished_) patience_since_ns_ = log_now_;
   const uint32_t* asked = asking_.Find(wire_id);
   if (asked != nullptr) {
     const uint32_t number = *asked;

@@ -695,6 +695,22 @@ TEST(StitchPartition, GivesUpOnAnAnswerAtTheDeadline) {
   EXPECT_EQ(h.Count("stitch.emitted"), 1u);
 }
 
+// Both ends of a connection of a process to itself: where the calling end was seen later, the
+// request looks as if it had caused its own call, and waits for itself.
+TEST(StitchPartition, EndsSoonThoughARequestWaitsForItself) {
+  StitchHarness h(Partitions(1));
+  Shop s;
+  s.a.wire = s.call.wire;
+  h.Publish({s.a, s.call}, h.clock.MonotonicNs());
+  h.Finish();
+  EXPECT_EQ(h.Count("stitch.emitted"), 0u);
+  for (int i = 0; i < 3; ++i) h.Advance(kSecond);
+  EXPECT_EQ(h.Count("stitch.answer_deadline"), 1u);
+  EXPECT_EQ(h.Server(11).parent, 0u);
+  EXPECT_EQ(h.Client(11).parent, ServerId(11));
+  EXPECT_TRUE(h.Idle());
+}
+
 TEST(StitchPartition, SaysHowFarItsSpansReach) {
   StitchHarness h(Partitions(1));
   const Shop s;

@@ -62,7 +62,7 @@ bench-kafka: configured  ## throughput, memory and delay behind a real Kafka (5 
 	@cmake --build $(BUILD) --target product bench_kafka
 	@tests/bench/kafka/run $(BUILD)
 
-bench-cost: configured  ## what tracing costs the traced programs (root, a quiet machine, 12 minutes)
+bench-cost: configured  ## what tracing costs the traced programs (root, a quiet machine, half an hour)
 	@cmake --build $(BUILD) --target bench_cost
 	@tests/bench/cost/run $(BUILD)
 

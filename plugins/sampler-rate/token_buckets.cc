@@ -35,7 +35,7 @@ double TokenBuckets::Offer(Key& key, const Costs& costs, int64_t now_ns, double 
     const double rate = per_second_[i] * share;
     // Never less than one trace, or a small share would never pass anything.
     const double capacity = std::max(rate * burst_seconds_, i == kTraces ? 1.0 : 0.0);
-    key.tokens[i] = std::min(capacity, key.tokens[i] + std::min(rate * seconds, 2 * capacity));
+    key.tokens[i] = std::min(capacity, key.tokens[i] + rate * seconds);
     passes &= i == kTraces ? key.tokens[i] >= 1 : key.tokens[i] > 0;
   }
   if (!passes) return ++key.refused, 0;

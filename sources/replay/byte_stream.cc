@@ -20,17 +20,21 @@ class PlainBytes final : public ByteStream {
  public:
   PlainBytes(std::FILE* file, std::string name) : file_(file), name_(std::move(name)) {}
   Result<size_t> Read(char* out, size_t size) override {
+    if (!peeked_.empty()) {
+      const size_t n = peeked_.copy(out, size);
+      peeked_.erase(0, n);
+      return n;
+    }
     const size_t n = std::fread(out, 1, size, file_.get());
     if (n == 0 && std::ferror(file_.get()) != 0)
       return Fail(Code::kIo, fmt::format("{}: {}", name_, std::strerror(errno)));
     return n;
   }
-  // The first bytes of the file, which is then at its begin again.
-  std::string Peek(size_t size) {
-    std::string bytes(size, '\0');
-    bytes.resize(std::fread(bytes.data(), 1, size, file_.get()));
-    std::rewind(file_.get());
-    return bytes;
+  // The first bytes, which Read gives again: a pipe cannot be rewound.
+  const std::string& Peek(size_t size) {
+    peeked_.resize(size);
+    peeked_.resize(std::fread(peeked_.data(), 1, size, file_.get()));
+    return peeked_;
   }
   const std::string& name() const { return name_; }
 
@@ -40,6 +44,7 @@ class PlainBytes final : public ByteStream {
   };
   std::unique_ptr<std::FILE, Close> file_;
   std::string name_;
+  std::string peeked_;
 };
 
 // What both decompressors share: a piece of the file, read when it is used up.

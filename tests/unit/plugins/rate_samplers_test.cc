@@ -58,6 +58,17 @@ class StatefulSampler : public SamplerFixture {
   std::mt19937_64 random_{7};
 };
 
+TEST_F(StatefulSampler, RateForgivesALargeTraceAfterTheTimeThatItPaysFor) {
+  Load("rate", R"({"spans_per_second":1})");
+  Root(1'000'000);
+  for (int i = 1; i < 300; ++i) Child();
+  EXPECT_EQ(Ask(now_).kept(), 1u);
+  Root(1'000'000);
+  EXPECT_EQ(Ask(now_ + 200'000'000'000).kept(), 0u);  // 100 of 300 seconds are still owed
+  Root(1'000'000);
+  EXPECT_EQ(Ask(now_ + 310'000'000'000).kept(), 1u);
+}
+
 TEST_F(StatefulSampler, AdaptiveIsWithinTenPercentThirtySecondsAfterATenfoldStep) {
   Load("adaptive", R"({"per_operation":20})");
   for (const double load : {200.0, 2'000.0, 200.0}) {

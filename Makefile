@@ -2,7 +2,7 @@
 PRESET ?= release
 BUILD  := build/$(PRESET)
 
-.PHONY: help deps configured build demo demo-kafka test test-kernels bench bench-sql bench-kafka bench-cost accuracy chaos clean format tidy
+.PHONY: help deps configured build demo demo-kafka test test-kernels bench bench-sql bench-kafka bench-cost accuracy chaos clean format tidy install deb
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -15,6 +15,12 @@ configured: deps
 
 build: configured  ## configure and build everything
 	@cmake --build $(BUILD)
+
+install: build  ## install into PREFIX=/usr/local (DESTDIR= for packagers)
+	@DESTDIR=$(DESTDIR) cmake --install $(BUILD) --prefix $(or $(PREFIX),/usr/local)
+
+deb: build  ## the Debian package, in build/
+	@cmake/debian/build $(BUILD) build
 
 demo: configured  ## trace a shop of live programs for 20 s and show what was found (HOOKS=syscalls)
 	@cmake --build $(BUILD) --target product

@@ -15,6 +15,7 @@
 #include "engine/base/nearest_word.h"
 #include "engine/base/units.h"
 #include "engine/cli/command.h"
+#include "engine/cli/version.h"
 
 namespace weft::cli {
 namespace {
@@ -183,7 +184,7 @@ int RunCommand(Command& command, LogLevel level) {
 int DispatchOrThrow(int argc, char** argv, std::vector<std::unique_ptr<Command>> commands) {
   CLI::App app("Distributed traces of programs that nobody had to instrument.", "weft");
   app.footer(std::string(kFooter));
-  app.set_version_flag("--version", "weft " WEFT_VERSION);
+  app.set_version_flag("--version", VersionText);
   app.require_subcommand(1);
   std::string level = "warn";
   app.add_option("--log-level", level, "Lines at or above this level go to stderr")

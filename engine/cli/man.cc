@@ -3,6 +3,7 @@
 #include "engine/base/nearest_word.h"
 #include "engine/cli/command_shape.h"
 #include "engine/cli/commands.h"
+#include "engine/cli/run_summary.h"
 
 namespace weft::cli {
 namespace {
@@ -80,13 +81,15 @@ class Man final : public Command {
     return {"man", "Print a manual page, made from the help",
             "Without a command: the page that lists them.",
             "weft man trace | man -l -                      # read it\n"
-            "weft man traces > /usr/local/share/man/man1/weft-traces.1"};
+            "weft man --all /usr/local/share/man/man1       # every page, as files"};
   }
   void Declare(Options& options) override {
+    options.Text("--all", &folder_, "Write every page there instead", "DIR");
     options.Positional("command", &name_, false, "Whose page");
   }
   Result<int> Run(CommandContext&) override {
     const auto commands = AllCommands();
+    if (!folder_.empty()) return WriteAll(commands);
     std::vector<std::string_view> names;
     if (name_.empty()) fmt::print("{}", Overview(commands));
     for (const auto& command : commands) {
@@ -103,7 +106,15 @@ class Man final : public Command {
   }
 
  private:
-  std::string name_;
+  Result<int> WriteAll(const std::vector<std::unique_ptr<Command>>& commands) const {
+    WEFT_TRY(WriteTextFile(folder_ + "/weft.1", Overview(commands)));
+    for (const auto& command : commands)
+      WEFT_TRY(WriteTextFile(fmt::format("{}/weft-{}.1", folder_, command->Info().name),
+                             Page(*command)));
+    return kExitOk;
+  }
+
+  std::string name_, folder_;
 };
 
 }  // namespace

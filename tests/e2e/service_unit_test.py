@@ -48,7 +48,7 @@ class ServiceUnitTest(unittest.TestCase):
 
     def test_its_command_line_is_understood(self):
         arguments = re.search(r"^ExecStart=\S+ (.*)$", self.text, re.M)[1].split()
-        arguments[arguments.index("/etc/weft.yaml")] = os.path.join(ROOT, "configs", "no-such-file.yaml")
+        arguments[arguments.index("/etc/weft/weft.yaml")] = os.path.join(ROOT, "configs", "no-such-file.yaml")
         done = subprocess.run([BUILD.weft, *arguments], stderr=subprocess.PIPE, text=True, check=False)
         self.assertIn("no-such-file.yaml", done.stderr)
 

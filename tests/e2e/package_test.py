@@ -16,12 +16,12 @@ ROOT = os.path.join(HERE, "..", "..")
 # An overlay over this system's root: what dpkg does there is gone with the mount namespace.
 THROW_AWAY = """
 set -e
-mount -t tmpfs none "$1" && mkdir "$1/up" "$1/work" "$1"/root
-mount -t overlay none -o lowerdir=/,upperdir="$1/up",workdir="$1/work" "$1"/root 2>/dev/null || exit 77
-cp "$2" "$1"/root/weft.deb
-cp "$3" "$1"/root/shop.weft.zst"
-mkdir -p "$1"/root/proc && mount -t proc none "$1"/root/proc
-chroot "$1"/root /bin/bash -c "$4" 2>&1
+mount -t tmpfs none "$1" && mkdir "$1/up" "$1/work" "$1/top"
+mount -t overlay none -o lowerdir=/,upperdir="$1/up",workdir="$1/work" "$1/top" 2>/dev/null || exit 77
+cp "$2" "$1"/top/weft.deb
+cp "$3" "$1"/top/shop.weft.zst
+mkdir -p "$1"/top/proc && mount -t proc none "$1"/top/proc
+chroot "$1/top" /bin/bash -c "$4" 2>&1
 """
 
 

@@ -38,10 +38,25 @@ class Validate final : public Command {
       return Context(known.error(), file_);
 #endif
     fmt::print("{}: ok\n", file_);
+    if (const PluginChoice* tail = UncappedTail(*config))
+      fmt::print(
+          "{}:{}: note: no 'rate' sampler stands after 'tail': who makes every request an "
+          "error or slow fills the store; see configs/sampling.yaml\n",
+          file_, tail->line);
     return kExitOk;
   }
 
  private:
+  // The sampler that keeps by what requests say of themselves, if no budget stands above it.
+  static const PluginChoice* UncappedTail(const Config& config) {
+    const PluginChoice* tail = nullptr;
+    for (const PluginChoice& sampler : config.samplers) {
+      if (sampler.name == "tail") tail = &sampler;
+      if (sampler.name == "rate") tail = nullptr;
+    }
+    return tail;
+  }
+
   std::string file_;
   bool print_defaults_ = false;
 };

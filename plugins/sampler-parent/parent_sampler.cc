@@ -1,5 +1,6 @@
 // parent: does what the caller's trace context says. Its weight is the caller's, where the
 // tracestate tells it (ot=th); traces without a context are kept at a ratio of their own.
+#include <algorithm>
 #include <string>
 #include <string_view>
 
@@ -22,13 +23,16 @@ class ParentSampler {
       "root_ratio": {"type": "number", "minimum": 0, "maximum": 1, "default": 1,
         "description": "share of the traces to keep that no caller has decided about"},
       "not_sampled": {"type": "string", "enum": ["drop", "keep"], "default": "drop",
-        "description": "what to do with a trace whose caller does not keep it"}
+        "description": "what to do with a trace whose caller does not keep it"},
+      "max_weight": {"type": "number", "minimum": 1, "maximum": 1000000000, "default": 10000,
+        "description": "the largest weight that a caller is believed"}
     }
   })";
 
   ParentSampler(const weft::sdk::Host&, const weft::sdk::PluginConfig& config)
       : threshold_(Threshold(config.Number("root_ratio", 1))),
-        keep_unsampled_(config.Text("not_sampled", "drop") == "keep") {}
+        keep_unsampled_(config.Text("not_sampled", "drop") == "keep"),
+        max_weight_(config.Number("max_weight", 10'000)) {}
 
   void Decide(const weft_spans& spans, const weft_traces& traces, weft_decisions& out) {
     static constexpr std::string_view kRoot = "parent/root", kSampled = "parent/sampled",
@@ -42,7 +46,7 @@ class ParentSampler {
       if ((flags & WEFT_FLAG_SAMPLED) != 0) {
         rule = kSampled;
         if (state.threshold && *state.threshold < kRandomnessRange)
-          out.weight[i] = WeightOf(*state.threshold);
+          out.weight[i] = std::min(max_weight_, WeightOf(*state.threshold));
       } else if ((flags & WEFT_FLAG_UNSAMPLED) != 0) {
         rule = kNot;
         out.keep[i] = keep_unsampled_ ? 1 : 0;
@@ -58,6 +62,7 @@ class ParentSampler {
  private:
   uint64_t threshold_;
   bool keep_unsampled_;
+  double max_weight_;
   TraceStates states_;
 };
 

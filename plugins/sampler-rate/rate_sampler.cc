@@ -57,7 +57,7 @@ class RateSampler {
       Costs costs{1, static_cast<double>(traces.n_rows[i]), 0};
       if (bytes)
         costs[kBytes] = static_cast<double>(bytes_.Of(traces.first_row[i], traces.n_rows[i]));
-      TokenBuckets::Key& key = buckets_.Find(known->second, traces.decided_ns);
+      TokenBuckets::Key& key = buckets_.Find(known->second, traces.decided_ns, share);
       const double stands_for = buckets_.Offer(key, costs, traces.decided_ns, share);
       out.keep[i] = stands_for > 0 ? 1 : 0;
       out.weight[i] = stands_for;

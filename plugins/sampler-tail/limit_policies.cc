@@ -11,6 +11,13 @@
 namespace weft::tail {
 namespace {
 
+constexpr int64_t kClockStepNs = 60'000'000'000;  // set back by more: the clock was set
+
+// What a saved state may hold: times in ns are the largest.
+bool Bounded(const double* at, const double* end) {
+  return std::all_of(at, end, [](double d) { return std::abs(d) < 9e18; });
+}
+
 class RateLimitPolicy final : public Policy {
  public:
   RateLimitPolicy(uint32_t limiter, Measure measure, double per_second, double burst)
@@ -26,8 +33,8 @@ class RateLimitPolicy final : public Policy {
     out.push_back(static_cast<double>(at_ns_));
   }
   const double* Load(const double* at, const double* end) override {
-    if (end - at < 2 || !std::isfinite(at[0]) || !std::isfinite(at[1])) return end;
-    tokens_ = std::min(at[0], burst_);
+    if (end - at < 2 || !Bounded(at, at + 2)) return end;
+    tokens_ = std::clamp(at[0], -burst_, burst_);
     at_ns_ = static_cast<int64_t>(at[1]);
     return at + 2;
   }
@@ -36,6 +43,7 @@ class RateLimitPolicy final : public Policy {
   bool Ask(Evaluation& e) {
     const double capacity = burst_ * e.share;
     if (at_ns_ == 0) tokens_ = capacity;
+    if (e.now_ns < at_ns_ - kClockStepNs) at_ns_ = e.now_ns;
     if (at_ns_ != 0 && e.now_ns > at_ns_)
       tokens_ = std::min(capacity, tokens_ + static_cast<double>(e.now_ns - at_ns_) * 1e-9 *
                                                  per_second_ * e.share);
@@ -86,10 +94,9 @@ class CompositePolicy final : public Policy {
   }
   const double* Load(const double* at, const double* end) override {
     if (end - at < static_cast<ptrdiff_t>(used_.size()) + 1) return end;
-    if (!std::all_of(at, at + used_.size() + 1, [](double d) { return std::isfinite(d); }))
-      return end;
+    if (!Bounded(at, at + used_.size() + 1)) return end;
     second_ = static_cast<int64_t>(*at++);
-    for (double& used : used_) used = *at++;
+    for (double& used : used_) used = std::clamp(*at++, 0.0, max_spans_);
     for (const CompositePart& part : parts_) at = part.policy->Load(at, end);
     return at;
   }
@@ -97,6 +104,7 @@ class CompositePolicy final : public Policy {
  private:
   void BeginSecond(const Evaluation& e) {
     const int64_t second = e.now_ns / 1'000'000'000;
+    if (second < second_ - kClockStepNs / 1'000'000'000) second_ = second;
     if (second <= second_) return;
     for (size_t i = 0; i < parts_.size(); ++i) {
       const double share = std::floor(parts_[i].spans_per_second) * e.share;

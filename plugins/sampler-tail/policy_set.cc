@@ -149,7 +149,11 @@ void PolicySet::Save(std::vector<double>& out) const {
 bool PolicySet::Load(const std::vector<double>& in) {
   if (in.size() < owed_.size() + 1 || in[0] != static_cast<double>(policies_.size())) return false;
   const double *at = in.data() + 1, *end = in.data() + in.size();
-  for (double& owed : owed_) owed = std::isfinite(*at) ? std::max(0.0, *at++) : (++at, 0.0);
+  constexpr double kMostOwed = 1e12;
+  for (double& owed : owed_) {
+    owed = *at >= 0 && *at <= kMostOwed ? *at : 0;
+    ++at;
+  }
   for (const NamedPolicy& p : policies_) at = p.policy->Load(at, end);
   return true;
 }

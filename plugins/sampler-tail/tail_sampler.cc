@@ -2,6 +2,7 @@
 // processor, in the words of its configuration, or with rules in order; both give what they keep
 // an honest weight.
 #include <cstring>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -33,6 +34,7 @@ class TailSampler {
     const std::string_view policies = config.Raw("policies"), rules = config.Raw("rules");
     if (policies.empty() == rules.empty())
       throw sdk::ConfigError("one of policies and rules is wanted");
+    config_hash_ = std::hash<std::string_view>{}(rules.empty() ? policies : rules);
     PolicyReader reader(tests_);
     if (rules.empty()) {
       const sampling::SettingsDocument document("policies", policies);
@@ -63,13 +65,21 @@ class TailSampler {
     }
   }
 
+  // A state belongs to its rules: counts of others under the same positions would be wrong.
   void Save(std::string& state) {
+    state.append(reinterpret_cast<const char*>(&config_hash_), sizeof config_hash_);
     if (rules_) return rules_->Save(state);
     std::vector<double> numbers;
     set_->Save(numbers);
     state.append(reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(double));
   }
   bool Load(std::string_view state) {
+    uint64_t of = 0;
+    if (state.size() < sizeof of) return false;
+    std::memcpy(&of, state.data(), sizeof of);
+    // Not an error: the rules were changed, and begin anew.
+    if (of != config_hash_) return true;
+    state.remove_prefix(sizeof of);
     if (rules_) return rules_->Load(state);
     std::vector<double> numbers(state.size() / sizeof(double));
     if (state.size() % sizeof(double) != 0) return false;
@@ -98,6 +108,7 @@ class TailSampler {
   TestBits bits_;
   sampling::TraceBytes bytes_;
   bool wants_bytes_ = false;
+  uint64_t config_hash_ = 0;
   uint64_t trace_ = 0, batch_ = 0;
 };
 

@@ -16,6 +16,7 @@ constexpr uint32_t kForgetAfter = 300;  // seconds without a trace
 constexpr size_t kMaxKeyBytes = 160;
 constexpr size_t kMaxStateBytes = 200 << 10;
 constexpr double kNoLimit = 1e300;
+constexpr int64_t kClockStepNs = 60'000'000'000;  // less is another batch's time
 // Traces between two halvings: with fewer, one trace with a weight beyond all others would stand
 // for the rest of the second.
 constexpr double kGuardStep = 8;
@@ -30,6 +31,8 @@ void Throughput::Advance(int64_t now_ns, double share) {
     guard_ = targets_.total > 0 ? 2 * targets_.total * share_ + 10 : kNoLimit;
     return;
   }
+  // A clock that was set back: another second begins, and nothing is known of how long it was.
+  if (now_ns < second_ns_ - kClockStepNs) second_ns_ = now_ns;
   const double seconds = static_cast<double>(now_ns - second_ns_) * 1e-9;
   if (seconds < 1) return;
   second_ns_ = now_ns;
@@ -139,7 +142,7 @@ bool Throughput::Load(std::string_view state) {
     if (!(key.rate >= 0 && key.rate < 1e12) || !(key.probability >= 0 && key.probability <= 1))
       return false;
     key.seconds = 1;
-    if (keys.size() <= targets_.max_keys) keys[name] = key;
+    if (keys.size() < targets_.max_keys) keys[name] = key;
   }
   keys_ = std::move(keys);
   second_ns_ = 0;

@@ -6,7 +6,7 @@
 // whole, the others get the level each. Within a second a key, or all together, that would exceed
 // twice its part is halved, and halved again. A probability depends on earlier traces only, so
 // 1 / probability is an unbiased weight; who is kept follows from the trace id (randomness.h).
-// Keys beyond max_keys share one. Time is told, never going back. One thread.
+// Keys beyond max_keys share one. Time is told. One thread.
 #pragma once
 
 #include <cstdint>

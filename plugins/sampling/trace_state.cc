@@ -65,7 +65,11 @@ void TraceStates::Begin(const weft_spans& spans) {
 }
 
 std::string_view TraceStates::Of(uint32_t row) const {
-  if (is_state_.empty() || spans_->attr_offset == nullptr) return {};
+  // The engine takes these flags from a request whose sender is outside the trusted networks.
+  constexpr uint32_t kTrusted =
+      WEFT_FLAG_CONTEXT | WEFT_FLAG_SAMPLED | WEFT_FLAG_UNSAMPLED | WEFT_FLAG_REPORTED;
+  if (is_state_.empty() || spans_->attr_offset == nullptr || (spans_->flags[row] & kTrusted) == 0)
+    return {};
   for (uint32_t at = spans_->attr_offset[row]; at < spans_->attr_offset[row + 1]; ++at)
     if (is_state_[spans_->attr[at]])
       return View(spans_->strings[spans_->pairs->value[spans_->attr[at]]]);

@@ -23,7 +23,8 @@ class TraceStates {
  public:
   void Begin(const weft_spans& spans);
   bool any() const { return !is_state_.empty(); }
-  std::string_view Of(uint32_t row) const;  // "" for none
+  // "" for none, and for that of a sender who is not trusted: he would choose who is kept.
+  std::string_view Of(uint32_t row) const;
 
  private:
   const weft_spans* spans_ = nullptr;

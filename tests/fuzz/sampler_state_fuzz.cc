@@ -21,7 +21,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const double weight = throughput.Offer(throughput.Find("a"), UINT64_MAX);
     WEFT_CHECK(weight == 0 || weight >= 1);
     const double stands_for =
-        buckets.Offer(buckets.Find("a", second), {1, 2, 3}, second * 1'000'000'000, 0.5);
+        buckets.Offer(buckets.Find("a", second, 0.5), {1, 2, 3}, second * 1'000'000'000, 0.5);
     WEFT_CHECK(stands_for == 0 || stands_for >= 1);
   }
   std::string saved;

@@ -63,6 +63,17 @@ class Command(unittest.TestCase):
             self.assertEqual(code, 2)
             self.assertIn(f"{file.name}:2: store.pth: unknown key; did you mean 'store.path'?", err)
 
+    def test_validate_notes_keep_rules_that_no_budget_stands_above(self):
+        tail = "samplers:\n  - name: tail\n    config: {policies: [{name: all, type: always_sample}]}\n"
+        rate = "  - name: rate\n    config: {per: service, spans_per_second: 1000}\n"
+        for text, noted in ((tail, True), (tail + rate, False)):
+            with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+                file.write(text)
+                file.flush()
+                code, out, err = weft("validate", file.name)
+                self.assertEqual(code, 0, err)
+                self.assertEqual(f"{file.name}:2: note: no 'rate'" in out, noted, out)
+
     def test_a_missing_file_exits_with_4(self):
         for args in (["validate", "no/such/file"], ["replay", "no/such/file"], ["run", "--config", "no/such/file"]):
             code, _, err = weft(*args)

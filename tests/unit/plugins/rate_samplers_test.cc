@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 
+#include "plugins/sampler-rate/token_buckets.h"
 #include "tests/unit/plugins/sampler_fixture.h"
 
 namespace weft {
@@ -53,6 +54,20 @@ class StatefulSampler : public SamplerFixture {
       sum[name].latency += s.latency;
       sum[name].weighted_latency += s.weighted_latency;
     }
+  }
+  std::string State() {
+    std::string state;
+    weft_buffer buffer{sizeof buffer, &state, [](void* to, weft_str bytes) {
+                         static_cast<std::string*>(to)->append(api::View(bytes));
+                         return int32_t{WEFT_OK};
+                       }};
+    weft_error error{};
+    EXPECT_EQ(sampler_->sampler().save(sampler_->handle(), &buffer, &error), WEFT_OK);
+    return state;
+  }
+  int32_t Take(const std::string& state) {
+    weft_error error{};
+    return sampler_->sampler().load(sampler_->handle(), api::Str(state), &error);
   }
   int64_t now_ = 1'000'000'000;
   std::mt19937_64 random_{7};
@@ -184,34 +199,37 @@ TEST_F(StatefulSampler, RatePerServiceLeavesOtherServicesAlone) {
 }
 
 TEST_F(StatefulSampler, StateGoesToTheNextOwner) {
-  const auto state_of = [this] {
-    std::string state;
-    weft_buffer buffer{sizeof buffer, &state, [](void* to, weft_str bytes) {
-                         static_cast<std::string*>(to)->append(api::View(bytes));
-                         return int32_t{WEFT_OK};
-                       }};
-    weft_error error{};
-    EXPECT_EQ(sampler_->sampler().save(sampler_->handle(), &buffer, &error), WEFT_OK);
-    return state;
-  };
-  const auto load = [this](const std::string& state) {
-    weft_error error{};
-    return sampler_->sampler().load(sampler_->handle(), api::Str(state), &error);
-  };
   Load("adaptive", R"({"per_operation":10})");
   for (int i = 0; i < 10; ++i) Run({{"x", 1'000}});
-  const std::string learned = state_of();
+  const std::string learned = State();
   Load("adaptive", R"({"per_operation":10})");
-  ASSERT_EQ(load(learned), WEFT_OK);
+  ASSERT_EQ(Take(learned), WEFT_OK);
   EXPECT_NEAR(Run({{"x", 1'000}})["x"].kept, 10, 14);
-  EXPECT_EQ(load(learned.substr(0, learned.size() - 1)), WEFT_INVALID);
+  EXPECT_EQ(Take(learned.substr(0, learned.size() - 1)), WEFT_INVALID);
 
   Load("rate", R"({"traces_per_second":10})");
   EXPECT_NEAR(Run({{"x", 1'000}})["x"].kept, 30, 2);
-  const std::string spent = state_of();
+  const std::string spent = State();
   Load("rate", R"({"traces_per_second":10})");
-  ASSERT_EQ(load(spent), WEFT_OK);
+  ASSERT_EQ(Take(spent), WEFT_OK);
   EXPECT_NEAR(Run({{"x", 1'000}})["x"].kept, 10, 2);
+}
+
+TEST_F(StatefulSampler, TheStateOfOtherRulesIsNotTaken) {
+  const auto limit = [](const char* name) {
+    return std::string(R"({"policies":[{"name":")") + name +
+           R"(","type":"rate_limiting","rate_limiting":{"spans_per_second":10}}]})";
+  };
+  Load("tail", limit("p"));
+  const double first = Run({{"x", 1'000}})["x"].kept;
+  EXPECT_GT(first, 25);  // the burst and a second's worth
+  const std::string spent = State();
+  Load("tail", limit("p"));
+  ASSERT_EQ(Take(spent), WEFT_OK);
+  EXPECT_LT(Run({{"x", 1'000}})["x"].kept, 15);
+  Load("tail", limit("another"));
+  ASSERT_EQ(Take(spent), WEFT_OK);
+  EXPECT_EQ(Run({{"x", 1'000}})["x"].kept, first);
 }
 
 TEST_F(StatefulSampler, ParentDoesWhatTheCallerSaysAndTakesItsWeight) {
@@ -224,10 +242,12 @@ TEST_F(StatefulSampler, ParentDoesWhatTheCallerSaysAndTakesItsWeight) {
   root(WEFT_FLAG_SAMPLED, nullptr);
   root(WEFT_FLAG_SAMPLED, "x=1,ot=th:c;rv:ffffffffffffff");
   root(WEFT_FLAG_UNSAMPLED, nullptr);
-  root(0, "ot=rv:bfffffffffffff");
-  root(0, "ot=rv:c0000000000000");
+  root(WEFT_FLAG_CONTEXT, "ot=rv:bfffffffffffff");
+  root(WEFT_FLAG_CONTEXT, "ot=rv:c0000000000000");
+  root(WEFT_FLAG_SAMPLED, "ot=th:ffffffffffffff");
   const Answers a = Ask();
-  EXPECT_EQ(a.keep, (std::vector<uint8_t>{1, 1, 0, 0, 1}));
+  EXPECT_EQ(a.keep, (std::vector<uint8_t>{1, 1, 0, 0, 1, 1}));
+  EXPECT_EQ(a.weight[5], 10'000);  // a caller does not say that its trace stands for 2^56
   EXPECT_EQ(a.weight[0], 1);
   EXPECT_EQ(a.weight[1], 4);
   EXPECT_EQ(a.weight[4], 4);
@@ -236,11 +256,52 @@ TEST_F(StatefulSampler, ParentDoesWhatTheCallerSaysAndTakesItsWeight) {
 
 TEST_F(StatefulSampler, HeadTakesExplicitRandomnessWhereThereIsSome) {
   Load("head", R"({"ratio":0.5})");
-  Root(1);
-  batch_.table.Attribute("w3c.tracestate", "ot=rv:7fffffffffffff");
-  Root(1);
-  batch_.table.Attribute("w3c.tracestate", "ot=rv:80000000000000");
-  EXPECT_EQ(Ask().keep, (std::vector<uint8_t>{0, 1}));
+  const auto root = [this](uint32_t flags, const char* state) {
+    batch_.table.flags[Root(1)] |= flags;
+    batch_.table.Attribute("w3c.tracestate", state);
+  };
+  for (const uint32_t told : {WEFT_FLAG_CONTEXT, WEFT_FLAG_REPORTED}) {
+    root(told, "ot=rv:7fffffffffffff");
+    root(told, "ot=rv:80000000000000");
+    EXPECT_EQ(Ask().keep, (std::vector<uint8_t>{0, 1}));
+  }
+}
+
+TEST_F(StatefulSampler, AStrangerDoesNotChooseThatItsTraceIsKept) {
+  Load("head", R"({"ratio":0.000001})");
+  for (int i = 0; i < 100; ++i) {
+    Root(1);  // no flag says that its context is trusted
+    batch_.table.Attribute("w3c.tracestate", "ot=rv:ffffffffffffff");
+  }
+  EXPECT_EQ(Ask().kept(), 0u);
+}
+
+TEST_F(StatefulSampler, AClockSetBackAnHourStopsNobody) {
+  for (const auto& [name, config] : std::vector<std::pair<std::string, std::string>>{
+           {"rate", R"({"traces_per_second":10})"},
+           {"adaptive", R"({"per_operation":10})"},
+           {"tail", R"({"policies":[{"name":"p","type":"rate_limiting",
+                        "rate_limiting":{"spans_per_second":10}}]})"}}) {
+    Load(name, config);
+    now_ = 7'200'000'000'000;
+    for (int i = 0; i < 10; ++i) Run({{"x", 1'000}});
+    now_ -= 3'600'000'000'000;
+    double kept = 0;
+    for (int i = 0; i < 10; ++i) kept += Run({{"x", 1'000}})["x"].kept;
+    EXPECT_NEAR(kept, 100, 40) << name;
+  }
+}
+
+TEST(TokenBuckets, AFullBucketMakesRoomAndASpentOneDoesNot) {
+  using sampling::TokenBuckets;
+  constexpr int64_t kSecond = 1'000'000'000;
+  TokenBuckets buckets({1, 0, 0}, 2, 2);
+  buckets.Offer(buckets.Find("a", kSecond, 1), {1, 1, 0}, kSecond, 1);
+  buckets.Offer(buckets.Find("b", kSecond, 1), {1, 1, 0}, kSecond, 1);
+  TokenBuckets::Key& shared = buckets.Find("c", kSecond, 1);
+  EXPECT_EQ(&shared, &buckets.Find("d", kSecond, 1));
+  const int64_t later = 10 * kSecond;
+  EXPECT_NE(&buckets.Find("c", later, 1), &buckets.Find("d", later, 1));
 }
 
 }  // namespace

@@ -33,7 +33,8 @@ Check Failed(std::string name, const Error& error, std::string remedy) {
 Check CheckLibrary(const Config& config) {
   const std::string detail = fmt::format("librdkafka {}", rd_kafka_version_str());
   const auto properties = transport::MakeKafkaProperties(config.kafka);
-  const std::string limit = properties ? transport::KafkaLibraryLimit(*properties) : "";
+  std::string limit = properties ? transport::KafkaLibraryLimit(*properties) : "";
+  if (limit.empty()) limit = transport::KafkaPublishingLimit();
   return {"library", limit.empty() ? CheckState::kOk : CheckState::kWarn, detail, limit};
 }
 

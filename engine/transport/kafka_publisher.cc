@@ -13,42 +13,34 @@ namespace {
 
 constexpr size_t kHeartbeatBytes = 16 << 10;
 constexpr int kPollMs = 50;
+// A new client meets the same error again: the next one waits longer.
+constexpr int64_t kFirstBackoffNs = 100 * kMillisecond;
+constexpr int64_t kMostBackoffNs = 5 * kSecond;
 
 }  // namespace
 
-// What librdkafka points into until the delivery report.
-struct KafkaPublisher::Sent {
-  OutRecord record;
-};
+bool IsFinalRefusal(rd_kafka_resp_err_t error) {
+  switch (error) {
+    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+    case RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE:
+    case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE:
+    case RD_KAFKA_RESP_ERR_INVALID_RECORD:
+    case RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP:
+    case RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
+    case RD_KAFKA_RESP_ERR_UNSUPPORTED_COMPRESSION_TYPE:
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:  // the topic was made anew, with fewer
+    case RD_KAFKA_RESP_ERR__INVALID_ARG: return true;
+    default: return false;
+  }
+}
 
 Result<std::unique_ptr<KafkaPublisher>> KafkaPublisher::Open(KafkaContext& context) {
   std::unique_ptr<KafkaPublisher> publisher(new KafkaPublisher(context));
-  auto client = KafkaClient::Open(
-      "publisher", RD_KAFKA_PRODUCER,
-      {{"compression.codec", "zstd"},
-       {"compression.level", "1"},
-       {"linger.ms", "20"},
-       {"batch.size", "1000000"},
-       {"message.max.bytes", std::to_string(kKafkaMessageBytes)},
-       {"message.timeout.ms", "0"}},  // as long as it takes: the bound is in bytes
-      context.properties,
-      // The bound is ours; librdkafka's must not come first.
-      {{"enable.idempotence", "true"},
-       {"acks", "all"},
-       {"queue.buffering.max.kbytes", "2000000"},
-       {"queue.buffering.max.messages", "10000000"}},
-      {.delivered = [p = publisher.get()](const rd_kafka_message_t& m) { p->Delivered(m); },
-       .rebalance = {}},
-      context.log);
+  auto client = publisher->OpenClient();
   if (!client) return std::unexpected(std::move(client.error()));
   publisher->client_ = std::move(*client);
-  publisher->thread_ = std::thread([p = publisher.get()] {
-    while (true) {
-      rd_kafka_poll(p->client_->get(), kPollMs);
-      const std::lock_guard lock(p->mutex_);
-      if (p->stopping_) return;
-    }
-  });
+  publisher->thread_ = std::thread([p = publisher.get()] { p->Run(); });
   return publisher;
 }
 
@@ -56,6 +48,8 @@ KafkaPublisher::KafkaPublisher(KafkaContext& context)
     : context_(context),
       records_(context.metrics.Get("kafka.published")),
       full_(context.metrics.Get("transport.publish_full")),
+      replaced_(context.metrics.Get("kafka.publishers_replaced")),
+      repeated_(context.metrics.Get("kafka.publish_repeated")),
       in_flight_gauge_(context.metrics.Get("kafka.publish_in_flight_bytes")) {
   for (uint32_t p = 0; p < context.partitions; ++p)
     failed_.push_back(&context.metrics.Get(fmt::format("kafka.publish_lost{{partition={}}}", p)));
@@ -63,6 +57,25 @@ KafkaPublisher::KafkaPublisher(KafkaContext& context)
 
 KafkaPublisher::~KafkaPublisher() {
   if (thread_.joinable()) Close(context_.options.close_wait_ns);
+}
+
+Result<std::unique_ptr<KafkaClient>> KafkaPublisher::OpenClient() {
+  return KafkaClient::Open(
+      "publisher", RD_KAFKA_PRODUCER,
+      {{"compression.codec", "zstd"},
+       {"compression.level", "1"},
+       {"linger.ms", "20"},
+       {"batch.size", "1000000"},
+       {"message.max.bytes", std::to_string(kKafkaMessageBytes)}},
+      context_.properties,
+      // The bounds are ours, in bytes; librdkafka's must not come first.
+      {{"enable.idempotence", "true"},
+       {"acks", "all"},
+       {"message.timeout.ms", "0"},
+       {"queue.buffering.max.kbytes", "2000000"},
+       {"queue.buffering.max.messages", "10000000"}},
+      {.delivered = [this](const rd_kafka_message_t& m) { Delivered(m); }, .rebalance = {}},
+      context_.log);
 }
 
 bool KafkaPublisher::Fits(size_t bytes) const {
@@ -78,78 +91,172 @@ Result<void> KafkaPublisher::Publish(OutRecord record, int64_t deadline_ns) {
   const size_t bytes = record.payload->bytes().size();
   // The brokers' time may be corrected meanwhile; how long to wait may not.
   const int64_t wait_ns = context_.WaitNs(deadline_ns);
-  {
-    std::unique_lock lock(mutex_);
-    const bool fits = room_.wait_for(lock, std::chrono::nanoseconds(wait_ns),
-                                     [&] { return refusing_ || Fits(bytes); });
-    if (refusing_) return Fail(Code::kCancelled, "publish: the transport is closed to sources");
-    if (!fits) {
-      full_.Add();
-      return Fail(Code::kFull, fmt::format("publish: {} bytes wait for the brokers", in_flight_));
+  Lock lock(mutex_);
+  const bool fits = room_.wait_for(lock, std::chrono::nanoseconds(wait_ns),
+                                   [&] { return refusing_ || Fits(bytes); });
+  if (refusing_) return Fail(Code::kCancelled, "publish: the transport is closed to sources");
+  if (!fits) {
+    full_.Add();
+    return Fail(Code::kFull, fmt::format("publish: {} bytes wait for the brokers", in_flight_));
+  }
+  in_flight_ += bytes;
+  in_flight_gauge_.Set(in_flight_);
+  records_.Add();
+  sent_.push_back({std::move(record), bytes});
+  // What the client does not take at once the thread tries again.
+  if (client_ && !broken_ && handed_ + 1 == sent_.size()) (void)HandOver();
+  return {};
+}
+
+rd_kafka_resp_err_t KafkaPublisher::HandOver() {
+  Sent& next = sent_[handed_];
+  const auto error = next.settled
+                         ? RD_KAFKA_RESP_ERR_NO_ERROR
+                         : Produce(client_->get(), client_->Topic(context_.Topic(Stream::kEvents)),
+                                   next.record, &next);
+  if (error == RD_KAFKA_RESP_ERR_NO_ERROR) ++handed_;
+  return error;
+}
+
+void KafkaPublisher::HandOverAll(Lock& lock) {
+  while (client_ && !broken_ && handed_ < sent_.size()) {
+    const auto error = HandOver();
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR) continue;
+    if (error == RD_KAFKA_RESP_ERR__QUEUE_FULL) return;
+    if (!IsFinalRefusal(error)) return Break(error);
+    Sent& refused = sent_[handed_++];
+    lock.unlock();
+    Refused(refused, error);
+    lock.lock();
+  }
+}
+
+void KafkaPublisher::Run() {
+  Lock lock(mutex_);
+  while (!stopping_) {
+    if (client_) {
+      lock.unlock();
+      rd_kafka_poll(client_->get(), kPollMs);
+      lock.lock();
+      char why[256];
+      if (const auto fatal = rd_kafka_fatal_error(client_->get(), why, sizeof(why));
+          fatal != RD_KAFKA_RESP_ERR_NO_ERROR)
+        Break(fatal);
+    } else {
+      room_.wait_for(lock, std::chrono::milliseconds(kPollMs), [&] { return stopping_; });
     }
-    in_flight_ += bytes;
-    in_flight_gauge_.Set(in_flight_);
+    if ((broken_ || !client_) && context_.clock.MonotonicNs() >= replace_ns_) Replace(lock);
+    HandOverAll(lock);
   }
-  auto sent = std::make_unique<Sent>(std::move(record));
-  const uint32_t partition = sent->record.partition;
-  const auto err = Produce(client_->get(), client_->Topic(context_.Topic(Stream::kEvents)),
-                           sent->record, sent.get());
-  if (err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-    sent.release();  // NOLINT: Delivered deletes it
-    records_.Add();
-    return {};
+}
+
+void KafkaPublisher::Break(rd_kafka_resp_err_t error) {
+  if (std::exchange(broken_, true)) return;
+  context_.log.Write(LogLevel::kWarn, "publish again",
+                     "publishing begins anew with what is not acknowledged: " +
+                         KafkaFailure(context_.Topic(Stream::kEvents), error).message);
+}
+
+void KafkaPublisher::Replace(Lock& lock) {
+  auto old = std::move(client_);
+  lock.unlock();
+  if (old) {
+    // Acknowledgements that are there already count; after its end there are no more.
+    rd_kafka_purge(old->get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+    rd_kafka_flush(old->get(), 1000);
+    old.reset();
   }
-  const std::lock_guard lock(mutex_);
-  in_flight_ -= bytes;
-  room_.notify_all();
-  return std::unexpected(KafkaFailure("publish " + context_.Name(Stream::kEvents, partition), err));
+  auto client = OpenClient();
+  if (!client) context_.log.Write(LogLevel::kError, "publish again", client.error().message);
+  lock.lock();
+  repeated_.Add(static_cast<uint64_t>(
+      std::count_if(sent_.begin(), sent_.begin() + static_cast<ptrdiff_t>(handed_),
+                    [](const Sent& sent) { return !sent.settled; })));
+  handed_ = 0;
+  backoff_ns_ = std::clamp(2 * backoff_ns_, kFirstBackoffNs, kMostBackoffNs);
+  replace_ns_ = context_.clock.MonotonicNs() + backoff_ns_;
+  if (!client) return;
+  replaced_.Add();
+  client_ = std::move(*client);
+  broken_ = false;
 }
 
 void KafkaPublisher::Delivered(const rd_kafka_message_t& message) {
-  const std::unique_ptr<Sent> sent(static_cast<Sent*>(message._private));
-  if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    failed_[sent->record.partition]->Add();
-    context_.log.Write(
-        LogLevel::kError, "publish",
-        "lost: " + KafkaFailure(context_.Name(Stream::kEvents, sent->record.partition), message.err)
-                       .message);
-  } else if (const auto append_ns = AppendTimeNs(message)) {
-    context_.broker_clock.Note(*append_ns);
-  } else {
-    context_.log.Write(LogLevel::kError, "append time",
-                       context_.Topic(Stream::kEvents) +
-                           ": message.timestamp.type is not LogAppendTime, no engine will read it; "
-                           "see `weft topics check`");
+  Sent& sent = *static_cast<Sent*>(message._private);
+  switch (message.err) {
+    case RD_KAFKA_RESP_ERR_NO_ERROR: NoteAppendTime(message); return Settle(sent, true);
+    case RD_KAFKA_RESP_ERR__PURGE_QUEUE:  // by us: it goes out again
+    case RD_KAFKA_RESP_ERR__PURGE_INFLIGHT: return;
+    default:
+      if (IsFinalRefusal(message.err)) return Refused(sent, message.err);
+      const Lock lock(mutex_);
+      Break(message.err);
   }
-  sent->record.Settle(message.err == RD_KAFKA_RESP_ERR_NO_ERROR);
-  const std::lock_guard lock(mutex_);
-  in_flight_ -= sent->record.payload->bytes().size();
+}
+
+void KafkaPublisher::NoteAppendTime(const rd_kafka_message_t& message) {
+  if (const auto append_ns = AppendTimeNs(message)) {
+    stamped_ = true;
+    return context_.broker_clock.Note(*append_ns);
+  }
+  // A broker that had the record already (DUPLICATE_SEQUENCE_NUMBER) does not say since when.
+  if (stamped_) return;
+  context_.log.Write(LogLevel::kError, "append time",
+                     context_.Topic(Stream::kEvents) +
+                         ": message.timestamp.type is not LogAppendTime, no engine will read it; "
+                         "see `weft topics check`");
+}
+
+void KafkaPublisher::Refused(Sent& sent, rd_kafka_resp_err_t error) {
+  failed_[sent.record.partition]->Add();
+  context_.metrics.Get(fmt::format("kafka.publish_refused{{reason={}}}", rd_kafka_err2name(error)))
+      .Add();
+  context_.log.Write(
+      LogLevel::kError, "publish",
+      "lost: " +
+          KafkaFailure(context_.Name(Stream::kEvents, sent.record.partition), error).message);
+  Settle(sent, false);
+}
+
+void KafkaPublisher::Settle(Sent& sent, bool delivered) {
+  sent.record.Settle(delivered);
+  const Lock lock(mutex_);
+  in_flight_ -= sent.bytes;
   in_flight_gauge_.Set(in_flight_);
+  sent.record = {};
+  sent.settled = true;
+  if (delivered) backoff_ns_ = 0;
+  while (!sent_.empty() && sent_.front().settled) {
+    sent_.pop_front();
+    handed_ -= handed_ > 0;
+  }
   room_.notify_all();
 }
 
-bool KafkaPublisher::Broken() const {
-  char why[256];
-  return rd_kafka_fatal_error(client_->get(), why, sizeof(why)) != RD_KAFKA_RESP_ERR_NO_ERROR;
-}
-
 void KafkaPublisher::Refuse() {
-  const std::lock_guard lock(mutex_);
+  const Lock lock(mutex_);
   refusing_ = true;
   room_.notify_all();
 }
 
 void KafkaPublisher::Close(int64_t wait_ns) {
   Refuse();
-  rd_kafka_flush(client_->get(), static_cast<int>(wait_ns / kMillisecond));
-  // What is left is reported as not delivered, and so counted.
-  rd_kafka_purge(client_->get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
-  rd_kafka_flush(client_->get(), 1000);
   {
-    const std::lock_guard lock(mutex_);
+    Lock lock(mutex_);
+    room_.wait_for(lock, std::chrono::nanoseconds(wait_ns), [&] { return sent_.empty(); });
     stopping_ = true;
+    room_.notify_all();
   }
   thread_.join();
+  if (client_) {
+    rd_kafka_purge(client_->get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+    rd_kafka_flush(client_->get(), 1000);
+    client_.reset();
+  }
+  while (!sent_.empty()) {
+    failed_[sent_.front().record.partition]->Add();
+    Settle(sent_.front(), false);
+  }
 }
 
 }  // namespace weft::transport

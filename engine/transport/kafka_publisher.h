@@ -1,20 +1,28 @@
 // KafkaPublisher: what sources publish, to weft.events, by an idempotent producer.
 //
-// Bounded in bytes that no broker has acknowledged: Publish waits for room. What is in is tried for
-// as long as the process lives; what is left when it closes is counted. Used by KafkaTransport and,
-// without one, by agents. Any thread.
+// Bounded in bytes that no broker has acknowledged: Publish waits for room. What is in is kept, and
+// tried for as long as the process lives: a client that has met an error which only a new one can
+// leave behind is replaced, and what it had no acknowledgement of goes out again, in order, before
+// anything newer. Some of it may then be in the log twice; stage 1 knows it by agent and sequence.
+// Lost, and counted with the reason, is only what brokers refuse for good, and what is left when
+// this closes. Used by KafkaTransport and, without one, by agents. Any thread.
 #pragma once
 
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
 #include "engine/transport/kafka_context.h"
 
 namespace weft::transport {
+
+// Brokers will never take a record of which they say this, from no client.
+bool IsFinalRefusal(rd_kafka_resp_err_t error);
 
 class KafkaPublisher {
  public:
@@ -26,30 +34,47 @@ class KafkaPublisher {
   Result<void> Publish(OutRecord record, int64_t deadline_ns);
   // Wakes who waits for room; Publish fails from now on.
   void Refuse();
-  // Nothing goes out any more: its producer has met an error that only a new one can leave behind.
-  bool Broken() const;
   // Waits for acknowledgements by then; what has none is counted as lost.
   void Close(int64_t wait_ns);
 
  private:
-  struct Sent;
+  struct Sent {  // librdkafka points into it until the delivery report
+    OutRecord record;
+    size_t bytes = 0;
+    bool settled = false;
+  };
+  using Lock = std::unique_lock<std::mutex>;
+
   explicit KafkaPublisher(KafkaContext& context);
+  Result<std::unique_ptr<KafkaClient>> OpenClient();
+  void Run();
   void Delivered(const rd_kafka_message_t& message);
+  void NoteAppendTime(const rd_kafka_message_t& message);
+  void Settle(Sent& sent, bool delivered);
+  void Refused(Sent& sent, rd_kafka_resp_err_t error);
+  // The next record that the client does not have yet.
+  rd_kafka_resp_err_t HandOver();
+  void HandOverAll(Lock& lock);
+  void Break(rd_kafka_resp_err_t error);
+  void Replace(Lock& lock);
   bool Fits(size_t bytes) const;
 
   KafkaContext& context_;
-  std::unique_ptr<KafkaClient> client_;
-  Counter& records_;
-  Counter& full_;
-  Counter& in_flight_gauge_;
+  Counter &records_, &full_, &replaced_, &repeated_, &in_flight_gauge_;
   std::vector<Counter*> failed_;  // by partition
+  bool stamped_ = false;          // an acknowledgement had an append time
 
   std::mutex mutex_;
   std::condition_variable room_;
-  size_t in_flight_ = 0;
+  std::unique_ptr<KafkaClient> client_;  // changed by the thread; null: a new one is being made
+  std::deque<Sent> sent_;                // not acknowledged, in order; some behind the first may be
+  size_t handed_ = 0;                    // of those, the client has the first
+  size_t in_flight_ = 0;                 // bytes
+  bool broken_ = false;                  // the client takes no more: it is to be replaced
+  int64_t replace_ns_ = INT64_MIN, backoff_ns_ = 0;
   bool refusing_ = false;
   bool stopping_ = false;
-  std::thread thread_;  // takes acknowledgements
+  std::thread thread_;  // takes acknowledgements, replaces the client
 };
 
 }  // namespace weft::transport

@@ -183,6 +183,16 @@ std::string KafkaLibraryLimit(const KafkaProperties& properties) {
   return "";
 }
 
+std::string KafkaPublishingLimit() {
+  constexpr int kSequencesWork = 0x020300ff;  // librdkafka #4438
+  if (rd_kafka_version() >= kSequencesWork) return "";
+  return fmt::format(
+      "librdkafka {} may take a broker's end for a fatal error of its own (its #4438); weft then "
+      "publishes anew what was not acknowledged, so nothing is lost, but it takes longer: 2.3.0 "
+      "and newer need not",
+      rd_kafka_version_str());
+}
+
 std::string KafkaTopic(const KafkaSettings& settings, Stream stream) {
   constexpr std::string_view kOurs = "weft.";
   return settings.topic_prefix + std::string(StreamName(stream).substr(kOurs.size()));

@@ -35,6 +35,9 @@ Result<void> CheckKafkaPassedOn(const KafkaSettings& settings);
 // empty: nothing is known.
 std::string KafkaLibraryLimit(const KafkaProperties& properties);
 
+// What is wrong with publishing by the librdkafka of this build; empty: nothing is known.
+std::string KafkaPublishingLimit();
+
 // "weft.events" where the prefix is "weft.".
 std::string KafkaTopic(const KafkaSettings& settings, Stream stream);
 

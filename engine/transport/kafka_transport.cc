@@ -99,23 +99,19 @@ Result<void> KafkaTransport::CheckTopics(const std::vector<Stream>& streams) {
 }
 
 Result<void> KafkaTransport::Publish(OutRecord record, int64_t deadline_ns) {
-  std::shared_ptr<KafkaPublisher> publisher, broken;  // what is lost with it, its end settles
+  KafkaPublisher* publisher = nullptr;
   {
     const std::lock_guard lock(mutex_);
     if (closed_) return Fail(Code::kCancelled, "publish: the transport is closed to sources");
-    if (publisher_ && publisher_->Broken()) {
-      context_->metrics.Get("kafka.publishers_replaced").Add();
-      broken = std::move(publisher_);
-      broken->Refuse();
-    }
     if (!publisher_) {
+      if (const std::string limit = KafkaPublishingLimit(); !limit.empty())
+        context_->log.Write(LogLevel::kWarn, "publishing limit", limit);
       auto opened = KafkaPublisher::Open(*context_);
       if (!opened) return std::unexpected(std::move(opened.error()));
       publisher_ = std::move(*opened);
     }
-    publisher = publisher_;
+    publisher = publisher_.get();
   }
-  broken.reset();
   return publisher->Publish(std::move(record), deadline_ns);
 }
 

@@ -60,9 +60,8 @@ class KafkaTransport final : public Transport {
   std::vector<std::unique_ptr<ReadSignal>> signals_;  // by stage, then partition
   std::mutex mutex_;
   bool closed_ = false;
-  // Made by the first Publish, and anew after a fatal error. Owners: this, and who is in Publish.
-  std::shared_ptr<KafkaPublisher> publisher_;
-  std::shared_ptr<KafkaStage> stages_[2];  // shared with memberships and owners
+  std::unique_ptr<KafkaPublisher> publisher_;  // made by the first Publish
+  std::shared_ptr<KafkaStage> stages_[2];      // shared with memberships and owners
 };
 
 }  // namespace weft::transport

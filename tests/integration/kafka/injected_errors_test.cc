@@ -1,9 +1,6 @@
 // What only librdkafka's mock cluster can inject: errors of coordinators at a chosen moment.
 //
 // The mock does not stamp append times, so nothing is read here; commits and membership are tested.
-#include <atomic>
-#include <thread>
-
 #include <gtest/gtest.h>
 #include <librdkafka/rdkafka.h>
 
@@ -136,38 +133,6 @@ TEST_F(KafkaInjectedErrorsTest, WhoTheGroupHasForgottenLosesItsPartitionsAndGets
   ASSERT_TRUE(owner) << owner.error().message;
   owner_ = std::move(*owner);
   EXPECT_TRUE(Commit("b"));
-}
-
-class Tally final : public Receipt {
- public:
-  void Settle(uint64_t, bool ok) override { ++(ok ? delivered : lost); }
-  std::atomic<int> delivered = 0, lost = 0;
-};
-
-TEST_F(KafkaInjectedErrorsTest, APublisherWithAFatalErrorIsReplacedAndWhatItHadIsToldToBeLost) {
-  const auto tally = std::make_shared<Tally>();
-  const auto publish = [&] {
-    OutRecord record{Stream::kEvents, 0, RecordType::kEventBatch, 0, CopyPayload("x")};
-    record.receipt = tally;
-    return transport_->Publish(record, transport_->LogTimeNs() + kSecond).has_value();
-  };
-  const auto settled = [&](int count) {
-    const int64_t deadline_ns = clock_.MonotonicNs() + 20 * kSecond;
-    while (tally->delivered + tally->lost < count && clock_.MonotonicNs() < deadline_ns)
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    return tally->delivered + tally->lost;
-  };
-  ASSERT_TRUE(publish());
-  ASSERT_EQ(settled(1), 1);
-  ASSERT_EQ(tally->delivered, 1);
-  Inject(kProduce, {RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER});
-  ASSERT_TRUE(publish());
-  ASSERT_EQ(settled(2), 2);
-  EXPECT_EQ(tally->lost, 1);
-  ASSERT_TRUE(publish());
-  ASSERT_EQ(settled(3), 3);
-  EXPECT_EQ(tally->delivered, 2);
-  EXPECT_EQ(Count("kafka.publishers_replaced"), 1u);
 }
 
 }  // namespace

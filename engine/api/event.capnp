@@ -262,11 +262,12 @@ struct StageLedger {
 struct AgentTally {
   agentId @0 :UInt64;
   hostId @1 :Text;
-  sequence @2 :UInt64;  # the highest of a counted batch; bit i of `recent`: sequence - i was counted
-  recent @3 :UInt64;
+  sequence @2 :UInt64;  # the highest of a counted batch
+  unused3 @3 :UInt64;
   sealed @4 :UInt64;    # ended observations that the agent wrote for this partition, by its word
   received @5 :UInt64;  # ... that arrived
   end @6 :UInt8;        # 0 it speaks, 1 it stopped in order, 2 it fell silent
+  gaps @7 :List(UInt64);  # below sequence, not counted: first missing and first that is not, ascending
 }
 
 # weft.state: the running totals that an agent told last.

@@ -27,6 +27,26 @@ Result<NamedCounts> ReadCounts(capnp::List<wire::NamedCount>::Reader in) {
   return counts;
 }
 
+void FillGaps(capnp::List<uint64_t>::Builder out, const SequenceSet& read) {
+  unsigned i = 0;
+  for (const auto& [first, end] : read.gaps()) {
+    out.set(i++, first);
+    out.set(i++, end);
+  }
+}
+
+Result<SequenceSet> ReadGaps(uint64_t end, capnp::List<uint64_t>::Reader in) {
+  if (in.size() > 2 * SequenceSet::kMaxGaps || in.size() % 2 != 0 || end == 0)
+    return Corrupt("an agent's sequences");
+  std::vector<SequenceSet::Gap> gaps;
+  for (unsigned i = 0; i < in.size(); i += 2) {
+    if (in[i] >= in[i + 1] || in[i + 1] >= end || (i > 0 && in[i] <= in[i - 1]))
+      return Corrupt("an agent's sequences");
+    gaps.emplace_back(in[i], in[i + 1]);
+  }
+  return SequenceSet(end, std::move(gaps));
+}
+
 }  // namespace
 
 uint64_t StageLedger::Count(std::string_view name) const {
@@ -37,7 +57,8 @@ uint64_t StageLedger::Count(std::string_view name) const {
 
 PayloadPtr EncodeStageLedger(const StageLedger& l) {
   size_t words = CountsWords(l.counts) + 8;
-  for (const AgentTally& a : l.agents) words += 8 + Words(a.host_id.size() + 1);
+  for (const AgentTally& a : l.agents)
+    words += 10 + Words(a.host_id.size() + 1) + 2 * a.read.gaps().size();
   return BuildMessage<wire::StageLedger>(words, [&](auto out) {
     out.setStage(l.stage);
     out.setPartition(l.partition);
@@ -47,8 +68,8 @@ PayloadPtr EncodeStageLedger(const StageLedger& l) {
       const AgentTally& a = l.agents[i];
       agents[i].setAgentId(a.agent_id);
       agents[i].setHostId(TextOf(a.host_id));
-      agents[i].setSequence(a.sequence);
-      agents[i].setRecent(a.recent);
+      agents[i].setSequence(a.read.end() - 1);
+      FillGaps(agents[i].initGaps(static_cast<unsigned>(2 * a.read.gaps().size())), a.read);
       agents[i].setSealed(a.sealed);
       agents[i].setReceived(a.received);
       agents[i].setEnd(static_cast<uint8_t>(a.end));
@@ -69,8 +90,10 @@ Result<StageLedger> DecodeStageLedger(const PayloadPtr& payload) {
         for (auto a : in.getAgents()) {
           if (a.getEnd() > static_cast<uint8_t>(AgentEnd::kLost))
             return Corrupt("end of an agent out of range");
-          l.agents.push_back({a.getAgentId(), Copy(a.getHostId()), a.getSequence(), a.getRecent(),
-                              a.getSealed(), a.getReceived(), static_cast<AgentEnd>(a.getEnd())});
+          auto read = ReadGaps(a.getSequence() + 1, a.getGaps());
+          if (!read) return std::unexpected(read.error());
+          l.agents.push_back({a.getAgentId(), Copy(a.getHostId()), std::move(*read), a.getSealed(),
+                              a.getReceived(), static_cast<AgentEnd>(a.getEnd())});
         }
         return l;
       });

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "engine/api/payload.h"
+#include "engine/api/sequence_set.h"
 #include "engine/base/hash.h"
 #include "engine/base/result.h"
 
@@ -26,7 +27,7 @@ enum class AgentEnd : uint8_t { kSpeaking = 0, kStopped = 1, kLost = 2 };
 struct AgentTally {
   uint64_t agent_id = 0;
   std::string host_id;
-  uint64_t sequence = 0, recent = 0;
+  SequenceSet read{};
   uint64_t sealed = 0, received = 0;
   AgentEnd end = AgentEnd::kSpeaking;
 };

@@ -39,23 +39,9 @@ void AgentTable::Expect(const api::AgentTally& tally, int64_t log_now) {
 }
 
 bool AgentTable::NoteSequence(Agent& agent, uint64_t sequence, uint64_t* gap) {
-  *gap = 0;
-  if (agent.highest_sequence == 0) {  // where reading begins
-    agent.highest_sequence = sequence;
-    agent.recent = 1;
-    return true;
-  }
-  if (sequence > agent.highest_sequence) {
-    const uint64_t step = sequence - agent.highest_sequence;
-    *gap = step - 1;
-    agent.recent = step >= 64 ? 1 : agent.recent << step | 1;
-    agent.highest_sequence = sequence;
-    return true;
-  }
-  const uint64_t back = agent.highest_sequence - sequence;
-  if (back >= 64 || (agent.recent >> back & 1) != 0) return false;
-  agent.recent |= uint64_t{1} << back;
-  return true;
+  if (!agent.read) agent.read.emplace(sequence);  // where reading begins
+  *gap = sequence > agent.read->end() ? sequence - agent.read->end() : 0;
+  return agent.read->Add(sequence);
 }
 
 void AgentTable::NoteOffset(Agent& agent, const api::EventHeader& header, int64_t append_ns) {

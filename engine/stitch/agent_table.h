@@ -6,11 +6,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/api/codec.h"
 #include "engine/api/ledger_record.h"
+#include "engine/api/sequence_set.h"
 #include "engine/base/flat_map.h"
 #include "engine/stitch/row_store.h"
 
@@ -32,8 +34,7 @@ struct Agent {
   int64_t least_offset_ns[2] = {INT64_MAX, INT64_MAX};
   int64_t offset_minute_begin_ns = INT64_MIN;
   int64_t last_append_ns = 0;
-  uint64_t highest_sequence = 0;
-  uint64_t recent = 0;  // bit i: highest_sequence - i has been seen
+  std::optional<api::SequenceSet> read;
   bool last = false;
   bool lost = false;
   bool lost_announced = false;

@@ -8,20 +8,6 @@ namespace {
 constexpr uint8_t kStage = 1;
 constexpr size_t kMaxAgents = 256;  // of those, the ones that have ended are forgotten
 
-// As AgentTable: bit i of `recent` stands for sequence - i.
-bool NoteSequence(api::AgentTally& agent, uint64_t sequence) {
-  if (sequence > agent.sequence) {
-    const uint64_t step = sequence - agent.sequence;
-    agent.recent = step >= 64 ? 1 : agent.recent << step | 1;
-    agent.sequence = sequence;
-    return true;
-  }
-  const uint64_t back = agent.sequence - sequence;
-  if (back >= 64 || (agent.recent >> back & 1) != 0) return false;
-  agent.recent |= uint64_t{1} << back;
-  return true;
-}
-
 }  // namespace
 
 void PartitionLedger::Restore(const api::StageLedger& ledger) {
@@ -46,7 +32,7 @@ bool PartitionLedger::CountBatch(const api::EventHeader& header, uint64_t ended)
     agents_.push_back({header.agent_id, header.host_id});
   }
   api::AgentTally& agent = agents_[*number];
-  if (!NoteSequence(agent, header.sequence)) return false;
+  if (!agent.read.Add(header.sequence)) return false;
   // Recordings of old do not say what was observed before.
   agent.sealed = std::max(agent.sealed + (header.observed_before == 0 ? ended : 0),
                           header.observed_before + ended);

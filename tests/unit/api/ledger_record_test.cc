@@ -7,7 +7,7 @@ namespace {
 
 TEST(LedgerRecord, StageLedgerComesBackAsItWas) {
   StageLedger ledger{1, 7, {{"received", 12}, {"emitted", 11}}, {}};
-  ledger.agents.push_back({42, "machine", 9, 0b101, 13, 12, AgentEnd::kLost});
+  ledger.agents.push_back({42, "machine", {9, {{2, 4}, {7, 8}}}, 13, 12, AgentEnd::kLost});
   const auto back = DecodeStageLedger(EncodeStageLedger(ledger));
   ASSERT_TRUE(back) << back.error().message;
   EXPECT_EQ(back->stage, 1);
@@ -16,7 +16,8 @@ TEST(LedgerRecord, StageLedgerComesBackAsItWas) {
   EXPECT_EQ(back->Count("no such count"), 0u);
   ASSERT_EQ(back->agents.size(), 1u);
   EXPECT_EQ(back->agents[0].host_id, "machine");
-  EXPECT_EQ(back->agents[0].recent, 0b101u);
+  EXPECT_EQ(back->agents[0].read.end(), 9u);
+  EXPECT_EQ(back->agents[0].read.gaps(), ledger.agents[0].read.gaps());
   EXPECT_EQ(back->agents[0].sealed, 13u);
   EXPECT_EQ(back->agents[0].end, AgentEnd::kLost);
 }
@@ -29,6 +30,19 @@ TEST(LedgerRecord, AgentLedgerComesBackAsItWas) {
   EXPECT_EQ(back->host_name, "host");
   EXPECT_EQ(back->counts, (NamedCounts{{"agent.observed", 5}}));
   EXPECT_TRUE(back->last);
+}
+
+TEST(LedgerRecord, GapsThatCannotBeAreRefused) {
+  const auto decoded = [](std::vector<SequenceSet::Gap> gaps) {
+    StageLedger ledger{1, 0, {}, {}};
+    ledger.agents.push_back({1, "", {9, std::move(gaps)}});
+    return DecodeStageLedger(EncodeStageLedger(ledger)).has_value();
+  };
+  EXPECT_TRUE(decoded({{1, 2}, {4, 8}}));
+  EXPECT_FALSE(decoded({{2, 2}}));
+  EXPECT_FALSE(decoded({{4, 9}})) << "the highest was read";
+  EXPECT_FALSE(decoded({{4, 8}, {1, 2}}));
+  EXPECT_FALSE(decoded({{1, 4}, {4, 8}}));
 }
 
 TEST(LedgerRecord, BytesThatAreNoneAreRefused) {

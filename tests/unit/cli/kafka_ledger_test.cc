@@ -15,10 +15,10 @@ StageLedger Stitch(uint32_t partition, uint64_t received, uint64_t emitted,
 
 TEST(KafkaLedger, SumsOverPartitionsAndAgents) {
   const KafkaLedger ledger = SumLedgers(
-      {Stitch(0, 10, 9, {{1, "a", 1, 1, 12, 10, AgentEnd::kSpeaking}}),
+      {Stitch(0, 10, 9, {{1, "a", {}, 12, 10, AgentEnd::kSpeaking}}),
        Stitch(
            1, 5, 5,
-           {{1, "a", 1, 1, 5, 5, AgentEnd::kSpeaking}, {2, "b", 1, 1, 0, 0, AgentEnd::kStopped}}),
+           {{1, "a", {}, 5, 5, AgentEnd::kSpeaking}, {2, "b", {}, 0, 0, AgentEnd::kStopped}}),
        {2, 0, {{"stored", 8}, {"sampled_out", 2}, {"replaced", 1}, {"dropped", 1}}, {}}},
       {});
   EXPECT_EQ(ledger.all.sealed, 17u);
@@ -34,7 +34,7 @@ TEST(KafkaLedger, SumsOverPartitionsAndAgents) {
 
 TEST(KafkaLedger, WhatASilentAgentHadCountedIsUnknown) {
   const KafkaLedger ledger =
-      SumLedgers({Stitch(0, 10, 10, {{1, "a", 1, 1, 10, 10, AgentEnd::kLost}})},
+      SumLedgers({Stitch(0, 10, 10, {{1, "a", {}, 10, 10, AgentEnd::kLost}})},
                  {{1, "a", "a", {{"agent.observed", 14}}, false},
                   {1, "a", "a", {{"agent.observed", 12}}, false}});  // an older copy
   EXPECT_EQ(ledger.silent, 1u);

@@ -44,5 +44,18 @@ TEST_F(AgentTableTest, BelievesAHostThatWasSuspendedAgainAfterTwoMinutes) {
   EXPECT_EQ(agents.LogWatermark(0), 131 * kSecond + kClocksApart + suspended - kGrace);
 }
 
+TEST_F(AgentTableTest, ARepeatOfAnyLengthIsKnownAndWhatComesLateIsNot) {
+  Agent& agent = agents[agents.FindOrAdd(BatchSealedAt(0, 0))];
+  uint64_t gap = 0;
+  for (uint64_t n = 100; n < 200; ++n) EXPECT_TRUE(agents.NoteSequence(agent, n, &gap));
+  EXPECT_TRUE(agents.NoteSequence(agent, 300, &gap));
+  EXPECT_EQ(gap, 100u);
+  for (uint64_t n = 301; n < 2000; ++n) EXPECT_TRUE(agents.NoteSequence(agent, n, &gap));
+  for (uint64_t n = 1; n < 2000; ++n)
+    EXPECT_EQ(agents.NoteSequence(agent, n, &gap), n >= 200 && n < 300) << n;
+  EXPECT_TRUE(agents.NoteSequence(agent, 2000, &gap));
+  EXPECT_EQ(gap, 0u);
+}
+
 }  // namespace
 }  // namespace weft::stitch

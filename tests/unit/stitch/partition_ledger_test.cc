@@ -58,6 +58,19 @@ TEST(PartitionLedger, CountsABatchThatComesLate) {
   EXPECT_EQ(now.agents.at(0).sealed, 7u);
 }
 
+TEST(PartitionLedger, TellsALongRepeatFromWhatComesLateAlsoAfterATakeOver) {
+  PartitionLedger first(0);
+  for (uint64_t n = 1; n <= 2000; ++n)
+    if (n < 500 || n >= 520) first.CountBatch(Batch(1, n, 10 * (n - 1)), 10);
+  PartitionLedger second(0);
+  second.Restore(Taken(first));
+  for (uint64_t n = 1; n <= 2000; ++n)
+    EXPECT_EQ(second.CountBatch(Batch(1, n, 10 * (n - 1)), 10), n >= 500 && n < 520) << n;
+  const api::StageLedger now = Taken(second);
+  EXPECT_EQ(now.Count("received"), 20'000u);
+  EXPECT_EQ(now.agents.at(0).sealed, 20'000u);
+}
+
 TEST(PartitionLedger, SaysNothingWhereNothingHasChanged) {
   PartitionLedger ledger(0);
   EXPECT_EQ(ledger.TakeRecord(), nullptr);

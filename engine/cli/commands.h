@@ -25,6 +25,7 @@ std::unique_ptr<Command> MakeImportPolicies();
 std::unique_ptr<Command> MakeRecord();
 std::unique_ptr<Command> MakeReplay();
 std::unique_ptr<Command> MakeRun();
+std::unique_ptr<Command> MakeServe();
 std::unique_ptr<Command> MakeSql();
 std::unique_ptr<Command> MakeTop();
 std::unique_ptr<Command> MakeTopicsCommand();

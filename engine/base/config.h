@@ -138,6 +138,9 @@ Result<Config> LoadConfigFile(const std::string& path);
 // Config afterwards (command line options). One line per mistake.
 Result<void> CheckConfig(const Config& config);
 
+// The keys whose values differ, in the order of the table.
+std::vector<std::string> ChangedKeys(const Config& before, const Config& after);
+
 // Every key with its default, commented; ParseConfig reads it back as the default Config.
 std::string PrintDefaultConfig();
 

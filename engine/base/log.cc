@@ -27,6 +27,7 @@ class StderrLog final : public Logger {
   void Write(LogLevel level, std::string_view line) override {
     log_.log(ToSpdlog(level), spdlog::string_view_t(line.data(), line.size()));
   }
+  void SetLevel(LogLevel level) override { log_.set_level(ToSpdlog(level)); }
 
  private:
   spdlog::logger log_;

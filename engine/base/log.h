@@ -16,6 +16,8 @@ class Logger {
  public:
   virtual ~Logger() = default;
   virtual void Write(LogLevel level, std::string_view line) = 0;
+  // Lines below it are left out from now on.
+  virtual void SetLevel(LogLevel) {}
 
   void Debug(std::string_view line) { Write(LogLevel::kDebug, line); }
   void Info(std::string_view line) { Write(LogLevel::kInfo, line); }

@@ -2,6 +2,7 @@
 #include <atomic>
 #include <cstdio>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <thread>
 
@@ -12,6 +13,7 @@
 #include "engine/cli/ebpf_run.h"
 #include "engine/cli/ebpf_settings.h"
 #include "engine/cli/progress_line.h"
+#include "engine/cli/reload.h"
 #include "engine/cli/run_options.h"
 #include "engine/cli/run_summary.h"
 #include "engine/cli/stop_signal.h"
@@ -108,6 +110,7 @@ class Agent final : public Command {
   Result<int> Run(CommandContext& context) override {
     auto config = shared_.Load();
     if (!config) return std::unexpected(config.error());
+    const Config as_loaded = *config;
     if (!spool_.empty()) config->spool.path = spool_;
     WEFT_TRY(RequireKafka(*config, "agent"));
     if (replay_.empty()) {
@@ -115,8 +118,10 @@ class Agent final : public Command {
         return Fail(Code::kInvalid, "sources.ebpf.enabled is false, so there is nothing to trace");
       WEFT_TRY(EbpfRun::CheckHost(context.log));
     }
-    StopSignal stop;
+    StopSignal stop(shared_.has_file() ? StopSignal::Hangup::kReloads : StopSignal::Hangup::kStops);
+    SetLogLevel(context, *config);
     Metrics metrics;
+    Reload reload(shared_, as_loaded, context, metrics);
     const plugin::Services services{context.log, metrics, context.clock};
     telemetry::Health health(context.clock);
     health.Pending("kafka", "connecting");
@@ -151,7 +156,8 @@ class Agent final : public Command {
     if (*server) Say(fmt::format("metrics: http://{}/metrics", (*server)->address().Text()));
 
     const int64_t begun_ns = context.clock.MonotonicNs();
-    Watch(context.clock, stop, metrics, health, replay.get());
+    Watch(context.clock, stop, metrics, health, replay.get(),
+          [&] { Say(reload.Run(nullptr, ebpf.get())); });
     health.Stopping();
     const Result<void> stopped = ebpf ? ebpf->Stop() : replay->Stop();
     transport->reset();  // waits for what was published to be acknowledged
@@ -162,12 +168,12 @@ class Agent final : public Command {
 
  private:
   void Say(std::string_view line) const {
-    if (!quiet_) PrintNote(fmt::format("weft: {}\n", line));
+    if (!quiet_ && !line.empty()) PrintNote(fmt::format("weft: {}\n", line));
   }
 
   // Until a signal, the duration, or the recording's end.
   void Watch(const Clock& clock, StopSignal& stop, Metrics& metrics, telemetry::Health& health,
-             const ReplayRun* replay) const {
+             const ReplayRun* replay, const std::function<void()>& reload) const {
     ProgressLine progress(stderr, !quiet_);
     const int64_t begun = clock.MonotonicNs();
     const int64_t end = duration_ns_ > 0 ? begun + duration_ns_ : INT64_MAX;
@@ -176,6 +182,7 @@ class Agent final : public Command {
       health.Beat();
       const int64_t now = clock.MonotonicNs();
       if (now >= end || stop.Wait(std::min(kLookInterval, end - now))) return;
+      if (stop.TakeReload()) reload();
       if (!progress.active() || now - shown_ns < kProgressInterval) continue;
       shown_ns = now;
       progress.Show(fmt::format("{}  {} observations  {} waiting  {} dropped",

@@ -67,7 +67,7 @@ struct CommandInfo {
 struct CommandContext {
   const Clock& clock;
   Logger& log;
-  LogLevel log_level;
+  bool log_level_given;          // on the command line: it wins over a configuration
   std::filesystem::path binary;  // of this program, links resolved
 };
 

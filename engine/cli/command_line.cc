@@ -163,11 +163,11 @@ std::string UnknownCommand(int argc, char** argv,
                      near.empty() ? "" : fmt::format("; did you mean '{}'?", near));
 }
 
-int RunCommand(Command& command, LogLevel level) {
+int RunCommand(Command& command, LogLevel level, bool given) {
   const SystemClock clock;
   const auto log = StderrLogger(level);
   std::error_code ignored;
-  CommandContext context{clock, *log, level,
+  CommandContext context{clock, *log, given,
                          std::filesystem::read_symlink("/proc/self/exe", ignored)};
   const Result<int> result = command.Run(context);
   if (!result) {
@@ -187,9 +187,10 @@ int DispatchOrThrow(int argc, char** argv, std::vector<std::unique_ptr<Command>>
   app.set_version_flag("--version", VersionText);
   app.require_subcommand(1);
   std::string level = "warn";
-  app.add_option("--log-level", level, "Lines at or above this level go to stderr")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
+  const CLI::Option* const level_option =
+      app.add_option("--log-level", level, "Lines at or above this level go to stderr")
+          ->capture_default_str()
+          ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
 
   for (const auto& command : commands) {
     const CommandInfo info = command->Info();
@@ -215,7 +216,8 @@ int DispatchOrThrow(int argc, char** argv, std::vector<std::unique_ptr<Command>>
                                                : LogLevel::kError;
   const std::string chosen = app.get_subcommands().front()->get_name();
   for (const auto& command : commands)
-    if (command->Info().name == chosen) return RunCommand(*command, log_level);
+    if (command->Info().name == chosen)
+      return RunCommand(*command, log_level, level_option->count() > 0);
   return kExitUsage;
 }
 

@@ -30,6 +30,9 @@ class EbpfRun {
   // Publishes what is left and closes the recording; the first failure of the two.
   Result<void> Stop();
 
+  // Which processes are watched, from now on.
+  void Select(const Config& config);
+
   // The hooks that were chosen, for people.
   std::string_view hooks() const { return ebpf::Describe(source_->hooks()); }
 

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "engine/cli/commands.h"
+#include "engine/cli/reload.h"
 #include "engine/cli/run_options.h"
 #include "engine/cli/run_session.h"
 #include "engine/cli/transport_choice.h"
@@ -39,8 +40,10 @@ class GroupMember final : public Command {
     const auto config = shared_.Load();
     if (!config) return std::unexpected(config.error());
     WEFT_TRY(RequireKafka(*config, "engine"));
-    StopSignal stop;
+    StopSignal stop(shared_.has_file() ? StopSignal::Hangup::kReloads : StopSignal::Hangup::kStops);
+    SetLogLevel(context, *config);
     Metrics metrics;
+    Reload reload(shared_, *config, context, metrics);
     telemetry::Health health(context.clock);
     health.Pending("pipeline", "starting");
     session_.Report(health);
@@ -59,7 +62,8 @@ class GroupMember final : public Command {
                              fmt::join(config->engine.stages, " and "), Into(**pipeline)));
     if (*server)
       session_.Say(fmt::format("metrics: http://{}/metrics", (*server)->address().Text()));
-    session_.Watch(**pipeline, stop, duration_ns_, nullptr);
+    session_.Watch(**pipeline, stop, duration_ns_, nullptr,
+                   [&] { return reload.Run(pipeline->get(), nullptr); });
     WEFT_TRY(session_.Finish(**pipeline, (*pipeline)->store_path()));
     return kExitOk;
   }

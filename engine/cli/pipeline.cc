@@ -106,35 +106,61 @@ Result<std::unique_ptr<Pipeline>> Pipeline::Start(const Config& config,
   return pipeline;
 }
 
-Result<void> Pipeline::LoadPlugins(graph::EnginePlugins* plugins) {
-  plugin::PluginLoader loader(config_.plugin_dir.empty()
-                                  ? plugin::DefaultPluginFolder()
-                                  : std::filesystem::path(config_.plugin_dir));
-  const auto load = [&](plugin::Kind kind,
-                        const PluginChoice& choice) -> Result<plugin::LoadedPlugin> {
-    auto loaded = loader.Load(kind, choice.name);
-    // For the user a plugin that is not there is a wrong configuration, as a misspelt key is.
-    if (!loaded) return Fail(Code::kInvalid, loaded.error().message);
-    return std::move(*loaded);
-  };
-  for (const PluginChoice& choice : config_.correlators) {
-    auto loaded = load(plugin::Kind::kCorrelator, choice);
+namespace {
+
+std::filesystem::path PluginFolder(const Config& config) {
+  return config.plugin_dir.empty() ? plugin::DefaultPluginFolder()
+                                   : std::filesystem::path(config.plugin_dir);
+}
+
+Result<plugin::LoadedPlugin> Load(plugin::PluginLoader& loader, plugin::Kind kind,
+                                  const PluginChoice& choice) {
+  auto loaded = loader.Load(kind, choice.name);
+  // For the user a plugin that is not there is a wrong configuration, as a misspelt key is.
+  if (!loaded) return Fail(Code::kInvalid, loaded.error().message);
+  return std::move(*loaded);
+}
+
+}  // namespace
+
+Result<void> Pipeline::LoadChains(const Config& config) {
+  plugin::PluginLoader loader(PluginFolder(config));
+  auto chains = std::make_shared<Chains>();
+  chains->correlators = config.correlators;
+  chains->samplers = config.samplers;
+  for (const PluginChoice& choice : config.correlators) {
+    auto loaded = Load(loader, plugin::Kind::kCorrelator, choice);
     if (!loaded) return std::unexpected(loaded.error());
-    correlators_.push_back(std::move(*loaded));
+    chains->loaded_correlators.push_back(std::move(*loaded));
   }
-  for (const PluginChoice& choice : config_.samplers) {
-    auto loaded = load(plugin::Kind::kSampler, choice);
+  for (const PluginChoice& choice : config.samplers) {
+    auto loaded = Load(loader, plugin::Kind::kSampler, choice);
     if (!loaded) return std::unexpected(loaded.error());
-    samplers_.push_back(std::move(*loaded));
+    chains->loaded_samplers.push_back(std::move(*loaded));
   }
   // Shards come later, perhaps much later: their configuration is refused now.
   for (const auto stage : {transport::Stage::kStitch, transport::Stage::kTrace})
-    if (const auto tried = MakeShardPlugins(stage); !tried) return std::unexpected(tried.error());
-  plugins->make = [this](transport::Stage stage, uint32_t) { return MakeShardPlugins(stage); };
-  if (!Runs(transport::Stage::kTrace)) return {};
+    if (const auto tried = MakeShardPlugins(*chains, stage); !tried)
+      return std::unexpected(tried.error());
+  std::lock_guard lock(chains_mutex_);
+  chains_ = std::move(chains);
+  return {};
+}
+
+Result<void> Pipeline::Renew(const Config& next) {
+  Config config = config_;  // the folder of the plugins stays
+  config.correlators = next.correlators;
+  config.samplers = next.samplers;
+  WEFT_TRY(LoadChains(config));
+  engine_->RenewPlugins();
+  return {};
+}
+
+Result<void> Pipeline::LoadExporters(graph::EnginePlugins* plugins) {
+  plugin::PluginLoader loader(PluginFolder(config_));
   plugins->exporters = more_;
   for (const PluginChoice& choice : config_.exporters) {
-    auto loaded = load(plugin::Kind::kExporter, choice);
+    auto loaded = Load(loader, plugin::Kind::kExporter, choice);
     if (!loaded) return std::unexpected(loaded.error());
     auto own = choice.name == "sqlite"  ? SqliteConfig(config_)
                : choice.name == "kafka" ? KafkaExporterConfig(config_, choice.config_json)
@@ -156,17 +182,18 @@ bool Pipeline::Runs(transport::Stage stage) const {
   return std::find(stages.begin(), stages.end(), name) != stages.end();
 }
 
-Result<graph::ShardPlugins> Pipeline::MakeShardPlugins(transport::Stage stage) {
+Result<graph::ShardPlugins> Pipeline::MakeShardPlugins(const Chains& chains,
+                                                       transport::Stage stage) const {
   struct Instances final : graph::ShardResources {
     std::vector<std::unique_ptr<plugin::PluginInstance>> list;
   };
   auto instances = std::make_unique<Instances>();
   graph::ShardPlugins shard;
   const bool stitch = stage == transport::Stage::kStitch;
-  const std::vector<PluginChoice>& choices = stitch ? config_.correlators : config_.samplers;
+  const std::vector<PluginChoice>& choices = stitch ? chains.correlators : chains.samplers;
+  const auto& loaded = stitch ? chains.loaded_correlators : chains.loaded_samplers;
   for (size_t i = 0; i < choices.size(); ++i) {
-    auto made = plugin::PluginInstance::Create((stitch ? correlators_ : samplers_)[i],
-                                               choices[i].config_json, services_);
+    auto made = plugin::PluginInstance::Create(loaded[i], choices[i].config_json, services_);
     if (!made) return std::unexpected(made.error());
     instances->list.push_back(std::make_unique<plugin::PluginInstance>(std::move(*made)));
     const plugin::PluginInstance& one = *instances->list.back();
@@ -190,7 +217,14 @@ Result<void> Pipeline::StartEngine(const Patience& patience) {
   }
 #endif
   graph::EnginePlugins plugins;
-  WEFT_TRY(LoadPlugins(&plugins));
+  WEFT_TRY(LoadChains(config_));
+  plugins.make = [this](transport::Stage stage, uint32_t) {
+    std::unique_lock lock(chains_mutex_);
+    const auto chains = chains_;
+    lock.unlock();
+    return MakeShardPlugins(*chains, stage);
+  };
+  if (Runs(transport::Stage::kTrace)) WEFT_TRY(LoadExporters(&plugins));
   if (HasSqlite(config_) && Runs(transport::Stage::kTrace)) {
 #if WEFT_HAVE_SQLITE
     auto writer = sinks::LedgerWriter::Open(config_.store.path, WEFT_VERSION, services_.clock);

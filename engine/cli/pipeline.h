@@ -8,6 +8,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -45,14 +46,23 @@ class Pipeline {
 
   // Writes the counters to the store if the last time is an interval ago. A failure is logged once.
   void KeepLedger();
+  // Correlators and samplers as `next` has them, from now on: each shard changes over between two
+  // turns. An error, and nothing changed, where one cannot be loaded or refuses its configuration.
+  Result<void> Renew(const Config& next);
   // Drains everything by the deadline, then writes the ledger for the last time.
   Result<void> Stop(int64_t deadline_ns);
 
  private:
   class LedgerKeeper;
   Pipeline(const Config& config, const plugin::Services& services);
-  Result<void> LoadPlugins(graph::EnginePlugins* plugins);
-  Result<graph::ShardPlugins> MakeShardPlugins(transport::Stage stage);
+  // What shards are made of: the chains as they are configured, and their libraries.
+  struct Chains {
+    std::vector<PluginChoice> correlators, samplers;
+    std::vector<plugin::LoadedPlugin> loaded_correlators, loaded_samplers;
+  };
+  Result<void> LoadChains(const Config& config);
+  Result<void> LoadExporters(graph::EnginePlugins* plugins);
+  Result<graph::ShardPlugins> MakeShardPlugins(const Chains& chains, transport::Stage stage) const;
   Result<void> StartEngine(const Patience& patience);
   bool Runs(transport::Stage stage) const;
 
@@ -60,7 +70,8 @@ class Pipeline {
   plugin::Services services_;
   std::unique_ptr<LedgerKeeper> ledger_;
   std::unique_ptr<transport::Transport> transport_;
-  std::vector<plugin::LoadedPlugin> correlators_, samplers_;  // as in config_
+  std::mutex chains_mutex_;
+  std::shared_ptr<const Chains> chains_;  // owners: this, and whoever makes a shard's plugins
   std::vector<std::unique_ptr<plugin::PluginInstance>> exporters_;
   std::vector<graph::Exporter> more_;
   std::unique_ptr<graph::Engine> engine_;  // goes before what it uses

@@ -3,6 +3,7 @@
 #include "engine/cli/commands.h"
 #include "engine/cli/ebpf_run.h"
 #include "engine/cli/ebpf_settings.h"
+#include "engine/cli/reload.h"
 #include "engine/cli/run_options.h"
 #include "engine/cli/run_session.h"
 #include "engine/cli/transport_choice.h"
@@ -42,8 +43,10 @@ class TraceHost final : public Command {
     if (!config->ebpf.enabled)
       return Fail(Code::kInvalid, "sources.ebpf.enabled is false, so there is nothing to trace");
     WEFT_TRY(EbpfRun::CheckHost(context.log));
-    StopSignal stop;
+    StopSignal stop(shared_.has_file() ? StopSignal::Hangup::kReloads : StopSignal::Hangup::kStops);
+    SetLogLevel(context, *config);
     Metrics metrics;
+    Reload reload(shared_, *config, context, metrics);
     const plugin::Services services{context.log, metrics, context.clock};
     telemetry::Health health(context.clock);
     health.Pending("pipeline", "starting");
@@ -63,7 +66,8 @@ class TraceHost final : public Command {
     session_.Say(fmt::format("hooks: {}", (*source)->hooks()));
     if (*server)
       session_.Say(fmt::format("metrics: http://{}/metrics", (*server)->address().Text()));
-    session_.Watch(**pipeline, stop, duration_ns_, nullptr);
+    session_.Watch(**pipeline, stop, duration_ns_, nullptr,
+                   [&] { return reload.Run(pipeline->get(), source->get()); });
 
     const Result<void> source_stopped = (*source)->Stop();
     WEFT_TRY(session_.Finish(**pipeline, (*pipeline)->store_path()));

@@ -30,6 +30,7 @@ class RunOptions {
   // Who may look at the process: --metrics.
   void DeclareMetrics(Options& options);
 
+  bool has_file() const { return !config_file_.empty(); }
   // The file (or the defaults) with the options on top. Errors name the file or the option.
   Result<Config> Load() const;
 

@@ -31,7 +31,8 @@ void RunSession::Say(std::string_view line) const {
 }
 
 void RunSession::Watch(Pipeline& pipeline, StopSignal& stop, int64_t duration_ns,
-                       const std::atomic<bool>* finished) const {
+                       const std::atomic<bool>* finished,
+                       const std::function<std::string()>& reload) const {
   ProgressLine progress(stderr, !quiet_);
   const int64_t end = duration_ns > 0 ? clock_.MonotonicNs() + duration_ns : INT64_MAX;
   uint64_t shown_spans = 0;
@@ -40,6 +41,8 @@ void RunSession::Watch(Pipeline& pipeline, StopSignal& stop, int64_t duration_ns
     if (health_) ReportHealth(pipeline.BrokersSilent());
     const int64_t now = clock_.MonotonicNs();
     if (now >= end || stop.Wait(std::min(kLookInterval, end - now))) return;
+    if (reload && stop.TakeReload())
+      if (const std::string done = reload(); !done.empty()) Say(done);
     pipeline.KeepLedger();
     if (!progress.active() || now - shown_ns < kProgressInterval) continue;
     const graph::EngineStats stats = pipeline.Stats();

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "engine/base/clock.h"
@@ -30,8 +31,10 @@ class RunSession {
   void Report(telemetry::Health& health) { health_ = &health; }
 
   // Until a signal, duration_ns (0: none), `finished` (may be null) or a failure of the engine.
+  // `reload` (may be empty) is called when the signal asks for it; what it did is said.
   void Watch(Pipeline& pipeline, StopSignal& stop, int64_t duration_ns,
-             const std::atomic<bool>* finished) const;
+             const std::atomic<bool>* finished,
+             const std::function<std::string()>& reload = {}) const;
   // Drains the pipeline, shows the summary and writes it where it was asked for. `db`: "" where
   // nothing is stored. The first of the engine's own failure and those of stopping comes back.
   Result<void> Finish(Pipeline& pipeline, const std::string& db) const;

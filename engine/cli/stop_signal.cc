@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstdio>
 
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
@@ -21,12 +22,20 @@ sigset_t StopSignals() {
   sigemptyset(&set);
   sigaddset(&set, SIGINT);
   sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGHUP);
   return set;
+}
+
+// A hang-up of the terminal comes as SIGHUP too, from the kernel or from the shell.
+bool HasTerminal() {
+  const int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+  if (fd >= 0) close(fd);
+  return fd >= 0;
 }
 
 }  // namespace
 
-StopSignal::StopSignal() {
+StopSignal::StopSignal(Hangup hangup) : hangup_(hangup), had_terminal_(HasTerminal()) {
   const sigset_t set = StopSignals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   struct sigaction ignore {};
@@ -56,6 +65,10 @@ void StopSignal::Listen() {
     if (inputs[1].revents != 0) return;
     signalfd_siginfo info{};
     if (inputs[0].revents == 0 || read(signals_, &info, sizeof info) != sizeof info) continue;
+    if (info.ssi_signo == SIGHUP && hangup_ == Hangup::kReloads && had_terminal_ == HasTerminal()) {
+      reload_ = true;
+      continue;
+    }
     // The store is consistent at any moment, so nothing needs to be done before leaving.
     if (requested()) _exit(128 + static_cast<int>(info.ssi_signo));
     std::lock_guard lock(mutex_);

@@ -16,7 +16,13 @@ class Validate final : public Command {
   CommandInfo Info() const override {
     return {
         "validate", "Check a configuration file",
-        "Names for each mistake the file, line and key, and the nearest key that exists.",
+        "Names for each mistake the file, line and key, and the nearest key that exists.\nOn "
+        "SIGHUP `weft "
+        "run`, `agent` and `engine` read their file again; samplers, correlators, log.level and "
+        "which\n"
+        "processes are watched change at once, what else is changed is named and needs a restart, "
+        "and a "
+        "wrong\nfile changes nothing.",
         "weft validate weft.yaml                      # exit code 0: it is right, 2: it is not\n"
         "weft validate --print-defaults > weft.yaml   # every key with default and meaning"};
   }

@@ -1,6 +1,7 @@
 #include "engine/graph/engine.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <thread>
 #include <utility>
@@ -33,7 +34,8 @@ struct Engine::Impl {
   Result<void> Start();
   Result<std::unique_ptr<StageGroup>> Join(Stage stage);
   void StartExporters(bool handed_over);
-  Result<TakenOver> TakeOver(Stage stage, uint32_t partition);
+  Result<std::unique_ptr<Shard>> TakeOver(Stage stage, uint32_t partition);
+  Shard::Renewal RenewalOf(Stage stage, uint32_t partition, uint64_t version);
   bool DrainStitch(int64_t deadline_ns);
   bool DrainTrace(int64_t deadline_ns);
   bool LeaveGroups(int64_t deadline_ns);
@@ -52,6 +54,7 @@ struct Engine::Impl {
   std::vector<std::unique_ptr<ExporterWorker>> exporters;
   std::vector<ExporterWorker*> sinks;
   std::unique_ptr<StageGroup> stitch, trace;  // null: does not run here
+  std::atomic<uint64_t> plugins_version = 0;
   bool stopped = false;
 };
 
@@ -105,27 +108,41 @@ void Engine::Impl::StartExporters(bool handed_over) {
   }
 }
 
-Result<TakenOver> Engine::Impl::TakeOver(Stage stage, uint32_t partition) {
+Result<std::unique_ptr<Shard>> Engine::Impl::TakeOver(Stage stage, uint32_t partition) {
   const ShardLimits limits{config.poll_bytes, config.tick_ns};
   const int64_t begin_ns = clock.MonotonicNs();
+  const uint64_t version = plugins_version;  // before they are made
   auto made = plugins.make(stage, partition);
   if (!made) return std::unexpected(std::move(made.error()));
-  TakenOver taken;
-  taken.resources = std::move(made->instances);
+  std::unique_ptr<Shard> taken;
   if (stage == Stage::kStitch) {
     auto shard = StitchShard::TakeOver(transport, partition, config.stitch, limits,
                                        std::move(made->correlators), metrics, log);
     if (!shard) return std::unexpected(std::move(shard.error()));
-    taken.shard = std::move(*shard);
+    taken = std::move(*shard);
   } else {
     auto shard = TraceShard::TakeOver(transport, partition, config.trace, limits,
                                       std::move(made->samplers), sinks, metrics, log);
     if (!shard) return std::unexpected(std::move(shard.error()));
-    taken.shard = std::move(*shard);
+    taken = std::move(*shard);
   }
+  taken->Keep(std::move(made->instances), RenewalOf(stage, partition, version));
   metrics.GetHistogram(fmt::format("stage.takeover_ns{{stage={}}}", StageLabel(stage)))
       .Observe(clock.MonotonicNs() - begin_ns);
   return taken;
+}
+
+Shard::Renewal Engine::Impl::RenewalOf(Stage stage, uint32_t partition, uint64_t version) {
+  return [=, this, seen = version]() mutable -> std::optional<ShardPlugins> {
+    const uint64_t now = plugins_version;
+    if (now == seen) return std::nullopt;
+    seen = now;
+    auto made = plugins.make(stage, partition);
+    if (made) return std::move(*made);
+    log.Error(fmt::format("{} partition {} keeps its plugins: {}", StageLabel(stage), partition,
+                          made.error().message));
+    return std::nullopt;
+  };
 }
 
 template <typename Done>
@@ -208,6 +225,8 @@ Result<void> Engine::Stop(int64_t deadline_ns) {
 }
 
 std::optional<Error> Engine::Failure() const { return impl_->Failure(); }
+
+void Engine::RenewPlugins() { ++impl_->plugins_version; }
 
 EngineStats Engine::Stats() const {
   EngineStats stats;

@@ -55,14 +55,8 @@ struct EngineConfig {
   int64_t hand_over_ns = 5'000'000'000;  // for a revoked partition to end in good order
 };
 
-// The instances of one shard, which are never called at the same time.
-struct ShardPlugins {
-  std::vector<stitch::ChainLink> correlators;  // of stage 1
-  std::vector<trace::Sampler> samplers;        // of stage 2
-  std::unique_ptr<ShardResources> instances;   // owns what these point to; may be null
-};
 struct EnginePlugins {
-  // Makes the plugins of a shard that is taken over; from any thread, several at a time.
+  // Makes the plugins of a shard that is taken over or renewed; from any thread, several at a time.
   std::function<Result<ShardPlugins>(transport::Stage stage, uint32_t partition)> make;
   std::vector<Exporter> exporters;  // shared by all shards; none where stage 2 does not run
 };
@@ -90,6 +84,11 @@ class Engine {
   // dropped, where nobody else will do it, and the result is kCancelled. The call of a plugin that
   // is in progress at the deadline is waited for. Further calls do nothing.
   Result<void> Stop(int64_t deadline_ns);
+
+  // Each shard asks EnginePlugins::make for new plugins at the end of its turn, between two windows
+  // or batches of traces, and goes on with those; where making them fails it keeps what it has, and
+  // says so. From any thread.
+  void RenewPlugins();
 
   EngineStats Stats() const;
   // Why the engine stopped by itself: a plugin or a transport failed; where the stages are ours

@@ -39,6 +39,7 @@ bool Shard::Exchange() {
   try {
     if (dropped_ || !Commit() || failure()) return false;
     if (dropped_ || ending_ || Ended()) return false;
+    Renew();
     if (auto read = Read(); !read) {
       Fail(std::move(read.error()));
       return false;
@@ -50,6 +51,14 @@ bool Shard::Exchange() {
     Fail({Code::kInternal, "exception of unknown type"});
   }
   return false;
+}
+
+void Shard::Renew() {
+  if (!renewal_ || leaving_) return;
+  auto plugins = renewal_();
+  if (!plugins) return;
+  Replace(*plugins);
+  resources_ = std::move(plugins->instances);
 }
 
 Result<void> Shard::Read() {

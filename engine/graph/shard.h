@@ -17,6 +17,8 @@
 #include "engine/base/metrics.h"
 #include "engine/base/result.h"
 #include "engine/graph/shard_metrics.h"
+#include "engine/stitch/link_decider.h"
+#include "engine/trace/sampler_chain.h"
 #include "engine/transport/transport.h"
 
 namespace weft::graph {
@@ -26,8 +28,23 @@ struct ShardLimits {
   int64_t tick_ns = 100'000'000;
 };
 
+// What a shard's stage calls and nobody else.
+struct ShardResources {
+  virtual ~ShardResources() = default;
+};
+
+// The instances of one shard, which are never called at the same time.
+struct ShardPlugins {
+  std::vector<stitch::ChainLink> correlators;  // of stage 1
+  std::vector<trace::Sampler> samplers;        // of stage 2
+  std::unique_ptr<ShardResources> instances;   // owns what these point to; may be null
+};
+
 class Shard {
  public:
+  // Called between two turns, on the shard's thread: plugins to go on with, if there are new ones.
+  using Renewal = std::function<std::optional<ShardPlugins>()>;
+
   Shard(transport::Transport& transport, std::unique_ptr<transport::PartitionOwner> owner,
         const ShardLimits& limits, Metrics& metrics);
   virtual ~Shard() = default;
@@ -52,6 +69,11 @@ class Shard {
     finishing_ = true;
   }
   std::optional<Error> failure() const;
+  // Before the first turn: what the stage calls, and where to ask for others.
+  void Keep(std::unique_ptr<ShardResources> resources, Renewal renewal) {
+    resources_ = std::move(resources);
+    renewal_ = std::move(renewal);
+  }
 
   // Finished, and nothing is left here. The shard must still turn until all of its stage are
   // drained: the others may want answers of it.
@@ -76,6 +98,8 @@ class Shard {
   bool dropped() const { return dropped_; }
   // Exchange: the step's transaction has been committed. May wait.
   virtual void Committed() {}
+  // Exchange: the stage calls these from now on, and the old ones no more.
+  virtual void Replace(ShardPlugins&) {}
   // Compute, a few times a second: what the stage holds, for the metrics.
   virtual void ShowState(ShardMetrics&) {}
   // Exchange, before the next wait: is there a reason to go on?
@@ -85,9 +109,12 @@ class Shard {
   bool Commit();
   Result<void> Read();
   Result<void> ReadAvailable();
+  void Renew();
   void Show();
   void Fail(Error error);
 
+  std::unique_ptr<ShardResources> resources_;  // goes after the stage, which derived classes own
+  Renewal renewal_;
   transport::Transport& transport_;
   std::unique_ptr<transport::PartitionOwner> owner_;
   const ShardLimits limits_;

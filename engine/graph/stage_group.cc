@@ -176,7 +176,7 @@ Shard* StageGroup::Begin(Seat& seat) {
     std::lock_guard lock(mutex_);
     if (seat.wish != Wish::kHold) return nullptr;
   }
-  Result<TakenOver> taken = Fail(Code::kInternal, "");
+  Result<std::unique_ptr<Shard>> taken = Fail(Code::kInternal, "");
   try {
     taken = take_over_(seat.partition);
   } catch (const std::exception& e) {
@@ -187,8 +187,7 @@ Shard* StageGroup::Begin(Seat& seat) {
     seat.failure = std::move(taken.error());
     return nullptr;
   }
-  seat.resources = std::move(taken->resources);
-  seat.shard = std::move(taken->shard);
+  seat.shard = std::move(*taken);
   return seat.wish == Wish::kHold ? seat.shard.get() : nullptr;  // it has decided nothing
 }
 

@@ -30,20 +30,10 @@
 
 namespace weft::graph {
 
-// What a shard calls and nobody else: goes after the shard.
-struct ShardResources {
-  virtual ~ShardResources() = default;
-};
-
-struct TakenOver {
-  std::unique_ptr<ShardResources> resources;  // may be null
-  std::unique_ptr<Shard> shard;
-};
-
 class StageGroup {
  public:
   // Called on the shard's thread.
-  using TakeOver = std::function<Result<TakenOver>(uint32_t partition)>;
+  using TakeOver = std::function<Result<std::unique_ptr<Shard>>(uint32_t partition)>;
 
   // Counts in stage.gained{stage=...}, .revoked, .lost and .failed. References outlive the group.
   StageGroup(transport::Stage stage, std::unique_ptr<transport::Membership> membership,
@@ -71,7 +61,6 @@ class StageGroup {
     Wish wish = Wish::kHold;
     int64_t leave_by_ns = INT64_MAX;
     std::optional<Error> failure;  // of taking over
-    std::unique_ptr<ShardResources> resources;
     std::unique_ptr<Shard> shard;
     std::unique_ptr<StageLoop::Turns> turns;  // first to go
   };

@@ -13,6 +13,7 @@ StitchShard::StitchShard(transport::Transport& transport,
                          std::unique_ptr<transport::PartitionOwner> taken,
                          const ShardLimits& limits, Metrics& metrics)
     : Shard(transport, std::move(taken), limits, metrics),
+      all_metrics_(metrics),
       open_windows_(metrics,
                     fmt::format("stitch.open_windows{{partition={}}}", owner().partition())),
       pending_links_(metrics,
@@ -75,6 +76,10 @@ void StitchShard::ShowState(ShardMetrics& metrics) {
   metrics.buffered_bytes.Set(static_cast<int64_t>(partition_->BufferedBytes()));
   open_windows_.Set(static_cast<int64_t>(partition_->OpenWindows()));
   pending_links_.Set(static_cast<int64_t>(partition_->PendingLinks()));
+}
+
+void StitchShard::Replace(ShardPlugins& plugins) {
+  partition_->Replace(std::move(plugins.correlators), all_metrics_);
 }
 
 void StitchShard::Committed() { drained_ = idle_; }

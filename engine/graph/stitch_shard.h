@@ -35,8 +35,10 @@ class StitchShard final : public Shard {
   void Committed() override;
   bool Ended() const override { return left_; }
   void ShowState(ShardMetrics& metrics) override;
+  void Replace(ShardPlugins& plugins) override;
 
   std::unique_ptr<stitch::StitchPartition> partition_;
+  Metrics& all_metrics_;
   PassingGauge open_windows_, pending_links_;
   bool finished_ = false;
   bool idle_ = false;

@@ -57,10 +57,12 @@ class TraceShard::Receipt {
 
 TraceShard::TraceShard(transport::Transport& transport,
                        std::unique_ptr<transport::PartitionOwner> owner, const ShardLimits& limits,
-                       std::vector<ExporterWorker*> exporters, Metrics& metrics)
+                       std::vector<ExporterWorker*> exporters, Metrics& metrics, Logger& log)
     : Shard(transport, std::move(owner), limits, metrics),
       exporters_(std::move(exporters)),
       mailbox_(std::make_shared<Mailbox>()),
+      all_metrics_(metrics),
+      log_(log),
       exported_(metrics.Get("trace.exported")) {}
 
 Result<std::unique_ptr<TraceShard>> TraceShard::TakeOver(
@@ -72,7 +74,7 @@ Result<std::unique_ptr<TraceShard>> TraceShard::TakeOver(
   const trace::Tenure tenure{partition, (*owner)->generation(), (*owner)->start_offset(),
                              transport.LogTimeNs(), transport.partitions()};
   std::unique_ptr<TraceShard> shard(
-      new TraceShard(transport, std::move(*owner), limits, std::move(exporters), metrics));
+      new TraceShard(transport, std::move(*owner), limits, std::move(exporters), metrics, log));
   shard->partition_ =
       std::make_unique<trace::TracePartition>(config, tenure, std::move(samplers), metrics, log);
   size_t unreadable = 0;
@@ -123,6 +125,10 @@ void TraceShard::Committed() {
       exporter->Push(
           batch, [receipt](Fate fate) { receipt->Sign(fate); }, &give_up_);
   }
+}
+
+void TraceShard::Replace(ShardPlugins& plugins) {
+  partition_->Replace(std::move(plugins.samplers), all_metrics_, log_);
 }
 
 void TraceShard::ShowState(ShardMetrics& metrics) {

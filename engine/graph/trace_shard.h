@@ -34,17 +34,21 @@ class TraceShard final : public Shard {
   class Mailbox;
   class Receipt;
   TraceShard(transport::Transport& transport, std::unique_ptr<transport::PartitionOwner> owner,
-             const ShardLimits& limits, std::vector<ExporterWorker*> exporters, Metrics& metrics);
+             const ShardLimits& limits, std::vector<ExporterWorker*> exporters, Metrics& metrics,
+             Logger& log);
 
   transport::Transaction Step(const std::vector<transport::Record>& records, int64_t now_ns,
                               bool caught_up) override;
   void Committed() override;
   void ShowState(ShardMetrics& metrics) override;
+  void Replace(ShardPlugins& plugins) override;
   bool Ended() const override;
 
   std::unique_ptr<trace::TracePartition> partition_;
   std::vector<ExporterWorker*> exporters_;
   std::shared_ptr<Mailbox> mailbox_;  // owners: the shard and the batches on their way
+  Metrics& all_metrics_;
+  Logger& log_;
   Counter& exported_;
   std::atomic<bool> give_up_ = false;  // of pushing: see Drop
   bool closing_ = false;

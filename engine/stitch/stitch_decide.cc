@@ -149,7 +149,7 @@ void StitchPartition::Impl::DecideWindow(uint32_t number, int64_t window,
 // Requires: members_ is a view in (start, exchange) order.
 void StitchPartition::Impl::DecideMembers(int64_t horizon_ns) {
   const weft_spans& view = columns_.Gather(rows_, members_, horizon_ns);
-  const LinkDecider& decider = chain_.Decide(view);
+  const LinkDecider& decider = chain_->Decide(view);
   NoteContexts();
   for (const LinkDecision& d : decider.decisions()) ApplyDecision(d, decider);
   contexts_.clear();
@@ -288,6 +288,21 @@ void StitchPartition::Impl::SaveStates() {
     if (p.unsaved) SaveState(p);
 }
 
+// What is logged holds no input back any more, so a chain that learns may follow one that does not.
+void StitchPartition::Impl::Replace(std::vector<ChainLink> chain, Metrics& metrics) {
+  SaveStates();
+  auto next = std::make_unique<CorrelatorChain>(std::move(chain), config_, metrics, logger_);
+  for (const Process& p : processes_) {
+    if (p.forgotten) continue;
+    states_.clear();
+    chain_->Save(p.id, p.learned_ns, &states_);
+    for (const auto& state : states_) next->Load(state);
+  }
+  chain_ = std::move(next);
+  chain_learns_ = chain_->learns();
+  columns_ = WindowColumns(chain_->columns());
+}
+
 // Between the windows that begin before a multiple of the period and those that begin after it, in
 // every run alike.
 void StitchPartition::Impl::SaveIfDue(Process& p, int64_t next_ns) {
@@ -298,7 +313,7 @@ void StitchPartition::Impl::SaveIfDue(Process& p, int64_t next_ns) {
 void StitchPartition::Impl::SaveState(Process& p) {
   p.unsaved = false;
   states_.clear();
-  chain_.Save(p.id, p.learned_ns, &states_);
+  chain_->Save(p.id, p.learned_ns, &states_);
   for (const auto& state : states_) outbox_.State(state);
 }
 

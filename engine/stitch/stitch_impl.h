@@ -89,6 +89,7 @@ class StitchPartition::Impl {
   void Finish(int64_t log_now);
   void Cancel() { cancelled_ = true; }
   void SaveStates();
+  void Replace(std::vector<ChainLink> chain, Metrics& metrics);
   bool Idle() const;
   transport::Transaction TakeTransaction();
   size_t BufferedSpans() const { return rows_.size(); }
@@ -201,8 +202,8 @@ class StitchPartition::Impl {
   QuietWarnings bad_records_;
   StitchCounters count_;
   Networks networks_;
-  CorrelatorChain chain_;
-  const bool chain_learns_;
+  std::unique_ptr<CorrelatorChain> chain_;  // never null
+  bool chain_learns_;
   RowStore rows_;
   Outbox outbox_;
   SpanEmitter emitter_;

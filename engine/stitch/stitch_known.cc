@@ -15,7 +15,7 @@ void StitchPartition::Impl::Restore(const transport::Record& record) {
   }
   if (record.type == RecordType::kCorrelatorState) {
     if (auto state = api::DecodeState(record.payload)) {
-      chain_.Load(*state);
+      chain_->Load(*state);
       restored_states_[state->process_id] = state->decided_ns;
     }
     return;

@@ -69,13 +69,13 @@ StitchPartition::Impl::Impl(const StitchConfig& config, uint32_t partition,
       bad_records_(logger),
       count_(metrics),
       networks_(ParsedNetworks(config)),
-      chain_(std::move(chain), config, metrics, logger),
-      chain_learns_(chain_.learns()),
+      chain_(std::make_unique<CorrelatorChain>(std::move(chain), config, metrics, logger)),
+      chain_learns_(chain_->learns()),
       outbox_(partition, config.partitions),
       emitter_(rows_, outbox_, config.partitions),
       join_(config.partitions, config.links_horizon_ns, metrics),
       ledger_(partition),
-      columns_(chain_.columns()) {}
+      columns_(chain_->columns()) {}
 
 // Whoever owns the partition next reads what is pending once more.
 StitchPartition::Impl::~Impl() {
@@ -177,8 +177,8 @@ void StitchPartition::Impl::ForgetIdleProcesses() {
       continue;
     p.forgotten = true;
     p.unsaved = false;
-    chain_.Forget(p.id);
-    for (const ChainLink& link : chain_.links())
+    chain_->Forget(p.id);
+    for (const ChainLink& link : chain_->links())
       if (link.table->save != nullptr)
         outbox_.Raw({Stream::kState, partition_, RecordType::kCorrelatorState,
                      HashCombine(p.id, HashText(link.name)), nullptr});
@@ -330,6 +330,9 @@ void StitchPartition::Tick(int64_t log_now) { impl_->Tick(log_now); }
 void StitchPartition::Finish(int64_t log_now) { impl_->Finish(log_now); }
 void StitchPartition::Cancel() { impl_->Cancel(); }
 void StitchPartition::SaveStates() { impl_->SaveStates(); }
+void StitchPartition::Replace(std::vector<ChainLink> chain, Metrics& metrics) {
+  impl_->Replace(std::move(chain), metrics);
+}
 bool StitchPartition::Idle() const { return impl_->Idle(); }
 transport::Transaction StitchPartition::TakeTransaction() { return impl_->TakeTransaction(); }
 size_t StitchPartition::BufferedSpans() const { return impl_->BufferedSpans(); }

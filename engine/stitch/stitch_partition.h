@@ -50,6 +50,10 @@ class StitchPartition {
   // Learned state goes out with the next transaction: the last one, another owner goes on.
   void SaveStates();
 
+  // Windows are decided by this chain from now on. What the old one has learned is logged, and
+  // handed to correlators of the same names; its instances may go when this returns.
+  void Replace(std::vector<ChainLink> chain, Metrics& metrics);
+
   // What happened since the last call, with the offset below which nothing is needed any more.
   transport::Transaction TakeTransaction();
 

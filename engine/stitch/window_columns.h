@@ -65,7 +65,7 @@ class WindowColumns {
   WEFT_STRING_COLUMNS(WEFT_COLUMN)
 #undef WEFT_COLUMN
   std::vector<uint8_t> role_;
-  const uint64_t columns_;
+  uint64_t columns_;
   std::vector<uint8_t> masked_;  // by member: its response came after the horizon
   std::vector<Run> runs_;  // members by the record that holds them: places, rows of the record
   std::vector<uint32_t> place_, row_;

@@ -36,6 +36,9 @@ constexpr MetricInfo kCatalogue[] = {
   {"kernel.option_refused", C, "Connections without the option, because their peer's gave it up lately."},
   {"kernel.option_segments", C, "Segments that carried the option."},
 
+  {"config.reloads", C, "Configurations that were read again on SIGHUP and taken."},
+  {"config.reloads_refused", C, "Of them: wrong, so that the one before stayed in force."},
+
   // The agent: received = filtered + records; records = decoded + parse_failed.
   {"agent.received", C, "Records read from the ring buffer."},
   {"agent.filtered", C, "Of those: of processes that are not traced."},

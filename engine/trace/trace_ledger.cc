@@ -54,25 +54,31 @@ void TracePartition::AddLedger(transport::Transaction& transaction) {
 // Decisions between the last save and a death are read back from their log; what a limiter spent on
 // them is not, which is a few seconds' budget.
 void TracePartition::SaveState(transport::Transaction& transaction) {
-  if (!learned_ || !samplers_.stateful() ||
+  if (!learned_ || !samplers_->stateful() ||
       (now_ns_ - saved_ns_ < config_.save_state_ns && !leaving_))
     return;
   saved_ns_ = now_ns_;
   learned_ = false;
-  for (auto& [name, bytes] : samplers_.Save())
+  for (auto& [name, bytes] : samplers_->Save())
     transaction.out.push_back(
         {transport::Stream::kState, tenure_.partition, transport::RecordType::kCorrelatorState,
          StateKey(name), api::EncodeState({HashText(name), name, now_ns_, std::move(bytes)})});
 }
 
 Result<void> TracePartition::RestoreState(const transport::Record& record) {
-  if (!samplers_.stateful()) return {};
+  if (!samplers_->stateful()) return {};
   auto state = api::DecodeState(record.payload);
   if (!state) return Context(std::move(state.error()), "weft.state");
   // Stage 1's correlators keep theirs in the same stream.
   if (state->correlator.starts_with("sampler/"))
-    samplers_.Load({std::move(state->correlator), std::move(state->state)});
+    samplers_->Load({std::move(state->correlator), std::move(state->state)});
   return {};
+}
+
+void TracePartition::Replace(std::vector<Sampler> samplers, Metrics& metrics, Logger& log) {
+  auto next = std::make_unique<SamplerChain>(std::move(samplers), metrics, log);
+  for (const SamplerChain::State& state : samplers_->Save()) next->Load(state);
+  samplers_ = std::move(next);
 }
 
 // Most traces are below the committed offset soon after, and need no note.

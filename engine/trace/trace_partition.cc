@@ -20,7 +20,7 @@ TracePartition::TracePartition(const TraceConfig& config, const Tenure& tenure,
       tenure_(tenure),
       bad_records_(log),
       counters_(metrics),
-      samplers_(std::move(samplers), metrics, log),
+      samplers_(std::make_unique<SamplerChain>(std::move(samplers), metrics, log)),
       decisions_(config.remember_traces),
       open_(config.close),
       offsets_(tenure.start_offset),
@@ -250,7 +250,7 @@ std::vector<Verdict> TracePartition::Judge(std::span<const uint32_t> slots,
   traces.partition = tenure_.partition;
   traces.n_partitions = tenure_.stitch_partitions;
   const Decisions* fresh =
-      samplers_.empty() ? nullptr : &samplers_.Decide(batch.view.spans(), traces);
+      samplers_->empty() ? nullptr : &samplers_->Decide(batch.view.spans(), traces);
   learned_ |= fresh != nullptr;
   for (size_t i = 0; i < slots.size(); ++i) {
     const OpenTrace& trace = open_.at(slots[i]);

@@ -72,6 +72,9 @@ class TracePartition {
   // From now on nothing more is decided, and what is durable is noted at once: the partition goes
   // to another owner.
   void Leave() { leaving_ = true; }
+  // These decide from now on; samplers of the same names and places go on with what was learned.
+  // The old ones may go when this returns.
+  void Replace(std::vector<Sampler> samplers, Metrics& metrics, Logger& log);
 
   // Nothing is undecided and nothing in flight.
   bool Idle() const { return open_.size() == 0 && late_.empty() && in_flight_.empty(); }
@@ -128,7 +131,7 @@ class TracePartition {
   Tenure tenure_;
   QuietWarnings bad_records_;
   TraceCounters counters_;
-  SamplerChain samplers_;
+  std::unique_ptr<SamplerChain> samplers_;  // never null
   DecisionLog decisions_;
   SpanBuffer buffer_;
   OpenTraces open_;

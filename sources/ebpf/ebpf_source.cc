@@ -6,6 +6,8 @@
 #include <chrono>
 #include <cstring>
 #include <limits>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -75,6 +77,7 @@ class EbpfSource::Impl {
   Result<void> Attach();
   void AttachOption();
   Result<void> Stop();
+  void Select(ProcessSelector include, ProcessSelector exclude);
   HookFamily hooks() const { return loader_->family(); }
 
  private:
@@ -91,6 +94,7 @@ class EbpfSource::Impl {
   void PublishLedger();
   void PublishAddresses();
   void DrainToTheEnd();
+  void ApplySelection();
 
   EbpfConfig config_;
   const Clock& clock_;
@@ -112,6 +116,8 @@ class EbpfSource::Impl {
   int64_t next_sweep_ns_ = 0, next_count_ns_ = 0, next_address_ns_ = 0;
   KernelCounts counts_;
 
+  std::mutex selection_mutex_;
+  std::optional<std::pair<ProcessSelector, ProcessSelector>> selection_;  // not applied yet
   std::atomic<bool> stop_ = false;
   std::thread thread_;
   Result<void> outcome_;
@@ -240,6 +246,7 @@ void EbpfSource::Impl::Sweep(int64_t now) {
 void EbpfSource::Impl::Run() {
   while (!stop_) {
     const int64_t now = clock_.MonotonicNs();
+    ApplySelection();
     const bool emptied = Drain();
     if (now >= next_sweep_ns_) {
       next_sweep_ns_ = now + kSweepEveryNs;
@@ -256,6 +263,20 @@ void EbpfSource::Impl::Run() {
   ReadKernelCounts();
   PublishLedger();
   outcome_ = publisher_.Finish();
+}
+
+void EbpfSource::Impl::Select(ProcessSelector include, ProcessSelector exclude) {
+  std::lock_guard lock(selection_mutex_);
+  selection_.emplace(std::move(include), std::move(exclude));
+}
+
+void EbpfSource::Impl::ApplySelection() {
+  std::lock_guard lock(selection_mutex_);
+  if (!selection_) return;
+  for (const uint32_t pid :
+       filter_.Replace(std::move(selection_->first), std::move(selection_->second)))
+    loader_->ForgetPid(pid);
+  selection_.reset();
 }
 
 // A program that was running at the detachment may still write one record.
@@ -355,6 +376,9 @@ Result<std::unique_ptr<EbpfSource>> EbpfSource::Start(const EbpfConfig& config,
 }
 
 Result<void> EbpfSource::Stop() { return impl_->Stop(); }
+void EbpfSource::Select(ProcessSelector include, ProcessSelector exclude) {
+  impl_->Select(std::move(include), std::move(exclude));
+}
 HookFamily EbpfSource::hooks() const { return impl_->hooks(); }
 
 }  // namespace weft::ebpf

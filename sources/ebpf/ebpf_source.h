@@ -33,6 +33,10 @@ class EbpfSource {
   // In order and complete; kFull when the transport did not take everything. Idempotent.
   Result<void> Stop();
 
+  // Processes are chosen by these from now on. An exchange of one that is no longer wanted ends as
+  // open when its connection is forgotten. From any thread.
+  void Select(ProcessSelector include, ProcessSelector exclude);
+
   // The family that was chosen.
   HookFamily hooks() const;
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fstream>
 #include <string>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -28,6 +29,16 @@ bool ProcessFilter::Wanted(uint32_t pid, bool* first) {
     *first = true;
   }
   return it->second;
+}
+
+std::vector<uint32_t> ProcessFilter::Replace(ProcessSelector include, ProcessSelector exclude) {
+  std::vector<uint32_t> unwanted;
+  for (const auto& [pid, wanted] : verdicts_)
+    if (!wanted) unwanted.push_back(pid);
+  verdicts_.clear();
+  include_ = std::move(include);
+  exclude_ = std::move(exclude);
+  return unwanted;
 }
 
 bool ProcessFilter::Decide(uint32_t pid) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "sources/ebpf/ebpf_config.h"
 #include "sources/ebpf/process_metadata.h"
@@ -18,6 +19,8 @@ class ProcessFilter {
   // Sets *first when this call made the decision.
   bool Wanted(uint32_t pid, bool* first);
   void Forget(uint32_t pid) { verdicts_.erase(pid); }
+  // Decides anew from now on; returns the processes that were not wanted so far.
+  std::vector<uint32_t> Replace(ProcessSelector include, ProcessSelector exclude);
 
  private:
   bool Decide(uint32_t pid);

@@ -77,7 +77,7 @@ TEST(Commands, AMissingCommandSaysWhatToInstall) {
   const auto command = MakeMissing("traces", "SQLite", "libsqlite3-dev");
   const SystemClock clock;
   const auto log = NullLogger();
-  CommandContext context{clock, *log, LogLevel::kWarn, {}};
+  CommandContext context{clock, *log, false, {}};
   const auto result = command->Run(context);
   ASSERT_FALSE(result.has_value());
   EXPECT_THAT(result.error().message, HasSubstr("libsqlite3-dev"));

@@ -72,6 +72,7 @@ class GroupTest : public testing::Test {
     member.transport = group_.AddMember(static_cast<uint32_t>(members_.size() - 1));
     EnginePlugins plugins;
     plugins.make = [this](Stage, uint32_t) {
+      ++made_;
       struct Counted final : ShardResources {
         explicit Counted(std::atomic<int>& c) : count(c) { ++count; }
         ~Counted() override { --count; }
@@ -177,7 +178,7 @@ class GroupTest : public testing::Test {
   MemoryTransport transport_{{.partitions = kPartitions}, clock_, metrics_};
   test::MovingGroup group_{transport_};
   Store store_;
-  std::atomic<int> instances_ = 0;
+  std::atomic<int> instances_ = 0, made_ = 0;
   std::vector<std::unique_ptr<Member>> members_;
   int64_t last_ns_ = 0;
   uint64_t traces_ = 0;
@@ -237,6 +238,37 @@ TEST_F(GroupTest, LosesNoSpanAndChangesNoneWhenPartitionsAreSeized) {
     ExpectLocalLedger(*member);
   }
   EXPECT_EQ(instances_, 0);
+}
+
+TEST_F(GroupTest, LosesNoSpanWhilePluginsAreRenewedAndPartitionsMove) {
+  std::mt19937_64 random(Seed());
+  for (int i = 0; i < 2; ++i) AddMember();
+  MoveAll(0);
+  sources::Publisher agent({"machine", "host", 7, 1}, {}, transport_, clock_, metrics_);
+  Load(agent, 3 * kSecond, [&] {
+    const auto stage = random() % 2 == 0 ? Stage::kStitch : Stage::kTrace;
+    if (random() % 8 == 0)
+      group_.Move(stage, static_cast<uint32_t>(random() % kPartitions),
+                  static_cast<uint32_t>(random() % 2));
+    if (random() % 2 == 0) members_[random() % 2]->engine->RenewPlugins();
+  });
+  const int made = made_;
+  for (auto& member : members_) member->engine->RenewPlugins();
+  EXPECT_TRUE(WaitFor([&] { return group_.Settled(); }));
+  EXPECT_TRUE(WaitFor([&] { return made_ >= made + 2 * static_cast<int>(kPartitions); }))
+      << "a shard still has the plugins of before";
+  EXPECT_TRUE(WaitFor([&] { return instances_ <= 2 * static_cast<int>(kPartitions); }))
+      << "old ones stay";
+  ASSERT_TRUE(agent.Finish());
+  EXPECT_TRUE(WaitFor([&] { return store_.size() == 3 * traces_; }));
+  ExpectEverySpanRight(1);
+  for (auto& member : members_) {
+    EXPECT_FALSE(member->engine->Failure());
+    EXPECT_TRUE(member->engine->Stop(clock_.MonotonicNs() + 10 * kSecond));
+    ExpectLocalLedger(*member);
+  }
+  EXPECT_EQ(instances_, 0);
+  std::printf("%lu traces, %d sets of plugins\n", traces_, made_.load());
 }
 
 TEST_F(GroupTest, StopLeavesToTheOthersWhatIsNotDecided) {

@@ -1,9 +1,11 @@
 #include "sql/trace_json.h"
 
 #include <algorithm>
+#include <charconv>
 #include <map>
 #include <span>
 #include <tuple>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -58,36 +60,57 @@ std::string OtlpAttributes(std::string_view json) {
   return out + "]";
 }
 
+// Jaeger's pages read numbers as doubles: what these do not hold comes as a text.
+bool Exact(std::string_view number) {
+  constexpr int64_t kExact = int64_t{1} << 53;
+  int64_t value = 0;
+  const auto read = std::from_chars(number.data(), number.data() + number.size(), value);
+  return !Whole(number) || (read.ec == std::errc{} && value < kExact && value > -kExact);
+}
+
 std::string JaegerTag(std::string_view quoted_key, const JsonMember& member) {
   const bool number = member.kind == JsonMember::kNumber;
   const bool truth = member.kind == JsonMember::kTrue || member.kind == JsonMember::kFalse;
-  return fmt::format("{{\"key\":{},\"type\":\"{}\",\"value\":{}}}", quoted_key,
-                     truth                         ? "bool"
-                     : number && Whole(member.raw) ? "int64"
-                     : number                      ? "float64"
-                                                   : "string",
-                     number || truth ? std::string(member.raw) : Quoted(Plain(member)));
+  return fmt::format(
+      "{{\"key\":{},\"type\":\"{}\",\"value\":{}}}", quoted_key,
+      truth                         ? "bool"
+      : number && Whole(member.raw) ? "int64"
+      : number                      ? "float64"
+                                    : "string",
+      (number && Exact(member.raw)) || truth ? std::string(member.raw) : Quoted(Plain(member)));
 }
 
 std::string TextTag(std::string_view key, std::string_view value) {
   return fmt::format("{{\"key\":{},\"type\":\"string\",\"value\":{}}}", Quoted(key), Quoted(value));
 }
 
-std::string JaegerTags(const StoredSpan& span) {
+std::string Joined(std::vector<std::pair<std::string, std::string>> tags) {
+  std::ranges::sort(tags);  // by key, as Jaeger does
   std::string out = "[";
-  const auto add = [&](const std::string& tag) {
-    out.append(out.size() == 1 ? "" : ",").append(tag);
-  };
-  if (const auto kind = At(kJaegerKinds, span.kind); !kind.empty()) add(TextTag("span.kind", kind));
-  if (span.status == kError) {
-    add("{\"key\":\"error\",\"type\":\"bool\",\"value\":true}");
-    add(TextTag("otel.status_code", "ERROR"));
-  }
-  if (!span.peer.empty()) add(TextTag("peer.address", span.peer));
-  EachMember(span.attributes, [&](std::string_view key, const JsonMember& member) {
-    add(JaegerTag(fmt::format("\"{}\"", key), member));
-  });
+  for (const auto& [key, tag] : tags) out.append(out.size() == 1 ? "" : ",").append(tag);
   return out + "]";
+}
+
+std::string JaegerTags(const StoredSpan& span) {
+  std::vector<std::pair<std::string, std::string>> tags;
+  const auto add = [&](std::string_view key, std::string tag) {
+    tags.emplace_back(key, std::move(tag));
+  };
+  if (const auto kind = At(kJaegerKinds, span.kind); !kind.empty())
+    add("span.kind", TextTag("span.kind", kind));
+  if (span.status == kError) add("error", R"({"key":"error","type":"bool","value":true})");
+  if (span.status != 0)
+    add("otel.status_code", TextTag("otel.status_code", span.status == kError ? "ERROR" : "OK"));
+  if (!span.peer.empty()) add("peer.address", TextTag("peer.address", span.peer));
+  EachMember(span.attributes, [&](std::string_view key, const JsonMember& member) {
+    add(key, JaegerTag(fmt::format("\"{}\"", key), member));
+  });
+  return Joined(std::move(tags));
+}
+
+// Where the upper half is empty Jaeger shows the lower one.
+std::string_view JaegerTraceId(std::string_view id) {
+  return id.size() == 32 && id.find_first_not_of('0') >= 16 ? id.substr(16) : id;
 }
 
 // Spans of one process stand together.
@@ -96,11 +119,10 @@ ProcessKey KeyOf(const StoredSpan& span) { return {span.service, span.node, span
 
 }  // namespace
 
-void AppendOtlpJson(std::string& out, const StoredTrace& trace,
-                    const std::vector<StoredSpan>& spans) {
+void AppendResourceSpans(std::string& out, const StoredTrace& trace,
+                         const std::vector<StoredSpan>& spans) {
   std::map<ProcessKey, std::vector<const StoredSpan*>> processes;
   for (const StoredSpan& span : spans) processes[KeyOf(span)].push_back(&span);
-  out += "{\"resourceSpans\":[";
   bool first_process = true;
   for (const auto& [key, all] : processes) {
     const auto& [service, node, pid] = key;
@@ -128,6 +150,12 @@ void AppendOtlpJson(std::string& out, const StoredTrace& trace,
     }
     out += "]}]}";
   }
+}
+
+void AppendOtlpJson(std::string& out, const StoredTrace& trace,
+                    const std::vector<StoredSpan>& spans) {
+  out += "{\"resourceSpans\":[";
+  AppendResourceSpans(out, trace, spans);
   out += "]}";
 }
 
@@ -137,16 +165,17 @@ void AppendJaegerJson(std::string& out, const StoredTrace& trace,
   for (const StoredSpan& span : spans) processes.try_emplace(KeyOf(span));
   size_t number = 0;
   for (auto& [key, name] : processes) name = fmt::format("p{}", ++number);
-  out += fmt::format("{{\"traceID\":\"{}\",\"spans\":[", trace.trace_id);
+  const std::string_view id = JaegerTraceId(trace.trace_id);
+  out += fmt::format("{{\"traceID\":\"{}\",\"spans\":[", id);
   for (size_t i = 0; i < spans.size(); ++i) {
     const StoredSpan& s = spans[i];
     out += fmt::format(
         "{}{{\"traceID\":\"{}\",\"spanID\":\"{}\",\"operationName\":{},"
         "\"references\":[",
-        i == 0 ? "" : ",", trace.trace_id, HexId(s.span_id), Quoted(s.operation));
+        i == 0 ? "" : ",", id, HexId(s.span_id), Quoted(s.operation));
     if (s.parent_id != 0)
-      out += fmt::format("{{\"refType\":\"CHILD_OF\",\"traceID\":\"{}\",\"spanID\":\"{}\"}}",
-                         trace.trace_id, HexId(s.parent_id));
+      out += fmt::format("{{\"refType\":\"CHILD_OF\",\"traceID\":\"{}\",\"spanID\":\"{}\"}}", id,
+                         HexId(s.parent_id));
     out += fmt::format(
         "],\"startTime\":{},\"duration\":{},\"tags\":{},\"logs\":[],"
         "\"processID\":\"{}\",\"warnings\":null}}",
@@ -156,9 +185,14 @@ void AppendJaegerJson(std::string& out, const StoredTrace& trace,
   bool first = true;
   for (const auto& [key, name] : processes) {
     const auto& [service, node, pid] = key;
-    out += fmt::format("{}\"{}\":{{\"serviceName\":{},\"tags\":[{}", first ? "" : ",", name,
-                       Quoted(service), TextTag("hostname", node));
-    out += fmt::format(",{{\"key\":\"process.pid\",\"type\":\"int64\",\"value\":{}}}]}}", pid);
+    std::vector<std::pair<std::string, std::string>> tags;
+    if (!node.empty()) tags.emplace_back("host.name", TextTag("host.name", node));
+    if (pid != 0)
+      tags.emplace_back("process.pid", fmt::format("{{\"key\":\"process.pid\",\"type\":\"int64\","
+                                                   "\"value\":{}}}",
+                                                   pid));
+    out += fmt::format("{}\"{}\":{{\"serviceName\":{},\"tags\":{}}}", first ? "" : ",", name,
+                       Quoted(service), Joined(std::move(tags)));
     first = false;
   }
   out += "},\"warnings\":null}";

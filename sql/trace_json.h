@@ -13,6 +13,9 @@ namespace weft::sql {
 
 void AppendOtlpJson(std::string& out, const StoredTrace& trace,
                     const std::vector<StoredSpan>& spans);
+// The elements of its list alone, comma-separated.
+void AppendResourceSpans(std::string& out, const StoredTrace& trace,
+                         const std::vector<StoredSpan>& spans);
 void AppendJaegerJson(std::string& out, const StoredTrace& trace,
                       const std::vector<StoredSpan>& spans);
 // "" for a trace without spans.

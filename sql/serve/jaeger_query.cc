@@ -34,7 +34,33 @@ Result<int64_t> DurationOf(const Target& target, std::string_view name) {
   return *duration;
 }
 
-Result<void> AddJsonTags(std::string_view text, std::map<std::string, std::string>* tags) {
+Result<void> ReadTags(const Target& target, std::map<std::string, std::string>* tags) {
+  for (const std::string_view tag : target.All("tag")) {
+    const size_t colon = tag.find(':');
+    if (colon == tag.npos)
+      return Fail(Code::kInvalid, fmt::format("malformed 'tag' parameter, expecting key:value, "
+                                              "received: {}",
+                                              tag));
+    (*tags)[std::string(tag.substr(0, colon))] = tag.substr(colon + 1);
+  }
+  for (const std::string_view json : target.All("tags")) WEFT_TRY(AddJaegerTags(json, tags));
+  return {};
+}
+
+// The digits of a fixed place; -1 where there is something else.
+int Digits(std::string_view text, size_t at, size_t count) {
+  int number = 0;
+  if (at + count > text.size()) return -1;
+  for (const char c : text.substr(at, count)) {
+    if (c < '0' || c > '9') return -1;
+    number = 10 * number + (c - '0');
+  }
+  return number;
+}
+
+}  // namespace
+
+Result<void> AddJaegerTags(std::string_view text, std::map<std::string, std::string>* tags) {
   const auto refuse = [](std::string_view why) {
     return Fail(Code::kInvalid,
                 fmt::format("malformed 'tags' parameter, cannot unmarshal JSON: {}", why));
@@ -54,32 +80,6 @@ Result<void> AddJsonTags(std::string_view text, std::map<std::string, std::strin
   }
   return {};
 }
-
-Result<void> ReadTags(const Target& target, std::map<std::string, std::string>* tags) {
-  for (const std::string_view tag : target.All("tag")) {
-    const size_t colon = tag.find(':');
-    if (colon == tag.npos)
-      return Fail(Code::kInvalid, fmt::format("malformed 'tag' parameter, expecting key:value, "
-                                              "received: {}",
-                                              tag));
-    (*tags)[std::string(tag.substr(0, colon))] = tag.substr(colon + 1);
-  }
-  for (const std::string_view json : target.All("tags")) WEFT_TRY(AddJsonTags(json, tags));
-  return {};
-}
-
-// The digits of a fixed place; -1 where there is something else.
-int Digits(std::string_view text, size_t at, size_t count) {
-  int number = 0;
-  if (at + count > text.size()) return -1;
-  for (const char c : text.substr(at, count)) {
-    if (c < '0' || c > '9') return -1;
-    number = 10 * number + (c - '0');
-  }
-  return number;
-}
-
-}  // namespace
 
 Result<int64_t> ParseGoInt(std::string_view text) {
   std::string_view digits = text;

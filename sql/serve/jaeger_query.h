@@ -25,6 +25,8 @@ struct JaegerQuery {
 };
 
 Result<JaegerQuery> ParseJaegerQuery(const Target& target, int64_t now_ns);
+// Of a JSON object of strings.
+Result<void> AddJaegerTags(std::string_view json, std::map<std::string, std::string>* tags);
 
 // 32 lower-case hex digits out of at most 32 of either case.
 Result<std::string> ParseJaegerTraceId(std::string_view text);

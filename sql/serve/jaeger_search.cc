@@ -21,7 +21,7 @@ std::optional<std::string> Fact(const sql::StoredSpan& span, std::string_view ta
   if (tag == "otel.status_code") return span.status == kError ? "ERROR" : "";
   if (tag == "span.kind") return std::string(KindName(span.kind));
   if (tag == "peer.address") return span.peer;
-  if (tag == "hostname" || tag == "host.name") return span.node;
+  if (tag == "host.name") return span.node;
   if (tag == "process.pid") return std::to_string(span.pid);
   return std::nullopt;
 }
@@ -36,7 +36,7 @@ std::string AttributeText(const sql::StoredSpan& span, std::string_view key) {
 
 // As the search itself: one span has it all.
 bool Matches(const sql::StoredSpan& span, const JaegerQuery& query) {
-  if (span.service != query.service) return false;
+  if (!query.service.empty() && span.service != query.service) return false;
   if (!query.operation.empty() && span.operation != query.operation) return false;
   if (span.duration_ns < query.min_duration_ns) return false;
   if (query.max_duration_ns > 0 && span.duration_ns > query.max_duration_ns) return false;

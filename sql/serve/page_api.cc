@@ -16,6 +16,10 @@ std::optional<Reply> PageApi::Answer(const Request& request) const {
   if (path.size() == 3 && get && what == "search") reply = AnswerSearch(question);
   if (path.size() == 4 && get && what == "trace") reply = AnswerTrace(question, path[3]);
   if (path.size() == 4 && get && what == "explain") reply = AnswerExplain(question, path[3]);
+  if (path.size() == 3 && get && what == "red") reply = AnswerRed(question);
+  if (path.size() == 3 && get && what == "graph") reply = AnswerGraph(question);
+  if (path.size() == 3 && get && what == "schema") reply = AnswerSchema(question);
+  if (path.size() == 3 && request.method == "POST" && what == "sql") reply = AnswerSql(question);
   if (!reply) return std::nullopt;
   if (*reply) return **reply;
   Reply refusal;

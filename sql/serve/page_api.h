@@ -35,5 +35,9 @@ Result<Reply> AnswerInfo(const PageQuestion& question);                         
 Result<Reply> AnswerSearch(const PageQuestion& question);                        // page_search.cc
 Result<Reply> AnswerTrace(const PageQuestion& question, std::string_view id);    // page_trace.cc
 Result<Reply> AnswerExplain(const PageQuestion& question, std::string_view id);  // page_explain.cc
+Result<Reply> AnswerRed(const PageQuestion& question);                           // page_red.cc
+Result<Reply> AnswerGraph(const PageQuestion& question);
+Result<Reply> AnswerSql(const PageQuestion& question);  // page_sql.cc
+Result<Reply> AnswerSchema(const PageQuestion& question);
 
 }  // namespace weft::serve

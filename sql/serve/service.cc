@@ -66,6 +66,7 @@ Reply NotFound(const Request& request) {
 Reply Service::Route(const Request& request) const {
   if (auto reply = page_.Answer(request)) return *reply;
   if (auto reply = jaeger_.Answer(request)) return *reply;
+  if (auto reply = jaeger_v3_.Answer(request)) return *reply;
   const auto& path = request.target.segments;
   if (request.method != "GET") {
     Reply reply = NotFound(request);

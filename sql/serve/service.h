@@ -9,6 +9,7 @@
 #include "engine/base/clock.h"
 #include "sql/serve/access.h"
 #include "sql/serve/jaeger_api.h"
+#include "sql/serve/jaeger_v3.h"
 #include "sql/serve/page_api.h"
 
 namespace weft::serve {
@@ -16,7 +17,7 @@ namespace weft::serve {
 class Service {
  public:
   Service(Access access, ReaderPool& pool, const Clock& clock)
-      : access_(std::move(access)), jaeger_(pool, clock), page_(pool, clock) {}
+      : access_(std::move(access)), jaeger_(pool, clock), jaeger_v3_(pool), page_(pool, clock) {}
 
   // `port` is the one that it listens on.
   Reply Answer(const Request& request, uint16_t port) const;
@@ -26,6 +27,7 @@ class Service {
 
   Access access_;
   JaegerApi jaeger_;
+  JaegerV3 jaeger_v3_;
   PageApi page_;
 };
 

@@ -6,6 +6,9 @@ import {go, start} from './router.js';
 
 const VIEWS = [
   ['search', 'Search', () => import('./search.js')],
+  ['graph', 'Map', () => import('./graph.js')],
+  ['red', 'Rates', () => import('./red.js')],
+  ['sql', 'SQL', () => import('./sql.js')],
 ];
 const KEYS = [
   ['/', 'go to the search form'], ['g s · g m · g r · g q', 'search, map, rates, SQL'],

@@ -38,7 +38,7 @@ export function count(n) {
   return `${(n / 1e6).toFixed(1)}M`;
 }
 
-export const percent = (share) =>
+export const percent = (share) => share === 0 ? '0 %' :
   share > 0 && share < 0.001 ? '<0.1 %' : `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
 
 /** "50ms" -> ns, as the server reads it; NaN for what it would not. */

@@ -78,6 +78,23 @@ TEST_F(JaegerApiTest, AnswersErrorsAsJaegerDoes) {
   EXPECT_EQ(Ask("/api/services", "POST").status, 405);
 }
 
+TEST_F(JaegerApiTest, AnswersItsThirdVersionInOtlp) {
+  EXPECT_EQ(Ask("/api/v3/services").body, "{\"services\":[\"cart\",\"front\",\"pay\"]}");
+  EXPECT_EQ(Ask("/api/v3/operations?service=pay&span_kind=server").body,
+            "{\"operations\":[{\"name\":\"POST /pay\",\"spanKind\":\"server\"}]}");
+  const auto spans =
+      Json(Ask("/api/v3/traces/abc0000000000000000000000000002"))["result"]["resourceSpans"];
+  EXPECT_EQ(spans.get_array().value().size(), 3u);  // one of each process
+  const std::string range =
+      "query.start_time_min=2023-11-14T00:00:00Z&query.start_time_max=2023-11-15T00:00:00Z";
+  EXPECT_EQ(Ask("/api/v3/traces?query.service_name=pay&" + range).status, 200);
+  const Reply none = Ask("/api/v3/traces?query.serviceName=nobody&" + range);
+  EXPECT_EQ(none.status, 404);
+  EXPECT_EQ(none.body, "{\"error\":{\"httpCode\":404,\"message\":\"No traces found\"}}");
+  EXPECT_EQ(Ask("/api/v3/traces?query.service_name=pay").status, 400);
+  EXPECT_EQ(Ask("/api/v3/traces/xyz").status, 400);
+}
+
 TEST_F(JaegerApiTest, CountsCallsBetweenTracedServices) {
   EXPECT_THAT(Ask("/api/dependencies").body,
               StartsWith("{\"data\":[{\"parent\":\"front\",\"child\":\"cart\",\"callCount\":2},"

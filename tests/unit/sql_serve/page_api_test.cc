@@ -76,5 +76,92 @@ TEST_F(PageApiTest, ExplainsALink) {
   EXPECT_EQ(Ask("/api/weft/explain/77").status, 404);
 }
 
+TEST_F(PageApiTest, CountsRatesSpanBySpanOfAShortTimeAndPerMinuteOfALongOne) {
+  const Reply fine = Ask("/api/weft/red?service=front");
+  EXPECT_THAT(fine.body, HasSubstr("\"by_span\":true"));
+  EXPECT_THAT(fine.body, HasSubstr("\"operation\":\"POST /order\",\"requests\":1,\"errors\":1"));
+  EXPECT_THAT(fine.body, Not(HasSubstr("\"service\":\"cart\"")));
+  EXPECT_THAT(Ask("/api/weft/red").body, HasSubstr("\"service\":\"cart\""));
+  EXPECT_EQ(Ask("/api/weft/red?last=soon").status, 400);
+}
+
+TEST_F(PageApiTest, DrawsCallsToWhatIsNotTracedToo) {
+  const Reply reply = Ask("/api/weft/graph");
+  EXPECT_THAT(reply.body, HasSubstr("{\"caller\":\"front\",\"callee\":\"pay\",\"traced\":true,"
+                                    "\"calls\":1,\"errors\":1"));
+  EXPECT_THAT(reply.body, HasSubstr("\"callee\":\"redis:6379\",\"traced\":false"));
+}
+
+TEST_F(PageApiTest, RunsOneStatementThatOnlyReads) {
+  const Reply reply = Ask("/api/weft/sql", "POST",
+                          "SELECT service, count(*), 1.5, NULL, x'00ff', 9007199254740993"
+                          " FROM spans GROUP BY 1 ORDER BY 1;\n");
+  EXPECT_THAT(reply.body, HasSubstr("\"rows\":[[\"cart\",3,1.5,null,\"x'00ff'\","
+                                    "\"9007199254740993\"]"));
+  EXPECT_THAT(reply.body, HasSubstr("\"truncated\":false"));
+  EXPECT_THAT(Ask("/api/weft/sql?plan=1", "POST", "SELECT * FROM traces").body, HasSubstr("SCAN"));
+  EXPECT_EQ(Ask("/api/weft/sql", "GET").status, 404);
+}
+
+TEST_F(PageApiTest, RefusesSqlThatDoesMoreThanRead) {
+  for (const char* sql :
+       {"ATTACH '/etc/passwd' AS x", "PRAGMA journal_mode = DELETE", "PRAGMA query_only",
+        "CREATE TEMP TABLE t(a)", "DELETE FROM trace_rows", "INSERT INTO strings VALUES(1, 'a')",
+        "SELECT load_extension('x')", "VACUUM INTO '/tmp/x'", "BEGIN", "DROP VIEW spans",
+        "SELECT 1; SELECT 2", "SELECT ?1", "", "-- nothing", "SELEC 1", "ANALYZE", "REINDEX"}) {
+    const Reply reply = Ask("/api/weft/sql", "POST", sql);
+    EXPECT_TRUE(reply.status == 400 || reply.status == 403) << sql << ": " << reply.body;
+  }
+  // The connection is as it was before.
+  EXPECT_EQ(Ask("/api/weft/trace/0abc0000000000000000000000000001").status, 200);
+}
+
+TEST_F(PageApiTest, BoundsWhatSqlTakes) {
+  const std::string endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)";
+  EXPECT_THAT(Ask("/api/weft/sql", "POST", endless + " SELECT i FROM n").body,
+              HasSubstr("[5000]],\"truncated\":true"));
+  EXPECT_NE(Ask("/api/weft/sql", "POST", "SELECT length(zeroblob(100000000))").status, 200);
+  EXPECT_NE(Ask("/api/weft/sql", "POST",
+                endless + " SELECT group_concat(i) FROM (SELECT i FROM n LIMIT 1000000)")
+                .status,
+            200);
+}
+
+TEST_F(PageApiTest, KnowsEachViewWithAQuestionAndAnExampleThatRuns) {
+  const auto views = Json(Ask("/api/weft/schema"))["views"].get_array().value();
+  EXPECT_GT(views.size(), 20u);
+  std::vector<std::string> examples;
+  for (const auto view : views) {
+    const std::string_view name = view["name"].get_string().value();
+    EXPECT_FALSE(view["text"].get_string().value().empty() &&
+                 view["question"].get_string().value().empty())
+        << name;
+    EXPECT_GT(view["columns"].get_array().value().size(), 0u) << name;
+    examples.emplace_back(view["example"].get_string().value());
+  }
+  for (const std::string& example : examples) {
+    if (example.empty()) continue;
+    const Reply reply = Ask("/api/weft/sql", "POST", example);
+    EXPECT_EQ(reply.status, 200) << example << ": " << reply.body;
+  }
+}
+
+// The clock of this service does not move, so it needs a real one.
+TEST(PageSql, EndsWhenItsTimeIsOver) {
+  test::ShopStore store;
+  SystemClock clock;
+  ReaderPool pool({.names = {store.path()}, .query_ns = 30 * kMillisecond}, clock);
+  const Service service(Access({}), pool, clock);
+  Request request;
+  request.method = "POST";
+  request.host = "localhost";
+  request.target = MakeTarget("/api/weft/sql");
+  request.body =
+      "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+  const Reply reply = service.Answer(request, 1);
+  EXPECT_EQ(reply.status, 504);
+  EXPECT_THAT(reply.body, HasSubstr("not done after 30ms"));
+}
+
 }  // namespace
 }  // namespace weft::serve

@@ -65,6 +65,7 @@ enum class LinkWhat : uint8_t { kExists = 0, kWant = 1, kAnswer = 2 };
 inline constexpr uint32_t kLinkUncovered = 1u << 0;  // want: nobody watches the peer
 inline constexpr uint32_t kLinkLate = 1u << 1;       // answer: "root" was answered before
 inline constexpr uint32_t kLinkOption = 1u << 2;     // want, answer: the key is an option id
+inline constexpr uint32_t kLinkSilent = 1u << 3;     // answer: "root", or a silent agent's call
 struct LinkBatch {
   std::vector<uint8_t> what;
   std::vector<uint64_t> wire_id, span_id, trace_hi, trace_lo;
@@ -72,6 +73,8 @@ struct LinkBatch {
   uint32_t from_partition = 0;
   int64_t watermark_ns = 0;
   int64_t input_ns = 0;  // 0: not told, the append time stands in
+  // watermark_ns has passed so much that agents which fell silent of late may still tell of.
+  int64_t silent_ns = 0;
   size_t size() const { return what.size(); }
 };
 // A message as its sender has it, who is also who is answered.

@@ -192,13 +192,16 @@ struct LinkBatch {
   partition @5 :List(UInt32); # want: where to answer; not there: fromPartition
   flags @6 :List(UInt32);     # bit 0 (want): nobody watches the peer, answer at once; bit 1
                               # (answer): "root" was answered before; bit 2 (want, answer): the
-                              # key is an option id
+                              # key is an option id; bit 3 (answer): "root", but an agent that may
+                              # have the parent fell silent
   # The sender's links watermark in log time, see ARCHITECTURE.md; one per batch.
   fromPartition @7 :UInt32;
   watermarkNs @8 :Int64;
   # How far the sender had read its events, as log time. What is here was said by then, however much
   # later it was appended. 0 in records of before it was told: the record's append time.
   inputNs @9 :Int64;
+  # So much lower the watermark would be if agents that fell silent of late held it back.
+  silentNs @10 :Int64;
 }
 
 # weft.labels: what stage 1 decided, before it acts. Column `what`, bits: 1 parent, 2 trace,

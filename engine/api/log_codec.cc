@@ -63,6 +63,7 @@ PayloadPtr EncodeLinks(const LinkBatch& head, const std::vector<LinkRow>& rows) 
     out.setFromPartition(head.from_partition);
     out.setWatermarkNs(head.watermark_ns);
     out.setInputNs(head.input_ns);
+    out.setSilentNs(head.silent_ns);
   });
 }
 
@@ -90,6 +91,7 @@ Result<void> DecodeLinks(const PayloadPtr& payload, LinkBatch* to) {
     b.from_partition = in.getFromPartition();
     b.watermark_ns = in.getWatermarkNs();
     b.input_ns = in.getInputNs();
+    b.silent_ns = std::max<int64_t>(in.getSilentNs(), 0);
     if (!in.hasPartition()) b.partition.assign(n, b.from_partition);
     for (size_t i = 0; i < n; ++i) b.trace_lo[i] ^= ImpliedLow(b.trace_hi[i]);
     return true;

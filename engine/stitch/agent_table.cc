@@ -74,4 +74,12 @@ int64_t AgentTable::LogWatermark(int64_t none) const {
   return lowest == INT64_MAX ? none : lowest;
 }
 
+int64_t AgentTable::WatermarkWithLost(int64_t none, int64_t since_ns) const {
+  int64_t lowest = LogWatermark(none);
+  for (const Agent& a : agents_)
+    if (a.lost && !a.last && a.last_append_ns > since_ns)
+      lowest = std::min(lowest, a.log_watermark_ns);
+  return lowest;
+}
+
 }  // namespace weft::stitch

@@ -66,6 +66,8 @@ class AgentTable {
 
   // The minimum over agents that are not gone; `none` if there is none.
   int64_t LogWatermark(int64_t none) const;
+  // The same with agents that were lost and may come back: who spoke after `since_ns`.
+  int64_t WatermarkWithLost(int64_t none, int64_t since_ns) const;
   // Whether the address belongs to the host of an agent seen here.
   bool HasAddress(std::string_view address) const {
     return addresses_.Find(HashText(address)) != nullptr;

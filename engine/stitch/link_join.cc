@@ -33,6 +33,7 @@ LinkJoin::LinkJoin(uint32_t partitions, int64_t horizon_ns, Metrics& metrics, si
       forgotten_(metrics.Get("stitch.links_forgotten")),
       rootless_(partitions),
       watermarks_(partitions, INT64_MIN),
+      complete_(partitions, INT64_MIN),
       heard_(partitions, INT64_MIN) {
   WEFT_CHECK(partitions > 0 && partitions < kNobody);
 }
@@ -77,6 +78,9 @@ void LinkJoin::Consume(const api::LinkBatch& b, int64_t append_ns, std::vector<L
   }
   if (b.from_partition >= watermarks_.size()) return;
   watermarks_[b.from_partition] = std::max(watermarks_[b.from_partition], b.watermark_ns);
+  if (b.watermark_ns != INT64_MIN)
+    complete_[b.from_partition] =
+        std::max(complete_[b.from_partition], b.watermark_ns - b.silent_ns);
   heard_[b.from_partition] = append_ns;
 }
 
@@ -139,8 +143,9 @@ void LinkJoin::Answer(uint64_t wire_id, Entry& e, std::vector<LinkAnswer>* out) 
     trace = traces_[e.trace - 1];
     span_id = e.own_id ? own_ids_[wire_id] : 0;
   }
-  const uint32_t flags =
-      (e.root && e.known() ? api::kLinkLate : 0) | (e.option ? api::kLinkOption : 0);
+  const uint32_t flags = (e.root && e.known() ? api::kLinkLate : 0) |
+                         (e.option ? api::kLinkOption : 0) |
+                         (e.silent && !e.known() ? api::kLinkSilent : 0);
   out->push_back({e.asker, wire_id, span_id, trace.hi, trace.lo, flags});
   if (!e.more) return;
   for (const Asker& a : more_)
@@ -150,13 +155,15 @@ void LinkJoin::Answer(uint64_t wire_id, Entry& e, std::vector<LinkAnswer>* out) 
 
 void LinkJoin::Settle(int64_t log_now, std::vector<LinkAnswer>* out) {
   const int64_t passed = watermark();
+  const int64_t complete = *std::ranges::min_element(complete_);
   for (auto& waiting : rootless_)
     while (!waiting.empty() && waiting.front().input_ns <= passed) {
-      const uint64_t wire_id = waiting.front().wire_id;
+      const auto [input_ns, wire_id] = waiting.front();
       waiting.pop_front();
       Entry* e = entries_.Find(wire_id);
       if (e == nullptr || !e->waits || e->exists) continue;
       e->root = 1;
+      e->silent = input_ns > complete;
       Answer(wire_id, *e, out);
     }
   Expire(log_now);

@@ -3,10 +3,11 @@
 // Rules (ARCHITECTURE.md, "weft.links"): a known trace id is answered at once; a want whose parent
 // exists waits for it; one without becomes a root when the links watermark of every stage 1
 // partition has passed what the asker had read by then (the batch's input time: when it was
-// appended says nothing, its sender may be reading a backlog). Everything may come twice and in any
-// order: the join is idempotent. What all partitions had read beyond for longer than the horizon is
-// forgotten, and what has been answered with a trace soon after: who asked keeps the answer. One
-// thread.
+// appended says nothing, its sender may be reading a backlog); where an agent that fell silent of
+// late would have held that watermark back, the answer says so. Everything may come twice and in
+// any order: the join is idempotent. What all partitions had read beyond for longer than the
+// horizon is forgotten, and what has been answered with a trace soon after: who asked keeps the
+// answer. One thread.
 #pragma once
 
 #include <cstdint>
@@ -56,15 +57,16 @@ class LinkJoin {
   struct Entry {
     uint16_t seen = 0;         // input time in ticks
     uint16_t asker = kNobody;  // the partition that wants it; several: in more_
-    uint32_t trace : 25 = 0;   // number in traces_ + 1; 0: not known
+    uint32_t trace : 24 = 0;   // number in traces_ + 1; 0: not known
     uint32_t exists : 1 = 0, waits : 1 = 0, root : 1 = 0, more : 1 = 0;
     uint32_t own_id : 1 = 0;    // the call has an id that does not follow from the key
     uint32_t option : 1 = 0;    // the key is an option id
     uint32_t answered : 1 = 0;  // with a trace
+    uint32_t silent : 1 = 0;    // a root, as far as agents tell that have not fallen silent
     bool known() const { return trace != 0; }
   };
   static constexpr uint16_t kNobody = UINT16_MAX;
-  static constexpr size_t kMaxTraces = (1u << 25) - 1;
+  static constexpr size_t kMaxTraces = (1u << 24) - 1;
   static_assert(sizeof(Entry) == 8);
   struct Stamp {
     int64_t input_ns;
@@ -98,6 +100,7 @@ class LinkJoin {
   size_t sweep_at_ = 0;                      // a slot of entries_
   int64_t next_sweep_ns_ = INT64_MIN;
   std::vector<int64_t> watermarks_;  // by sending partition
+  std::vector<int64_t> complete_;    // the same, held back by agents that fell silent, too
   std::vector<int64_t> heard_;       // by sending partition: append time of its last batch
   int64_t all_heard_ns_ = INT64_MIN;
   int64_t time_ns_ = 0;  // in which all were heard

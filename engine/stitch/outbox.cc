@@ -46,8 +46,10 @@ void Outbox::Answer(uint32_t partition, uint64_t wire_id, uint64_t span_id, uint
   AddLink(partition, api::LinkWhat::kAnswer, wire_id, span_id, trace_hi, trace_lo, flags);
 }
 
-void Outbox::Watermarks(int64_t links_ns, int64_t spans_ns) {
+void Outbox::Watermarks(int64_t links_ns, int64_t spans_ns, int64_t silent_ns) {
   send_watermarks_ |= links_ns > links_watermark_ || spans_ns > spans_watermark_;
+  // An agent that comes back may hold it below what was said before.
+  silent_ns_ = silent_ns + (links_ns < links_watermark_ ? links_watermark_ - links_ns : 0);
   links_watermark_ = std::max(links_watermark_, links_ns);
   spans_watermark_ = std::max(spans_watermark_, spans_ns);
 }
@@ -79,6 +81,7 @@ void Outbox::SealLinks(uint32_t p, int64_t watermark_ns) {
   head.from_partition = partition_;
   head.watermark_ns = watermark_ns;
   head.input_ns = input_ns_;
+  head.silent_ns = silent_ns_;
   raw_.push_back({Stream::kLinks, p, RecordType::kLinkBatch, 0, api::EncodeLinks(head, links_[p])});
   links_[p].clear();
 }

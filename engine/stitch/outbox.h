@@ -26,7 +26,8 @@ class Outbox {
   void Answer(uint32_t partition, uint64_t wire_id, uint64_t span_id, uint64_t trace_hi,
               uint64_t trace_lo, uint32_t flags);
   // Goes out with the next records to every partition, empty ones where there is nothing else.
-  void Watermarks(int64_t links_ns, int64_t spans_ns);
+  // Of links_ns the last `silent_ns` are without the agents that fell silent.
+  void Watermarks(int64_t links_ns, int64_t spans_ns, int64_t silent_ns = 0);
   // How far the events have been read, as log time: goes with everything that follows.
   void ReadUpTo(int64_t input_ns) { input_ns_ = input_ns; }
   void Add(const api::LabelRow& label) {
@@ -70,6 +71,7 @@ class Outbox {
   std::vector<transport::OutRecord> raw_;  // closed records
   int64_t links_watermark_ = INT64_MIN;
   int64_t spans_watermark_ = INT64_MIN;
+  int64_t silent_ns_ = 0;
   int64_t input_ns_ = 0;
   bool send_watermarks_ = false;
 };

@@ -168,7 +168,7 @@ class StitchPartition::Impl {
   std::vector<uint32_t> TakeSameKeys(uint64_t key);
   void SettleRoot(uint32_t number);
   void OnAnswer(uint64_t wire_id, uint64_t span_id, api::TraceId trace, uint32_t flags);
-  void AnswerServer(uint32_t number, uint64_t span_id, api::TraceId trace);
+  void AnswerServer(uint32_t number, uint64_t span_id, api::TraceId trace, uint32_t flags = 0);
   void KeepAnswer(uint64_t key, uint64_t span_id, api::TraceId trace, uint32_t flags);
   void ForgetAnswers();
   void SetTrace(uint32_t number, api::TraceId trace);
@@ -190,6 +190,7 @@ class StitchPartition::Impl {
   void CheckSilence();
   void ForgetIdleProcesses();
   void ComputeWatermarks();
+  int64_t LostWithin(int64_t watermark) const;
 
   uint64_t WireOf(const Row& row) const {
     return row.no_wire ? 0 : rows_.Columns(row).wire_id[row.row];

@@ -209,7 +209,15 @@ void StitchPartition::Impl::ComputeWatermarks() {
   }
   const int64_t pending = rows_.OldestPendingStart(INT64_MAX);
   const int64_t spans = pending == INT64_MAX ? base : std::min(base, pending - config_.grace_ns);
-  outbox_.Watermarks(links, spans);
+  outbox_.Watermarks(links, spans, finished_ ? 0 : LostWithin(links));
+}
+
+// How much of that watermark is without agents that fell silent and may come back: for as long as
+// the links remember who asked.
+int64_t StitchPartition::Impl::LostWithin(int64_t watermark) const {
+  const int64_t horizon = config_.links_horizon_ns;
+  const int64_t with_lost = agents_.WatermarkWithLost(watermark, input_ns_ - horizon);
+  return with_lost <= watermark - horizon ? horizon : std::max<int64_t>(watermark - with_lost, 0);
 }
 
 void StitchPartition::Impl::Finish(int64_t log_now) {

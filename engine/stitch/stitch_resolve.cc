@@ -109,7 +109,7 @@ void StitchPartition::Impl::OnAnswer(uint64_t wire_id, uint64_t span_id, api::Tr
         // The call's agent may have missed the option: the sequence numbers are asked next.
         if (span_id == 0 && (flags & api::kLinkOption) != 0) return AskByWire(asker);
         count_.answers.Add();
-        AnswerServer(asker, span_id, trace);
+        AnswerServer(asker, span_id, trace, flags);
       };
       answer(number);
       for (const uint32_t other : others) answer(other);
@@ -155,10 +155,12 @@ void StitchPartition::Impl::ForgetAnswers() {
 }
 
 // The wire has spoken: span_id 0 means that nobody weft watches made this call.
-void StitchPartition::Impl::AnswerServer(uint32_t number, uint64_t span_id, api::TraceId trace) {
+void StitchPartition::Impl::AnswerServer(uint32_t number, uint64_t span_id, api::TraceId trace,
+                                         uint32_t flags) {
   Row& r = rows_[number];
   r.state &= static_cast<uint16_t>(~kAsked);
   if (r.is(kDecided)) return;
+  if (span_id == 0 && (flags & api::kLinkSilent) != 0) r.flags |= WEFT_FLAG_DEADLINE;
   const api::EventColumns& s = rows_.Columns(r);
   const bool context = (r.flags & WEFT_FLAG_CONTEXT) != 0 && s.context_span_id.present();
   const bool same_trace = !r.is(kTraced) || (trace.hi == r.trace_hi && trace.lo == r.trace_lo);

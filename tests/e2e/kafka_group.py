@@ -86,15 +86,19 @@ class Group:
         """Until that many engines have partitions of both stages."""
         deadline = time.monotonic() + SETTLE_SECONDS
         while True:
-            done = subprocess.run([self.build.weft, "doctor", "--kafka", "--json", "--config", self.config],
-                                  stdout=subprocess.PIPE, check=False)
-            groups = [check for check in json.loads(done.stdout)["checks"] if check["name"].startswith("group")]
+            groups = [check for check in self.doctor() if check["name"].startswith("group")]
             wanted = f"{count} member" + ("s" if count > 1 else "")
             if len(groups) == 2 and all(check["state"] == "ok" and wanted in check["detail"] for check in groups):
                 return
             if time.monotonic() > deadline:
                 raise KafkaError(f"not {wanted} share the work: {groups}")
             time.sleep(0.2)
+
+    def doctor(self):
+        """The checks of `weft doctor --kafka`."""
+        done = subprocess.run([self.build.weft, "doctor", "--kafka", "--json", "--config", self.config],
+                              stdout=subprocess.PIPE, check=False)
+        return json.loads(done.stdout)["checks"]
 
     # --- what they stored -------------------------------------------------------------------------
 

@@ -6,10 +6,12 @@
 Three agents with spools and some engines are processes of their own, each behind a network cable of its own.
 The seed says what happens to whom and when; the timing of the machine still differs from run to run. At the
 end what was stored is compared with a run of one process that nobody disturbed. The last line is
-`lost N duplicate N wrong N events N`; 0 is returned if the first three are 0. Nothing outlives the run.
+`lost N duplicate N wrong N events N`; 0 is returned if the first three are 0 and the doctor's ledger says so too.
+Nothing outlives the run.
 """
 import argparse
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -55,6 +57,7 @@ class Chaos:
         self.folder = tempfile.gettempdir()
         self.group = self.kafka = self.network = self.progress = self.events = None
         self.agents, self.disks = {}, {}
+        self.findings = []  # of weft's doctor
         self.begun = 0
         self.settings = f"correlators: [{options.chain}]\n"
 
@@ -84,11 +87,11 @@ class Chaos:
                         shutil.copytree(disk.folder, os.path.join(self.folder, "stores", str(number)))
             self.report()
             verdict = judge(self.build, alone, self.group.path("disk-*/weft.db"), self.events.done)
-        for line in verdict.lines:
+        for line in (*verdict.lines, *self.findings):
             say(line)
         say(f"lost {verdict.lost} duplicate {verdict.duplicate} wrong {verdict.wrong} "
             f"events {len(self.events.done)}")
-        return 1 if verdict.lost or verdict.duplicate or verdict.wrong else 0
+        return 1 if verdict.lost or verdict.duplicate or verdict.wrong or self.findings else 0
 
     def undisturbed(self, seconds):
         """The store of one process that read the whole recording at once."""
@@ -130,8 +133,18 @@ class Chaos:
                 missing, since = self.progress.missing, time.monotonic()
         self.progress.stop()
         say(f"  {self.now():6.1f} s  nothing more comes; {missing} traces are missing")
+        self.consult_doctor()
         for number in list(self.members):
             self.stop_member(number)
+
+    def consult_doctor(self):
+        """What weft itself has counted, before the engines stop: nothing lost, nothing still under way."""
+        for check in self.group.doctor():
+            if check["name"] == "ledger":
+                say(f"  doctor: {check['detail']}")
+            amiss = re.search(r"(lost on the way|under way|dropped) [1-9-]", check["detail"])
+            if check["state"] == "fail" or (amiss and check["name"] == "ledger"):
+                self.findings.append(f"doctor: {check['name']}: {check['state']}: {check['detail']}")
 
     def report(self):
         """Recovered: all that was recorded when the event was over is stored; seconds since then."""

@@ -33,8 +33,9 @@ class LinkJoinTest : public ::testing::Test {
     Add(api::LinkWhat::kExists, wire, span, trace, at);
   }
   void Want(uint64_t wire, int64_t at = kStart) { Add(api::LinkWhat::kWant, wire, 99, 0, at); }
-  void Watermark(uint32_t from, int64_t watermark, int64_t at) {
+  void Watermark(uint32_t from, int64_t watermark, int64_t at, int64_t silent = 0) {
     api::LinkBatch b;
+    b.silent_ns = silent;
     b.from_partition = from;
     b.watermark_ns = watermark;
     join.Consume(b, at, &answers);
@@ -52,6 +53,24 @@ class LinkJoinTest : public ::testing::Test {
   LinkJoin join{2, kHorizon, metrics};
   std::vector<LinkAnswer> answers;
 };
+
+TEST_F(LinkJoinTest, SaysOfARootThatAnAgentWhichFellSilentMayHaveItsParent) {
+  Want(7, kStart);
+  Want(8, kStart + kSecond);
+  answers.clear();
+  Watermark(0, kStart + 2 * kSecond, kStart + 3 * kSecond);
+  Watermark(1, kStart + 2 * kSecond, kStart + 3 * kSecond, 1500 * kMillisecond);
+  join.Settle(kStart + 3 * kSecond, &answers);
+  ASSERT_EQ(answers.size(), 2u);
+  EXPECT_EQ(answers[0].flags & api::kLinkSilent, 0u);
+  EXPECT_EQ(answers[1].flags & api::kLinkSilent, api::kLinkSilent);
+  Want(8, kStart + 4 * kSecond);  // by a new owner of the asker
+  ASSERT_EQ(answers.size(), 1u);
+  EXPECT_EQ(answers[0].flags & api::kLinkSilent, api::kLinkSilent);
+  Exists(8, 0, 5, kStart + 5 * kSecond);  // it is back
+  ASSERT_EQ(answers.size(), 1u);
+  EXPECT_EQ(answers[0].flags & api::kLinkSilent, 0u);
+}
 
 TEST_F(LinkJoinTest, LeavesOutAnIdThatFollowsFromTheWireId) {
   Exists(7, 0, 5);

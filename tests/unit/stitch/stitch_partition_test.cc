@@ -397,6 +397,27 @@ TEST_F(LostAgentTest, ComesBackAndItsRecordsAreReadAgain) {
   EXPECT_EQ(h_.Count("stitch.pending"), 0u);
 }
 
+TEST(StitchPartition, MarksARequestWhoseCallerMayBeKnownToAnAgentThatFellSilent) {
+  StitchHarness h(Partitions(1));
+  Shop s;
+  h.Publish({}, kT);
+  const auto called = [&](uint64_t wire) {
+    s.b.wire = wire;
+    s.b.start = s.b.end = h.clock.MonotonicNs() - 1;
+    h.Publish({s.b}, h.clock.MonotonicNs(), 2);
+    for (int i = 0; i < 15; ++i) {
+      h.Advance(kSecond);
+      h.Publish({}, h.clock.MonotonicNs(), 2);
+    }
+    h.Run();
+    return h.Server(wire).flags & (WEFT_FLAG_LOCAL_ROOT | WEFT_FLAG_DEADLINE);
+  };
+  EXPECT_EQ(called(11), WEFT_FLAG_LOCAL_ROOT | WEFT_FLAG_DEADLINE);
+  EXPECT_EQ(h.Count("stitch.agents_lost"), 1u);
+  h.Advance(h.config.links_horizon_ns);  // it will not be back
+  EXPECT_EQ(called(12), WEFT_FLAG_LOCAL_ROOT);
+}
+
 TEST(StitchPartition, DoesNotLoseAnAgentThatSpokeBeforeTheTimersRecord) {
   StitchHarness h(Partitions(1));
   Observation open = Shop{}.a;

@@ -7,9 +7,6 @@
 namespace weft::plugins::delay {
 namespace {
 
-// Where many wait, who was served is mostly what the hazards say: learning an order from that would
-// confirm whatever is believed. So it is learned where few wait, and kept for where many do.
-constexpr size_t kMaxLearnQueue = 3;
 constexpr float kBlocks = 10.0f;  // an older one stands in the way unless so much less due
 constexpr float kDue = 1e-5f;     // of the hazard of the one that is most due
 
@@ -114,21 +111,22 @@ void CallTracker::WeighOrder(Outcome outcome) {
     order_bonus_[i] = order_bonus_[i] > 0 ? std::log(order_bonus_[i] * all / left) : 0;
 }
 
-void CallTracker::LearnOrder(Outcome outcome, size_t best) {
+// Who waited when the call began, for when its owner is known.
+void CallTracker::NoteWaiters(PendingCall& pending) {
+  pending.first_waiter = static_cast<uint32_t>(waiters_.size());
   FindQueues();
-  if (due_.size() < 2 || std::ranges::find(due_, best) == due_.end()) return;
-  const Label last = states_->last(candidates_[best].track->state);
-  const Queue& queue = *std::ranges::find(queues_, last, &Queue::last);
-  if (queue.members > 1 && queue.members <= kMaxLearnQueue)
-    order_->Add(outcome, last, last, queue.oldest != best,
-                1.0f - std::min(relative_hazard_[queue.oldest] / queue.hazard, 1.0f));
-  if (queue.oldest != best) return;
-  for (const Queue& other : queues_) {
-    if (other.last == last || queue.members + other.members > kMaxLearnQueue) continue;
-    const float mine = relative_hazard_[best], its = relative_hazard_[other.oldest];
-    const bool overtook = Older(other.oldest, best);
-    order_->Add(outcome, last, other.last, overtook, (overtook ? mine : its) / (mine + its));
+  if (due_.size() < 2) return;
+  for (const uint32_t i : due_) {
+    const Candidate& c = candidates_[i];
+    waiters_.push_back(
+        {open_[c.open].request, states_->last(c.track->state), c.track->at, relative_hazard_[i]});
   }
+  pending.waiters = static_cast<uint32_t>(due_.size());
+}
+
+void CallTracker::LearnOrder(const PendingCall& pending, uint32_t owner) {
+  if (pending.waiters > 0)
+    order_->Learn(pending.callee, {&waiters_[pending.first_waiter], pending.waiters}, owner);
 }
 
 }  // namespace weft::plugins::delay

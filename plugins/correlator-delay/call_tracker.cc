@@ -17,6 +17,7 @@ void CallTracker::Run(ProcessHistory& history, const RequestModel& model, Reques
   weighed_.clear();
   alternatives_.clear();
   stands_.clear();
+  waiters_.clear();
   position_.assign(history.requests.size(), kNone);
   cluster_of_call_.assign(history.calls.size(), kNone);
   wanted_pending_ = ambiguous_ = crowded_ = used_clusters_ = 0;

@@ -116,7 +116,8 @@ class CallTracker {
   void WeighOrder(Outcome outcome);
   void WeighChoices(uint32_t cluster, const Call& call, bool background_plausible,
                     float background);
-  void LearnOrder(Outcome outcome, size_t best);
+  void NoteWaiters(PendingCall& pending);
+  void LearnOrder(const PendingCall& pending, uint32_t owner);
   void SetRelativeHazards();
   void WeighEnd(uint32_t request, int64_t at);
   uint32_t ChooseAny(const Call& call) const;
@@ -153,6 +154,7 @@ class CallTracker {
   std::vector<uint32_t> due_;                         // those of them that matter for the order
   std::vector<float> relative_hazard_, order_bonus_;  // by candidate
   std::vector<Queue> queues_;
+  std::vector<Waiter> waiters_;  // of all pending calls of the run
   std::vector<uint32_t> plausible_;
   std::vector<Choice> choices_;
   std::vector<float> end_bonus_;           // by hypothesis

@@ -118,7 +118,10 @@ void CallTracker::WeighEnd(uint32_t request, int64_t at) {
   SetRelativeHazards();
   const bool in_window = at >= history_->window_begin && at <= history_->window_end;
   if (mode_ == Mode::kSearch || in_window) {
-    LearnOrder(kEnds, mine);
+    PendingCall ended;
+    ended.callee = kEnds;
+    NoteWaiters(ended);
+    LearnOrder(ended, request);
     LearnStands(kEnds, place, mine);
   }
   const uint32_t number = open_[candidates_[mine].open].cluster;
@@ -238,11 +241,11 @@ void CallTracker::Decide(uint32_t number, float background) {
   if (spoken) background += voices_->Sum(call.row, WEFT_NONE);
   const size_t best = FindBest();
   const float top = std::max(candidates_[best].value(), background);
-  if (!call.ahead && candidates_[best].value() >= background) LearnOrder(call.callee, best);
 
   FindPlausible(top);
   const bool background_plausible = background >= top - kPlausible;
-  const PendingCall pending = NewPending(number, top, background_plausible, background);
+  PendingCall pending = NewPending(number, top, background_plausible, background);
+  if (!call.ahead) NoteWaiters(pending);
   if (plausible_.empty()) {
     Commit(pending, kNone);
   } else if (Track& track = open_[candidates_[plausible_[0]].open];
@@ -284,6 +287,7 @@ void CallTracker::WeighChoices(uint32_t number, const Call& call, bool backgroun
 void CallTracker::Commit(const PendingCall& pending, uint32_t owner) {
   Call& call = history_->calls[pending.call];
   call.owner = owner;
+  LearnOrder(pending, owner);
   if (threads_ && !call.ahead) LearnStandsOf(pending, owner);
   if (!call.wanted) return;
   const Alternative* const begin = alternatives_.data() + pending.first;

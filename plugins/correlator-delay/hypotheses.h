@@ -56,6 +56,7 @@ struct PendingCall {
   uint32_t candidates = 0;
   int64_t end_ns = 0;  // 0: not known
   uint32_t first = 0, count = 0;
+  uint32_t first_waiter = 0, waiters = 0;  // likewise, of the tracker's
 };
 
 struct Hypothesis {

@@ -1,8 +1,8 @@
 // QueueOrder: how often a request was served before another that had waited longer, per callee (and
 // the end of a request) and per pair of places (last events) in which the two waited. Event loops
 // and ordered queues do that rarely, also between requests of different kinds; thread pools and
-// timers as often as chance has it. Learned from decided calls by comparing overtakes seen with
-// overtakes that the hazards expect.
+// timers as often as chance has it. Learned from decided calls, after what followed them has had
+// its say, by comparing overtakes seen with overtakes that the hazards expect.
 //
 // Two places whose own queues are kept in order count as one queue, whatever was seen between them:
 // where nothing but the hazards told them apart, decisions teach nothing but the hazards.
@@ -10,12 +10,24 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <unordered_map>
 
 #include "plugins/correlator-delay/request_state.h"
 #include "plugins/correlator-delay/thread_continuity.h"
 
 namespace weft::plugins::delay {
+
+// One that was due when a call began or a request ended.
+struct Waiter {
+  uint32_t request;
+  Label last;    // its last event
+  int64_t at;    // since when it waits
+  float hazard;  // relative to the others'
+  friend bool Older(const Waiter& a, const Waiter& b) {
+    return a.at != b.at ? a.at < b.at : a.request < b.request;
+  }
+};
 
 struct QueueOrder {
   struct Seen {
@@ -29,7 +41,8 @@ struct QueueOrder {
   // By how much less likely than its hazard says it is that a request in one place overtakes one in
   // the other (or in the same); 1 is "no matter".
   float OvertakeFactor(Outcome outcome, Label a, Label b) const;
-  void Add(Outcome outcome, Label a, Label b, bool overtook, float expected_overtook);
+  // `owner` was served; nothing where it is none of those that were due.
+  void Learn(Outcome outcome, std::span<const Waiter> due, uint32_t owner);
   void Fade(float factor);
 
   static constexpr size_t kMaxPairs = 768;
@@ -41,6 +54,7 @@ struct QueueOrder {
     float factor = 1;
   };
 
+  void Add(Outcome outcome, Label a, Label b, bool overtook, float expected_overtook);
   float FactorOf(uint32_t key, float start) const;
   float FindFactor(Outcome outcome, Label a, Label b) const;
 

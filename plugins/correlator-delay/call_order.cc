@@ -26,7 +26,7 @@ Stand CallTracker::StandOf(size_t i, const Place& output) const {
               output.thread};
   if (stand.relation == Relation::kUnknown) return stand;
   for (const Candidate& c : candidates_) {
-    if (&c == &candidates_[i] || states_->last(c.track->state) != stand.last || !c.nested ||
+    if (&c == &candidates_[i] || c.last != stand.last || !c.nested ||
         c.track->place->thread != mine.place->thread)
       continue;
     if (c.track->at < mine.at) {
@@ -66,14 +66,16 @@ void CallTracker::FindQueues() {
   for (size_t i = 0; i < candidates_.size(); ++i)
     if (candidates_[i].nested) top = std::max(top, relative_hazard_[i]);
   for (uint32_t i = 0; i < candidates_.size(); ++i) {
-    if (!candidates_[i].nested || relative_hazard_[i] < kDue * top) continue;
+    Candidate& c = candidates_[i];
+    if (!c.nested || relative_hazard_[i] < kDue * top) continue;
     due_.push_back(i);
-    const Label last = states_->last(candidates_[i].track->state);
-    auto queue = std::ranges::find(queues_, last, &Queue::last);
-    if (queue == queues_.end()) queue = queues_.insert(queue, {last, 0, i, 0});
-    ++queue->members;
-    queue->hazard += relative_hazard_[i];
-    if (Older(i, queue->oldest)) queue->oldest = i;
+    uint32_t q = 0;
+    while (q < queues_.size() && queues_[q].last != c.last) ++q;
+    if (q == queues_.size())
+      queues_.push_back({c.last, i});
+    else if (Older(i, queues_[q].oldest))
+      queues_[q].oldest = i;
+    c.queue = q;
   }
 }
 
@@ -83,14 +85,14 @@ bool CallTracker::Older(size_t i, size_t j) const {
 }
 
 // How much of its hazard is left to candidate `i` where older ones go first.
-float CallTracker::ShareInTurn(size_t i, Outcome outcome) const {
-  const Label last = states_->last(candidates_[i].track->state);
+float CallTracker::ShareInTurn(size_t i) const {
+  const float* const factors = &factors_[candidates_[i].queue * queues_.size()];
   float share = 1;
-  for (const Queue& queue : queues_) {
-    if (queue.oldest == i || !Older(queue.oldest, i)) continue;
-    const float blocks =
-        std::min(kBlocks * relative_hazard_[queue.oldest] / relative_hazard_[i], 1.0f);
-    share = std::min(share, 1 - blocks * (1 - order_->OvertakeFactor(outcome, last, queue.last)));
+  for (size_t q = 0; q < queues_.size(); ++q) {
+    const uint32_t oldest = queues_[q].oldest;
+    if (oldest == i || !Older(oldest, i)) continue;
+    const float blocks = std::min(kBlocks * relative_hazard_[oldest] / relative_hazard_[i], 1.0f);
+    share = std::min(share, 1 - blocks * (1 - factors[q]));
   }
   return share;
 }
@@ -98,17 +100,24 @@ float CallTracker::ShareInTurn(size_t i, Outcome outcome) const {
 // The one that waits longest goes first, by learned factors; normalised over all, so it can help
 // only where it is true.
 void CallTracker::WeighOrder(Outcome outcome) {
-  order_bonus_.assign(candidates_.size(), 0.0f);
+  share_.assign(candidates_.size(), 0.0f);
   FindQueues();
   if (due_.size() < 2) return;
+  factors_.clear();
+  for (const Queue& mine : queues_)
+    for (const Queue& other : queues_)
+      factors_.push_back(order_->OvertakeFactor(outcome, mine.last, other.last));
   float all = 0, left = 0;
   for (const uint32_t i : due_) {
-    order_bonus_[i] = ShareInTurn(i, outcome);
+    share_[i] = ShareInTurn(i);
     all += relative_hazard_[i];
-    left += relative_hazard_[i] * order_bonus_[i];
+    left += relative_hazard_[i] * share_[i];
   }
-  for (const uint32_t i : due_)
-    order_bonus_[i] = order_bonus_[i] > 0 ? std::log(order_bonus_[i] * all / left) : 0;
+  order_norm_ = all / left;
+}
+
+float CallTracker::OrderBonus(size_t i) const {
+  return share_[i] > 0 ? std::log(share_[i] * order_norm_) : 0;
 }
 
 // Who waited when the call began, for when its owner is known.
@@ -118,8 +127,7 @@ void CallTracker::NoteWaiters(PendingCall& pending) {
   if (due_.size() < 2) return;
   for (const uint32_t i : due_) {
     const Candidate& c = candidates_[i];
-    waiters_.push_back(
-        {open_[c.open].request, states_->last(c.track->state), c.track->at, relative_hazard_[i]});
+    waiters_.push_back({open_[c.open].request, c.last, c.track->at, relative_hazard_[i]});
   }
   pending.waiters = static_cast<uint32_t>(due_.size());
 }

@@ -74,20 +74,21 @@ class CallTracker {
     TrackState track;           // where in none
   };
   struct Candidate {
-    uint32_t open;  // index into open_
-    bool nested;
-    const TrackState* track;
-    float hazard;  // log; in a cluster the best over its hypotheses
-    float bonus;   // other correlators, not nested
-    float order;   // order of the queue, threads
-    float rest;    // what its end says
+    uint32_t open = 0;   // index into open_
+    uint32_t queue = 0;  // index into queues_; of one that is due
+    const TrackState* track = nullptr;
+    Label last = 0;  // of the track
+    bool nested = false;
+    float hazard = 0;  // log; in a cluster the best over its hypotheses
+    float bonus = 0;   // other correlators, not nested
+    float order = 0;   // order of the queue, threads
+    float rest = 0;    // what its end says
     float value() const { return hazard + bonus + order + rest; }
   };
   // The requests whose last event was the same: they wait in one place.
   struct Queue {
     Label last = 0;
-    uint32_t members = 0, oldest = 0;  // index into candidates_
-    float hazard = 0;
+    uint32_t oldest = 0;  // index into candidates_
   };
   struct ThreadStream {
     int64_t run_began = 0, previous = 0;
@@ -112,7 +113,12 @@ class CallTracker {
   void AddBonuses(const Call& call);
   void FindQueues();
   bool Older(size_t i, size_t j) const;
-  float ShareInTurn(size_t i, Outcome outcome) const;
+  float ShareInTurn(size_t i) const;
+  float OrderBonus(size_t i) const;
+  void Follow(Candidate& candidate, const TrackState& track) {
+    candidate.track = &track;
+    candidate.last = states_->last(track.state);
+  }
   void WeighOrder(Outcome outcome);
   void WeighChoices(uint32_t cluster, const Call& call, bool background_plausible,
                     float background);
@@ -151,12 +157,15 @@ class CallTracker {
   std::vector<uint32_t> free_clusters_;
   size_t used_clusters_ = 0;
   std::vector<Candidate> candidates_;
-  std::vector<uint32_t> due_;                         // those of them that matter for the order
-  std::vector<float> relative_hazard_, order_bonus_;  // by candidate
+  std::vector<uint32_t> due_;                   // those of them that matter for the order
+  std::vector<float> relative_hazard_, share_;  // by candidate
+  float order_norm_ = 1;
   std::vector<Queue> queues_;
+  std::vector<float> factors_;   // by two of the queues
   std::vector<Waiter> waiters_;  // of all pending calls of the run
   std::vector<uint32_t> plausible_;
   std::vector<Choice> choices_;
+  std::vector<uint32_t> member_of_;        // of the cluster that is weighed; by candidate
   std::vector<float> end_bonus_;           // by hypothesis
   std::vector<Alternative> alternatives_;  // of all pending calls of the run
   std::vector<Stand> stands_;              // the same, where threads are looked at

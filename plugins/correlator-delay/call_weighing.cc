@@ -55,8 +55,10 @@ void CallTracker::AddCandidate(uint32_t open, const Call& call) {
   const Track& track = open_[open];
   const int64_t end = track.track.end;
   const bool nested = end == 0 || (end >= call.end_ns && end >= call.start_ns);
-  Candidate& candidate =
-      candidates_.emplace_back(open, nested, &track.track, 0.0f, 0.0f, 0.0f, 0.0f);
+  Candidate& candidate = candidates_.emplace_back();
+  candidate.open = open;
+  candidate.nested = nested;
+  Follow(candidate, track.track);
   if (track.cluster == kNone) {
     candidate.hazard = HazardOf(track.track, call.callee, call.start_ns);
     candidate.rest = RestGain(track.track, call);
@@ -66,12 +68,18 @@ void CallTracker::AddCandidate(uint32_t open, const Call& call) {
   const uint32_t member = cluster.MemberOf(track.request);
   const auto hypotheses = cluster.hypotheses();
   effort_ += hypotheses.size();
-  candidate.track = &hypotheses[0].tracks[member];
+  Follow(candidate, hypotheses[0].tracks[member]);
   candidate.hazard = -INFINITY;
+  const TrackState* weighed = nullptr;  // most hypotheses agree on most members
+  float own = 0, rest = 0;
   for (const Hypothesis& h : hypotheses) {
     const TrackState& mine = h.tracks[member];
-    const float rest = RestGain(mine, call);
-    const float hazard = h.total - hypotheses[0].total + HazardOf(mine, call.callee, call.start_ns);
+    if (weighed == nullptr || mine != *weighed || mine.until != weighed->until) {
+      rest = RestGain(mine, call);
+      own = HazardOf(mine, call.callee, call.start_ns);
+      weighed = &mine;
+    }
+    const float hazard = h.total - hypotheses[0].total + own;
     if (hazard + rest <= candidate.hazard + candidate.rest) continue;
     candidate.hazard = hazard;
     candidate.rest = rest;
@@ -110,8 +118,11 @@ void CallTracker::WeighEnd(uint32_t request, int64_t at) {
       mine = candidates_.size();
     else if (!threads_ && states_->LogP(state->state, kEnds) < kImpossible)
       continue;
-    const float hazard = HazardOf(*state, kEnds, at);
-    candidates_.emplace_back(i, true, state, hazard, 0.0f, 0.0f, 0.0f);
+    Candidate& candidate = candidates_.emplace_back();
+    candidate.open = i;
+    candidate.nested = true;
+    candidate.hazard = HazardOf(*state, kEnds, at);
+    Follow(candidate, *state);
   }
   effort_ += candidates_.size();
   if (candidates_.size() == 1 && !threads_) return;
@@ -135,12 +146,12 @@ void CallTracker::WeighEnd(uint32_t request, int64_t at) {
     for (size_t i = 0; i < candidates_.size(); ++i) {
       const Track& track = open_[candidates_[i].open];
       if (track.cluster != number) continue;
-      candidates_[i].track = &h.tracks[cluster.MemberOf(track.request)];
+      Follow(candidates_[i], h.tracks[cluster.MemberOf(track.request)]);
       relative_hazard_[i] =
           std::exp(std::min(HazardOf(*candidates_[i].track, kEnds, at) - top, 60.0f));
     }
     WeighOrder(kEnds);
-    end_bonus_.push_back(order_bonus_[mine] + Continuity(mine, kEnds, place));
+    end_bonus_.push_back(OrderBonus(mine) + Continuity(mine, kEnds, place));
   }
 }
 
@@ -154,7 +165,7 @@ void CallTracker::AddBonuses(const Call& call) {
     Candidate& c = candidates_[i];
     if (any_nested && !c.nested) c.bonus += kNotNested;
     if (spoken) c.bonus += voices_->Sum(call.row, history_->requests[open_[c.open].request].row);
-    if (candidates_.size() > 1) c.order = order_bonus_[i];
+    if (candidates_.size() > 1) c.order = OrderBonus(i);
     c.order += Continuity(i, call.callee, call.begin_place);
   }
 }
@@ -264,21 +275,28 @@ void CallTracker::WeighChoices(uint32_t number, const Call& call, bool backgroun
   float top = -INFINITY;
   for (const Candidate& c : candidates_) top = std::max(top, c.hazard);
   choices_.clear();
+  member_of_.clear();
+  for (const Candidate& c : candidates_) {
+    const Track& track = open_[c.open];
+    member_of_.push_back(track.cluster == number ? cluster.MemberOf(track.request) : kNone);
+  }
   for (const Hypothesis& h : cluster.hypotheses()) {
+    const bool first = &h == cluster.hypotheses().data();
     for (size_t i = 0; i < candidates_.size(); ++i) {
-      const Track& track = open_[candidates_[i].open];
-      if (track.cluster != number) continue;
-      candidates_[i].track = &h.tracks[cluster.MemberOf(track.request)];
+      if (member_of_[i] == kNone) continue;
+      const TrackState& track = h.tracks[member_of_[i]];
+      const bool same = !first && track == *candidates_[i].track;
+      Follow(candidates_[i], track);
+      if (same) continue;
       const float behind = HazardOf(*candidates_[i].track, call.callee, call.start_ns) - top;
       relative_hazard_[i] = behind < kNotDue ? 0 : std::exp(behind);
     }
     WeighOrder(call.callee);
     for (const uint32_t i : plausible_) {
       const uint32_t request = open_[candidates_[i].open].request;
-      const float order = candidates_.size() > 1 ? order_bonus_[i] : 0;
+      const float order = candidates_.size() > 1 ? OrderBonus(i) : 0;
       const float thread = Continuity(i, call.callee, call.begin_place);
-      choices_.push_back(
-          {cluster.MemberOf(request), request, candidates_[i].bonus + order + thread});
+      choices_.push_back({member_of_[i], request, candidates_[i].bonus + order + thread});
     }
     if (background_plausible) choices_.push_back({kNone, kNone, background});
   }

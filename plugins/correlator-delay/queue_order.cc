@@ -21,8 +21,8 @@ uint32_t QueueOrder::KeyOf(Outcome outcome, Label a, Label b) {
 float QueueOrder::OvertakeFactor(Outcome outcome, Label a, Label b) const {
   const uint32_t key = KeyOf(outcome, a, b);
   Known& known = known_[Mix(key) % known_.size()];
-  if (known.key != key || known.change != change_)
-    known = {key, change_, FindFactor(outcome, a, b)};
+  if (known.key != key || known.change != changes_[outcome])
+    known = {key, changes_[outcome], FindFactor(outcome, a, b)};
   return known.factor;
 }
 
@@ -68,7 +68,7 @@ void QueueOrder::Add(Outcome outcome, Label a, Label b, bool overtook, float exp
   const uint32_t key = KeyOf(outcome, a, b);
   if (seen.size() >= kMaxPairs && !seen.contains(key)) return;
   Seen& s = seen[key];
-  ++change_;
+  ++changes_[outcome];
   (overtook ? s.overtook : s.in_order) += 1;
   s.expected_overtook += expected_overtook;
   s.expected_in_order += 1 - expected_overtook;
@@ -78,7 +78,7 @@ void QueueOrder::Add(Outcome outcome, Label a, Label b, bool overtook, float exp
 
 void QueueOrder::Fade(float factor) {
   continuity.Scale(factor);
-  ++change_;
+  for (uint32_t& change : changes_) ++change;
   for (auto& [key, s] : seen)
     for (float* f : {&s.overtook, &s.in_order, &s.expected_overtook, &s.expected_in_order})
       *f *= factor;

@@ -58,7 +58,7 @@ struct QueueOrder {
   float FactorOf(uint32_t key, float start) const;
   float FindFactor(Outcome outcome, Label a, Label b) const;
 
-  uint32_t change_ = 0;  // how often `seen` has changed
+  std::array<uint32_t, kOutcomes> changes_{};  // how often `seen` of an outcome has changed
   mutable std::array<Known, 256> known_{};
 };
 

@@ -5,7 +5,8 @@
 namespace weft::plugins::delay {
 
 void CallTracker::Run(ProcessHistory& history, const RequestModel& model, RequestStates& states,
-                      QueueOrder& order, const EarlierVoices& voices, Mode mode, size_t keep) {
+                      QueueOrder& order, const EarlierVoices& voices, Mode mode, size_t keep,
+                      int64_t until) {
   history_ = &history;
   model_ = &model;
   states_ = &states;
@@ -26,7 +27,7 @@ void CallTracker::Run(ProcessHistory& history, const RequestModel& model, Reques
 
   const bool decide = mode == Mode::kDecide;
   timeline_.Take(history, decide ? history.window_begin : INT64_MIN,
-                 decide ? history.window_end : INT64_MAX);
+                 decide ? history.window_end : until);
   if (decide && threads_) timeline_.More();
   if (threads_) FindPlaces();
   size_t next = 0;

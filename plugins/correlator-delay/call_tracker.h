@@ -41,9 +41,10 @@ class CallTracker {
   };
 
   // Sets the owner of every unsettled call and fills weighed() for those that are wanted. At most
-  // `keep` hypotheses of an ambiguous spot are followed.
+  // `keep` hypotheses of an ambiguous spot are followed. A search may stop at `until`.
   void Run(ProcessHistory& history, const RequestModel& model, RequestStates& states,
-           QueueOrder& order, const EarlierVoices& voices, Mode mode, size_t keep);
+           QueueOrder& order, const EarlierVoices& voices, Mode mode, size_t keep,
+           int64_t until = INT64_MAX);
 
   // Whether thread ids are looked at, and whether what they say is believed yet.
   void set_threads(bool use, bool believe) {

@@ -9,8 +9,9 @@ constexpr int kRounds = 6, kRoundsAgain = 2;
 constexpr int kCoarseRounds = 2;      // that see only the coarse contexts
 constexpr double kFirstShare = 0.3;   // of the requests, counted in the first round
 constexpr size_t kLeastCounted = 20;  // requests
-constexpr double kUnowned = -20;      // log-likelihood of a call without a request
-constexpr double kGrowth = 1.3;       // of the requests since the last search
+constexpr size_t kSample = 250;
+constexpr double kUnowned = -20;  // log-likelihood of a call without a request
+constexpr double kGrowth = 1.3;   // of the requests since the last search
 
 // Without those that are only looked at ahead.
 double RequestsBehind(const ProcessHistory& history) {
@@ -24,8 +25,8 @@ void Rebuild(const ColdSearch::Scene& s) {
   s.states.Clear(s.model, callees);
 }
 
-void Run(const ColdSearch::Scene& s, CallTracker::Mode mode) {
-  s.tracker.Run(s.history, s.model, s.states, s.order, s.voices, mode, s.hypotheses);
+void Run(const ColdSearch::Scene& s, CallTracker::Mode mode, int64_t until = INT64_MAX) {
+  s.tracker.Run(s.history, s.model, s.states, s.order, s.voices, mode, s.hypotheses, until);
 }
 
 }  // namespace
@@ -61,8 +62,10 @@ void ColdSearch::Search(const Scene& s) {
   }
   s.model.Clear();
   Rebuild(s);
-  Run(s, CallTracker::Mode::kAny);
+  ChooseSample(s.history);
+  Run(s, CallTracker::Mode::kAny, sample_until_);
   SettleDown(s, true);
+  sample_until_ = INT64_MAX;
   if (first || Likelihood(s) > likelihood) return;
   for (size_t c = 0; c < owners_.size(); ++c) s.history.calls[c].owner = owners_[c];
   Count(s, 1);
@@ -82,11 +85,16 @@ void ColdSearch::SettleDown(const Scene& s, bool anew) {
     s.order.Fade(anew && round == 1 ? 0.0f : 0.5f);
     owners_before_.clear();
     for (const Call& c : s.history.calls) owners_before_.push_back(c.owner);
-    Run(s, CallTracker::Mode::kSearch);
+    if (round + 1 == rounds) sample_until_ = INT64_MAX;
+    Run(s, CallTracker::Mode::kSearch, sample_until_);
     if (anew && round <= kCoarseRounds) continue;
     if (std::ranges::equal(s.history.calls, owners_before_, {}, &Call::owner)) break;
   }
   s.model.set_detail(3);
+  if (sample_until_ == INT64_MAX) return;
+  sample_until_ = INT64_MAX;
+  Rebuild(s);
+  Run(s, CallTracker::Mode::kSearch);
 }
 
 double ColdSearch::Likelihood(const Scene& s) {
@@ -100,6 +108,16 @@ double ColdSearch::Likelihood(const Scene& s) {
                             s.model);
   }
   return sum;
+}
+
+// The rounds go over the first of many requests only; what they teach is used on all.
+void ColdSearch::ChooseSample(const ProcessHistory& history) {
+  sample_until_ = INT64_MAX;
+  if (history.requests.size() < 3 * kSample / 2) return;
+  begins_.clear();
+  for (const Request& r : history.requests) begins_.push_back(r.start_ns);
+  std::ranges::nth_element(begins_, begins_.begin() + kSample);
+  sample_until_ = begins_[kSample];
 }
 
 void ColdSearch::SortCalls(const ProcessHistory& history) {
@@ -129,6 +147,7 @@ void ColdSearch::Count(const Scene& s, double share) {
   for (size_t r = 0; r < s.history.requests.size(); ++r) {
     if (most != UINT32_MAX && overlap_[r] > most) continue;
     const Request& request = s.history.requests[r];
+    if (request.start_ns > sample_until_) continue;
     walk_.Count({request.start_ns, request.end_ns, request.operation, 0}, calls_of_[r], false,
                 s.model);
   }

@@ -41,9 +41,11 @@ class ColdSearch {
   double Likelihood(const Scene& scene);
   void Count(const Scene& scene, double share);
   void CountDecided(const Scene& scene);
+  void ChooseSample(const ProcessHistory& history);
   void SortCalls(const ProcessHistory& history);
   uint32_t FindOverlaps(const ProcessHistory& history, double share);
 
+  int64_t sample_until_ = INT64_MAX;                       // of the rounds of a search
   uint32_t searched_requests_ = 0, searched_callees_ = 0;  // in the last search
   int64_t decided_until_ = INT64_MIN;                      // the end of the last window
 

@@ -43,6 +43,8 @@ constexpr std::array kRemedies = {
            "check the user and password of kafka.sasl"},
     Remedy{RD_KAFKA_RESP_ERR__FENCED, Code::kIo,
            "does another process have the same kafka.instance?"},
+    Remedy{RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID, Code::kIo,
+           "does another process have the same group.instance.id?"},
     Remedy{RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, Code::kIo,
            "are the brokers of kafka.brokers up, and can this host reach them?"},
     Remedy{RD_KAFKA_RESP_ERR__TRANSPORT, Code::kIo,
@@ -135,12 +137,14 @@ Result<std::unique_ptr<KafkaClient>> KafkaClient::Open(std::string what, rd_kafk
                                 {"reconnect.backoff.max.ms", "1000"},
                                 {"topic.metadata.refresh.interval.ms", "60000"}};
   for (const KafkaProperties* list : {&ours, &defaults, &common, &owned})
-    for (const auto& [key, value] : *list)
-      if (rd_kafka_conf_set(conf, key.c_str(), value.c_str(), text, sizeof(text)) !=
-          RD_KAFKA_CONF_OK) {
-        rd_kafka_conf_destroy(conf);
-        return Fail(Code::kInvalid, "kafka: " + log.Redact(text));
-      }
+    for (const auto& [key, value] : *list) {
+      if (type == RD_KAFKA_PRODUCER && key == "group.instance.id") continue;  // for consumers
+      if (rd_kafka_conf_set(conf, key.c_str(), value.c_str(), text, sizeof(text)) ==
+          RD_KAFKA_CONF_OK)
+        continue;
+      rd_kafka_conf_destroy(conf);
+      return Fail(Code::kInvalid, "kafka: " + log.Redact(text));
+    }
   rd_kafka_conf_set_opaque(conf, client.get());
   rd_kafka_conf_set_log_cb(conf, &KafkaClient::OnLog);
   if (client->callbacks_.delivered) rd_kafka_conf_set_dr_msg_cb(conf, &KafkaClient::OnDelivery);

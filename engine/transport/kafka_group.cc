@@ -100,7 +100,11 @@ void KafkaGroup::OnError(const rd_kafka_message_t& message) {
       KafkaFailure(fmt::format("group {}-{}", context_.options.settings.group, StageName(stage_)),
                    message.err, rd_kafka_message_errstr(&message));
   context_.log.Write(LogLevel::kWarn, "group", "kafka " + error.message);
-  if (error.code != Code::kDenied && error.code != Code::kNotFound) return;
+  // A static member whose id another process took is out for good.
+  char why[256];
+  const bool fatal =
+      rd_kafka_fatal_error(client_->get(), why, sizeof(why)) != RD_KAFKA_RESP_ERR_NO_ERROR;
+  if (error.code != Code::kDenied && error.code != Code::kNotFound && !fatal) return;
   const std::lock_guard lock(mutex_);
   failure_ = error;
   changed_.notify_all();

@@ -101,6 +101,54 @@ TEST_F(KafkaGroupTest, StagesRunTogetherAndApart) {
   EXPECT_EQ(Texts(ReadAll(*a, **two)), "span ");
 }
 
+TEST_F(KafkaGroupTest, AStaticMemberThatComesBackHasItsPartitionsAndNobodyElseHearsOfIt) {
+  MakeTopics(4);
+  const auto named = [&](const char* id) {
+    KafkaOptions options = Options();
+    options.settings.librdkafka["group.instance.id"] = id;
+    options.settings.librdkafka["session.timeout.ms"] = "30000";
+    return Open(options);
+  };
+  auto a = named("a"), b = named("b");
+  auto first = a->Join(Stage::kStitch);
+  ASSERT_TRUE(first);
+  const auto all = Gain(**first, 4);
+  auto second = b->Join(Stage::kStitch);
+  ASSERT_TRUE(second);
+  std::vector<uint32_t> given;
+  for (int i = 0; i < 300 && given.empty(); ++i)
+    given = (*first)->Wait(InNs(*a, 100 * kMillisecond)).value().revoked;
+  (*first)->Release(given);
+  Gain(**second, 2);
+  std::set<uint32_t> kept(all.begin(), all.end());
+  for (const uint32_t p : given) kept.erase(p);
+
+  first->reset();
+  a.reset();
+  a = named("a");
+  first = a->Join(Stage::kStitch);
+  ASSERT_TRUE(first);
+  const auto again = Gain(**first, 2);
+  EXPECT_EQ(std::set(again.begin(), again.end()), kept);
+  auto owner = a->Own(Stage::kStitch, again[0]);
+  ASSERT_TRUE(owner) << owner.error().message;
+  EXPECT_TRUE((*owner)->Commit({}));
+  const auto heard = (*second)->Wait(InNs(*b, kSecond));
+  ASSERT_TRUE(heard) << heard.error().message;
+  EXPECT_TRUE(heard->empty());
+
+  // A second process of the same name: the first one is out, and says why.
+  auto twin = named("a");
+  auto usurper = twin->Join(Stage::kStitch);
+  ASSERT_TRUE(usurper);
+  Gain(**usurper, 2);
+  const bool told = Eventually([&] {
+    const auto change = (*first)->Wait(InNs(*a, 100 * kMillisecond));
+    return !change && change.error().message.find("group.instance.id") != std::string::npos;
+  });
+  EXPECT_TRUE(told);
+}
+
 // Members with different numbers of partitions would ask and answer in different places.
 TEST_F(KafkaGroupTest, AMemberEndsWhenTheTopicIsGivenMorePartitions) {
   MakeTopics(2);

@@ -250,10 +250,9 @@ class Search {
     if (filter_.errors) sql += " AND s.status = 2";
     Probing out;
     for (size_t i = 0; i < filter_.attributes.size(); ++i) {
-      sql += fmt::format(
-          " AND (s.attribute_set IN (SELECT id FROM temp.sets_{}) OR"
-          " CAST(json_extract(s.attributes, ?{}) AS TEXT) = ?{})",
-          i, 2 * i + kFirstText, 2 * i + kFirstText + 1);
+      sql +=
+          fmt::format(" AND (s.attribute_set IN (SELECT id FROM temp.sets_{}) OR {})", i,
+                      HasValue("s.attributes", 2 * i + kFirstText, filter_.attributes[i].second));
       out.texts.push_back(JsonPath(filter_.attributes[i].first));
       out.texts.push_back(filter_.attributes[i].second);
     }
@@ -263,6 +262,15 @@ class Search {
     for (size_t i = 0; i < out.texts.size(); ++i)
       out.rows.Bind(static_cast<int>(i) + kFirstText, std::string_view(out.texts[i]));
     return out;
+  }
+
+  // Whether the attributes have the parameter `path` with the value of the parameter after it.
+  // SQLite takes true for 1, so the word asks for the type.
+  static std::string HasValue(std::string_view json, size_t path, const std::string& value) {
+    const std::string same =
+        fmt::format("CAST(json_extract({}, ?{}) AS TEXT) = ?{}", json, path, path + 1);
+    if (value != "true" && value != "false") return same;
+    return fmt::format("({} OR json_type({}, ?{}) = ?{})", same, json, path, path + 1);
   }
 
   static std::string JsonPath(const std::string& key) { return "$.\"" + key + "\""; }
@@ -275,8 +283,8 @@ class Search {
       WEFT_TRY(db_.Execute(fmt::format("DROP TABLE IF EXISTS temp.sets_{}", i)));
       Result<Statement> make =
           db_.Prepare(fmt::format("CREATE TEMP TABLE sets_{} AS SELECT id FROM attribute_sets"
-                                  " WHERE CAST(json_extract(json, ?1) AS TEXT) = ?2",
-                                  i));
+                                  " WHERE {}",
+                                  i, HasValue("json", 1, value)));
       if (!make) return std::unexpected(make.error());
       const std::string path = JsonPath(key);
       make->Bind(1, std::string_view(path));

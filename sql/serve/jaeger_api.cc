@@ -42,6 +42,11 @@ Reply DataReply(size_t total, const std::function<void(JsonOut&)>& write) {
   return reply;
 }
 
+// Where the upper half is empty Jaeger shows the lower one.
+std::string_view ShortId(std::string_view id) {
+  return id.find_first_not_of('0') >= 16 ? id.substr(16) : id;
+}
+
 Error TooLarge() {
   return {Code::kFull, fmt::format("the answer has more than {} MB; ask for fewer traces (limit)",
                                    kMaxAnswerBytes >> 20)};
@@ -135,7 +140,7 @@ Result<Reply> JaegerApi::Search(const Target& target) const {
   } else {
     json.Array();
     for (const std::string& id : found->missing)
-      json.Object().Field("msg", kNoTrace).Field("traceID", id).End();
+      json.Object().Field("msg", kNoTrace).Field("traceID", ShortId(id)).End();
     json.End();
   }
   json.End();

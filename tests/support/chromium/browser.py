@@ -121,12 +121,12 @@ class Browser:
         return result["result"].get("value")
 
     def wait(self, expression, what=None):
-        """Until the expression is true; its value."""
+        """Until the expression is true."""
         until = time.monotonic() + WAIT
         while time.monotonic() < until:
             with contextlib.suppress(Failed):
-                if value := self.run(expression):
-                    return value
+                if self.run(f"!!({expression})"):
+                    return
             time.sleep(0.05)
         raise Failed(f"waited {WAIT} s for {what or expression}; the page says: "
                      + str(self.run("document.body && document.body.innerText.slice(0, 600)")))
@@ -151,7 +151,7 @@ class Browser:
         self.ask("Input.insertText", text=text)
 
     def press(self, key, modifiers=0):
-        code, text = KEYS.get(key, (ord(key.upper()), key))
+        code, text = KEYS[key] if key in KEYS else (ord(key.upper()), key)
         common = {"key": key, "windowsVirtualKeyCode": code, "modifiers": modifiers}
         self.ask("Input.dispatchKeyEvent", type="keyDown", **common, **({"text": text} if text and not modifiers else {}))
         self.ask("Input.dispatchKeyEvent", type="keyUp", **common)

@@ -61,7 +61,7 @@ TEST_F(JaegerApiTest, GivesTracesByIdAndNamesThoseThatAreMissing) {
   const Reply both = Ask("/api/traces?traceID=" + known + "&traceID=77");
   EXPECT_THAT(both.body, HasSubstr("\"traceID\":\"" + known));
   EXPECT_THAT(both.body, HasSubstr("\"errors\":[{\"msg\":\"trace not found\",\"traceID\":"
-                                   "\"00000000000000000000000000000077\"}]"));
+                                   "\"0000000000000077\"}]"));
 }
 
 TEST_F(JaegerApiTest, AnswersErrorsAsJaegerDoes) {

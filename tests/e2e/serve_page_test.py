@@ -6,7 +6,6 @@ names and values of an attacker, on a phone's width, with a token. Skips, loudly
 """
 import json
 import os
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -215,9 +214,9 @@ def pictures(folder, db):
         with sqlite3.connect(f"file:{db}?mode=ro", uri=True) as store:
             trace, span = store.execute(
                 "SELECT l.trace_id, l.child FROM links l JOIN traces t ON t.trace_id = l.trace_id WHERE l.candidates IS NOT NULL"
-                " AND t.spans BETWEEN 18 AND 24 ORDER BY l.confidence < 0.999 DESC, t.duration_ns DESC LIMIT 1").fetchone()
-        shots = [("search", "/search?limit=400", 1280, 760, False), ("trace", f"/trace/{trace}?span={span}", 1280, 760, False),
-                 ("map", "/graph", 1280, 520, True), ("rates", "/red", 1280, 640, True)]
+                " AND t.spans BETWEEN 12 AND 24 AND NOT t.incomplete ORDER BY l.confidence < 0.999 DESC, t.errors > 0 DESC, t.duration_ns DESC LIMIT 1").fetchone()
+        shots = [("search", "/search?limit=500", 1280, 640, False), ("trace", f"/trace/{trace}?span={span}", 1280, 720, False),
+                 ("map", "/graph", 1280, 560, True), ("rates", "/red", 1280, 560, True)]
         with ServeProcess(BUILD, db) as serve:
             for name, page, width, height, dark in shots:
                 with Browser(width, height, dark) as browser:
@@ -227,8 +226,6 @@ def pictures(folder, db):
                     browser.run("document.querySelector('.store').textContent = 'weft.db'")
                     browser.run("new Promise((done) => setTimeout(done, 400))")
                     browser.screenshot(os.path.join(folder, f"{name}.png"))
-    if shutil.which("pngquant"):
-        subprocess.run(["pngquant", "--force", "--ext", ".png", *(os.path.join(folder, f"{shot[0]}.png") for shot in shots)], check=True)
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ export function count(n) {
 }
 
 export const percent = (share) => share === 0 ? '0 %' :
-  share > 0 && share < 0.001 ? '<0.1 %' : `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
+  share > 0 && share < 0.001 ? '<0.1 %' : `${(100 * share).toFixed(share < 0.1 || (share > 0.99 && share < 1) ? 1 : 0)} %`;
 
 /** "50ms" -> ns, as the server reads it; NaN for what it would not. */
 export function parseDuration(text) {

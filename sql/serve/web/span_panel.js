@@ -78,8 +78,8 @@ export function spanPanel(span, tree, trace, {choose, close}) {
       ['Marks', span.flags.join(', ')], ['Spans below', node.children.length ? String(size(node) - 1) : ''],
       ['Span id', h('code', {}, span.id)],
     ]),
-    h('h3', {}, 'Attributes'), attributes(span),
     h('h3', {}, 'Why this parent'), why(span),
+    h('h3', {}, 'Attributes'), attributes(span),
     slowest.length > 0 && [h('h3', {}, 'Slowest below'), h('ol', {class: 'below'}, slowest.map(({span: s}) =>
       h('li', {}, h('button', {class: 'link', onclick: () => choose(s)}, `${s.service} ${s.operation}`), ` ${duration(s.duration_ns)}`)))]);
 }

@@ -34,11 +34,14 @@ function bar(node, from, total) {
   const {span} = node, left = (ns) => `${(100 * (ns - from)) / total}%`, wide = (a, b) => `${(100 * (b - a)) / total}%`;
   const end = span.start_ns + span.duration_ns;
   const part = (name, [a, b]) => h('i', {class: name, style: {left: left(a), width: wide(a, b)}});
-  const before = (span.start_ns - from) / total > 0.75;
+  // Beside the bar where there is room: after it, before it, else in it.
+  const room = 1 - (end - from) / total, early = (span.start_ns - from) / total;
+  const place = room > 0.14 ? 'after' : early > 0.3 ? 'before' : 'inside';
+  const at = {after: {left: `calc(${left(end)} + 6px)`}, before: {right: `calc(100% - ${left(span.start_ns)} + 6px)`}, inside: {right: `calc(100% - ${left(end)} + 8px)`}};
   return h('div', {class: 'lane'},
     h('i', {class: 'whole', style: {left: left(span.start_ns), width: wide(span.start_ns, end)}}),
     ownParts(node).map((p) => part('own', p)), pathParts(node).map((p) => part('onpath', p)),
-    h('span', {class: `label${before ? ' before' : ''}`, style: before ? {right: `calc(100% - ${left(span.start_ns)} + 6px)`} : {left: `calc(${left(end)} + 6px)`}},
+    h('span', {class: `label ${place}`, style: at[place]},
       span.flags.includes('open') ? 'not ended' : duration(span.duration_ns), marks(node, total)));
 }
 

@@ -123,15 +123,24 @@ PayloadPtr EncodeLabels(const std::vector<LabelRow>& rows,
 Result<LabelBatch> DecodeLabels(const PayloadPtr& payload);
 
 // weft.spans
-struct SpanBatch {
-  SpanView spans;
+struct SpanHeader {
   uint32_t from_partition = 0;
   int64_t watermark_ns = 0;
   int64_t input_ns = 0;  // as in LinkBatch
+};
+// As it is: what stage 2 reads and holds.
+struct SpanRecord : SpanHeader {
+  EventColumns columns;
   PayloadPtr payload;
+};
+// Unpacked: for everybody else.
+struct SpanBatch : SpanHeader {
+  std::unique_ptr<SpanTable> table;
+  SpanView spans;  // of the table
 };
 PayloadPtr EncodeSpans(const SpanTable& spans, uint32_t from_partition, int64_t watermark_ns,
                        int64_t input_ns = 0);
+Result<SpanRecord> DecodeSpanColumns(PayloadPtr payload);
 Result<SpanBatch> DecodeSpans(PayloadPtr payload);
 
 // weft.decisions; `rule` indexes `rules`, whose entry 0 is the empty string. done_offset: see the
@@ -167,7 +176,14 @@ struct DeadRecord {
 // No more than the beginning of a large record: the largest that a broker takes could not be
 // wrapped, and who cannot bury a record never gets past it.
 inline constexpr size_t kMaxDeadBytes = 256 << 10;
-PayloadPtr EncodeDead(const DeadRecord& dead);
+// The same, lent for the call.
+struct DeadView {
+  uint8_t stream = 0;
+  uint32_t partition = 0;
+  uint64_t offset = 0;
+  std::string_view reason, record;
+};
+PayloadPtr EncodeDead(const DeadView& dead);
 Result<DeadRecord> DecodeDead(const PayloadPtr& payload);
 
 }  // namespace weft::api

@@ -169,24 +169,30 @@ inline capnp::Text::Reader TextOf(const std::string& s) {
   return capnp::Text::Reader(s.c_str(), s.size());
 }
 
-// A dictionary. Decoded: views into the message, and where it has them, if there is anything.
+// A dictionary. Decoded: views into the message.
 size_t DictionaryWords(const Dictionary& d);
 void FillDictionary(wire::Strings::Builder out, const Dictionary& d);
-Result<void> ReadDictionary(wire::Strings::Reader in, std::vector<weft_str>* out,
-                            const uint32_t** offsets = nullptr, const char** text = nullptr);
+Result<void> ReadDictionary(wire::Strings::Reader in, std::vector<weft_str>* out);
 
-size_t SpanColumnsWords(const SpanTable& spans);
-void FillSpanColumns(wire::SpanColumns::Builder out, const SpanTable& spans);
 Result<void> ReadSpanColumns(wire::SpanColumns::Reader in, SpanView* view);
 
 void FillProcesses(wire::Processes::Builder out, const ProcessTable& from);
 Result<void> ReadProcesses(wire::Processes::Reader in, size_t strings, size_t pairs,
                            weft_processes* out);
 
+// How a column goes into a message, in `words` words of data.
+struct ColumnPlan {
+  uint64_t base = 0;
+  uint8_t width = 0;
+  bool present = false;
+  size_t words = 0;
+};
 // How a table goes into packed columns, in at most `words` words.
 struct EventPlan {
-  bool span_ids_follow = false, services_follow = false;
+  bool span_ids_follow = false, services_follow = false, trace_lows_follow = false;
   std::vector<uint64_t> durations;
+  std::vector<uint32_t> confidences, log_odds;  // their bits
+  std::vector<ColumnPlan> columns;              // in the order of the message
   size_t words = 0;
 };
 EventPlan PlanEventColumns(const SpanTable& spans);

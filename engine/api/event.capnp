@@ -100,14 +100,14 @@ struct Column {
   data @2 :Data;
 }
 
-# The observations of weft.events: SpanColumns, each column as narrow as its values allow. Differences
-# are given where the meaning is another one.
+# The rows of weft.events and weft.spans: SpanColumns, each column as narrow as its values allow.
+# Differences are given where the meaning is another one.
 struct EventColumns {
   n @0 :UInt32;
   spanId @1 :Column;  # not there: follows from wire id and side, else from exchange and side
   parentId @2 :Column;
   traceHi @3 :Column;
-  traceLo @4 :Column;
+  traceLo @4 :Column;  # not there: as in the id that a root's trace with this upper half has
   exchange @5 :Column;
   connection @6 :Column;
   wireId @7 :Column;
@@ -149,6 +149,13 @@ struct EventColumns {
   stringOffset @43 :Column;  # strings + 1 values; entry i is stringBytes[offset i .. offset i+1)
   stringBytes @44 :Data;
   strings @45 :UInt32;
+  # weft.spans only. Confidence and log odds: the bits of Float32.
+  confidence @46 :Column;
+  evidence @47 :Column;
+  candidateOffset @48 :Column;
+  candidateSpanId @49 :Column;
+  candidateLogOdds @50 :Column;
+  candidateEvidence @51 :Column;
 }
 
 struct NamedCount {
@@ -224,11 +231,12 @@ struct LabelBatch {
 
 # weft.spans, stage 1 to stage 2: spans with trace and parent; times are Unix ns.
 struct SpanBatch {
-  spans @0 :SpanColumns;
+  spans @0 :SpanColumns;  # of before columns were packed
   # Every span of fromPartition begun before this log time has been emitted, whole or as open.
   fromPartition @1 :UInt32;
   watermarkNs @2 :Int64;
   inputNs @3 :Int64;  # as in LinkBatch
+  columns @4 :EventColumns;
 }
 
 # weft.decisions.

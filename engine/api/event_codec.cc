@@ -33,6 +33,12 @@ Result<void> Unpack(wire::SpanColumns::Reader in, SpanTable* out) {
   return {};
 }
 
+void CopyRows(const EventColumns& from, SpanTable& to) {
+  EventCopier copier;
+  copier.Begin(from, to);
+  copier.CopyAll();
+}
+
 }  // namespace
 
 PayloadPtr EncodeEvents(const EventHeader& h, const SpanTable& spans) {
@@ -86,9 +92,7 @@ Result<EventBatch> DecodeEvents(PayloadPtr payload) {
   auto record = DecodeEventColumns(std::move(payload));
   if (!record) return std::unexpected(std::move(record.error()));
   EventBatch batch{std::move(record->header), std::make_unique<SpanTable>(), {}};
-  EventCopier copier;
-  copier.Begin(record->columns, *batch.table);
-  copier.CopyAll();
+  CopyRows(record->columns, *batch.table);
   batch.spans = batch.table->View();
   return batch;
 }
@@ -110,25 +114,46 @@ Result<AgentLost> DecodeAgentLost(const PayloadPtr& payload) {
 
 PayloadPtr EncodeSpans(const SpanTable& spans, uint32_t from_partition, int64_t watermark_ns,
                        int64_t input_ns) {
-  return BuildBatch<wire::SpanBatch>(SpanColumnsWords(spans), [&](auto out) {
-    FillSpanColumns(Fresh(out.initSpans()), spans);
+  const EventPlan plan = spans.empty() ? EventPlan{} : PlanEventColumns(spans);
+  return BuildMessage<wire::SpanBatch>(plan.words, [&](wire::SpanBatch::Builder out) {
+    if (!spans.empty()) FillEventColumns(out.initColumns(), spans, plan);
     out.setFromPartition(from_partition);
     out.setWatermarkNs(watermark_ns);
     out.setInputNs(input_ns);
   });
 }
 
+Result<SpanRecord> DecodeSpanColumns(PayloadPtr payload) {
+  SpanTable unpacked;
+  const auto read = [&](wire::SpanBatch::Reader in) -> Result<SpanRecord> {
+    SpanRecord record;
+    record.from_partition = in.getFromPartition();
+    record.watermark_ns = in.getWatermarkNs();
+    record.input_ns = in.getInputNs();
+    if (in.hasColumns()) {
+      WEFT_TRY(ReadEventColumns(in.getColumns(), &record.columns));
+    } else if (in.hasSpans()) {
+      WEFT_TRY(Unpack(in.getSpans(), &unpacked));
+    }
+    return record;
+  };
+  auto record = ReadMessage<wire::SpanBatch, SpanRecord>(*payload, "span batch", read);
+  if (record && !unpacked.empty())
+    return DecodeSpanColumns(
+        EncodeSpans(unpacked, record->from_partition, record->watermark_ns, record->input_ns));
+  if (record) record->payload = std::move(payload);
+  return record;
+}
+
 Result<SpanBatch> DecodeSpans(PayloadPtr payload) {
-  return ReadMessage<wire::SpanBatch, SpanBatch>(
-      *payload, "span batch", [&](auto in) -> Result<SpanBatch> {
-        SpanBatch batch;
-        WEFT_TRY(ReadSpanColumns(in.getSpans(), &batch.spans));
-        batch.from_partition = in.getFromPartition();
-        batch.watermark_ns = in.getWatermarkNs();
-        batch.input_ns = in.getInputNs();
-        batch.payload = payload;
-        return batch;
-      });
+  auto record = DecodeSpanColumns(std::move(payload));
+  if (!record) return std::unexpected(std::move(record.error()));
+  SpanBatch batch;
+  static_cast<SpanHeader&>(batch) = *record;
+  batch.table = std::make_unique<SpanTable>();
+  CopyRows(record->columns, *batch.table);
+  batch.spans = batch.table->View();
+  return batch;
 }
 
 PayloadPtr EncodeState(const CorrelatorState& s) {
@@ -149,11 +174,11 @@ Result<CorrelatorState> DecodeState(const PayloadPtr& payload) {
       });
 }
 
-PayloadPtr EncodeDead(const DeadRecord& d) {
-  const std::string_view kept = std::string_view(d.record).substr(0, kMaxDeadBytes);
+PayloadPtr EncodeDead(const DeadView& d) {
+  const std::string_view kept = d.record.substr(0, kMaxDeadBytes);
   const std::string reason =
       kept.size() == d.record.size()
-          ? d.reason
+          ? std::string(d.reason)
           : fmt::format("{} (the first {} of {} bytes)", d.reason, kept.size(), d.record.size());
   const size_t words = TextWords(reason) + Words(kept.size());
   return BuildMessage<wire::DeadRecord>(words, [&](auto out) {

@@ -1,7 +1,9 @@
 #include "engine/api/event_columns.h"
 
 #include <algorithm>
+#include <bit>
 #include <numeric>
+#include <string_view>
 
 #include "engine/api/ids.h"
 
@@ -16,6 +18,8 @@ void Append(const PackedColumn& from, const uint32_t* rows, size_t n, std::vecto
   if (!from.AllZero()) from.Gather(rows, n, out.data() + first);
 }
 
+float FloatOf(uint64_t bits) { return std::bit_cast<float>(static_cast<uint32_t>(bits)); }
+
 }  // namespace
 
 uint64_t EventColumns::SpanIdOf(uint32_t row) const {
@@ -24,6 +28,48 @@ uint64_t EventColumns::SpanIdOf(uint32_t row) const {
   const uint64_t k = kind[row];
   const bool server = k == WEFT_KIND_SERVER || k == WEFT_KIND_CONSUMER;
   return SpanId(wire != 0 ? wire : exchange[row], server ? Side::kServer : Side::kClient);
+}
+
+uint64_t EventColumns::TraceLoOf(uint32_t row) const {
+  return trace_lo.present() ? trace_lo[row] : RootTraceLow(trace_hi[row]);
+}
+
+EventColumns ColumnsOf(const SpanTable& t) {
+  EventColumns e;
+  const auto whole = [](const auto& v) {
+    return v.empty() ? PackedColumn() : PackedColumn(v.data(), sizeof v[0], 0);
+  };
+  e.n = t.n();
+  e.ends_are_times = true;
+#define WEFT_COLUMN(type, name, unused) e.name = whole(t.name);
+  WEFT_SPAN_COLUMNS(WEFT_COLUMN)
+  WEFT_STRING_COLUMNS(WEFT_COLUMN)
+#undef WEFT_COLUMN
+  e.option_id = whole(t.option_id);
+  e.truth = whole(t.truth);
+  e.attr_offset = whole(t.attr_offset);
+  e.attr = whole(t.attr);
+  e.token_offset = whole(t.token_offset);
+  e.token = whole(t.token);
+  e.candidate_offset = whole(t.candidate_offset);
+  e.candidate_span_id = whole(t.candidate_span_id);
+  e.candidate_log_odds = whole(t.candidate_log_odds);
+  e.candidate_evidence = whole(t.candidate_evidence);
+  e.pair_key = whole(t.pairs.key);
+  e.pair_type = whole(t.pairs.type);
+  e.pair_value = whole(t.pairs.value);
+  e.n_pairs = t.pairs.size();
+  e.string_offset = whole(t.strings.offsets());
+  e.string_bytes = t.strings.bytes().data();
+  e.n_strings = t.strings.size();
+  e.truth_offset = whole(t.truth_strings.offsets());
+  e.truth_bytes = t.truth_strings.bytes().data();
+  e.n_truth = t.truth_strings.size();
+  const ProcessTable& p = t.processes;
+  e.processes = {
+      sizeof(weft_processes), p.size(),     p.process_id.data(),  p.host.data(), p.service.data(),
+      p.executable.data(),    p.pid.data(), p.attr_offset.data(), p.attr.data()};
+  return e;
 }
 
 void EventCopier::Begin(const EventColumns& from, SpanTable& to, Repeats repeats) {
@@ -75,9 +121,8 @@ uint32_t EventCopier::MapProcess(uint32_t index) {
 uint32_t EventCopier::NewProcess(uint32_t index) {
   const weft_processes& p = from_->processes;
   ProcessTable& out = to_->processes;
-  const auto known = std::find(out.process_id.begin(), out.process_id.end(), p.process_id[index]);
-  const auto mapped = static_cast<uint32_t>(known - out.process_id.begin());
-  if (known == out.process_id.end()) {
+  const uint32_t mapped = out.Find(p.process_id[index]);
+  if (mapped == out.size()) {
     out.process_id.push_back(p.process_id[index]);
     out.host.push_back(MapString(p.host[index]));
     out.service.push_back(MapString(p.service[index]));
@@ -138,12 +183,14 @@ uint32_t EventCopier::AppendColumns(const uint32_t* rows, size_t n, Columns colu
   if (all) {
     from_->parent_id.Gather(rows, n, t.parent_id.data() + first);
     from_->trace_hi.Gather(rows, n, t.trace_hi.data() + first);
-    from_->trace_lo.Gather(rows, n, t.trace_lo.data() + first);
     from_->start_ns.Gather(rows, n, t.start_ns.data() + first);
     for (size_t i = 0; i < n; ++i) {
       t.span_id[first + i] = from_->SpanIdOf(rows[i]);
+      t.trace_lo[first + i] = from_->TraceLoOf(rows[i]);
       t.end_ns[first + i] = from_->EndOf(rows[i]);
+      t.confidence[first + i] = FloatOf(from_->confidence[rows[i]]);
     }
+    from_->evidence.Gather(rows, n, t.evidence.data() + first);
   }
   Append(from_->exchange, rows, n, t.exchange);
   Append(from_->connection, rows, n, t.connection);
@@ -167,6 +214,51 @@ uint32_t EventCopier::AppendColumns(const uint32_t* rows, size_t n, Columns colu
   return first;
 }
 
+// What follows from other columns; FillColumns has the rest.
+void EventCopier::FillDerived(const uint32_t* rows, const uint32_t* places, size_t n) {
+  SpanTable& t = *to_;
+  for (size_t i = 0; i < n; ++i) {
+    const uint32_t place = places[i];
+    t.span_id[place] = from_->SpanIdOf(rows[i]);
+    t.trace_lo[place] = from_->TraceLoOf(rows[i]);
+    t.end_ns[place] = from_->EndOf(rows[i]);
+    t.confidence[place] = FloatOf(from_->confidence[rows[i]]);
+    t.process[place] = MapProcess(static_cast<uint32_t>(from_->process[rows[i]]));
+  }
+  if (!from_->service.present())
+    for (size_t i = 0; i < n; ++i) t.service[places[i]] = t.processes.service[t.process[places[i]]];
+  if (from_->truth.present()) t.truth.resize(t.n(), 0);
+  for (size_t i = 0; from_->truth.present() && i < n; ++i)
+    if (const auto text = static_cast<uint32_t>(from_->truth[rows[i]]); text != 0)
+      t.truth[places[i]] = t.truth_strings.Intern(from_->Truth(text));
+  if (from_->option_id.present()) t.option_id.resize(t.n(), 0);
+  if (from_->option_id.present()) from_->option_id.Scatter(rows, places, n, t.option_id.data());
+}
+
+void EventCopier::FillColumns(const uint32_t* rows, const uint32_t* places, size_t n) {
+  const auto scatter = [&](const PackedColumn& from, auto& out) {
+    if (!from.AllZero()) from.Scatter(rows, places, n, out.data());
+  };
+  const auto strings = [&](const PackedColumn& from, std::vector<uint32_t>& out) {
+    if (from.AllZero()) return;
+    from.Widen([&](auto at) {
+      for (size_t i = 0; i < n; ++i) out[places[i]] = MapString(static_cast<uint32_t>(at(rows[i])));
+    });
+  };
+  constexpr auto kDerived = [](std::string_view name) {
+    return name == "span_id" || name == "trace_lo" || name == "end_ns" || name == "process";
+  };
+#define WEFT_COLUMN(type, name, unused) \
+  if constexpr (!kDerived(#name)) scatter(from_->name, to_->name);
+  WEFT_EVENT_COLUMNS(WEFT_COLUMN)
+#undef WEFT_COLUMN
+#define WEFT_COLUMN(type, name, unused) strings(from_->name, to_->name);
+  WEFT_STRING_COLUMNS(WEFT_COLUMN)
+#undef WEFT_COLUMN
+  scatter(from_->evidence, to_->evidence);
+  FillDerived(rows, places, n);
+}
+
 void EventCopier::AppendLists(uint32_t row) {
   SpanTable& t = *to_;
   if (from_->attr_offset.present()) {
@@ -180,6 +272,13 @@ void EventCopier::AppendLists(uint32_t row) {
     });
   }
   t.attr_offset.push_back(static_cast<uint32_t>(t.attr.size()));
+  if (from_->candidate_offset.present())
+    for (uint64_t c = from_->candidate_offset[row]; c < from_->candidate_offset[size_t{row} + 1];
+         ++c) {
+      t.candidate_span_id.push_back(from_->candidate_span_id[c]);
+      t.candidate_log_odds.push_back(FloatOf(from_->candidate_log_odds[c]));
+      t.candidate_evidence.push_back(static_cast<uint32_t>(from_->candidate_evidence[c]));
+    }
   t.candidate_offset.push_back(static_cast<uint32_t>(t.candidate_span_id.size()));
 }
 

@@ -1,4 +1,4 @@
-// The packed columns of weft.events.
+// The packed columns of weft.events and weft.spans.
 #include <algorithm>
 #include <limits>
 
@@ -9,33 +9,28 @@
 namespace weft::api {
 namespace {
 
-// How a column is stored; `words` of data.
-struct Plan {
-  uint64_t base = 0;
-  uint8_t width = 0;
-  bool present = false;
-  size_t words = 0;
-};
-
 constexpr size_t kColumnWords = 4;  // its pointer, and struct Column
 constexpr uint64_t kMaxEqual = 16;  // tokens or attributes of a row, rows of an exchange
+constexpr uint64_t kAnyValue = UINT64_MAX;
 
 uint8_t WidthOf(uint64_t range) {
   return range == 0 ? 0 : range <= 0xff ? 1 : range <= 0xffff ? 2 : range <= 0xffffffff ? 4 : 8;
 }
 
+// `equal`: so many equal values may go without data; see kMaxEqual.
 template <typename T>
-Plan PlanOf(const T* v, size_t n) {
+ColumnPlan PlanOf(const T* v, size_t n, size_t equal) {
   T min = std::numeric_limits<T>::max(), max = std::numeric_limits<T>::min();
   for (size_t i = 0; i < n; ++i) {
     min = v[i] < min ? v[i] : min;
     max = v[i] > max ? v[i] : max;
   }
-  Plan plan;
-  if (n == 0 || (min == 0 && max == 0)) return plan;
+  ColumnPlan plan;
+  if (n == 0 || (min == 0 && max == 0 && n <= equal)) return plan;
   plan.present = true;
   plan.base = static_cast<uint64_t>(min);
   plan.width = WidthOf(static_cast<uint64_t>(max) - plan.base);
+  if (n > equal) plan.width = std::max<uint8_t>(plan.width, 1);
   plan.words = Words(n * plan.width);
   return plan;
 }
@@ -47,7 +42,7 @@ void Store(kj::byte* out, const T* v, size_t n, uint64_t base) {
 }
 
 template <typename T>
-void FillColumn(wire::Column::Builder out, const T* v, size_t n, const Plan& plan) {
+void FillColumn(wire::Column::Builder out, const T* v, size_t n, const ColumnPlan& plan) {
   out.setBase(plan.base);
   out.setWidth(plan.width);
   if (plan.width == 0) return;
@@ -69,6 +64,18 @@ bool SpanIdsFollow(const SpanTable& t) {
   return true;
 }
 
+bool TraceLowsFollow(const SpanTable& t) {
+  for (uint32_t i = 0; i < t.n(); ++i)
+    if (t.trace_lo[i] != RootTraceLow(t.trace_hi[i])) return false;
+  return true;
+}
+
+std::vector<uint32_t> BitsOf(const std::vector<float>& values) {
+  std::vector<uint32_t> out(values.size());
+  if (!values.empty()) std::memcpy(out.data(), values.data(), values.size() * sizeof(float));
+  return out;
+}
+
 bool ServicesFollow(const SpanTable& t) {
   for (uint32_t i = 0; i < t.n(); ++i)
     if (t.process[i] >= t.processes.size() || t.service[i] != t.processes.service[t.process[i]])
@@ -84,40 +91,58 @@ std::vector<uint64_t> Durations(const SpanTable& t) {
   return out;
 }
 
-// visit(values, n, init): every column, always in the same order; a null one is left out.
+constexpr size_t kAny = SIZE_MAX;
+
+// visit(values, n, keep, equal, init): every column, always in the same order. A column of zeros is
+// left out unless it is to be kept; more than `equal` equal values have data.
 template <typename Visit>
 void ForEachColumn(const SpanTable& t, const EventPlan& p, Visit&& visit) {
   const size_t n = t.n();
 #define WEFT_INIT(Name) [](wire::EventColumns::Builder& out) { return out.init##Name(); }
-#define WEFT_COLUMN(type, name, Name)                                       \
-  if (std::string_view(#name) == "end_ns")                                  \
-    visit(p.durations.data(), n, false, WEFT_INIT(Name));                   \
-  else if (std::string_view(#name) == "span_id")                            \
-    visit(t.name.data(), p.span_ids_follow ? 0 : n, true, WEFT_INIT(Name)); \
-  else if (std::string_view(#name) == "service")                            \
-    visit(t.name.data(), p.services_follow ? 0 : n, true, WEFT_INIT(Name)); \
-  else                                                                      \
-    visit(t.name.data(), n, false, WEFT_INIT(Name));
+#define WEFT_COLUMN(type, name, Name)                                               \
+  if (std::string_view(#name) == "end_ns")                                          \
+    visit(p.durations.data(), n, false, kAny, WEFT_INIT(Name));                     \
+  else if (std::string_view(#name) == "span_id")                                    \
+    visit(t.name.data(), p.span_ids_follow ? 0 : n, true, kAny, WEFT_INIT(Name));   \
+  else if (std::string_view(#name) == "trace_lo")                                   \
+    visit(t.name.data(), p.trace_lows_follow ? 0 : n, true, kAny, WEFT_INIT(Name)); \
+  else if (std::string_view(#name) == "service")                                    \
+    visit(t.name.data(), p.services_follow ? 0 : n, true, kAny, WEFT_INIT(Name));   \
+  else if (std::string_view(#name) == "exchange")                                   \
+    visit(t.name.data(), n, false, kMaxEqual, WEFT_INIT(Name));                     \
+  else                                                                              \
+    visit(t.name.data(), n, false, kAny, WEFT_INIT(Name));
   WEFT_EVENT_COLUMNS(WEFT_COLUMN)
   WEFT_STRING_COLUMNS(WEFT_COLUMN)
 #undef WEFT_COLUMN
-  const auto list = [&](const auto& values, auto init) {
-    visit(values.data(), values.size(), false, init);
+  const auto list = [&](const auto& values, size_t equal, auto init) {
+    visit(values.data(), values.size(), false, equal, init);
   };
-  list(t.option_id, WEFT_INIT(OptionId));
-  list(t.truth, WEFT_INIT(Truth));
+  const auto offsets = [&](const std::vector<uint32_t>& values, auto init) {
+    visit(values.data(), values.size(), true, kAny, init);
+  };
+  list(t.option_id, kAny, WEFT_INIT(OptionId));
+  list(t.truth, kAny, WEFT_INIT(Truth));
   if (!t.attr.empty()) {
-    visit(t.attr_offset.data(), t.attr_offset.size(), true, WEFT_INIT(AttrOffset));
-    list(t.attr, WEFT_INIT(Attr));
+    offsets(t.attr_offset, WEFT_INIT(AttrOffset));
+    list(t.attr, kMaxEqual * n, WEFT_INIT(Attr));
   }
   if (!t.token.empty()) {
-    visit(t.token_offset.data(), t.token_offset.size(), true, WEFT_INIT(TokenOffset));
-    list(t.token, WEFT_INIT(Token));
+    offsets(t.token_offset, WEFT_INIT(TokenOffset));
+    list(t.token, kMaxEqual * n, WEFT_INIT(Token));
   }
-  list(t.pairs.key, WEFT_INIT(PairKey));
-  list(t.pairs.type, WEFT_INIT(PairType));
-  list(t.pairs.value, WEFT_INIT(PairValue));
-  list(t.strings.offsets(), WEFT_INIT(StringOffset));
+  list(t.pairs.key, 1, WEFT_INIT(PairKey));
+  list(t.pairs.type, kAny, WEFT_INIT(PairType));
+  list(t.pairs.value, kAny, WEFT_INIT(PairValue));
+  list(t.strings.offsets(), kAny, WEFT_INIT(StringOffset));
+  list(p.confidences, kAny, WEFT_INIT(Confidence));
+  list(t.evidence, kAny, WEFT_INIT(Evidence));
+  if (!t.candidate_span_id.empty()) {
+    offsets(t.candidate_offset, WEFT_INIT(CandidateOffset));
+    list(t.candidate_span_id, kMaxEqual * n, WEFT_INIT(CandidateSpanId));
+    list(p.log_odds, kAny, WEFT_INIT(CandidateLogOdds));
+    list(t.candidate_evidence, kAny, WEFT_INIT(CandidateEvidence));
+  }
 #undef WEFT_INIT
 }
 
@@ -136,7 +161,8 @@ bool ReadColumn(wire::Column::Reader in, size_t n, uint64_t max, PackedColumn* o
   return n == 0 || top <= max;
 }
 
-// CSR: n + 1 ascending offsets from 0 to the number of values, each of them below `limit`.
+// CSR: n + 1 ascending offsets from 0 to the number of values, each of them below `limit`, or
+// kAnyValue.
 Result<void> ReadCsr(std::string_view what, bool has, wire::Column::Reader offsets,
                      wire::Column::Reader values, size_t n, uint64_t limit, PackedColumn* offset,
                      PackedColumn* value) {
@@ -148,7 +174,8 @@ Result<void> ReadCsr(std::string_view what, bool has, wire::Column::Reader offse
     for (size_t i = 0; i < n; ++i) ascending &= at(i) <= at(i + 1);
   });
   const uint64_t size = (*offset)[n];
-  if (!ascending || (size != 0 && limit == 0) || !ReadColumn(values, size, limit - 1, value))
+  const uint64_t max = limit == kAnyValue ? kAnyValue : limit - 1;
+  if (!ascending || (size != 0 && limit == 0) || !ReadColumn(values, size, max, value))
     return Corrupt(std::string(what) + " out of range");
   // Equal values take no room: a few bytes could stand for any number of them.
   if (value->width() == 0 && size > kMaxEqual * n)
@@ -184,11 +211,24 @@ Result<void> ReadPairs(wire::EventColumns::Reader in, EventColumns* out) {
       (in.hasPairType() && !ReadColumn(in.getPairType(), n, WEFT_ATTR_BOOL, &out->pair_type)) ||
       (in.hasPairValue() && !ReadColumn(in.getPairValue(), n, UINT64_MAX, &out->pair_value)))
     return Corrupt("pairs: out of range");
-  // Pairs differ, so more than one cannot do without data.
+  // More than one cannot do without data.
   bool ok = n <= 1 || (out->pair_key.width() | out->pair_type.width() | out->pair_value.width());
   for (uint32_t i = 0; ok && i < n; ++i)
     ok &= out->pair_type[i] != WEFT_ATTR_STRING || out->pair_value[i] < out->n_strings;
   if (!ok) return Corrupt("pairs: string out of range");
+  return {};
+}
+
+Result<void> ReadCandidates(wire::EventColumns::Reader in, EventColumns* out) {
+  if (!in.hasCandidateOffset()) return {};
+  WEFT_TRY(ReadCsr("candidates", true, in.getCandidateOffset(), in.getCandidateSpanId(), out->n,
+                   kAnyValue, &out->candidate_offset, &out->candidate_span_id));
+  const size_t n = out->candidate_offset[out->n];
+  if ((in.hasCandidateLogOdds() &&
+       !ReadColumn(in.getCandidateLogOdds(), n, UINT32_MAX, &out->candidate_log_odds)) ||
+      (in.hasCandidateEvidence() &&
+       !ReadColumn(in.getCandidateEvidence(), n, UINT32_MAX, &out->candidate_evidence)))
+    return Corrupt("candidates out of range");
   return {};
 }
 
@@ -224,10 +264,13 @@ constexpr uint64_t Limit(std::string_view name, const EventColumns& e) {
 EventPlan PlanEventColumns(const SpanTable& t) {
   EventPlan plan;
   plan.span_ids_follow = SpanIdsFollow(t);
+  plan.trace_lows_follow = TraceLowsFollow(t);
   plan.services_follow = ServicesFollow(t);
   plan.durations = Durations(t);
-  ForEachColumn(t, plan, [&](const auto* values, size_t n, bool keep, auto) {
-    Plan p = PlanOf(values, n);
+  plan.confidences = BitsOf(t.confidence);
+  plan.log_odds = BitsOf(t.candidate_log_odds);
+  ForEachColumn(t, plan, [&](const auto* values, size_t n, bool keep, size_t equal, auto) {
+    ColumnPlan& p = plan.columns.emplace_back(PlanOf(values, n, equal));
     p.present |= keep && n != 0;
     if (p.present) plan.words += kColumnWords + p.words;
   });
@@ -242,9 +285,10 @@ void FillEventColumns(wire::EventColumns::Builder out, const SpanTable& t, const
   out.setN(t.n());
   out.setPairs(t.pairs.size());
   out.setStrings(t.strings.size());
-  ForEachColumn(t, plan, [&](const auto* values, size_t n, bool keep, auto init) {
-    const Plan p = PlanOf(values, n);
-    if (p.present || (keep && n != 0)) FillColumn(init(out), values, n, p);
+  auto p = plan.columns.begin();
+  ForEachColumn(t, plan, [&](const auto* values, size_t n, bool, size_t, auto init) {
+    if (p->present) FillColumn(init(out), values, n, *p);
+    ++p;
   });
   out.setStringBytes(Bytes(t.strings.bytes()));
   FillProcesses(out.initProcesses(), t.processes);
@@ -279,10 +323,15 @@ Result<void> ReadEventColumns(wire::EventColumns::Reader in, EventColumns* out) 
     return Corrupt("column exchange: all equal");
   if (in.hasOptionId() && !ReadColumn(in.getOptionId(), out->n, UINT64_MAX, &out->option_id))
     return Corrupt("column option_id: out of range");
+  if ((in.hasConfidence() &&
+       !ReadColumn(in.getConfidence(), out->n, UINT32_MAX, &out->confidence)) ||
+      (in.hasEvidence() && !ReadColumn(in.getEvidence(), out->n, UINT32_MAX, &out->evidence)))
+    return Corrupt("column confidence or evidence: out of range");
   WEFT_TRY(ReadCsr("attributes", in.hasAttrOffset(), in.getAttrOffset(), in.getAttr(), out->n,
                    out->n_pairs, &out->attr_offset, &out->attr));
   WEFT_TRY(ReadCsr("tokens", in.hasTokenOffset(), in.getTokenOffset(), in.getToken(), out->n,
                    uint64_t{1} << 32, &out->token_offset, &out->token));
+  WEFT_TRY(ReadCandidates(in, out));
   return ReadTruth(in, out);
 }
 

@@ -40,6 +40,9 @@ constexpr TraceId RootTraceId(uint64_t root_span_id) {
   return {Mix64(root_span_id), Mix64(Mix64(root_span_id))};
 }
 
+// The lower half of such an id by its upper half; 0 for none.
+constexpr uint64_t RootTraceLow(uint64_t trace_hi) { return trace_hi == 0 ? 0 : Mix64(trace_hi); }
+
 constexpr uint64_t TraceKey(TraceId id) { return id.hi ^ id.lo; }
 
 }  // namespace weft::api

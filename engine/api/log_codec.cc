@@ -32,9 +32,6 @@ std::vector<uint8_t> Whats(const std::vector<Row>& rows) {
 
 uint32_t BitsOf(float x) { return std::bit_cast<uint32_t>(x); }
 
-// The lower half of a trace id that a root made; see RootTraceId.
-uint64_t ImpliedLow(uint64_t trace_hi) { return trace_hi == 0 ? 0 : Mix64(trace_hi); }
-
 }  // namespace
 
 #define WEFT_ROWS(type, expression, Name)                        \
@@ -57,7 +54,7 @@ PayloadPtr EncodeLinks(const LinkBatch& head, const std::vector<LinkRow>& rows) 
     WEFT_ROWS(uint64_t, r.wire_id, WireId);
     WEFT_ROWS(uint64_t, r.span_id, SpanId);
     WEFT_ROWS(uint64_t, r.trace_hi, TraceHi);
-    WEFT_ROWS(uint64_t, r.trace_lo ^ ImpliedLow(r.trace_hi), TraceLo);
+    WEFT_ROWS(uint64_t, r.trace_lo ^ RootTraceLow(r.trace_hi), TraceLo);
     WEFT_ROWS(uint32_t, r.flags, Flags);
     if (!head.partition.empty()) WEFT_SET(head.partition, Partition);
     out.setFromPartition(head.from_partition);
@@ -93,7 +90,7 @@ Result<void> DecodeLinks(const PayloadPtr& payload, LinkBatch* to) {
     b.input_ns = in.getInputNs();
     b.silent_ns = std::max<int64_t>(in.getSilentNs(), 0);
     if (!in.hasPartition()) b.partition.assign(n, b.from_partition);
-    for (size_t i = 0; i < n; ++i) b.trace_lo[i] ^= ImpliedLow(b.trace_hi[i]);
+    for (size_t i = 0; i < n; ++i) b.trace_lo[i] ^= RootTraceLow(b.trace_hi[i]);
     return true;
   };
   const auto done = ReadMessage<wire::LinkBatch, bool>(*payload, "link batch", read);
@@ -119,7 +116,7 @@ PayloadPtr EncodeLabels(const std::vector<LabelRow>& rows,
     WEFT_ROWS(uint64_t, r.parent_id, ParentId);
     WEFT_ROWS(uint64_t, r.parent_exchange, ParentExchange);
     WEFT_ROWS(uint64_t, r.trace_hi, TraceHi);
-    WEFT_ROWS(uint64_t, r.trace_lo ^ ImpliedLow(r.trace_hi), TraceLo);
+    WEFT_ROWS(uint64_t, r.trace_lo ^ RootTraceLow(r.trace_hi), TraceLo);
     WEFT_ROWS(uint32_t, BitsOf(r.confidence), Confidence);
     WEFT_ROWS(uint32_t, r.evidence, Evidence);
     WEFT_ROWS(uint32_t, r.flags, Flags);
@@ -161,7 +158,7 @@ Result<LabelBatch> DecodeLabels(const PayloadPtr& payload) {
         WEFT_GET(ParentExchange, n, b.parent_exchange);
         WEFT_GET(TraceHi, n, b.trace_hi);
         WEFT_GET(TraceLo, n, b.trace_lo);
-        for (size_t i = 0; i < n; ++i) b.trace_lo[i] ^= ImpliedLow(b.trace_hi[i]);
+        for (size_t i = 0; i < n; ++i) b.trace_lo[i] ^= RootTraceLow(b.trace_hi[i]);
         WEFT_GET(Confidence, n, b.confidence);
         WEFT_GET(Evidence, n, b.evidence);
         WEFT_GET(Flags, n, b.flags);

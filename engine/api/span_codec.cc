@@ -1,26 +1,15 @@
+// Columns of before they were packed, and what both forms share.
 #include "engine/api/codec_internal.h"
 
 namespace weft::api {
 namespace {
 
-template <typename T>
-bool AllZero(const std::vector<T>& v) {
-  for (const T& x : v)
-    if (x != T{}) return false;
-  return true;
-}
-
-// Columns that readers may rely on are written even when all zero.
+// Columns that readers may rely on.
 constexpr bool Required(std::string_view name) {
   for (std::string_view r : {"span_id", "exchange", "start_ns", "end_ns", "kind", "flags",
                              "process", "service", "operation"})
     if (name == r) return true;
   return false;
-}
-
-template <typename T>
-bool Stored(const std::vector<T>& v, bool required) {
-  return !v.empty() && (required || !AllZero(v));
 }
 
 // The largest value; branch-free so that it vectorises.
@@ -152,8 +141,7 @@ void FillDictionary(wire::Strings::Builder out, const Dictionary& d) {
   FillData(out.initBytes(static_cast<unsigned>(d.bytes().size())), d.bytes());
 }
 
-Result<void> ReadDictionary(wire::Strings::Reader in, std::vector<weft_str>* out,
-                            const uint32_t** offsets, const char** text) {
+Result<void> ReadDictionary(wire::Strings::Reader in, std::vector<weft_str>* out) {
   const uint32_t* offset = nullptr;
   size_t size = 0;
   const std::string_view bytes = Chars(in.getBytes());
@@ -169,65 +157,7 @@ Result<void> ReadDictionary(wire::Strings::Reader in, std::vector<weft_str>* out
   for (size_t i = 0; i + 1 < size; ++i)
     (*out)[i] = {bytes.data() + offset[i], offset[i + 1] - offset[i]};
   (*out)[0] = {"", 0};
-  if (offsets != nullptr) *offsets = offset;
-  if (text != nullptr) *text = bytes.data();
   return {};
-}
-
-size_t SpanColumnsWords(const SpanTable& t) {
-  size_t words = 0;
-#define WEFT_COLUMN(type, name, unused) \
-  if (Stored(t.name, Required(#name))) words += ListWords(t.name);
-  WEFT_SPAN_COLUMNS(WEFT_COLUMN)
-  WEFT_STRING_COLUMNS(WEFT_COLUMN)
-#undef WEFT_COLUMN
-  words += ListWords(t.attr_offset) + ListWords(t.attr) + ListWords(t.candidate_offset) +
-           ListWords(t.candidate_span_id) + ListWords(t.candidate_log_odds) +
-           ListWords(t.candidate_evidence) + ListWords(t.truth) + ListWords(t.token_offset) +
-           ListWords(t.token) + ListWords(t.option_id);
-  words += ListWords(t.pairs.key) + ListWords(t.pairs.type) + ListWords(t.pairs.value);
-  words += ListWords(t.processes.process_id) + 4 * ListWords(t.processes.host) +
-           ListWords(t.processes.attr_offset) + ListWords(t.processes.attr);
-  return words + DictionaryWords(t.strings) + DictionaryWords(t.truth_strings);
-}
-
-void FillSpanColumns(wire::SpanColumns::Builder out, const SpanTable& t) {
-  const unsigned n = t.n();
-  out.setN(n);
-#define WEFT_COLUMN(type, name, Name) \
-  if (Stored(t.name, Required(#name))) FillList(out.init##Name(n), t.name.data(), n);
-  WEFT_SPAN_COLUMNS(WEFT_COLUMN)
-  WEFT_STRING_COLUMNS(WEFT_COLUMN)
-#undef WEFT_COLUMN
-#define WEFT_LIST(from, Name) \
-  FillList(out.init##Name(static_cast<unsigned>((from).size())), (from).data(), (from).size())
-  if (!t.attr.empty()) {
-    WEFT_LIST(t.attr_offset, AttrOffset);
-    WEFT_LIST(t.attr, Attr);
-  }
-  if (!t.candidate_span_id.empty()) {
-    WEFT_LIST(t.candidate_offset, CandidateOffset);
-    WEFT_LIST(t.candidate_span_id, CandidateSpanId);
-    WEFT_LIST(t.candidate_log_odds, CandidateLogOdds);
-    WEFT_LIST(t.candidate_evidence, CandidateEvidence);
-  }
-  if (!t.token.empty()) {
-    WEFT_LIST(t.token_offset, TokenOffset);
-    WEFT_LIST(t.token, Token);
-  }
-  if (!t.truth.empty()) {
-    FillList(out.initTruth(n), t.truth.data(), n);
-    FillDictionary(Fresh(out.initTruthStrings()), t.truth_strings);
-  }
-  if (Stored(t.option_id, false)) FillList(out.initOptionId(n), t.option_id.data(), n);
-#undef WEFT_LIST
-  const unsigned pairs = t.pairs.size();
-  auto p = Fresh(out.initPairs());
-  FillList(p.initKey(pairs), t.pairs.key.data(), pairs);
-  FillList(p.initType(pairs), t.pairs.type.data(), pairs);
-  FillList(p.initValue(pairs), t.pairs.value.data(), pairs);
-  FillProcesses(Fresh(out.initProcesses()), t.processes);
-  FillDictionary(Fresh(out.initStrings()), t.strings);
 }
 
 Result<void> ReadSpanColumns(wire::SpanColumns::Reader in, SpanView* view) {
@@ -235,8 +165,7 @@ Result<void> ReadSpanColumns(wire::SpanColumns::Reader in, SpanView* view) {
   const uint32_t n = in.getN();
   if (n > kMaxRowsPerRecord) return Corrupt("too many rows");
   s.n = n;
-  WEFT_TRY(ReadDictionary(in.getStrings(), &view->strings_, &view->string_offset_,
-                          &view->string_bytes_));
+  WEFT_TRY(ReadDictionary(in.getStrings(), &view->strings_));
   const size_t strings = view->strings_.size();
   WEFT_TRY(ReadPairs(in.getPairs(), strings, &view->pairs_));
   WEFT_TRY(ReadProcesses(in.getProcesses(), strings, view->pairs_.n, &view->processes_));

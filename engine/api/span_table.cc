@@ -1,5 +1,6 @@
 #include "engine/api/span_table.h"
 
+#include <algorithm>
 #include <bit>
 #include <numeric>
 #include <utility>
@@ -22,8 +23,6 @@ SpanView& SpanView::operator=(SpanView&& other) noexcept {
   processes_ = other.processes_;
   strings_ = std::move(other.strings_);
   truth_strings_ = std::move(other.truth_strings_);
-  string_offset_ = other.string_offset_;
-  string_bytes_ = other.string_bytes_;
   Seal();
   return *this;
 }
@@ -34,17 +33,21 @@ void SpanView::Seal() {
   processes_.struct_size = sizeof(weft_processes);
   spans_.pairs = &pairs_;
   spans_.processes = &processes_;
-  const bool released = string_offset_ != nullptr && strings_.empty();
-  spans_.strings = released ? nullptr : strings_.data();
-  if (!released) spans_.n_strings = static_cast<uint32_t>(strings_.size());
+  spans_.strings = strings_.data();
+  spans_.n_strings = static_cast<uint32_t>(strings_.size());
   spans_.truth_strings = truth_strings_.empty() ? nullptr : truth_strings_.data();
   spans_.n_truth_strings = static_cast<uint32_t>(truth_strings_.size());
 }
 
-void SpanView::ReleaseStrings() {
-  if (string_offset_ == nullptr) return;
-  strings_ = {};
-  spans_.strings = nullptr;
+uint32_t ProcessTable::Find(uint64_t id) {
+  constexpr uint32_t kFew = 32;
+  if (size() <= kFew)
+    return static_cast<uint32_t>(std::find(process_id.begin(), process_id.end(), id) -
+                                 process_id.begin());
+  for (; indexed_ < size(); ++indexed_)
+    if (const auto [number, fresh] = by_id_.Insert(process_id[indexed_]); fresh) *number = indexed_;
+  const uint32_t* number = by_id_.Find(id);
+  return number == nullptr ? size() : *number;
 }
 
 uint32_t SpanTable::AddRow() {
@@ -290,8 +293,8 @@ uint32_t RowCopier::MapProcess(uint32_t index) {
   if (mapped != WEFT_NONE) return mapped;
   const weft_processes& p = *from_.processes;
   ProcessTable& out = to_.processes;
-  for (uint32_t i = 0; i < out.size(); ++i)
-    if (out.process_id[i] == p.process_id[index]) return mapped = i;
+  mapped = out.Find(p.process_id[index]);
+  if (mapped != out.size()) return mapped;
   out.process_id.push_back(p.process_id[index]);
   out.host.push_back(p.host ? MapString(p.host[index]) : 0);
   out.service.push_back(p.service ? MapString(p.service[index]) : 0);

@@ -12,6 +12,7 @@
 #include "engine/api/columns.h"
 #include "engine/api/dictionary.h"
 #include "engine/api/plugin_abi.h"
+#include "engine/base/flat_map.h"
 
 namespace weft::api {
 
@@ -24,14 +25,7 @@ class SpanView {
   SpanView& operator=(SpanView&& other) noexcept;
 
   const weft_spans& spans() const { return spans_; }
-  std::string_view Text(uint32_t index) const {
-    if (string_offset_ == nullptr) return View(strings_[index]);
-    const uint32_t* at = string_offset_ + index;
-    return {string_bytes_ + at[0], at[1] - at[0]};
-  }
-  // Whoever keeps a decoded batch for long may let the array of strings go, 16 bytes an entry: from
-  // then on spans().strings is null and only Text knows them.
-  void ReleaseStrings();
+  std::string_view Text(uint32_t index) const { return View(strings_[index]); }
 
   // For makers of views; call Seal() last.
   weft_spans spans_{};
@@ -39,8 +33,6 @@ class SpanView {
   weft_processes processes_{};
   std::vector<weft_str> strings_;
   std::vector<weft_str> truth_strings_;
-  const uint32_t* string_offset_ = nullptr;  // decoded: the same strings where the message has them
-  const char* string_bytes_ = nullptr;
   void Seal();
 };
 
@@ -49,6 +41,12 @@ struct ProcessTable {
   std::vector<uint32_t> host, service, executable, pid;
   std::vector<uint32_t> attr_offset{0}, attr;
   uint32_t size() const { return static_cast<uint32_t>(process_id.size()); }
+  // The number of the first with this id; size(): there is none.
+  uint32_t Find(uint64_t id);
+
+ private:
+  FlatMap<uint32_t> by_id_;  // of the first `indexed_`; where there are few, none
+  uint32_t indexed_ = 0;
 };
 
 class SpanTable {
@@ -170,11 +168,8 @@ constexpr Repeats RepeatsFor(size_t rows) {
 class RowCopier {
  public:
   RowCopier(const weft_spans& from, SpanTable& to, Repeats repeats = Repeats::kOnce);
-  // The strings of `from` may have been released.
   RowCopier(const SpanView& from, SpanTable& to, Repeats repeats = Repeats::kOnce)
-      : RowCopier(from.spans(), to, repeats) {
-    view_ = &from;
-  }
+      : RowCopier(from.spans(), to, repeats) {}
   // Appends row `row` with all columns, attributes, candidates, truth and tokens; returns the new
   // row.
   uint32_t Copy(uint32_t row);
@@ -195,14 +190,11 @@ class RowCopier {
   uint32_t MapProcess(uint32_t index);
 
  private:
-  std::string_view TextOf(uint32_t index) const {
-    return view_ != nullptr ? view_->Text(index) : View(from_.strings[index]);
-  }
+  std::string_view TextOf(uint32_t index) const { return View(from_.strings[index]); }
   uint32_t NewString(uint32_t index);
   uint32_t NewPair(uint32_t index);
 
   const weft_spans& from_;
-  const SpanView* view_ = nullptr;
   SpanTable& to_;
   const Repeats repeats_;
   std::vector<uint32_t> string_map_, pair_map_, process_map_;

@@ -23,10 +23,9 @@ void StitchPartition::Impl::Dead(const transport::Record& record, const Error& e
   count_.dead.Add();
   bad_records_.Warn(log_now_,
                     std::string(transport::StreamName(record.stream)) + ": " + error.message);
-  outbox_.Raw(
-      {Stream::kDead, partition_, RecordType::kDeadRecord, 0,
-       api::EncodeDead({static_cast<uint8_t>(record.stream), record.partition, record.offset,
-                        error.message, std::string(record.payload->bytes())})});
+  outbox_.Raw({Stream::kDead, partition_, RecordType::kDeadRecord, 0,
+               api::EncodeDead({static_cast<uint8_t>(record.stream), record.partition,
+                                record.offset, error.message, record.payload->bytes()})});
 }
 
 void StitchPartition::Impl::Consume(const transport::Record& record) {

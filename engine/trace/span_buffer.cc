@@ -6,14 +6,9 @@
 
 namespace weft::trace {
 
-const weft_spans& SpanBuffer::Batch::Columns() const {
-  if (!view && survivors) view = survivors->View();
-  if (!view) {
-    auto decoded = api::DecodeSpans(payload);
-    WEFT_CHECK(decoded.has_value());  // it was readable before, and nobody writes to it
-    view = std::move(decoded->spans);
-  }
-  return view->spans();
+void SpanBuffer::Batch::Refresh() const {
+  columns = api::ColumnsOf(*survivors);
+  stale = false;
 }
 
 uint32_t SpanBuffer::Place(std::unique_ptr<Batch> batch) {
@@ -27,22 +22,18 @@ uint32_t SpanBuffer::Place(std::unique_ptr<Batch> batch) {
   return slot;
 }
 
-uint32_t SpanBuffer::Add(api::SpanBatch spans, uint64_t record) {
+uint32_t SpanBuffer::Add(api::SpanRecord spans, uint64_t record) {
   auto batch = std::make_unique<Batch>();
-  const uint32_t n = spans.spans.spans().n;
+  const uint32_t n = spans.columns.n;
   batch->bytes = sizeof(Batch) + spans.payload->bytes().size() + n * sizeof(RowRef);
   batch->payload = std::move(spans.payload);
-  batch->view = std::move(spans.spans);
+  batch->columns = spans.columns;
   batch->next.assign(n, kNoRow);
   batch->record = record;
   batch->live = n;
   bytes_ += batch->bytes;
   rows_ += n;
   return Place(std::move(batch));
-}
-
-void SpanBuffer::Doze(uint32_t batch) {
-  if (batches_[batch]) batches_[batch]->view.reset();
 }
 
 uint64_t SpanBuffer::Record(RowRef row) const {
@@ -65,11 +56,14 @@ void SpanBuffer::Release(RowRef row) {
   free_.push_back(BatchOf(row));
 }
 
-RowRef SpanBuffer::MoveRow(RowRef row, std::unordered_map<uint32_t, api::RowCopier>& copiers) {
+RowRef SpanBuffer::MoveRow(RowRef row, std::unordered_map<uint32_t, api::EventCopier>& copiers) {
   Batch& to = *batches_[survivors_];
   // A copier refers to its source, so the release of the source must take the copier along.
-  auto it = copiers.try_emplace(BatchOf(row), Of(row).Columns(), *to.survivors).first;
-  const RowRef moved = Ref(survivors_, it->second.Copy(Row(row)));
+  const auto [it, fresh] = copiers.try_emplace(BatchOf(row));
+  if (fresh) it->second.Begin(Of(row).Columns(), *to.survivors);
+  const uint32_t from = Row(row);
+  const RowRef moved = Ref(survivors_, to.survivors->n());
+  it->second.Copy(&from, 1);
   to.origin.push_back(Record(row));
   to.next.push_back(Next(row));
   ++to.live;
@@ -92,8 +86,8 @@ RowRef SpanBuffer::Survive(RowRef head) {
     survivors_ = Place(std::move(fresh));
   }
   Batch& to = *batches_[survivors_];
-  to.view.reset();
-  std::unordered_map<uint32_t, api::RowCopier> copiers;
+  to.stale = true;
+  std::unordered_map<uint32_t, api::EventCopier> copiers;
   RowRef before = kNoRow;
   for (RowRef row = head; row != kNoRow;) {
     const Batch& from = Of(row);
@@ -133,18 +127,20 @@ void RowGatherer::GroupByBatch(const std::vector<RowRef>& rows, uint32_t first) 
   }
 }
 
-void RowGatherer::Append(const std::vector<RowRef>& rows) {
+void RowGatherer::Append(const SpanBuffer& from, const std::vector<RowRef>& rows,
+                         api::SpanTable& to) {
   if (rows.empty()) return;
-  GroupByBatch(rows, to_.AppendRows(rows.size()));
-  std::vector<api::RowCopier> copiers;
-  copiers.reserve(runs_.size());
-  for (const Run& run : runs_) {
+  GroupByBatch(rows, to.AppendRows(rows.size()));
+  if (copiers_.size() < runs_.size()) copiers_.resize(runs_.size());
+  for (size_t i = 0; i < runs_.size(); ++i) {
+    const Run& run = runs_[i];
     const uint32_t n = run.end - run.begin;
-    copiers.emplace_back(from_.Spans(SpanBuffer::Ref(run.batch, 0)), to_, api::RepeatsFor(n));
-    copiers.back().FillColumns(&row_[run.begin], &place_[run.begin], n);
+    copiers_[i].Begin(from.Columns(SpanBuffer::Ref(run.batch, 0)), to, api::RepeatsFor(n));
+    copiers_[i].FillColumns(&row_[run.begin], &place_[run.begin], n);
   }
   for (size_t i = 0; i < rows.size(); ++i)
-    copiers[run_of_[i]].AppendLists(SpanBuffer::Row(rows[i]));
+    copiers_[run_of_[i]].AppendLists(SpanBuffer::Row(rows[i]));
+  if (copiers_.size() > kKeptCopiers) copiers_.resize(kKeptCopiers);
 }
 
 }  // namespace weft::trace

@@ -8,7 +8,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -26,15 +25,13 @@ class SpanBuffer {
  public:
   // Takes a decoded record over; `record` is its number in the OffsetTracker. All rows count as
   // live: each must be linked or released. Returns the batch.
-  uint32_t Add(api::SpanBatch spans, uint64_t record);
-  // The batch will not be read for a while: its view, a seventh of its size, goes until then.
-  void Doze(uint32_t batch);
+  uint32_t Add(api::SpanRecord spans, uint64_t record);
   static RowRef Ref(uint32_t batch, uint32_t row) { return uint64_t{batch} << 32 | row; }
 
   void Link(RowRef row, RowRef next) { Of(row).next[Row(row)] = next; }
   RowRef Next(RowRef row) const { return Of(row).next[Row(row)]; }
   // Valid until the row is released or moved.
-  const weft_spans& Spans(RowRef row) const { return Of(row).Columns(); }
+  const api::EventColumns& Columns(RowRef row) const { return Of(row).Columns(); }
   static uint32_t Row(RowRef row) { return static_cast<uint32_t>(row); }
   static uint32_t BatchOf(RowRef row) { return static_cast<uint32_t>(row >> 32); }
   // Number of the record that brought the row.
@@ -53,20 +50,25 @@ class SpanBuffer {
   struct Batch {
     api::PayloadPtr payload;
     std::unique_ptr<api::SpanTable> survivors;  // instead of a payload
-    mutable std::optional<api::SpanView> view;  // made when first read
+    mutable api::EventColumns columns;
+    mutable bool stale = false;  // survivors have changed since
     std::vector<RowRef> next;
     std::vector<uint64_t> origin;  // survivors: record of each row
     uint64_t record = 0;
     uint32_t live = 0;
     size_t bytes = 0;
-    const weft_spans& Columns() const;
+    const api::EventColumns& Columns() const {
+      if (stale) Refresh();
+      return columns;
+    }
+    void Refresh() const;
   };
   static constexpr uint32_t kSurvivorRows = 4096;
   static constexpr uint32_t kNoBatch = UINT32_MAX;
 
   Batch& Of(RowRef row) const { return *batches_[BatchOf(row)]; }
   uint32_t Place(std::unique_ptr<Batch> batch);
-  RowRef MoveRow(RowRef row, std::unordered_map<uint32_t, api::RowCopier>& copiers);
+  RowRef MoveRow(RowRef row, std::unordered_map<uint32_t, api::EventCopier>& copiers);
 
   std::vector<std::unique_ptr<Batch>> batches_;
   std::vector<uint32_t> free_;
@@ -75,13 +77,12 @@ class SpanBuffer {
   uint64_t rows_ = 0;
 };
 
-// Copies rows of a SpanBuffer into one table, column by column and source by source: a dictionary
-// entry is translated once per source. Lives for one table.
+// Copies rows of a SpanBuffer into a table, column by column and source by source: a dictionary
+// entry is translated once per source. Keep one and reuse it. One thread.
 class RowGatherer {
  public:
-  RowGatherer(const SpanBuffer& from, api::SpanTable& to) : from_(from), to_(to) {}
   // Appends the rows in this order.
-  void Append(const std::vector<RowRef>& rows);
+  void Append(const SpanBuffer& from, const std::vector<RowRef>& rows, api::SpanTable& to);
 
  private:
   // Rows of one batch: [begin, end) of row_ and place_.
@@ -90,8 +91,9 @@ class RowGatherer {
   };
   void GroupByBatch(const std::vector<RowRef>& rows, uint32_t first);
 
-  const SpanBuffer& from_;
-  api::SpanTable& to_;
+  static constexpr size_t kKeptCopiers = 256;  // they know dictionaries, 8 bytes an entry
+
+  std::vector<api::EventCopier> copiers_;
   std::vector<SortItem> order_, scratch_;
   std::vector<Run> runs_;
   std::vector<uint32_t> row_, place_;

@@ -9,12 +9,13 @@ uint32_t TraceGatherer::Add(api::TraceId id, const std::vector<RowRef>& refs, ui
                             uint32_t trace_flags) {
   items_.clear();
   for (uint32_t i = 0; i < refs.size(); ++i) {
-    const weft_spans& s = buffer_.Spans(refs[i]);
+    const api::EventColumns& s = buffer_.Columns(refs[i]);
     const uint32_t row = SpanBuffer::Row(refs[i]);
-    items_.push_back({s.span_id[row], s.exchange[row], s.start_ns[row], refs[i], i, IsRoot(s, row),
-                      (s.flags[row] & WEFT_FLAG_OPEN) != 0,
-                      (s.flags[row] & WEFT_FLAG_AGENT_LOST) != 0,
-                      (s.flags[row] & WEFT_FLAG_REPORTED) != 0});
+    const uint64_t row_flags = s.flags[row];
+    items_.push_back({s.SpanIdOf(row), s.exchange[row], static_cast<int64_t>(s.start_ns[row]),
+                      refs[i], i, IsRoot(s, row), (row_flags & WEFT_FLAG_OPEN) != 0,
+                      (row_flags & WEFT_FLAG_AGENT_LOST) != 0,
+                      (row_flags & WEFT_FLAG_REPORTED) != 0});
   }
   std::ranges::sort(items_, [](const Item& a, const Item& b) {
     return std::tie(a.span_id, a.exchange, a.open, a.lost, a.age) <
@@ -46,7 +47,7 @@ uint32_t TraceGatherer::Add(api::TraceId id, const std::vector<RowRef>& refs, ui
 
 void TraceGatherer::Finish() {
   const uint32_t first = to_.spans.n();
-  RowGatherer(buffer_, to_.spans).Append(rows_);
+  gatherer_.Append(buffer_, rows_, to_.spans);
   uint32_t i = 0;
   for (const Taken& trace : taken_) {
     to_.traces.AddTrace(trace.id.hi, trace.id.lo, first + i);

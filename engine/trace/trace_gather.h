@@ -15,18 +15,18 @@
 namespace weft::trace {
 
 // Is the row a root of what weft watches?
-inline bool IsRoot(const weft_spans& spans, uint32_t row) {
-  return (spans.parent_id == nullptr || spans.parent_id[row] == 0) ||
-         (spans.flags[row] & WEFT_FLAG_LOCAL_ROOT) != 0;
+inline bool IsRoot(const api::EventColumns& spans, uint32_t row) {
+  return spans.parent_id[row] == 0 || (spans.flags[row] & WEFT_FLAG_LOCAL_ROOT) != 0;
 }
 
-inline api::TraceId IdOf(const weft_spans& spans, uint32_t row) {
-  return {spans.trace_hi ? spans.trace_hi[row] : 0, spans.trace_lo ? spans.trace_lo[row] : 0};
+inline api::TraceId IdOf(const api::EventColumns& spans, uint32_t row) {
+  return {spans.trace_hi[row], spans.TraceLoOf(row)};
 }
 
 class TraceGatherer {
  public:
-  TraceGatherer(const SpanBuffer& buffer, ExportBatch& to) : buffer_(buffer), to_(to) {}
+  TraceGatherer(const SpanBuffer& buffer, RowGatherer& rows, ExportBatch& to)
+      : buffer_(buffer), gatherer_(rows), to_(to) {}
 
   // Takes a trace made of the given rows (any order); `flags` are added to each row, `trace_flags`
   // to the trace. Returns how many ended spans go in; other rows are open ones or superseded.
@@ -55,6 +55,7 @@ class TraceGatherer {
   void PreferReported();
 
   const SpanBuffer& buffer_;
+  RowGatherer& gatherer_;
   ExportBatch& to_;
   std::vector<Item> items_;
   std::vector<Taken> taken_;

@@ -18,7 +18,7 @@ uint64_t StateKey(std::string_view name) { return HashCombine(HashText(name), Ha
 }  // namespace
 
 bool TracePartition::Ended(RowRef row) const {
-  return (buffer_.Spans(row).flags[SpanBuffer::Row(row)] & WEFT_FLAG_OPEN) == 0;
+  return (buffer_.Columns(row).flags[SpanBuffer::Row(row)] & WEFT_FLAG_OPEN) == 0;
 }
 
 Result<void> TracePartition::Restore(const transport::Record& decision) {

@@ -36,7 +36,7 @@ void TracePartition::Consume(const transport::Record& record) {
   now_ns_ = std::max(now_ns_, record.append_ns);
   // What was appended after the take-over cannot be a replay.
   if (record.append_ns > tenure_.since_ns) decisions_.ForgetRestored();
-  auto batch = api::DecodeSpans(record.payload);
+  auto batch = api::DecodeSpanColumns(record.payload);
   if (!batch) {
     counters_.bad_records.Add();
     bad_records_.Warn(now_ns_, fmt::format("weft.spans/{} offset {}: {}", record.partition,
@@ -44,19 +44,19 @@ void TracePartition::Consume(const transport::Record& record) {
     dead_.push_back(
         {Stream::kDead, record.partition, RecordType::kDeadRecord, 0,
          api::EncodeDead({static_cast<uint8_t>(record.stream), record.partition, record.offset,
-                          batch.error().message, std::string(record.payload->bytes())})});
+                          batch.error().message, record.payload->bytes()})});
     offsets_.Add(record.offset, 0);
     return;
   }
   if (const uint32_t from = batch->from_partition; from < watermarks_.size())
     watermarks_[from] = std::max(watermarks_[from], batch->watermark_ns);
-  const uint32_t n = batch->spans.spans().n;
+  const uint32_t n = batch->columns.n;
   const uint64_t number = offsets_.Add(record.offset, n);
   if (n == 0) return;
   const int64_t input_ns = batch->input_ns != 0 ? batch->input_ns : record.append_ns;
   const uint32_t slot = buffer_.Add(std::move(*batch), number);
   // Lives until the last row is released, which is the loop's last step at the earliest.
-  const weft_spans& spans = buffer_.Spans(SpanBuffer::Ref(slot, 0));
+  const api::EventColumns& spans = buffer_.Columns(SpanBuffer::Ref(slot, 0));
   uint32_t ended = 0;
   for (uint32_t i = 0; i < n; ++i) ended += (spans.flags[i] & WEFT_FLAG_OPEN) == 0;
   counters_.spans.Add(ended);
@@ -64,11 +64,10 @@ void TracePartition::Consume(const transport::Record& record) {
   counters_.pending.Add(ended);
   pending_ += ended;
   for (uint32_t i = 0; i < n; ++i) Place(SpanBuffer::Ref(slot, i), spans, record, input_ns);
-  buffer_.Doze(slot);
 }
 
-void TracePartition::Place(RowRef row, const weft_spans& spans, const transport::Record& record,
-                           int64_t input_ns) {
+void TracePartition::Place(RowRef row, const api::EventColumns& spans,
+                           const transport::Record& record, int64_t input_ns) {
   const uint32_t i = SpanBuffer::Row(row);
   const api::TraceId id = IdOf(spans, i);
   uint32_t slot = open_.Find(id);
@@ -96,13 +95,13 @@ void TracePartition::Place(RowRef row, const weft_spans& spans, const transport:
     }
   }
   open_.Add(slot, row,
-            {spans.span_id[i], IsRoot(spans, i), (spans.flags[i] & WEFT_FLAG_OPEN) != 0,
+            {spans.SpanIdOf(i), IsRoot(spans, i), (spans.flags[i] & WEFT_FLAG_OPEN) != 0,
              (spans.flags[i] & WEFT_FLAG_REPORTED) != 0, input_ns,
              buffer_.RowBytes(SpanBuffer::BatchOf(row))},
             buffer_);
 }
 
-void TracePartition::Discard(RowRef row, const weft_spans& spans, Counter& why) {
+void TracePartition::Discard(RowRef row, const api::EventColumns& spans, Counter& why) {
   if ((spans.flags[SpanBuffer::Row(row)] & WEFT_FLAG_OPEN) == 0) {
     Leave(why, 1);
     offsets_.Count(buffer_.Record(row),
@@ -223,7 +222,7 @@ void TracePartition::CloseSome(std::span<const uint32_t> slots) {
 
 TracePartition::Gathered TracePartition::Gather(std::span<const uint32_t> slots,
                                                 ExportBatch& batch) {
-  TraceGatherer gatherer(buffer_, batch);
+  TraceGatherer gatherer(buffer_, gatherer_, batch);
   std::vector<uint32_t> ended;
   std::vector<RowRef> rows;
   for (uint32_t slot : slots) {
@@ -298,12 +297,14 @@ void TracePartition::ExportLate() {
   auto flight = std::make_unique<Flight>();
   // Newest first within a trace, as in a chain.
   std::ranges::reverse(late_);
-  const auto id_of = [this](RowRef row) { return IdOf(buffer_.Spans(row), SpanBuffer::Row(row)); };
+  const auto id_of = [this](RowRef row) {
+    return IdOf(buffer_.Columns(row), SpanBuffer::Row(row));
+  };
   std::ranges::stable_sort(late_, [&](RowRef a, RowRef b) {
     const api::TraceId x = id_of(a), y = id_of(b);
     return std::tie(x.hi, x.lo) < std::tie(y.hi, y.lo);
   });
-  TraceGatherer gatherer(buffer_, *batch);
+  TraceGatherer gatherer(buffer_, gatherer_, *batch);
   std::vector<RowRef> rows;
   for (size_t i = 0; i < late_.size();) {
     const api::TraceId id = id_of(late_[i]);
@@ -316,7 +317,7 @@ void TracePartition::ExportLate() {
       flight->records.push_back({record, 1, Ended(late_[i])});
       offsets_.Ship(record);
       rows.push_back(late_[i]);
-      in_hand += (buffer_.Spans(late_[i]).flags[SpanBuffer::Row(late_[i])] & WEFT_FLAG_OPEN) == 0;
+      in_hand += Ended(late_[i]);
     }
     const uint32_t added = gatherer.Add(id, rows, WEFT_FLAG_LATE);
     Leave(counters_.replaced, in_hand - added);

@@ -101,9 +101,9 @@ class TracePartition {
     std::vector<Trace> traces;
   };
 
-  void Place(RowRef row, const weft_spans& spans, const transport::Record& record,
+  void Place(RowRef row, const api::EventColumns& spans, const transport::Record& record,
              int64_t input_ns);
-  void Discard(RowRef row, const weft_spans& spans, Counter& why);
+  void Discard(RowRef row, const api::EventColumns& spans, Counter& why);
   void Leave(Counter& where, uint64_t spans);
   bool LingerOver(size_t spans) const;
   void DecideWhatIsDue();
@@ -134,6 +134,7 @@ class TracePartition {
   std::unique_ptr<SamplerChain> samplers_;  // never null
   DecisionLog decisions_;
   SpanBuffer buffer_;
+  RowGatherer gatherer_;
   OpenTraces open_;
   OffsetTracker offsets_;
 

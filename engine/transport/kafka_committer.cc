@@ -248,8 +248,8 @@ Result<void> KafkaCommitter::OpenProducer() {
   if (producer_) return {};
   auto client = KafkaClient::Open(
       fmt::format("{} producer", StageName(stage_)), RD_KAFKA_PRODUCER,
-      {{"compression.codec", "zstd"},
-       {"compression.level", "1"},  // as small as 3 here, for three quarters of the time
+      // Packed columns have little left to find: zstd makes them 15 % smaller for twice the time.
+      {{"compression.codec", "lz4"},
        {"linger.ms", "5"},
        {"batch.size", "1000000"},
        {"batch.num.messages", "100000"},

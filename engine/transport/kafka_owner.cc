@@ -215,7 +215,7 @@ void KafkaOwner::Bury(std::vector<Unreadable> unreadable) {
     dead_.push_back(
         {Stream::kDead, partition_, RecordType::kDeadRecord, 0,
          api::EncodeDead({static_cast<uint8_t>(one.stream), one.partition, one.offset, one.reason,
-                          one.bytes ? std::string(one.bytes->bytes()) : std::string()})});
+                          one.bytes ? one.bytes->bytes() : std::string_view()})});
     dead_bytes_ += dead_.back().payload->bytes().size();
   }
 }

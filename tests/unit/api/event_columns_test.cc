@@ -108,18 +108,56 @@ TEST(EventCopier, TranslatesDictionariesOfEachRecord) {
   EXPECT_EQ(out.processes.size(), 1u);
 }
 
-TEST(EventCodec, ReadsRecordsOfBeforeColumnsWerePacked) {
-  // The first word of the corpus file selects the decoder.
-  std::ifstream file(WEFT_SOURCE_DIR "/tests/fuzz/corpus/event_codec/events_unpacked",
-                     std::ios::binary);
+TEST(EventColumns, OfATableAreItsColumns) {
+  SpanTable t = Rows(3);
+  t.start_ns = {100, 200, 300};
+  t.end_ns = {0, 250, 300};
+  t.fd = {-1, 2, 3};
+  t.confidence = {0, 0.5F, 1};
+  t.Attribute("key", "value");
+  const EventColumns columns = ColumnsOf(t);
+  EXPECT_EQ(columns.EndOf(0), 0);
+  EXPECT_EQ(columns.EndOf(1), 250);
+  SpanTable out;
+  out.AppendRows(2);
+  EventCopier copier;
+  copier.Begin(columns, out);
+  const uint32_t rows[] = {2, 0}, places[] = {0, 1};
+  copier.FillColumns(rows, places, 2);
+  for (const uint32_t row : rows) copier.AppendLists(row);
+  EXPECT_EQ(out.exchange, (std::vector<uint64_t>{1002, 1000}));
+  EXPECT_EQ(out.end_ns, (std::vector<int64_t>{300, 0}));
+  EXPECT_EQ(out.fd, (std::vector<int32_t>{3, -1}));
+  EXPECT_EQ(out.confidence, (std::vector<float>{1, 0}));
+  EXPECT_EQ(out.attr_offset, (std::vector<uint32_t>{0, 1, 1}));
+  EXPECT_EQ(out.strings.Text(out.processes.service[out.process[1]]), "shop-cart");
+}
+
+// The first word of a corpus file selects the decoder.
+PayloadPtr OfCorpus(const std::string& name) {
+  std::ifstream file(WEFT_SOURCE_DIR "/tests/fuzz/corpus/event_codec/" + name, std::ios::binary);
   std::string bytes((std::istreambuf_iterator<char>(file)), {});
-  ASSERT_GT(bytes.size(), 8u);
-  auto batch = DecodeEvents(CopyPayload(std::string_view(bytes).substr(8)));
+  EXPECT_GT(bytes.size(), 8u);
+  return CopyPayload(std::string_view(bytes).substr(8));
+}
+
+TEST(EventCodec, ReadsRecordsOfBeforeColumnsWerePacked) {
+  auto batch = DecodeEvents(OfCorpus("events_unpacked"));
   ASSERT_TRUE(batch) << batch.error().message;
   const weft_spans& s = batch->spans.spans();
   ASSERT_NE(s.n, 0u);
   EXPECT_NE(s.exchange[0], 0u);
   EXPECT_NE(s.pairs->n, 0u);
+}
+
+TEST(SpanCodec, ReadsRecordsOfBeforeColumnsWerePacked) {
+  auto record = DecodeSpanColumns(OfCorpus("spans_unpacked"));
+  ASSERT_TRUE(record) << record.error().message;
+  EXPECT_EQ(record->from_partition, 1u);
+  EXPECT_EQ(record->watermark_ns, 2);
+  ASSERT_EQ(record->columns.n, 5u);
+  EXPECT_EQ(record->columns.SpanIdOf(4), 104u);
+  EXPECT_EQ(record->columns.EndOf(4), 4010);
 }
 
 }  // namespace

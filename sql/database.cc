@@ -3,6 +3,8 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -60,6 +62,30 @@ Result<void> MakePrivate(const std::string& path) {
               fmt::format("{}: {}", path, std::strerror(errno)));
 }
 
+std::string_view WayOut(int rc) {
+  return (rc & 0xff) == SQLITE_CORRUPT ? "; `weft recover FILE OUT` reads what is left of it" : "";
+}
+
+std::string FolderOf(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  return slash == path.npos ? "." : path.substr(0, slash + 1);
+}
+
+// What somebody can do who may not.
+std::string WhoMayRead(const std::string& path) {
+  struct stat st {};
+  if (::stat(path.c_str(), &st) != 0) return "";
+  if ((st.st_mode & S_IRGRP) != 0) {
+    const struct group* const group = ::getgrgid(st.st_gid);
+    const struct passwd* const user = ::getpwuid(::geteuid());
+    return fmt::format("; its group may read it: usermod -aG {} {}, and log in anew",
+                       group ? group->gr_name : std::to_string(st.st_gid),
+                       user ? user->pw_name : std::to_string(::geteuid()));
+  }
+  return "; only its owner may read it: name a group in store.group, or let him make a copy: weft "
+         "snapshot OUT";
+}
+
 }  // namespace
 
 Code CodeOf(int sqlite_result) {
@@ -88,7 +114,7 @@ Result<bool> Statement::Step() {
     return false;
   }
   sqlite3* const db = sqlite3_db_handle(stmt_.get());
-  auto failure = Fail(CodeOf(rc), sqlite3_errmsg(db));
+  auto failure = Fail(CodeOf(rc), fmt::format("{}{}", sqlite3_errmsg(db), WayOut(rc)));
   sqlite3_reset(stmt_.get());
   return failure;
 }
@@ -127,8 +153,11 @@ Result<Database> Database::OpenForWriting(const std::string& path) {
 Result<Database> Database::OpenForReading(const std::string& path) {
   if (::access(path.c_str(), F_OK) != 0)
     return Fail(Code::kNotFound, fmt::format("{}: no such database", path));
-  if (::faccessat(AT_FDCWD, path.c_str(), R_OK, AT_EACCESS) != 0)
-    return Fail(Code::kDenied, fmt::format("{}: {}", path, std::strerror(errno)));
+  if (::faccessat(AT_FDCWD, path.c_str(), R_OK, AT_EACCESS) != 0) {
+    const int error = errno;
+    return Fail(Code::kDenied,
+                fmt::format("{}: {}{}", path, std::strerror(error), WhoMayRead(path)));
+  }
   WEFT_TRY(CheckRegular(path));
   Result<Database> db = Open(path, path, SQLITE_OPEN_READONLY);
   if (!db) return db;
@@ -141,6 +170,14 @@ Result<Database> Database::OpenForReading(const std::string& path) {
     if (!db) return db;
     readable = CheckSchema(*db);
   }
+  if (!readable && HasContent(path + "-wal") && ::access(FolderOf(path).c_str(), W_OK) != 0 &&
+      (readable.error().code == Code::kIo || readable.error().code == Code::kDenied))
+    return Fail(
+        Code::kDenied,
+        fmt::format("{0}: its log {0}-wal has what the file has not, and reading both needs a "
+                    "folder that you may write: cp {0} {0}-wal DIR, or let its owner make a "
+                    "copy: weft snapshot --db {0} OUT",
+                    path));
   if (!readable) return std::unexpected(readable.error());
   return db;
 }
@@ -176,8 +213,9 @@ Result<int64_t> Database::QueryInt(std::string_view sql) const {
 }
 
 Error Database::LastError(std::string_view what) const {
-  return {CodeOf(sqlite3_extended_errcode(db_.get())),
-          fmt::format("{}: {}: {}", path_, what, sqlite3_errmsg(db_.get()))};
+  const int rc = sqlite3_extended_errcode(db_.get());
+  return {CodeOf(rc),
+          fmt::format("{}: {}: {}{}", path_, what, sqlite3_errmsg(db_.get()), WayOut(rc))};
 }
 
 }  // namespace weft::sql

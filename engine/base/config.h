@@ -104,6 +104,7 @@ struct MetricsSettings {
 
 struct StoreSettings {
   std::string path = "weft.db";
+  std::string group;  // "": nobody else may read it
   int64_t max_age_ns = 24 * 3600 * kSecond;
   uint64_t max_bytes = 5'000'000'000;
 };

@@ -175,6 +175,8 @@ const ConfigKey kKeys[] = {
 
   {"store.path", TEXT(store.path),
    "The SQLite database of the sqlite exporter; each process writes one of its own. Filled in: {host};\n{slot}, the first number whose file no other process has; {instance}, which is kafka.instance, or\n{host}-{slot} without one. `weft sql --db 'weft-*.db'` and the rest read them as one."},
+  {"store.group", TEXT(store.group),
+   "Who is in this group may read the database, while it is written too. Empty: only its owner."},
   {"store.max_age", INT(store.max_age_ns),
    "Older traces are removed, and counted. 0 keeps them.",
    0, 3650 * kDay, Unit::kDuration},

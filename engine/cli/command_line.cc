@@ -15,6 +15,7 @@
 #include "engine/base/nearest_word.h"
 #include "engine/base/units.h"
 #include "engine/cli/command.h"
+#include "engine/cli/crash_note.h"
 #include "engine/cli/version.h"
 
 namespace weft::cli {
@@ -241,6 +242,7 @@ std::unique_ptr<Command> MakeMissing(std::string_view name, std::string_view par
 void PrintNote(const std::string& text) { (void)std::fputs(text.c_str(), stderr); }
 
 int Dispatch(int argc, char** argv, std::vector<std::unique_ptr<Command>> commands) {
+  InstallCrashNote();
   try {
     return DispatchOrThrow(argc, argv, std::move(commands));
   } catch (const std::bad_alloc&) {

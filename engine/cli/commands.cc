@@ -18,9 +18,12 @@ std::vector<std::unique_ptr<Command>> AllCommands() {
   commands.push_back(MakeCompare());
   commands.push_back(MakeSql());
   commands.push_back(MakeExport());
+  commands.push_back(MakeSnapshot());
+  commands.push_back(MakeRecover());
   commands.push_back(MakeServe());
 #else
-  for (const auto* name : {"traces", "trace", "explain", "graph", "sql", "serve"})
+  for (const auto* name :
+       {"traces", "trace", "explain", "graph", "sql", "snapshot", "recover", "serve"})
     commands.push_back(MakeMissing(name, "SQLite", "libsqlite3-dev"));
 #endif
   commands.push_back(MakeEval());

@@ -9,6 +9,8 @@
 
 #include "engine/base/units.h"
 #include "engine/cli/commands.h"
+#include "engine/cli/doctor_host.h"
+#include "engine/cli/doctor_processes.h"
 #if WEFT_HAVE_KAFKA
 #include "engine/cli/doctor_kafka.h"
 #endif
@@ -16,6 +18,8 @@
 #include "engine/cli/ledger.h"
 #include "engine/cli/store_state.h"
 #include "engine/plugin/loader.h"
+#include "sources/ebpf/host_sockets.h"
+#include "sources/ebpf/other_tracers.h"
 #include "sources/ebpf/probe_report.h"
 
 namespace weft::cli {
@@ -82,7 +86,10 @@ Check CheckStore(const StoreState& store, const std::string& path) {
             ""};
   if (!store.problem.empty())
     return {"store", CheckState::kFail, store.problem,
-            fmt::format("move it away: mv {} {}.bad", path, path)};
+            store.problem.find("weft recover") != std::string::npos
+                ? fmt::format(
+                      "weft recover {0} {0}.rescued && mv {0} {0}.bad && mv {0}.rescued {0}", path)
+                : fmt::format("move it away: mv {} {}.bad", path, path)};
   return {"store", CheckState::kOk,
           fmt::format("{}: {} traces, {} spans, {}", path, store.traces, store.spans,
                       ShortSize(store.bytes)),
@@ -92,18 +99,22 @@ Check CheckStore(const StoreState& store, const std::string& path) {
 class Doctor final : public Command {
  public:
   CommandInfo Info() const override {
-    return {
-        "doctor", "What works here, what does not, and the command that mends it",
-        "Looks at the kernel, the privileges, the plugins, the disk and the store; changes "
-        "nothing.\nExit code 0: all is well; 3: this host does not let weft trace; 5: something "
-        "else is wrong.",
-        "weft doctor                     # this host, and ./weft.db if it is there\n"
-        "weft doctor --db /var/lib/weft/weft.db\n"
-        "weft doctor --kafka --config weft.yaml   # the cluster instead of this host\n"
-        "weft doctor --json | jq .checks"};
+    return {"doctor", "What works here, what does not, and the command that mends it",
+            "Looks at the kernel, the privileges, other eBPF tracers, the plugins, the disk, the "
+            "clock, the "
+            "store\nwith its ledger and sinks, and at each process with sockets: traced, or why "
+            "not. Changes "
+            "nothing.\nExit code 0: nothing has failed, whatever it warns of; 3: this host does "
+            "not let weft "
+            "trace; 5: something\nelse has failed.",
+            "weft doctor                     # this host, and ./weft.db if it is there\n"
+            "weft doctor --db /var/lib/weft/weft.db\n"
+            "weft doctor --config /etc/weft/weft.yaml # its store, and whom it leaves out\n"
+            "weft doctor --kafka --config weft.yaml   # the cluster instead of this host\n"
+            "weft doctor --json | jq .checks"};
   }
   void Declare(Options& options) override {
-    options.Text("--db", &db_, "Store to look at", "FILE");
+    options.Text("--db", &db_, "Store to look at (default: of --config, else weft.db)", "FILE");
     options.Text("--plugin-dir", &plugin_dir_, "Folder of the plugins", "DIR");
     options.Flag("--json", &json_, "Machine-readable output");
     options.Flag(
@@ -111,13 +122,20 @@ class Doctor final : public Command {
         "Look at the Kafka cluster instead: brokers, topics, groups and their lag, clocks");
 #if WEFT_HAVE_KAFKA
     cluster_.Declare(options);
+#else
+    options.Text("--config", &config_file_, "Configuration file", "FILE");
 #endif
   }
 
   Result<int> Run(CommandContext& context) override {
     if (kafka_) return RunKafka(context);
+    const auto config = ReadConfig();
+    if (!config) return std::unexpected(config.error());
+    if (db_.empty()) db_ = config->store.path;
+    if (plugin_dir_.empty()) plugin_dir_ = config->plugin_dir;
     std::vector<Check> checks = ebpf::ProbeHost();
     const bool usable = ebpf::Usable(checks);
+    for (Check& check : ebpf::CheckOtherTracers()) checks.push_back(std::move(check));
     const auto plugins = CheckPlugins(plugin_dir_.empty() ? plugin::DefaultPluginFolder()
                                                           : std::filesystem::path(plugin_dir_));
     checks.insert(checks.end(), plugins.begin(), plugins.end());
@@ -126,6 +144,10 @@ class Doctor final : public Command {
     checks.push_back(CheckStore(store, db_));
     const auto identities = LedgerIdentities(store.ledger);
     if (!store.ledger.empty()) checks.push_back(CheckLedger(store));
+    for (Check& check : CheckSinks(store.ledger, store.run_ended))
+      checks.push_back(std::move(check));
+    checks.push_back(CheckClock(store, context.clock.UnixNs()));
+    processes_ = JudgeProcesses(ebpf::ReadHostSockets(), *config, store, context.clock.UnixNs());
 
     const int code = usable ? CodeOf(checks) : kExitDenied;
     Print(checks, store, identities, code);
@@ -133,6 +155,15 @@ class Doctor final : public Command {
   }
 
  private:
+  Result<Config> ReadConfig() const {
+#if WEFT_HAVE_KAFKA
+    const std::string& file = cluster_.config_file();
+#else
+    const std::string& file = config_file_;
+#endif
+    return file.empty() ? Config() : LoadConfigFile(file);
+  }
+
   Result<int> RunKafka([[maybe_unused]] CommandContext& context) {
 #if WEFT_HAVE_KAFKA
     const auto config = cluster_.Load();
@@ -199,8 +230,8 @@ class Doctor final : public Command {
     return "";
   }
 
-  static void PrintText(const std::vector<Check>& checks, const StoreState& store,
-                        const std::vector<LedgerIdentity>& identities) {
+  void PrintText(const std::vector<Check>& checks, const StoreState& store,
+                 const std::vector<LedgerIdentity>& identities) const {
     fmt::print("weft {}\n\n", WEFT_VERSION);
     size_t width = 0;
     for (const Check& check : checks) width = std::max(width, check.name.size());
@@ -209,6 +240,7 @@ class Doctor final : public Command {
       if (check.state != CheckState::kOk && !check.remedy.empty())
         fmt::print("  {:<4}  {:<{}}  -> {}\n", "", "", width, check.remedy);
     }
+    PrintProcesses();
     PrintUnread(store);
     PrintGaps(store.ledger);
     if (store.ledger.empty()) return;
@@ -242,6 +274,19 @@ class Doctor final : public Command {
           contentless);
   }
 
+  // Those that are traced last: there is nothing to mend.
+  void PrintProcesses() const {
+    if (processes_.empty()) return;
+    fmt::print("\nProcesses with sockets (as far as this user may look):\n");
+    for (const Tracing tracing :
+         {Tracing::kNotSeen, Tracing::kBytesOnly, Tracing::kLeftOut, Tracing::kTraced})
+      for (const ProcessVerdict& one : processes_)
+        if (one.tracing == tracing)
+          fmt::print("  {:<10}  {} (pid {}{}{}): {}{}{}\n", TracingName(tracing), one.name, one.pid,
+                     one.ports.empty() ? "" : ", port ", one.ports, one.why,
+                     one.remedy.empty() ? "" : " -> ", one.remedy);
+  }
+
   static void PrintUnread(const StoreState& store) {
     if (store.unread.empty()) return;
     fmt::print(
@@ -252,8 +297,8 @@ class Doctor final : public Command {
                  one.service, one.server ? "<-" : "->", one.peer, one.spans, ShortSize(one.bytes));
   }
 
-  static void PrintJson(const std::vector<Check>& checks, const StoreState& store,
-                        const std::vector<LedgerIdentity>& identities, int code) {
+  void PrintJson(const std::vector<Check>& checks, const StoreState& store,
+                 const std::vector<LedgerIdentity>& identities, int code) const {
     JsonWriter json;
     json.BeginObject();
     json.Field("version", WEFT_VERSION);
@@ -265,6 +310,18 @@ class Doctor final : public Command {
       json.Field("state", check.state == CheckState::kFail ? "fail" : StateName(check.state));
       json.Field("detail", check.detail);
       json.Field("remedy", check.remedy);
+      json.End();
+    }
+    json.End();
+    json.BeginArray("processes");
+    for (const ProcessVerdict& one : processes_) {
+      json.BeginObject();
+      json.Field("pid", one.pid);
+      json.Field("name", one.name);
+      json.Field("ports", one.ports);
+      json.Field("tracing", TracingName(one.tracing));
+      json.Field("why", one.why);
+      json.Field("remedy", one.remedy);
       json.End();
     }
     json.End();
@@ -297,12 +354,15 @@ class Doctor final : public Command {
     std::fputs(json.text().c_str(), stdout);
   }
 
-  std::string db_ = "weft.db";
+  std::string db_;
   std::string plugin_dir_;
+  std::vector<ProcessVerdict> processes_;
   bool json_ = false;
   bool kafka_ = false;
 #if WEFT_HAVE_KAFKA
   KafkaOption cluster_;
+#else
+  std::string config_file_;
 #endif
 };
 

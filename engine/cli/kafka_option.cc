@@ -6,7 +6,7 @@
 namespace weft::cli {
 
 void KafkaOption::Declare(Options& options) {
-  options.Text("--config", &config_file_, "Configuration file, for its section kafka", "FILE");
+  options.Text("--config", &config_file_, "Configuration file", "FILE");
   options.List("--brokers", &brokers_, "Where the cluster is asked, instead of kafka.brokers",
                "HOST:PORT,...");
 }

@@ -18,6 +18,7 @@ class KafkaOption {
   void Declare(Options& options);
   bool given() const { return !config_file_.empty() || !brokers_.empty(); }
 
+  const std::string& config_file() const { return config_file_; }
   // The file (or the defaults) with --brokers on top; its kafka section is resolved.
   Result<Config> Load() const;
   // Ends after `timeout_ns` at the latest if no broker answers.

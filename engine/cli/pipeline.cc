@@ -4,7 +4,9 @@
 
 #include <fmt/format.h>
 
+#include "engine/base/units.h"
 #include "engine/cli/json_writer.h"
+#include "engine/cli/memory_limit.h"
 #include "engine/cli/transport_choice.h"
 #include "engine/plugin/loader.h"
 
@@ -17,6 +19,7 @@ namespace weft::cli {
 namespace {
 
 constexpr int64_t kLedgerInterval = 5 * kSecond;
+constexpr uint64_t kSmallLimit = 512 << 20;
 
 bool HasSqlite(const Config& config) {
   return std::any_of(config.exporters.begin(), config.exporters.end(),
@@ -31,6 +34,7 @@ std::string SqliteConfig(const Config& config) {
   // In memory, offsets end with the process.
   if (config.transport.kind == "kafka")
     json.Field("topic", fmt::format("{}/{}spans", config.kafka.group, config.kafka.topic_prefix));
+  json.Field("group", config.store.group);
   json.Field("max_age_ns", config.store.max_age_ns);
   json.Field("max_bytes", config.store.max_bytes);
   json.End();
@@ -206,6 +210,24 @@ Result<graph::ShardPlugins> Pipeline::MakeShardPlugins(const Chains& chains,
   return shard;
 }
 
+// A limit of the cgroup wins over what the configuration allows.
+void Pipeline::FitMemory(graph::EngineConfig* engine) {
+  const uint64_t limit = MemoryLimit();
+  const QueueBounds fit = FitQueues(
+      {config_.transport.memory_bytes, engine->trace.max_bytes, engine->exporter.queue_bytes},
+      config_, limit);
+  services_.metrics.Get("memory.queue_bytes").Set(fit.sum);
+  if (!fit.shrunk) return;
+  services_.log.Warn(
+      fmt::format("the cgroup's memory limit is {}: queues are made smaller, {} in all; what they "
+                  "do not hold is "
+                  "dropped or decided early, and counted",
+                  ShortSize(limit), ShortSize(fit.sum)));
+  config_.transport.memory_bytes = fit.transport_bytes;
+  engine->trace.max_bytes = fit.partition_bytes;
+  engine->exporter.queue_bytes = fit.export_queue_bytes;
+}
+
 Result<void> Pipeline::StartEngine(const Patience& patience) {
 #if WEFT_HAVE_SQLITE
   sinks::StorePath store;
@@ -227,17 +249,19 @@ Result<void> Pipeline::StartEngine(const Patience& patience) {
   if (Runs(transport::Stage::kTrace)) WEFT_TRY(LoadExporters(&plugins));
   if (HasSqlite(config_) && Runs(transport::Stage::kTrace)) {
 #if WEFT_HAVE_SQLITE
-    auto writer = sinks::LedgerWriter::Open(config_.store.path, WEFT_VERSION, services_.clock);
+    auto writer = sinks::LedgerWriter::Open(config_.store.path, WEFT_VERSION, services_.clock,
+                                            config_.store.group);
     if (!writer) return std::unexpected(writer.error());
     ledger_ = std::make_unique<LedgerKeeper>(std::move(store), std::move(*writer), services_);
 #endif
   }
-  auto transport = OpenTransport(config_, services_, patience);
-  if (!transport) return std::unexpected(std::move(transport.error()));
-  transport_ = std::move(*transport);
   graph::EngineConfig engine;
   engine.stitch = ToStitch(config_);
   engine.trace = ToTrace(config_);
+  FitMemory(&engine);
+  auto transport = OpenTransport(config_, services_, patience);
+  if (!transport) return std::unexpected(std::move(transport.error()));
+  transport_ = std::move(*transport);
   engine.run_stitch = Runs(transport::Stage::kStitch);
   engine.run_trace = Runs(transport::Stage::kTrace);
   auto started = graph::Engine::Start(engine, std::move(plugins), *transport_, services_.clock,

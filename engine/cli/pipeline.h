@@ -63,6 +63,7 @@ class Pipeline {
   Result<void> LoadChains(const Config& config);
   Result<void> LoadExporters(graph::EnginePlugins* plugins);
   Result<graph::ShardPlugins> MakeShardPlugins(const Chains& chains, transport::Stage stage) const;
+  void FitMemory(graph::EngineConfig* engine);
   Result<void> StartEngine(const Patience& patience);
   bool Runs(transport::Stage stage) const;
 

@@ -51,6 +51,30 @@ Result<void> ReadUnread(const sql::Database& db, StoreState& state) {
   }
 }
 
+constexpr std::string_view kTraced = R"(
+  SELECT p.pid, o.service, sum(o.protocol <> 3), sum(o.protocol = 3),
+    max(coalesce(json_extract(coalesce(s.attributes, '{}'), '$."weft.protocol_guess"'),
+      json_extract(coalesce(a.json, '{}'), '$."weft.protocol_guess"'), ''))
+  FROM (SELECT * FROM span_rows ORDER BY id DESC LIMIT 100000) s
+  JOIN operations o ON o.id = s.operation
+  JOIN connection_rows c ON c.id = s.connection
+  JOIN process_rows p ON p.id = c.process
+  LEFT JOIN attribute_sets a ON a.id = s.attribute_set
+  GROUP BY 1, 2)";
+
+Result<void> ReadTraced(const sql::Database& db, StoreState& state) {
+  auto rows = db.Prepare(kTraced);
+  if (!rows) return std::unexpected(rows.error());
+  while (true) {
+    const auto row = rows->Step();
+    if (!row) return std::unexpected(row.error());
+    if (!*row) return {};
+    state.traced.push_back({static_cast<uint32_t>(rows->Int(0)), std::string(rows->Text(1)),
+                            static_cast<uint64_t>(rows->Int(2)),
+                            static_cast<uint64_t>(rows->Int(3)), std::string(rows->Text(4))});
+  }
+}
+
 Result<void> Read(const std::string& path, StoreState& state) {
   auto db = sql::Database::OpenForReading(path);
   if (!db) return std::unexpected(db.error());
@@ -65,6 +89,14 @@ Result<void> Read(const std::string& path, StoreState& state) {
   WEFT_TRY(count("SELECT count(*) FROM span_rows", state.spans));
   WEFT_TRY(count("SELECT ended FROM runs ORDER BY id DESC LIMIT 1", ended));
   state.run_ended = ended != 0;
+  uint64_t started = 0, updated = 0, newest = 0;
+  WEFT_TRY(count("SELECT started_ns FROM runs ORDER BY id DESC LIMIT 1", started));
+  WEFT_TRY(count("SELECT updated_ns FROM runs ORDER BY id DESC LIMIT 1", updated));
+  WEFT_TRY(count("SELECT max(start_ns) FROM trace_rows", newest));
+  state.run_started_ns = static_cast<int64_t>(started);
+  state.run_updated_ns = static_cast<int64_t>(updated);
+  state.newest_ns = static_cast<int64_t>(newest);
+  WEFT_TRY(ReadTraced(*db, state));
   WEFT_TRY(ReadUnread(*db, state));
   auto rows = db->Prepare("SELECT name, value FROM ledger ORDER BY name");
   if (!rows) return std::unexpected(rows.error());

@@ -18,6 +18,15 @@ struct UnreadTraffic {
   uint64_t spans = 0, bytes = 0;
 };
 
+// What the newest spans say of a process.
+struct TracedProcess {
+  uint32_t pid = 0;
+  std::string service;
+  uint64_t spans = 0;      // of protocols that weft reads
+  uint64_t tcp_spans = 0;  // of others
+  std::string guess;       // what those look like; may be empty
+};
+
 struct StoreState {
   bool exists = false;
   std::string problem;  // why it cannot be read; "" if it can
@@ -25,6 +34,9 @@ struct StoreState {
   uint64_t bytes = 0;  // on disk, log included
   Counters ledger;     // of the newest run
   bool run_ended = false;
+  int64_t run_started_ns = 0, run_updated_ns = 0;  // Unix; 0: no run
+  int64_t newest_ns = 0;                           // the newest trace's begin
+  std::vector<TracedProcess> traced;               // of the newest spans
   std::vector<UnreadTraffic> unread;  // of the newest spans, the most first; at most 10
 };
 

@@ -36,6 +36,7 @@ constexpr MetricInfo kCatalogue[] = {
   {"kernel.option_refused", C, "Connections without the option, because their peer's gave it up lately."},
   {"kernel.option_segments", C, "Segments that carried the option."},
 
+  {"memory.queue_bytes", G, "Bytes that all bounded queues of an engine may hold together."},
   {"config.reloads", C, "Configurations that were read again on SIGHUP and taken."},
   {"config.reloads_refused", C, "Of them: wrong, so that the one before stayed in force."},
 

@@ -19,6 +19,8 @@ class SqliteExporter {
     "type": "object",
     "properties": {
       "path": {"type": "string", "default": "weft.db", "description": "the database file"},
+      "group": {"type": "string", "default": "",
+                "description": "who is in this group may read the file; empty: only its owner"},
       "topic": {"type": "string", "default": "",
                 "description": "the log whose offsets are stored; empty: they end with the process"},
       "max_age_ns": {"type": "integer", "minimum": 0, "default": 86400000000000,
@@ -32,6 +34,7 @@ class SqliteExporter {
     weft::sinks::SqliteSinkOptions options;
     options.path = config.Text("path", options.path);
     options.topic = config.Text("topic", "");
+    options.group = config.Text("group", "");
     options.max_age_ns =
         static_cast<int64_t>(config.Number("max_age_ns", static_cast<double>(options.max_age_ns)));
     options.max_bytes =

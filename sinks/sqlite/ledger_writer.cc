@@ -1,6 +1,7 @@
 #include "sinks/sqlite/ledger_writer.h"
 
 #include "sql/schema.h"
+#include "sql/store_rights.h"
 
 namespace weft::sinks {
 namespace {
@@ -9,13 +10,15 @@ constexpr int kKeepRuns = 50;
 }  // namespace
 
 Result<LedgerWriter> LedgerWriter::Open(const std::string& path, std::string_view version,
-                                        const Clock& clock) {
+                                        const Clock& clock, const std::string& group) {
+  WEFT_TRY(sql::ShareStore(path, group));
   Result<sql::Database> db = sql::Database::OpenForWriting(path);
   if (!db) return std::unexpected(db.error());
   // Whoever comes first makes the file, so this must agree with SqliteSink.
   WEFT_TRY(db->Execute("PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL"));
   WEFT_TRY(sql::ApplySchema(*db));
   WEFT_TRY(db->Execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL"));
+  if (!group.empty()) WEFT_TRY(sql::ShareOpenStore(*db, group));
   LedgerWriter writer(std::move(*db), clock);
   Result<sql::Statement> add = writer.db_.Prepare(
       "INSERT INTO runs(version, started_ns, updated_ns) VALUES(?1, ?2, ?2) RETURNING id");

@@ -19,9 +19,10 @@ namespace weft::sinks {
 
 class LedgerWriter {
  public:
-  // Begins a run in the store at `path` (made if missing). Errors as of SqliteSink::Open.
+  // Begins a run in the store at `path` (made if missing), which `group` may read too. Errors as of
+  // SqliteSink::Open.
   static Result<LedgerWriter> Open(const std::string& path, std::string_view version,
-                                   const Clock& clock);
+                                   const Clock& clock, const std::string& group = {});
 
   // Replaces this run's counters, all in one transaction. `ended`: the run stopped in order.
   Result<void> Write(const std::vector<std::pair<std::string, uint64_t>>& counters, bool ended);

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "sql/schema.h"
+#include "sql/store_rights.h"
 
 namespace weft::sinks {
 namespace {
@@ -39,6 +40,7 @@ Result<std::unique_ptr<SqliteSink>> SqliteSink::Open(SqliteSinkOptions options,
   // somebody in this process has used SQLite already.
   (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
   std::unique_ptr<SqliteSink> sink(new SqliteSink(std::move(options), clock));
+  WEFT_TRY(sql::ShareStore(sink->options_.path, sink->options_.group));
   Result<sql::Database> db = sql::Database::OpenForWriting(sink->options_.path);
   if (!db) return std::unexpected(db.error());
   sink->db_ = std::move(*db);
@@ -46,6 +48,7 @@ Result<std::unique_ptr<SqliteSink>> SqliteSink::Open(SqliteSinkOptions options,
   if (!lock) return std::unexpected(lock.error());
   sink->lock_ = std::move(*lock);
   if (auto prepared = sink->Prepare(); !prepared) return std::unexpected(prepared.error());
+  if (!sink->options_.group.empty()) WEFT_TRY(sql::ShareOpenStore(sink->db_, sink->options_.group));
   return sink;
 }
 
@@ -175,11 +178,9 @@ Result<void> SqliteSink::UpdateSlice(const TraceWriter::Counts& counts) {
 weft_outcome SqliteSink::Refuse(const weft_spans& spans, Error failure, Error* error) {
   const bool hopeless = failure.code == Code::kCorrupt || failure.code == Code::kInternal ||
                         failure.code == Code::kInvalid;
-  failure.message = fmt::format("{}: {}{}", options_.path, failure.message,
-                                failure.code == Code::kCorrupt
-                                    ? "; move the file away, `sqlite3 FILE .recover` reads what "
-                                      "is left of it"
-                                    : "");
+  failure.message = fmt::format(
+      "{}: {}{}", options_.path, failure.message,
+      failure.code == Code::kCorrupt ? "; stop weft, move the file away and start it again" : "");
   *error = std::move(failure);
   if (!hopeless) {
     ++counts_.retries;

@@ -23,6 +23,7 @@ namespace weft::sinks {
 
 struct SqliteSinkOptions {
   std::string path = "weft.db";
+  std::string group = {};  // who may read it too; empty: only the owner
   // Names the log whose offsets are stored. Empty: offsets end with this process (memory
   // transport), so those of earlier processes are forgotten.
   std::string topic;

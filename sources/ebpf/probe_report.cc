@@ -60,7 +60,7 @@ Check CheckLockdown() {
 
 Check CheckMount(std::string_view type, std::string_view needed_for) {
   const std::string where = FindMount(type);
-  return {std::string(type), CheckState::kOk,
+  return {type == "bpf" ? "bpffs" : std::string(type), CheckState::kOk,
           where.empty() ? fmt::format("not mounted ({})", needed_for) : "at " + where, ""};
 }
 
@@ -169,6 +169,7 @@ std::vector<Check> ProbeHost() {
   checks.push_back(CheckTcpOption());
   for (Check& check : CheckBypasses()) checks.push_back(std::move(check));
   checks.push_back(CheckMount("cgroup2", "not needed for tracing; names of units come from /proc"));
+  checks.push_back(CheckMount("bpf", "not needed: nothing is pinned"));
   checks.push_back(CheckMount("tracefs", "not needed: typed tracepoints do without"));
   return checks;
 }

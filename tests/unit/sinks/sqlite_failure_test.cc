@@ -182,7 +182,7 @@ TEST_F(SqliteFailureTest, ADamagedStoreMeansDropWithAWayOut) {
   }
   sink_ = std::move(*sink);
   EXPECT_EQ(Write(batch), WEFT_EXPORT_DROP);
-  EXPECT_NE(error_.message.find(".recover"), std::string::npos) << error_.message;
+  EXPECT_NE(error_.message.find("weft recover"), std::string::npos) << error_.message;
   EXPECT_EQ(sink_->counts().dropped, 4'000u);
 }
 

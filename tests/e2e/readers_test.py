@@ -1,0 +1,155 @@
+#!/usr/bin/env python3
+"""Who else may read a store, while it is written and afterwards; and copies of it."""
+import grp
+import os
+import shutil
+import sqlite3
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+from e2e import STORED_RECORDING, Build, WeftProcess, check_store, main, skip
+
+BUILD = Build(sys.argv[1])
+NOBODY = 65534
+
+
+def mode(path):
+    return stat.S_IMODE(os.stat(path).st_mode)
+
+
+class ReadersTest(unittest.TestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.folder = directory.name
+        os.chmod(self.folder, 0o755)
+        self.db = os.path.join(self.folder, "weft.db")
+        self.group = next(g for g in grp.getgrall() if 0 < g.gr_gid < 1000 and not g.gr_mem)
+
+    def configured(self, group):
+        path = os.path.join(self.folder, "weft.yaml")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(f"store: {{path: {self.db}, group: {group or chr(34) * 2}}}\n")
+        return path
+
+    def writing(self, group):
+        """A weft that writes to the store for some seconds; returns when it has stored something."""
+        weft = WeftProcess(BUILD, "replay", STORED_RECORDING, "--config", self.configured(group), "--pace", "1",
+                           log=os.path.join(self.folder, "log"))
+        self.addCleanup(weft.__exit__)
+        deadline = time.monotonic() + 30
+        while not self.stored():
+            self.assertLess(time.monotonic(), deadline, weft.output())
+            time.sleep(0.05)
+        return weft
+
+    def stored(self):
+        try:
+            with sqlite3.connect(f"file:{self.db}?mode=ro", uri=True) as connection:
+                return connection.execute("SELECT count(*) FROM trace_rows").fetchone()[0]
+        except sqlite3.OperationalError:
+            return 0
+
+    def replayed(self, group):
+        subprocess.run([BUILD.weft, "replay", STORED_RECORDING, "--config", self.configured(group), "--quiet"], check=True)
+
+    def as_user(self, *command, groups=(), cwd=None):
+        return subprocess.run([BUILD.weft, *command], user=NOBODY, group=NOBODY, extra_groups=list(groups), cwd=cwd or "/",
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+
+    def counted_by(self, groups=(), db=None):
+        done = self.as_user("sql", "--db", db or self.db, "--format", "csv", "SELECT count(*) AS n FROM traces", groups=groups)
+        return int(done.stdout.split()[-1]) if done.returncode == 0 else done.stderr
+
+    def test_only_the_owner_reads_where_no_group_is_named(self):
+        self.replayed("")
+        self.assertEqual(mode(self.db), 0o600)
+        words = self.counted_by()
+        for part in ("Permission denied", "store.group", "weft snapshot"):
+            self.assertIn(part, words)
+
+    def test_members_of_the_group_read_while_it_is_written_and_afterwards(self):
+        weft = self.writing(self.group.gr_name)
+        for suffix in ("", "-wal", "-shm"):
+            self.assertEqual(mode(self.db + suffix), 0o640, suffix)
+            self.assertEqual(os.stat(self.db + suffix).st_gid, self.group.gr_gid, suffix)
+        first = self.counted_by([self.group.gr_gid])
+        self.assertGreater(first, 0)
+        self.assertIn("Permission denied", self.counted_by())
+        self.assertEqual(weft.wait(120), 0, weft.output())
+        after = self.counted_by([self.group.gr_gid])
+        self.assertGreaterEqual(after, first)
+        self.assertEqual(after, self.stored())
+        # And the next run goes on in it, while somebody reads.
+        self.replayed(self.group.gr_name)
+        self.assertEqual(check_store(self.db), [])
+        self.assertGreaterEqual(self.counted_by([self.group.gr_gid]), after)
+
+    def test_members_read_what_a_killed_run_left(self):
+        weft = self.writing(self.group.gr_name)
+        weft.kill()
+        self.assertEqual(self.counted_by([self.group.gr_gid]), self.stored())
+
+    def test_an_unknown_group_is_named(self):
+        done = subprocess.run([BUILD.weft, "replay", STORED_RECORDING, "--config", self.configured("no-such-group")],
+                              stderr=subprocess.PIPE, text=True, check=False)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("groupadd --system no-such-group", done.stderr)
+        self.assertFalse(os.path.exists(self.db))
+
+    def test_a_readable_store_in_a_folder_that_cannot_be_written(self):
+        self.replayed("")
+        os.chmod(self.db, 0o644)
+        self.assertEqual(self.counted_by(), self.stored())
+
+    def test_a_log_that_cannot_be_read_in_place_gets_clear_words(self):
+        self.writing("").kill()
+        # A copy that somebody put there, without the log's index.
+        copy = os.path.join(self.folder, "copy")
+        os.mkdir(copy, 0o755)
+        for suffix in ("", "-wal"):
+            shutil.copy(self.db + suffix, os.path.join(copy, "weft.db" + suffix))
+            os.chmod(os.path.join(copy, "weft.db" + suffix), 0o644)
+        words = self.counted_by(db=os.path.join(copy, "weft.db"))
+        for part in ("weft.db-wal has what the file has not", "cp ", "weft snapshot"):
+            self.assertIn(part, str(words))
+
+    def test_snapshot_is_consistent_while_the_store_is_written(self):
+        weft = self.writing("")
+        copies = []
+        while weft.poll() is None and len(copies) < 8:
+            copies.append(os.path.join(self.folder, f"copy-{len(copies)}.db"))
+            subprocess.run([BUILD.weft, "snapshot", "--db", self.db, copies[-1], "--quiet"], check=True)
+            time.sleep(0.2)
+        weft.stop()
+        counts = []
+        for copy in copies:
+            self.assertEqual(check_store(copy), [], copy)
+            self.assertEqual(mode(copy), 0o600)
+            self.assertFalse(os.path.exists(copy + "-wal"))
+            with sqlite3.connect(f"file:{copy}?mode=ro", uri=True) as connection:
+                counts.append(connection.execute("SELECT count(*) FROM trace_rows").fetchone()[0])
+        self.assertEqual(counts, sorted(counts))
+        self.assertGreater(counts[0], 0)
+        # Anybody who may read the copy can, in any folder.
+        os.chmod(copies[-1], 0o444)
+        self.assertEqual(self.counted_by(db=copies[-1]), counts[-1])
+
+    def test_snapshot_overwrites_nothing(self):
+        self.replayed("")
+        taken = os.path.join(self.folder, "taken")
+        with open(taken, "w", encoding="utf-8") as file:
+            file.write("mine")
+        done = subprocess.run([BUILD.weft, "snapshot", "--db", self.db, taken], stderr=subprocess.PIPE, text=True, check=False)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("is there already", done.stderr)
+
+
+if __name__ == "__main__":
+    if os.geteuid() != 0:
+        skip("only root can become another user")
+    main()

@@ -35,6 +35,12 @@ constexpr uint64_t SpanId(uint64_t wire_id_or_exchange, Side side) {
   return id == 0 ? 1 : id;
 }
 
+// The wire id that SpanId made this of. Requires: it was made of one, and is not 1, which may stand
+// for 0.
+constexpr uint64_t WireIdOf(uint64_t span_id, Side side) {
+  return Unmix64(span_id) ^ Mix64(static_cast<uint64_t>(side));
+}
+
 // Trace id of a root without context.
 constexpr TraceId RootTraceId(uint64_t root_span_id) {
   return {Mix64(root_span_id), Mix64(Mix64(root_span_id))};

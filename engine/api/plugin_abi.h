@@ -3,15 +3,14 @@
  * Status: provisional (minor 0) until the delay correlator has been through it.
  *
  * A plugin is a shared object with exactly one exported symbol, weft_plugin_v1, which returns a
- * static table. The major version is in the symbol's name. Tables and column sets are only ever
- * appended to; each begins with struct_size, and neither side reads further than the other's size.
+ * static table; the symbol's name has the major version. Tables and column sets are only ever
+ * appended to, begin with struct_size, and neither side reads further than the other's size.
  *
  * Ownership: every pointer handed in is lent for the duration of the call unless said otherwise.
  * Whoever allocates frees. No C++ type, FILE*, errno, allocator or exception crosses.
  *
- * Threads: one caller at a time per instance; different instances may be called at once. The engine
- * makes one instance per shard. Correlators and samplers run as tasks of a work-stealing pool and
- * must not block. Exporters have a thread of their own and may.
+ * Threads: one caller at a time per instance, of which there is one per shard. Correlators and
+ * samplers run as tasks of a work-stealing pool and must not block; exporters have a thread each.
  *
  * Errors: functions return WEFT_OK or a negative weft_result and may fill weft_error. A data path
  * function of an exporter answers with weft_outcome instead; the engine owns retry and counting.
@@ -281,7 +280,7 @@ typedef struct weft_links {
   const uint32_t* evidence;
 } weft_links;
 
-/* Columns of a correlator's view that not everybody reads, as bits. */
+/* What of a correlator's view not everybody reads, as bits: columns, and the rows of a role. */
 enum weft_column {
   WEFT_COLUMN_CONNECTION = 1u << 0,
   WEFT_COLUMN_WIRE_ID = 1u << 1,
@@ -298,7 +297,8 @@ enum weft_column {
   WEFT_COLUMN_CONTEXT = 1u << 12, /* context_trace_hi, context_trace_lo, context_span_id */
   WEFT_COLUMN_REQUEST_ID = 1u << 13,
   WEFT_COLUMN_TOKENS = 1u << 14,
-  WEFT_COLUMN_ATTRIBUTES = 1u << 15
+  WEFT_COLUMN_ATTRIBUTES = 1u << 15,
+  WEFT_COLUMN_AHEAD = 1u << 16 /* rows of WEFT_ROLE_AHEAD */
 };
 
 /* One process and one window. Rows are ordered by (start_ns, exchange). A process is always given
@@ -314,8 +314,8 @@ typedef struct weft_correlator {
   int32_t (*load)(void* instance, uint64_t process_id, weft_str state, weft_error*);
   /* Optional: the process has ended, its state may go. */
   void (*forget)(void* instance, uint64_t process_id);
-  /* Optional: the columns that it reads, bits of weft_column; those that nobody of the chain reads
-   * may be NULL. 0: all of them. */
+  /* Optional: what it reads, bits of weft_column; columns that nobody of the chain reads may be
+   * NULL, such rows missing. 0: all. */
   uint64_t columns;
 } weft_correlator;
 

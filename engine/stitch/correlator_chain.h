@@ -25,6 +25,7 @@ class CorrelatorChain {
   CorrelatorChain(const CorrelatorChain&) = delete;
 
   uint64_t columns() const;  // weft_column bits that somebody reads
+  bool reads_ahead() const { return (columns() & WEFT_COLUMN_AHEAD) != 0; }
   bool learns() const;
   // Decides the view's calls; the answer is valid until the next call.
   const LinkDecider& Decide(const weft_spans& view);

@@ -6,6 +6,8 @@
 #include <cstring>
 #include <limits>
 
+#include "engine/api/ids.h"
+
 namespace weft::stitch {
 namespace {
 
@@ -63,6 +65,8 @@ void LinkDecider::Open(const weft_spans& view, uint32_t server) {
   const int64_t end = view.end_ns[server] == 0 ? INT64_MAX : view.end_ns[server];
   open_row_.push_back(server);
   open_end_.push_back(end);
+  const uint64_t wire_id = api::WireIdOf(view.span_id[server], api::Side::kServer);
+  open_call_.push_back(api::SpanId(wire_id, api::Side::kClient));
   next_end_ = std::min(next_end_, end);
   place_[server] = static_cast<uint32_t>(open_row_.size());
 }
@@ -75,6 +79,7 @@ void LinkDecider::CloseBefore(int64_t now) {
   for (size_t k = 0; k < open_row_.size(); ++k) {
     const uint32_t row = open_row_[k];
     const int64_t end = open_end_[k];
+    open_call_[kept] = open_call_[k];
     const bool open = end >= now;
     open_row_[kept] = row;
     open_end_[kept] = end;
@@ -84,6 +89,7 @@ void LinkDecider::CloseBefore(int64_t now) {
   }
   open_row_.resize(kept);
   open_end_.resize(kept);
+  open_call_.resize(kept);
 }
 
 void LinkDecider::Decide(const weft_spans& view, const weft_candidates& voices) {
@@ -93,6 +99,7 @@ void LinkDecider::Decide(const weft_spans& view, const weft_candidates& voices) 
   GroupVoices(view, voices);
   open_row_.clear();
   open_end_.clear();
+  open_call_.clear();
   place_.assign(view.n, 0);
   next_end_ = INT64_MAX;
   for (uint32_t row = 0; row < view.n;) {
@@ -104,7 +111,7 @@ void LinkDecider::Decide(const weft_spans& view, const weft_candidates& voices) 
     for (; row < end; ++row) {
       if (view.role[row] != WEFT_ROLE_DECIDE || IsServer(view, row)) continue;
       CloseBefore(now);
-      decisions_.push_back(DecideOne(voices, row));
+      decisions_.push_back(DecideOne(view, voices, row));
     }
   }
 }
@@ -178,13 +185,27 @@ double LinkDecider::Sum(double none, double top) const {
   return sum + static_cast<double>(times) * std::exp(last - top);
 }
 
-LinkDecision LinkDecider::DecideOne(const weft_candidates& voices, uint32_t child) {
+// A process that calls itself over a connection has both sides of the exchange, and where its begin
+// was not seen the request may seem older than the call. It cannot be its own cause: it would wait
+// for its own trace.
+size_t LinkDecider::PlaceOfOtherSide(const weft_spans& view, uint32_t child) const {
+  const auto found = std::find(open_call_.begin(), open_call_.end(), view.span_id[child]);
+  return found == open_call_.end() ? kNowhere : static_cast<size_t>(found - open_call_.begin());
+}
+
+LinkDecision LinkDecider::DecideOne(const weft_spans& view, const weft_candidates& voices,
+                                    uint32_t child) {
   LinkDecision d;
   d.child = child;
   d.first_weighed = static_cast<uint32_t>(weighed_.size());
   d.n_candidates = static_cast<uint32_t>(open_row_.size());
   const double none = AddUp(voices, child);
-  if (open_row_.empty()) return d;
+  const size_t other_side = PlaceOfOtherSide(view, child);
+  if (other_side != kNowhere) {
+    total_[other_side] = -std::numeric_limits<float>::infinity();
+    --d.n_candidates;
+  }
+  if (d.n_candidates == 0) return d;
 
   // Of those that no voice has named only the latest counts, with a total of 0. From the back,
   // because of equal ones the latest is the best: most others are turned away by one comparison.
@@ -193,6 +214,7 @@ LinkDecision LinkDecider::DecideOne(const weft_candidates& voices, uint32_t chil
   size_t silent = kNowhere;
   size_t touched = 0;
   for (size_t k = open_row_.size(); k-- > 0;) {
+    if (k == other_side) continue;
     if ((said_[k] & kVoiced) == 0) {
       if (silent != kNowhere) continue;
       silent = k;

@@ -1,9 +1,10 @@
 // LinkDecider: from the voices of a window to one decision per call.
 //
 // A pure function of the view and the voices. Every server span of the view that was open when the
-// call began is a candidate at log-odds 0; voices add up on top; "no cause here" has a log-odds of
-// its own. A candidate with context evidence is fixed; else the best total wins, and of equal ones
-// the latest start. Confidence is the softmax over all of them. One thread; buffers are reused.
+// call began, but for the call's own other side, is a candidate at log-odds 0; voices add up on
+// top; "no cause here" has a log-odds of its own. A candidate with context evidence is fixed; else
+// the best total wins, and of equal ones the latest start. Confidence is the softmax over all of
+// them. One thread; buffers are reused.
 #pragma once
 
 #include <cstdint>
@@ -55,7 +56,8 @@ class LinkDecider {
   // What the voices say of each open request, and of none.
   bool AddWholeRun(const weft_candidates& voices, const Run& run, uint32_t* bits);
   double AddUp(const weft_candidates& voices, uint32_t child);
-  LinkDecision DecideOne(const weft_candidates& voices, uint32_t child);
+  LinkDecision DecideOne(const weft_spans& view, const weft_candidates& voices, uint32_t child);
+  size_t PlaceOfOtherSide(const weft_spans& view, uint32_t child) const;
   double Sum(double none, double top) const;
 
   const double min_confidence_;
@@ -68,6 +70,7 @@ class LinkDecider {
   // The requests that are open at the child in hand, in row order; parallel.
   std::vector<uint32_t> open_row_;
   std::vector<int64_t> open_end_;
+  std::vector<uint64_t> open_call_;  // span id of the call that it is the other side of
   std::vector<float> total_;
   std::vector<uint32_t> said_;   // evidence, and kVoiced
   std::vector<uint32_t> place_;  // row -> place among the open + 1; 0: not open

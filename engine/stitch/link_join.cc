@@ -50,18 +50,20 @@ LinkJoin::Entry& LinkJoin::Touch(uint64_t wire_id, int64_t input_ns) {
   return *entry;
 }
 
-bool LinkJoin::KeepTrace(Entry& e, api::TraceId trace) {
+bool LinkJoin::KeepTrace(Entry& e, uint64_t trace_hi, uint64_t trace_lo) {
   if (free_traces_.empty() && traces_.size() >= kMaxTraces) {
     too_many_.Add();
     return false;
   }
   if (free_traces_.empty()) {
-    traces_.push_back(trace);
-    e.trace = static_cast<uint32_t>(traces_.size()) & kMaxTraces;
+    traces_.emplace_back(trace_hi, trace_lo);
+    e.word |= static_cast<uint32_t>(traces_.size());
   } else {
-    e.trace = (free_traces_.back() + 1) & kMaxTraces;
-    traces_[free_traces_.back()] = trace;
+    const uint32_t number = free_traces_.back();
     free_traces_.pop_back();
+    traces_[number].hi = trace_hi;
+    traces_[number].lo = trace_lo;
+    e.word |= number + 1;
   }
   return true;
 }
@@ -70,8 +72,9 @@ void LinkJoin::Consume(const api::LinkBatch& b, int64_t append_ns, std::vector<L
   int64_t input_ns = b.input_ns != 0 ? b.input_ns : append_ns;
   if (forget_ns_ != INT64_MIN) input_ns = std::min(input_ns, forget_ns_ + kFarAhead);
   newest_ns_ = std::max(newest_ns_, input_ns);
+  constexpr size_t kAhead = 20;  // an entry is worked on in less time than a line takes to arrive
   for (size_t i = 0; i < b.size(); ++i) {
-    if (i + 8 < b.size()) entries_.Prefetch(b.wire_id[i + 8]);
+    if (i + kAhead < b.size()) entries_.Prefetch(b.wire_id[i + kAhead]);
     const auto what = static_cast<api::LinkWhat>(b.what[i]);
     if (what == api::LinkWhat::kExists) Exists(b, i, input_ns, out);
     if (what == api::LinkWhat::kWant) Want(b, i, input_ns, out);
@@ -87,21 +90,21 @@ void LinkJoin::Consume(const api::LinkBatch& b, int64_t append_ns, std::vector<L
 void LinkJoin::Exists(const api::LinkBatch& b, size_t i, int64_t input_ns,
                       std::vector<LinkAnswer>* out) {
   Entry& e = Touch(b.wire_id[i], input_ns);
-  e.exists = 1;
+  e.Set(kExists);
   if ((b.trace_hi[i] | b.trace_lo[i]) == 0) return;
   if (e.known()) {
     // Ids are immutable: the first one stands.
-    const api::TraceId& known = traces_[e.trace - 1];
+    const api::TraceId& known = traces_[e.trace() - 1];
     if (known.hi != b.trace_hi[i] || known.lo != b.trace_lo[i]) conflicts_.Add();
     return;
   }
-  if (!KeepTrace(e, {b.trace_hi[i], b.trace_lo[i]})) return;
+  if (!KeepTrace(e, b.trace_hi[i], b.trace_lo[i])) return;
   if (b.span_id[i] != 0) {
-    e.own_id = 1;
+    e.Set(kOwnId);
     own_ids_[b.wire_id[i]] = b.span_id[i];
   }
   // After a root was answered the asker hears of its parent after all, and keeps a link to it.
-  if (e.waits || e.root) Answer(b.wire_id[i], e, out);
+  if (e.is(kWaits | kRoot)) Answer(b.wire_id[i], e, out);
 }
 
 void LinkJoin::Want(const api::LinkBatch& b, size_t i, int64_t input_ns,
@@ -109,7 +112,7 @@ void LinkJoin::Want(const api::LinkBatch& b, size_t i, int64_t input_ns,
   // Of a deployment with more partitions: there is nobody to answer.
   if (b.partition[i] >= watermarks_.size()) return foreign_.Add();
   Entry& e = Touch(b.wire_id[i], input_ns);
-  if ((b.flags[i] & api::kLinkOption) != 0) e.option = 1;
+  if ((b.flags[i] & api::kLinkOption) != 0) e.Set(kOption);
   if (e.asker == kNobody) {
     e.asker = static_cast<uint16_t>(b.partition[i]);
   } else if (e.asker != b.partition[i]) {
@@ -118,39 +121,39 @@ void LinkJoin::Want(const api::LinkBatch& b, size_t i, int64_t input_ns,
     };
     if (std::none_of(more_.begin(), more_.end(), same))
       more_.push_back({b.wire_id[i], b.partition[i]});
-    e.more = 1;
+    e.Set(kMore);
   }
-  if (e.known() || e.root || ((b.flags[i] & api::kLinkUncovered) != 0 && !e.exists)) {
-    if (!e.known()) e.root = 1;
+  if (e.known() || e.is(kRoot) || ((b.flags[i] & api::kLinkUncovered) != 0 && !e.is(kExists))) {
+    if (!e.known()) e.Set(kRoot);
     Answer(b.wire_id[i], e, out);
     return;
   }
-  if (!e.waits) ++waiting_;
-  e.waits = 1;
-  if (e.exists) return;
+  if (!e.is(kWaits)) ++waiting_;
+  e.Set(kWaits);
+  if (e.is(kExists)) return;
   auto& waiting = rootless_[std::min<size_t>(b.from_partition, rootless_.size() - 1)];
   if (!waiting.empty()) input_ns = std::max(input_ns, waiting.back().input_ns);
   waiting.push_back({input_ns, b.wire_id[i]});
 }
 
 void LinkJoin::Answer(uint64_t wire_id, Entry& e, std::vector<LinkAnswer>* out) {
-  if (e.waits) --waiting_;
-  e.waits = 0;
-  uint64_t span_id = 0;
-  api::TraceId trace;
+  if (e.is(kWaits)) --waiting_;
+  e.Unset(kWaits);
+  uint64_t span_id = 0, trace_hi = 0, trace_lo = 0;
   if (e.known()) {
-    e.answered = 1;
-    trace = traces_[e.trace - 1];
-    span_id = e.own_id ? own_ids_[wire_id] : 0;
+    e.Set(kAnswered);
+    trace_hi = traces_[e.trace() - 1].hi;
+    trace_lo = traces_[e.trace() - 1].lo;
+    span_id = e.is(kOwnId) ? own_ids_[wire_id] : 0;
   }
-  const uint32_t flags = (e.root && e.known() ? api::kLinkLate : 0) |
-                         (e.option ? api::kLinkOption : 0) |
-                         (e.silent && !e.known() ? api::kLinkSilent : 0);
-  out->push_back({e.asker, wire_id, span_id, trace.hi, trace.lo, flags});
-  if (!e.more) return;
+  const uint32_t flags = (e.is(kRoot) && e.known() ? api::kLinkLate : 0) |
+                         (e.is(kOption) ? api::kLinkOption : 0) |
+                         (e.is(kSilent) && !e.known() ? api::kLinkSilent : 0);
+  out->emplace_back(e.asker, wire_id, span_id, trace_hi, trace_lo, flags);
+  if (!e.is(kMore)) return;
   for (const Asker& a : more_)
     if (a.wire_id == wire_id)
-      out->push_back({a.partition, wire_id, span_id, trace.hi, trace.lo, flags});
+      out->emplace_back(a.partition, wire_id, span_id, trace_hi, trace_lo, flags);
 }
 
 void LinkJoin::Settle(int64_t log_now, std::vector<LinkAnswer>* out) {
@@ -161,9 +164,10 @@ void LinkJoin::Settle(int64_t log_now, std::vector<LinkAnswer>* out) {
       const auto [input_ns, wire_id] = waiting.front();
       waiting.pop_front();
       Entry* e = entries_.Find(wire_id);
-      if (e == nullptr || !e->waits || e->exists) continue;
-      e->root = 1;
-      e->silent = input_ns > complete;
+      if (e == nullptr || !e->is(kWaits) || e->is(kExists)) continue;
+      e->Set(kRoot);
+      e->Unset(kSilent);
+      if (input_ns > complete) e->Set(kSilent);
       Answer(wire_id, *e, out);
     }
   Expire(log_now);
@@ -209,12 +213,12 @@ void LinkJoin::Expire(int64_t log_now) {
     return than_ns != INT64_MIN && static_cast<int16_t>(Tick(than_ns) - e.seen) > 0;
   };
   const auto too_old = [&](uint64_t wire_id, const Entry& e) {
-    if (!older(e, forget_ns_) && !(e.answered && older(e, forget_answered_ns_))) return false;
+    if (!older(e, forget_ns_) && !(e.is(kAnswered) && older(e, forget_answered_ns_))) return false;
     if (too_many) forgotten_.Add();
-    if (e.more) std::erase_if(more_, [&](const Asker& a) { return a.wire_id == wire_id; });
-    if (e.own_id) own_ids_.Erase(wire_id);
-    if (e.known()) free_traces_.push_back(e.trace - 1);
-    if (e.waits) --waiting_;
+    if (e.is(kMore)) std::erase_if(more_, [&](const Asker& a) { return a.wire_id == wire_id; });
+    if (e.is(kOwnId)) own_ids_.Erase(wire_id);
+    if (e.known()) free_traces_.push_back(e.trace() - 1);
+    if (e.is(kWaits)) --waiting_;
     return true;
   };
   const auto some = static_cast<size_t>(steps) * (entries_.slots() / kStepsPerSweep + 1);

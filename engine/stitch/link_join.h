@@ -57,16 +57,27 @@ class LinkJoin {
   struct Entry {
     uint16_t seen = 0;         // input time in ticks
     uint16_t asker = kNobody;  // the partition that wants it; several: in more_
-    uint32_t trace : 24 = 0;   // number in traces_ + 1; 0: not known
-    uint32_t exists : 1 = 0, waits : 1 = 0, root : 1 = 0, more : 1 = 0;
-    uint32_t own_id : 1 = 0;    // the call has an id that does not follow from the key
-    uint32_t option : 1 = 0;    // the key is an option id
-    uint32_t answered : 1 = 0;  // with a trace
-    uint32_t silent : 1 = 0;    // a root, as far as agents tell that have not fallen silent
-    bool known() const { return trace != 0; }
+    // The number of its trace in traces_ + 1, 0: not known; and Bits. One word and no bit-fields:
+    // those are stored by the byte, and what loads more than was stored waits for the store.
+    uint32_t word = 0;
+    bool is(uint32_t bit) const { return (word & bit) != 0; }
+    void Set(uint32_t bit) { word |= bit; }
+    void Unset(uint32_t bit) { word &= ~bit; }
+    uint32_t trace() const { return word & kMaxTraces; }
+    bool known() const { return trace() != 0; }
   };
   static constexpr uint16_t kNobody = UINT16_MAX;
-  static constexpr size_t kMaxTraces = (1u << 24) - 1;
+  static constexpr uint32_t kMaxTraces = (1u << 24) - 1;
+  enum Bits : uint32_t {
+    kExists = 1u << 24,
+    kWaits = 1u << 25,
+    kRoot = 1u << 26,
+    kMore = 1u << 27,
+    kOwnId = 1u << 28,     // the call has an id that does not follow from the key
+    kOption = 1u << 29,    // the key is an option id
+    kAnswered = 1u << 30,  // with a trace
+    kSilent = 1u << 31,    // a root, as far as agents tell that have not fallen silent
+  };
   static_assert(sizeof(Entry) == 8);
   struct Stamp {
     int64_t input_ns;
@@ -77,7 +88,7 @@ class LinkJoin {
   void Answer(uint64_t wire_id, Entry& e, std::vector<LinkAnswer>* out);
   Entry& Touch(uint64_t wire_id, int64_t input_ns);
   // False: there are too many. It is as if the record had been lost.
-  bool KeepTrace(Entry& entry, api::TraceId trace);
+  bool KeepTrace(Entry& entry, uint64_t trace_hi, uint64_t trace_lo);
   void Expire(int64_t log_now);
   void NoteWatermark();
 

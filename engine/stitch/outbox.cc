@@ -26,7 +26,7 @@ Outbox::Outbox(uint32_t partition, uint32_t partitions)
 
 void Outbox::AddLink(uint32_t to, api::LinkWhat what, uint64_t wire_id, uint64_t span_id,
                      uint64_t hi, uint64_t lo, uint32_t flags) {
-  links_[to].push_back({wire_id, span_id, hi, lo, flags, what});
+  links_[to].emplace_back(wire_id, span_id, hi, lo, flags, what);
   if (links_[to].size() >= kMaxLogRows) SealLinks(to, INT64_MIN);
 }
 

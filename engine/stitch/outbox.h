@@ -30,8 +30,10 @@ class Outbox {
   void Watermarks(int64_t links_ns, int64_t spans_ns, int64_t silent_ns = 0);
   // How far the events have been read, as log time: goes with everything that follows.
   void ReadUpTo(int64_t input_ns) { input_ns_ = input_ns; }
-  void Add(const api::LabelRow& label) {
-    labels_.push_back(label);
+  // A LabelRow, field by field: made in place, which a copy would have to wait for.
+  template <typename... Fields>
+  void Add(Fields... label) {
+    labels_.emplace_back(label...);
     if (labels_.size() >= kMaxLogRows) SealLabels();
   }
   // Every window of the process that ends by then has been decided.

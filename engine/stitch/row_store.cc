@@ -116,9 +116,16 @@ uint32_t RowStore::Add(uint64_t exchange, uint32_t batch, uint32_t row) {
 int64_t RowStore::EndOf(uint32_t number) const {
   const Row& r = (*this)[number];
   if (r.open()) return 0;
-  if ((r.flags & (WEFT_FLAG_AGENT_LOST | WEFT_FLAG_OPEN_AT_EXIT)) != 0)
-    if (const int64_t* end = forced_ends_.Find(number)) return *end;
-  return std::max(Columns(r).EndOf(r.row), r.start_ns);
+  if (const int64_t* end = FindOwnEnd(number)) return *end;
+  const uint64_t end = Columns(r).end_ns[r.row];
+  return end == 0 ? r.start_ns : r.start_ns + static_cast<int64_t>(end - 1);
+}
+
+const int64_t* RowStore::FindOwnEnd(uint32_t number) const {
+  if (forced_ends_.empty() && moved_ends_.empty()) return nullptr;
+  if (((*this)[number].flags & (WEFT_FLAG_AGENT_LOST | WEFT_FLAG_OPEN_AT_EXIT)) != 0)
+    if (const int64_t* end = forced_ends_.Find(number)) return end;
+  return moved_ends_.Find(number);
 }
 
 void RowStore::ForceEnd(uint32_t number, int64_t end_ns) {
@@ -145,6 +152,12 @@ void RowStore::Move(uint32_t number, uint32_t batch, uint32_t row) {
   batches_[batch].pending += pending;
   r.batch = batch;
   r.row = row;
+  // The row keeps its first start; columns have ends as the time since the start.
+  if (const auto start = static_cast<int64_t>(Columns(r).start_ns[row]); start != r.start_ns) {
+    moved_ends_[number] = std::max(Columns(r).EndOf(row), r.start_ns);
+  } else if (!moved_ends_.empty()) {
+    moved_ends_.Erase(number);
+  }
   batches_[old].pending -= pending;
   if (--batches_[old].rows == 0) Release(old);
 }
@@ -168,6 +181,7 @@ void RowStore::Free(uint32_t number) {
     --pending_;
   }
   if (!forced_ends_.empty()) forced_ends_.Erase(number);
+  if (!moved_ends_.empty()) moved_ends_.Erase(number);
   const auto age = static_cast<uint16_t>(r.age + 1);
   r = Row{};
   r.age = age & 0x7ff;
@@ -276,7 +290,7 @@ int64_t RowStore::OldestPendingStart(int64_t none) const {
 
 size_t RowStore::MemoryBytes() const {
   size_t sum = blocks_.size() * kBlock * sizeof(Row) + index_.capacity() * sizeof(IndexSlot) +
-               forced_ends_.MemoryBytes();
+               forced_ends_.MemoryBytes() + moved_ends_.MemoryBytes();
   for (const HeldBatch& b : batches_)
     if (b.rows != 0) sum += sizeof(HeldBatch) + b.events.payload->bytes().size();
   return sum;

@@ -111,6 +111,8 @@ class RowStore {
   const api::EventColumns& Columns(const Row& row) const { return *columns_[row.batch]; }
   // Host's monotonic clock; 0 while open.
   int64_t EndOf(uint32_t number) const;
+  // The end of a row that has another one than its record says; null: it has not.
+  const int64_t* FindOwnEnd(uint32_t number) const;
   // The record of an open row will have no end: this is it.
   void ForceEnd(uint32_t number, int64_t end_ns);
   // The record that it refers to by now has its end after all: it is to be emitted with that.
@@ -176,6 +178,7 @@ class RowStore {
   };
   LargeVector<IndexSlot> index_;
   FlatMap<int64_t> forced_ends_;  // by row
+  FlatMap<int64_t> moved_ends_;   // by row: its first record had another start than its last one
   std::deque<HeldBatch> batches_;
   std::vector<const api::EventColumns*> columns_;  // of batches_
   std::vector<uint32_t> free_batches_;

@@ -7,15 +7,21 @@
 #include "engine/api/ids.h"
 
 namespace weft::stitch {
+namespace {
+
+constexpr size_t kPrefetch = 12;  // this many rows ahead
+
+}  // namespace
+
 void SpanEmitter::Flush() {
   keys_.clear();
   const int row_bits = static_cast<int>(std::bit_width(rows_.MostRows()));
   for (size_t i = 0; i < queue_.size(); ++i) {
-    if (i + 8 < queue_.size()) rows_.PrefetchRow(queue_[i + 8]);
+    if (i + 2 * kPrefetch < queue_.size()) rows_.PrefetchRow(queue_[i + 2 * kPrefetch]);
     const uint32_t number = queue_[i];
     const Row& r = rows_[number];
     const uint64_t to = PartitionOf(api::TraceKey({r.trace_hi, r.trace_lo}), partitions_);
-    keys_.push_back({(uint64_t{r.batch} * partitions_ + to) << row_bits | r.row, number});
+    keys_.emplace_back((uint64_t{r.batch} * partitions_ + to) << row_bits | r.row, number);
   }
   RadixSort(keys_, scratch_);
   for (size_t first = 0; first < keys_.size();) {
@@ -40,7 +46,7 @@ void SpanEmitter::EmitGroup(size_t first, size_t last, int row_bits) {
   const uint32_t at =
       copier_.AppendColumns(group_.data(), group_.size(), api::EventCopier::Columns::kUndecided);
   for (size_t i = 0; i < group_.size(); ++i) {
-    if (first + i + 8 < last) rows_.PrefetchRow(keys_[first + i + 8].value);
+    Prefetch(first + i);
     copier_.AppendLists(group_[i]);
     // The end that the engine gives is later than the record of the beginning.
     if (rows_.EndIsForced(keys_[first + i].value)) outbox_.NoteSpans(to, kEngineEnd);
@@ -49,6 +55,17 @@ void SpanEmitter::EmitGroup(size_t first, size_t last, int row_bits) {
   }
   outbox_.NoteSpans(to, batch.append_ns);
   outbox_.SealSpansIfLarge(to);
+}
+
+// What the places of keys_ after this one will touch.
+void SpanEmitter::Prefetch(size_t place) const {
+  if (place + 2 * kPrefetch < keys_.size()) rows_.PrefetchRow(keys_[place + 2 * kPrefetch].value);
+  if (place + kPrefetch >= keys_.size()) return;
+  const uint32_t notes = rows_[keys_[place + kPrefetch].value].candidates;
+  if (notes == kNone) return;
+  const char* begin = reinterpret_cast<const char*>(&notes_[notes]);
+  __builtin_prefetch(begin);
+  __builtin_prefetch(begin + sizeof(Notes) - 1);
 }
 
 void SpanEmitter::Finish(uint32_t number, api::SpanTable& t, uint32_t at, int64_t unix_offset_ns) {

@@ -51,6 +51,7 @@ class SpanEmitter {
     uint64_t trace_hi = 0, trace_lo = 0, span_id = 0;
   };
   void EmitGroup(size_t first, size_t last, int row_bits);
+  void Prefetch(size_t place) const;
   void Finish(uint32_t number, api::SpanTable& to, uint32_t at, int64_t unix_offset_ns);
   void Link(api::SpanTable& to, uint64_t trace_hi, uint64_t trace_lo, uint64_t span_id);
 

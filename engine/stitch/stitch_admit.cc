@@ -47,12 +47,15 @@ void StitchPartition::Impl::ConsumeLinks(const transport::Record& record) {
   const auto answer = [&](size_t i) {
     return i < links.size() && static_cast<api::LinkWhat>(links.what[i]) == api::LinkWhat::kAnswer;
   };
+  const auto asker = [&](size_t i) {
+    const uint32_t* row = answer(i) ? asking_.Find(links.wire_id[i]) : nullptr;
+    return row == nullptr ? kNone : *row;
+  };
   for (size_t i = 0; i < links.size(); ++i) {
-    if (answer(i + 2 * kPrefetch)) asking_.Prefetch(links.wire_id[i + 2 * kPrefetch]);
-    if (answer(i + kPrefetch))
-      if (const uint32_t* row = asking_.Find(links.wire_id[i + kPrefetch]);
-          row != nullptr && *row != kNone)
-        rows_.PrefetchRow(*row);
+    if (answer(i + 3 * kPrefetch)) asking_.Prefetch(links.wire_id[i + 3 * kPrefetch]);
+    if (const uint32_t row = asker(i + 2 * kPrefetch); row != kNone) rows_.PrefetchRow(row);
+    if (const uint32_t row = asker(i + kPrefetch); row != kNone && rows_[row].waiting != kNone)
+      rows_.PrefetchRow(rows_[row].waiting);
     if (answer(i))
       OnAnswer(links.wire_id[i], links.span_id[i], {links.trace_hi[i], links.trace_lo[i]},
                links.flags[i]);
@@ -191,7 +194,10 @@ void StitchPartition::Impl::AdmitRows(uint32_t batch, uint32_t agent) {
   for (uint32_t at = 0; at < n; ++at) ended += (admitted_.flags[at] & WEFT_FLAG_OPEN) == 0;
   CountBatch(rows_.batch(batch).events.header, ended);
   for (uint32_t at = 0; at < n; ++at) {
-    if (at + kPrefetch < n) rows_.PrefetchIndex(exchange[at + kPrefetch]);
+    if (const uint32_t next = at + kPrefetch; next < n) {
+      rows_.PrefetchIndex(exchange[next]);
+      if (admitted_.kind[next] == WEFT_KIND_SERVER) asking_.Prefetch(admitted_.wire_id[next]);
+    }
     const uint32_t known = rows_.Find(exchange[at]);
     if (known == kNone) {
       AdmitNew(batch, at, agent);
@@ -248,6 +254,7 @@ void StitchPartition::Impl::AdmitNew(uint32_t batch, uint32_t at, uint32_t agent
   ReadColumns(r, at);
   if (r.is(kUntrusted)) count_.untrusted_context.Add();
   const uint32_t process = ProcessOf(batch, admitted_.process[at], agent);
+  if ((r.flags & WEFT_FLAG_CONTEXT) != 0) processes_[process].carries_context = true;
   bool emitted = false;
   const bool logged = !logged_.empty() && ApplyLogged(number, &emitted);
   if (!r.open() && !emitted) {
@@ -305,10 +312,11 @@ void StitchPartition::Impl::AdmitAgain(uint32_t number, uint32_t batch, uint32_t
     if (!still_open && counting_) ledger_.CountDuplicate();
     return count_.duplicates.Add();
   }
-  ProcessOf(batch, admitted_.process[at], agent);
+  const uint32_t process = ProcessOf(batch, admitted_.process[at], agent);
   rows_.Move(number, batch, at);
   const bool ended_here = back && TakeBackEnd(number);
   ReadColumns(r, at);
+  if ((r.flags & WEFT_FLAG_CONTEXT) != 0) processes_[process].carries_context = true;
   if (still_open) {
     if (other_agent) agents_[agent].open_rows.push_back({number, r.age});
     if (now_final) Announce(number);

@@ -38,7 +38,7 @@ void StitchPartition::Impl::SortByStart(std::vector<uint32_t>& numbers) {
   if (sorted) return;
   sort_items_.clear();
   for (const uint32_t n : numbers)
-    sort_items_.push_back({static_cast<uint64_t>(rows_[n].start_ns - first), n});
+    sort_items_.emplace_back(static_cast<uint64_t>(rows_[n].start_ns - first), n);
   RadixSort(sort_items_, sort_scratch_);
   for (size_t i = 0; i < numbers.size(); ++i) numbers[i] = sort_items_[i].value;
   for (size_t i = 0; i < numbers.size();) {
@@ -128,8 +128,10 @@ void StitchPartition::Impl::DecideWindow(uint32_t number, int64_t window,
     for (const uint32_t n : p.before)
       if (!rows_[n].is(kAwaitsParent)) members_.push_back({n, WEFT_ROLE_BEFORE});
     for (const uint32_t n : bucket) members_.push_back({n, WEFT_ROLE_DECIDE});
+    // Where nobody looks ahead, what lies there is only asked which spans' contexts it carries.
+    const bool ahead = chain_reads_ahead_ || p.carries_context;
     for (auto& [later, rows] : p.buckets) {
-      if (later * config_.window_ns >= horizon) break;
+      if (!ahead || later * config_.window_ns >= horizon) break;
       SortByStart(rows);
       for (const uint32_t n : rows)
         if (rows_[n].start_ns < horizon) members_.push_back({n, WEFT_ROLE_AHEAD});
@@ -201,8 +203,8 @@ void StitchPartition::Impl::Unlink(uint32_t number) {
   count_.calls.Add();
   count_.unlinked.Add();
   r.state |= kDecided;
-  QueueLabel(number);
   SettleRoot(number);
+  QueueLabel(number);
 }
 
 void StitchPartition::Impl::LinkTo(uint32_t child, uint32_t parent) {
@@ -210,8 +212,11 @@ void StitchPartition::Impl::LinkTo(uint32_t child, uint32_t parent) {
   Row& p = rows_[parent];
   c.parent = parent;
   c.parent_id = p.span_id;
+  if (p.is(kResolved)) {
+    SetTrace(child, {p.trace_hi, p.trace_lo});
+    return QueueLabel(child);
+  }
   QueueLabel(child);
-  if (p.is(kResolved)) return SetTrace(child, {p.trace_hi, p.trace_lo});
   c.waiting = p.waiting;
   p.waiting = child;
 }
@@ -300,6 +305,7 @@ void StitchPartition::Impl::Replace(std::vector<ChainLink> chain, Metrics& metri
   }
   chain_ = std::move(next);
   chain_learns_ = chain_->learns();
+  chain_reads_ahead_ = chain_->reads_ahead();
   columns_ = WindowColumns(chain_->columns());
 }
 

@@ -27,20 +27,22 @@
 #include "engine/stitch/row_store.h"
 #include "engine/stitch/span_emitter.h"
 #include "engine/stitch/stitch_partition.h"
+#include "engine/stitch/tally.h"
 #include "engine/stitch/window_columns.h"
 
 namespace weft::stitch {
 
-inline constexpr size_t kPrefetch = 8;  // this many entries ahead
+inline constexpr size_t kPrefetch = 16;  // this many entries ahead
 
 struct StitchCounters {
   explicit StitchCounters(Metrics& m);
-  Counter &records, &dead, &duplicate_batches, &sequence_gaps;
-  Counter &spans, &ended_by_engine, &emitted, &emitted_open, &pending, &handed_over, &duplicates;
-  Counter &late, &windows, &calls, &unlinked, &roots, &answers, &late_answers;
-  Counter &answer_deadline, &answer_patience, &same_keys, &context_conflicts, &untrusted_context,
-      &agents_lost, &sdk_spans;
-  Counter &restored, &relearned, &relearned_otherwise, &compacted_bytes;
+  void Settle();
+  Tally records, dead, duplicate_batches, sequence_gaps;
+  Tally spans, ended_by_engine, emitted, emitted_open, pending, handed_over, duplicates;
+  Tally late, windows, calls, unlinked, roots, answers, late_answers;
+  Tally answer_deadline, answer_patience, same_keys, context_conflicts, untrusted_context,
+      agents_lost, sdk_spans;
+  Tally restored, relearned, relearned_otherwise, compacted_bytes;
 };
 
 struct Process {
@@ -48,6 +50,7 @@ struct Process {
   int64_t decided_ns = INT64_MIN;
   int64_t last_log_ns = 0;
   bool forgotten = false;
+  bool carries_context = false;  // some row of it did
   // Decided by an owner before this one: windows up to here are only learned from again.
   int64_t logged_ns = INT64_MIN;
   int64_t learned_ns = INT64_MIN;  // end of the last window that was learned from
@@ -88,6 +91,7 @@ class StitchPartition::Impl {
   void Tick(int64_t log_now);
   void Finish(int64_t log_now);
   void Cancel() { cancelled_ = true; }
+  void SettleCounters() { count_.Settle(); }
   void SaveStates();
   void Replace(std::vector<ChainLink> chain, Metrics& metrics);
   bool Idle() const;
@@ -167,11 +171,14 @@ class StitchPartition::Impl {
   void AskByWire(uint32_t number);
   std::vector<uint32_t> TakeSameKeys(uint64_t key);
   void SettleRoot(uint32_t number);
-  void OnAnswer(uint64_t wire_id, uint64_t span_id, api::TraceId trace, uint32_t flags);
-  void AnswerServer(uint32_t number, uint64_t span_id, api::TraceId trace, uint32_t flags = 0);
+  // Trace ids by reference: by value they are stored by halves and loaded whole, and such a load
+  // waits until every store before it has reached the cache.
+  void OnAnswer(uint64_t wire_id, uint64_t span_id, const api::TraceId& trace, uint32_t flags);
+  void AnswerServer(uint32_t number, uint64_t span_id, const api::TraceId& trace,
+                    uint32_t flags = 0);
   void KeepAnswer(uint64_t key, uint64_t span_id, api::TraceId trace, uint32_t flags);
   void ForgetAnswers();
-  void SetTrace(uint32_t number, api::TraceId trace);
+  void SetTrace(uint32_t number, const api::TraceId& trace);
   void TryResolve(uint32_t number);
   void MaybeEmit(uint32_t number);
   void AdoptSdkId(uint32_t child);
@@ -184,6 +191,7 @@ class StitchPartition::Impl {
   void KeepGoing();
   void FlushEmitted();
   void FlushLabels();
+  void WriteLabel(Row& row);
   void FlushFrees();
   void SettleLinks();
   void CheckDeadlines();
@@ -193,7 +201,11 @@ class StitchPartition::Impl {
   int64_t LostWithin(int64_t watermark) const;
 
   uint64_t WireOf(const Row& row) const {
-    return row.no_wire ? 0 : rows_.Columns(row).wire_id[row.row];
+    if (row.no_wire) return 0;
+    // Rather than from its record, which is long out of the cache.
+    if (row.wire_span && row.span_id != 1)
+      return api::WireIdOf(row.span_id, row.server() ? api::Side::kServer : api::Side::kClient);
+    return rows_.Columns(row).wire_id[row.row];
   }
   uint64_t OptionOf(const Row& row) const { return rows_.Columns(row).option_id[row.row]; }
 
@@ -204,7 +216,7 @@ class StitchPartition::Impl {
   StitchCounters count_;
   Networks networks_;
   std::unique_ptr<CorrelatorChain> chain_;  // never null
-  bool chain_learns_;
+  bool chain_learns_, chain_reads_ahead_;
   RowStore rows_;
   Outbox outbox_;
   SpanEmitter emitter_;

@@ -30,37 +30,6 @@ Networks ParsedNetworks(const StitchConfig& config) {
 
 }  // namespace
 
-StitchCounters::StitchCounters(Metrics& m)
-    : records(m.Get("stitch.records")),
-      dead(m.Get("stitch.dead_records")),
-      duplicate_batches(m.Get("stitch.duplicate_batches")),
-      sequence_gaps(m.Get("stitch.sequence_gaps")),
-      spans(m.Get("stitch.spans")),
-      ended_by_engine(m.Get("stitch.ended_by_engine")),
-      emitted(m.Get("stitch.emitted")),
-      emitted_open(m.Get("stitch.emitted_open")),
-      pending(m.Get("stitch.pending")),
-      handed_over(m.Get("stitch.handed_over")),
-      duplicates(m.Get("stitch.duplicates")),
-      late(m.Get("stitch.late")),
-      windows(m.Get("stitch.windows")),
-      calls(m.Get("stitch.calls")),
-      unlinked(m.Get("stitch.unlinked")),
-      roots(m.Get("stitch.roots")),
-      answers(m.Get("stitch.answers")),
-      late_answers(m.Get("stitch.late_answers")),
-      answer_deadline(m.Get("stitch.answer_deadline")),
-      answer_patience(m.Get("stitch.answer_patience")),
-      same_keys(m.Get("stitch.same_keys")),
-      context_conflicts(m.Get("stitch.context_conflicts")),
-      untrusted_context(m.Get("stitch.untrusted_context")),
-      agents_lost(m.Get("stitch.agents_lost")),
-      sdk_spans(m.Get("stitch.sdk_spans")),
-      restored(m.Get("stitch.restored")),
-      relearned(m.Get("stitch.relearned_windows")),
-      relearned_otherwise(m.Get("stitch.relearned_otherwise")),
-      compacted_bytes(m.Get("stitch.compacted_bytes")) {}
-
 StitchPartition::Impl::Impl(const StitchConfig& config, uint32_t partition,
                             std::vector<ChainLink> chain, Metrics& metrics, Logger& logger)
     : config_(config),
@@ -71,6 +40,7 @@ StitchPartition::Impl::Impl(const StitchConfig& config, uint32_t partition,
       networks_(ParsedNetworks(config)),
       chain_(std::make_unique<CorrelatorChain>(std::move(chain), config, metrics, logger)),
       chain_learns_(chain_->learns()),
+      chain_reads_ahead_(chain_->reads_ahead()),
       outbox_(partition, config.partitions),
       emitter_(rows_, outbox_, config.partitions),
       join_(config.partitions, config.links_horizon_ns, metrics),
@@ -81,6 +51,7 @@ StitchPartition::Impl::Impl(const StitchConfig& config, uint32_t partition,
 StitchPartition::Impl::~Impl() {
   count_.handed_over.Add(pending_);
   count_.pending.Add(0 - pending_);
+  count_.Settle();
 }
 
 void StitchPartition::Impl::Tick(int64_t log_now) {
@@ -245,13 +216,12 @@ void StitchPartition::Impl::FlushEmitted() {
     const uint32_t number = emitted[i];
     Row& r = rows_[number];
     r.state &= static_cast<uint16_t>(~kEmitQueued);
-    QueueLabel(number);
+    rows_.MarkEmitted(number, r.open() ? kEmittedOpen : kEmitted);
+    WriteLabel(r);
     if (r.open()) {
-      rows_.MarkEmitted(number, kEmittedOpen);
       count_.emitted_open.Add();
       continue;
     }
-    rows_.MarkEmitted(number, kEmitted);
     count_.emitted.Add();
     ledger_.CountEmitted(rows_.EndIsForced(number));
     count_.pending.Add(UINT64_MAX);  // one less
@@ -265,22 +235,26 @@ void StitchPartition::Impl::FlushLabels() {
   const size_t n = label_queue_.size();
   for (size_t i = 0; i < n; ++i) {
     if (i + kPrefetch < n) rows_.PrefetchRow(label_queue_[i + kPrefetch]);
-    Row& r = rows_[label_queue_[i]];
-    r.state &= static_cast<uint16_t>(~kLogQueued);
-    uint8_t what = 0;
-    if (r.is(kDecided) && (!r.is(kLogParent) || (r.is(kTraced) && !r.is(kResolved))))
-      what |= api::kLabelParent;
-    if (r.is(kResolved) && !r.is(kLogTrace)) what |= api::kLabelTrace;
-    if (r.is(kEmitted)) what |= api::kLabelEmitted;
-    if (r.is(kEmittedOpen)) what |= api::kLabelEmittedOpen;
-    if (what == 0) continue;
-    const bool local = (what & api::kLabelParent) != 0 && !r.server() && r.parent != kNone;
-    outbox_.Add({r.exchange, r.span_id, r.parent_id, local ? rows_[r.parent].exchange : 0,
-                 r.trace_hi, r.trace_lo, r.confidence, r.evidence, r.flags, what});
-    if (r.is(kDecided)) r.state |= kLogParent;
-    if (r.is(kResolved)) r.state |= kLogTrace;
+    if (Row& r = rows_[label_queue_[i]]; r.is(kLogQueued)) WriteLabel(r);
   }
   label_queue_.clear();
+}
+
+// What the log does not say of the row yet.
+void StitchPartition::Impl::WriteLabel(Row& r) {
+  r.state &= static_cast<uint16_t>(~kLogQueued);
+  uint8_t what = 0;
+  if (r.is(kDecided) && (!r.is(kLogParent) || (r.is(kTraced) && !r.is(kResolved))))
+    what |= api::kLabelParent;
+  if (r.is(kResolved) && !r.is(kLogTrace)) what |= api::kLabelTrace;
+  if (r.is(kEmitted)) what |= api::kLabelEmitted;
+  if (r.is(kEmittedOpen)) what |= api::kLabelEmittedOpen;
+  if (what == 0) return;
+  const bool local = (what & api::kLabelParent) != 0 && !r.server() && r.parent != kNone;
+  outbox_.Add(r.exchange, r.span_id, r.parent_id, local ? rows_[r.parent].exchange : 0, r.trace_hi,
+              r.trace_lo, r.confidence, r.evidence, r.flags, what);
+  if (r.is(kDecided)) r.state |= kLogParent;
+  if (r.is(kResolved)) r.state |= kLogTrace;
 }
 
 void StitchPartition::Impl::FlushFrees() {
@@ -332,17 +306,33 @@ StitchPartition::StitchPartition(const StitchConfig& config, uint32_t partition,
                                  std::vector<ChainLink> chain, Metrics& metrics, Logger& logger)
     : impl_(std::make_unique<Impl>(config, partition, std::move(chain), metrics, logger)) {}
 StitchPartition::~StitchPartition() = default;
-void StitchPartition::Restore(const transport::Record& record) { impl_->Restore(record); }
-void StitchPartition::Consume(const transport::Record& record) { impl_->Consume(record); }
-void StitchPartition::Tick(int64_t log_now) { impl_->Tick(log_now); }
-void StitchPartition::Finish(int64_t log_now) { impl_->Finish(log_now); }
+void StitchPartition::Restore(const transport::Record& record) {
+  impl_->Restore(record);
+  impl_->SettleCounters();
+}
+void StitchPartition::Consume(const transport::Record& record) {
+  impl_->Consume(record);
+  impl_->SettleCounters();
+}
+void StitchPartition::Tick(int64_t log_now) {
+  impl_->Tick(log_now);
+  impl_->SettleCounters();
+}
+void StitchPartition::Finish(int64_t log_now) {
+  impl_->Finish(log_now);
+  impl_->SettleCounters();
+}
 void StitchPartition::Cancel() { impl_->Cancel(); }
 void StitchPartition::SaveStates() { impl_->SaveStates(); }
 void StitchPartition::Replace(std::vector<ChainLink> chain, Metrics& metrics) {
   impl_->Replace(std::move(chain), metrics);
 }
 bool StitchPartition::Idle() const { return impl_->Idle(); }
-transport::Transaction StitchPartition::TakeTransaction() { return impl_->TakeTransaction(); }
+transport::Transaction StitchPartition::TakeTransaction() {
+  transport::Transaction tx = impl_->TakeTransaction();
+  impl_->SettleCounters();
+  return tx;
+}
 size_t StitchPartition::BufferedSpans() const { return impl_->BufferedSpans(); }
 size_t StitchPartition::BufferedBytes() const { return impl_->BufferedBytes(); }
 size_t StitchPartition::OpenWindows() const { return impl_->OpenWindows(); }

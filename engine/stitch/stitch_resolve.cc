@@ -95,7 +95,7 @@ void StitchPartition::Impl::AskByWire(uint32_t number) {
   Ask(number, wire, PeerIsCovered(r) ? 0 : api::kLinkUncovered);
 }
 
-void StitchPartition::Impl::OnAnswer(uint64_t wire_id, uint64_t span_id, api::TraceId trace,
+void StitchPartition::Impl::OnAnswer(uint64_t wire_id, uint64_t span_id, const api::TraceId& trace,
                                      uint32_t flags) {
   if (span_id == 0 && trace.valid()) span_id = api::SpanId(wire_id, api::Side::kClient);
   if (finished_) patience_since_ns_ = log_now_;
@@ -104,15 +104,13 @@ void StitchPartition::Impl::OnAnswer(uint64_t wire_id, uint64_t span_id, api::Tr
     const uint32_t number = *asked;
     asking_.Erase(wire_id);
     if (number != kNone) {
+      // The call's agent may have missed the option: the sequence numbers are asked next.
+      const bool again = span_id == 0 && (flags & api::kLinkOption) != 0;
       const std::vector<uint32_t> others = TakeSameKeys(wire_id);
-      const auto answer = [&](uint32_t asker) {
-        // The call's agent may have missed the option: the sequence numbers are asked next.
-        if (span_id == 0 && (flags & api::kLinkOption) != 0) return AskByWire(asker);
-        count_.answers.Add();
-        AnswerServer(asker, span_id, trace, flags);
-      };
-      answer(number);
-      for (const uint32_t other : others) answer(other);
+      count_.answers.Add(again ? 0 : 1 + others.size());
+      again ? AskByWire(number) : AnswerServer(number, span_id, trace, flags);
+      for (const uint32_t other : others)
+        again ? AskByWire(other) : AnswerServer(other, span_id, trace, flags);
       return;
     }
     if (span_id == 0) return;  // the deadline had said the same
@@ -125,13 +123,13 @@ void StitchPartition::Impl::OnAnswer(uint64_t wire_id, uint64_t span_id, api::Tr
   count_.late_answers.Add();
   if ((flags & api::kLinkOption) != 0) return;  // only the wire id tells the server span's id
   const uint64_t server = api::SpanId(wire_id, api::Side::kServer);
-  outbox_.Add({.span_id = server,
-               .parent_id = span_id,
-               .trace_hi = trace.hi,
-               .trace_lo = trace.lo,
-               .confidence = 1,
-               .evidence = WEFT_EVIDENCE_WIRE,
-               .what = api::kLabelAlias});
+  outbox_.Add(api::LabelRow{.span_id = server,
+                            .parent_id = span_id,
+                            .trace_hi = trace.hi,
+                            .trace_lo = trace.lo,
+                            .confidence = 1,
+                            .evidence = WEFT_EVIDENCE_WIRE,
+                            .what = api::kLabelAlias});
 }
 
 // "A root" is not kept: that the links' partition remembers, and it may know better by now.
@@ -155,8 +153,8 @@ void StitchPartition::Impl::ForgetAnswers() {
 }
 
 // The wire has spoken: span_id 0 means that nobody weft watches made this call.
-void StitchPartition::Impl::AnswerServer(uint32_t number, uint64_t span_id, api::TraceId trace,
-                                         uint32_t flags) {
+void StitchPartition::Impl::AnswerServer(uint32_t number, uint64_t span_id,
+                                         const api::TraceId& trace, uint32_t flags) {
   Row& r = rows_[number];
   r.state &= static_cast<uint16_t>(~kAsked);
   if (r.is(kDecided)) return;
@@ -183,8 +181,8 @@ void StitchPartition::Impl::AnswerServer(uint32_t number, uint64_t span_id, api:
   if (!r.is(kTraced)) {
     SetTrace(number, span_id != 0 ? trace : api::RootTraceId(r.span_id));
   } else {
-    QueueLabel(number);
     MaybeEmit(number);
+    QueueLabel(number);
   }
 }
 
@@ -203,7 +201,7 @@ void StitchPartition::Impl::SettleRoot(uint32_t number) {
   }
 }
 
-void StitchPartition::Impl::SetTrace(uint32_t number, api::TraceId trace) {
+void StitchPartition::Impl::SetTrace(uint32_t number, const api::TraceId& trace) {
   Row& r = rows_[number];
   r.trace_hi = trace.hi;
   r.trace_lo = trace.lo;
@@ -222,7 +220,6 @@ void StitchPartition::Impl::TryResolve(uint32_t number) {
     return;
   }
   r.state |= kResolved;
-  QueueLabel(number);
   if (!awaited_.empty() && r.server())
     if (KnownTrace* known = awaited_.Find(r.exchange))
       *known = {r.span_id, {r.trace_hi, r.trace_lo}};
@@ -240,6 +237,7 @@ void StitchPartition::Impl::TryResolve(uint32_t number) {
   }
   r.waiting = kNone;
   MaybeEmit(number);
+  QueueLabel(number);
 }
 
 void StitchPartition::Impl::MaybeEmit(uint32_t number) {
@@ -267,9 +265,10 @@ void StitchPartition::Impl::AdoptSdkId(uint32_t child) {
   count_.sdk_spans.Add();
 }
 
+// What is emitted gets its label with that.
 void StitchPartition::Impl::QueueLabel(uint32_t number) {
   Row& r = rows_[number];
-  if (r.is(kLogQueued)) return;
+  if ((r.state & (kLogQueued | kEmitQueued)) != 0) return;
   r.state |= kLogQueued;
   label_queue_.push_back(number);
 }

@@ -80,27 +80,40 @@ uint32_t WindowColumns::MapString(const HeldBatch& batch, uint32_t number, uint3
 }
 
 // What a row knows itself.
-void WindowColumns::GatherRows(const RowStore& rows, const std::vector<Member>& members,
-                               int64_t horizon_ns) {
+void WindowColumns::GatherRows(const RowStore& rows, const std::vector<Member>& members) {
   for (size_t i = 0; i < members.size(); ++i) {
     if (i + 8 < members.size()) rows.PrefetchRow(members[i + 8].row);
     const Row& r = rows[members[i].row];
-    const int64_t end_ns = rows.EndOf(members[i].row);
-    const bool masked = end_ns == 0 || end_ns > horizon_ns;
     // When a request's caller gets known is up to other partitions: no view shows it.
     const bool before = members[i].role == WEFT_ROLE_BEFORE && !r.server();
-    masked_[i] = masked;
+    masked_[i] = r.open();
     role_[i] = members[i].role;
     span_id_[i] = r.span_id;
     parent_id_[i] = !before ? 0 : r.parent != kNone ? rows[r.parent].span_id : r.parent_id;
     exchange_[i] = r.exchange;
     start_ns_[i] = r.start_ns;
-    end_ns_[i] = masked ? 0 : end_ns;
     kind_[i] = static_cast<uint8_t>(r.kind);
-    flags_[i] = (r.flags & kShown) | (masked ? uint32_t{WEFT_FLAG_OPEN} : 0);
+    flags_[i] = r.flags & kShown;
     process_[i] = 0;
     confidence_[i] = before ? r.confidence : 0;
     evidence_[i] = before ? r.evidence : 0;
+  }
+}
+
+// Ends lie in the records, as the time since the start.
+void WindowColumns::GatherEnds(const RowStore& rows, const std::vector<Member>& members,
+                               int64_t horizon_ns) {
+  for (const Run& run : runs_)
+    rows.batch(run.batch).columns().end_ns.Scatter(
+        row_.data() + run.begin, place_.data() + run.begin, run.end - run.begin, end_ns_.data());
+  for (size_t i = 0; i < members.size(); ++i) {
+    const int64_t* own = rows.FindOwnEnd(members[i].row);
+    const int64_t end_ns =
+        own != nullptr ? *own : start_ns_[i] + std::max<int64_t>(end_ns_[i], 1) - 1;
+    const bool masked = masked_[i] != 0 || end_ns > horizon_ns;
+    masked_[i] = masked;
+    end_ns_[i] = masked ? 0 : end_ns;
+    flags_[i] |= masked ? uint32_t{WEFT_FLAG_OPEN} : 0;
   }
 }
 
@@ -213,8 +226,9 @@ const weft_spans& WindowColumns::Gather(const RowStore& rows, const std::vector<
   Resize(masked_, n);
   Resize(place_, n);
   Resize(row_, n);
-  GatherRows(rows, members, horizon_ns);
+  GatherRows(rows, members);
   GroupByBatch(rows, members);
+  GatherEnds(rows, members, horizon_ns);
   if (maps_.size() < run_of_.size()) maps_.resize(run_of_.size());
   GatherColumns(rows, n);
   GatherProcess(rows.batch(rows[members[0].row].batch), rows[members[0].row].row);

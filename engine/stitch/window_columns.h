@@ -50,7 +50,8 @@ class WindowColumns {
   };
   uint32_t* MapOf(const HeldBatch& batch, uint32_t number);
   uint32_t MapString(const HeldBatch& batch, uint32_t number, uint32_t index);
-  void GatherRows(const RowStore& rows, const std::vector<Member>& members, int64_t horizon_ns);
+  void GatherRows(const RowStore& rows, const std::vector<Member>& members);
+  void GatherEnds(const RowStore& rows, const std::vector<Member>& members, int64_t horizon_ns);
   void GroupByBatch(const RowStore& rows, const std::vector<Member>& members);
   void GatherColumns(const RowStore& rows, size_t n);
   void GatherText(const HeldBatch& batch, const Run& run);

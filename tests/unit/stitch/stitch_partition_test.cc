@@ -1,5 +1,7 @@
 #include "engine/stitch/stitch_partition.h"
 
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 #include "engine/api/codec.h"
@@ -185,6 +187,35 @@ TEST(StitchPartition, DecidesAWindowOnlyWhenTheWatermarkHasPassedItsLookAhead) {
   h.Publish({}, kT + h.config.window_ns + h.config.lookahead_ns);
   h.Run();
   EXPECT_EQ(h.Count("stitch.calls"), 1u);
+}
+
+// No columns at all means everything.
+TEST(StitchPartition, ShowsTheLookAheadToWhoReadsIt) {
+  static uint32_t ahead = 0;
+  for (const uint64_t columns :
+       {uint64_t{0}, uint64_t{WEFT_COLUMN_AHEAD}, uint64_t{WEFT_COLUMN_FD}}) {
+    const weft_correlator table = {
+        .struct_size = sizeof(weft_correlator),
+        .correlate = [](void*, const weft_spans* s, weft_candidates*, weft_error*) -> int32_t {
+          ahead += static_cast<uint32_t>(std::count(s->role, s->role + s->n, WEFT_ROLE_AHEAD));
+          return WEFT_OK;
+        },
+        .learn = nullptr,
+        .save = nullptr,
+        .load = nullptr,
+        .forget = nullptr,
+        .columns = columns};
+    ahead = 0;
+    StitchHarness h(Partitions(1), {{"looks", &table, nullptr}});
+    const Shop s;
+    Observation later = s.a;
+    later.wire = 12;
+    later.start = kT + h.config.window_ns;
+    later.end = later.start + 100;
+    h.Publish({s.a, s.call, later}, h.clock.MonotonicNs());
+    h.Run();
+    EXPECT_EQ(ahead, columns == WEFT_COLUMN_FD ? 0u : 1u);
+  }
 }
 
 TEST(StitchPartition, LetsVoicesOutweighTheLatestStart) {
@@ -718,17 +749,44 @@ TEST(StitchPartition, GivesUpOnAnAnswerAtTheDeadline) {
 
 // Both ends of a connection of a process to itself: where the calling end was seen later, the
 // request looks as if it had caused its own call, and waits for itself.
-TEST(StitchPartition, EndsSoonThoughARequestWaitsForItself) {
+// Both sides of a connection of the process to itself that is older than the agent.
+TEST(StitchPartition, ARequestIsNotTheCauseOfTheCallThatItIsTheOtherSideOf) {
+  for (const bool with_another : {false, true}) {
+    StitchHarness h(Partitions(1));
+    Shop s;
+    std::vector<Observation> all;
+    if (with_another) all.push_back(s.a);
+    s.a.wire = s.call.wire;
+    all.insert(all.end(), {s.a, s.call});
+    h.Publish(all, h.clock.MonotonicNs());
+    h.Run();
+    for (int i = 0; i < 3; ++i) h.Beat();
+    EXPECT_EQ(h.Client(11).parent, with_another ? ServerId(10) : 0u);
+    EXPECT_EQ(h.Server(11).parent, ClientId(11));
+    EXPECT_EQ(h.Server(11).trace_lo, h.Client(11).trace_lo);
+    EXPECT_EQ(h.Count("stitch.answer_deadline"), 0u);
+  }
+}
+
+TEST(StitchPartition, EndsSoonThoughTwoRequestsWaitForEachOther) {
   StitchHarness h(Partitions(1));
   Shop s;
-  s.a.wire = s.call.wire;
-  h.Publish({s.a, s.call}, h.clock.MonotonicNs());
+  Observation back = s.call;
+  back.process = s.b.process;
+  back.wire = s.a.wire;
+  back.start = kT + 30;
+  back.end = kT + 70;
+  h.Publish({s.a, s.call}, kT);
+  h.Advance(kMillisecond);
+  h.Publish({s.b, back}, h.clock.MonotonicNs());
   h.Finish();
   EXPECT_EQ(h.Count("stitch.emitted"), 0u);
   for (int i = 0; i < 3; ++i) h.Advance(kSecond);
   EXPECT_EQ(h.Count("stitch.answer_deadline"), 1u);
-  EXPECT_EQ(h.Server(11).parent, 0u);
-  EXPECT_EQ(h.Client(11).parent, ServerId(11));
+  EXPECT_EQ(h.Server(10).parent, 0u);
+  EXPECT_EQ(h.Client(11).parent, ServerId(10));
+  EXPECT_EQ(h.Server(11).parent, ClientId(11));
+  EXPECT_EQ(h.Client(10).parent, ServerId(11));
   EXPECT_TRUE(h.Idle());
 }
 

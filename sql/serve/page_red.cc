@@ -22,7 +22,8 @@ Result<PageTimes> TimesOf(const PageQuestion& question, const sql::StoreSet& sto
   int64_t first = INT64_MAX, last = 0;
   for (const sql::Database& db : stores) {
     const auto newest = db.QueryInt(
-        "SELECT start_ns + max(duration_ns, 0) FROM trace_rows ORDER BY start_ns DESC LIMIT 1");
+        "SELECT max(start_ns + duration_ns) FROM (SELECT start_ns, duration_ns FROM trace_rows"
+        " ORDER BY start_ns DESC LIMIT 1000)");  // one that began earlier may end later
     const auto oldest = db.QueryInt("SELECT min(start_ns) FROM trace_rows");
     if (!newest) return std::unexpected(newest.error());
     if (!oldest) return std::unexpected(oldest.error());

@@ -16,9 +16,8 @@ StageLedger Stitch(uint32_t partition, uint64_t received, uint64_t emitted,
 TEST(KafkaLedger, SumsOverPartitionsAndAgents) {
   const KafkaLedger ledger = SumLedgers(
       {Stitch(0, 10, 9, {{1, "a", {}, 12, 10, AgentEnd::kSpeaking}}),
-       Stitch(
-           1, 5, 5,
-           {{1, "a", {}, 5, 5, AgentEnd::kSpeaking}, {2, "b", {}, 0, 0, AgentEnd::kStopped}}),
+       Stitch(1, 5, 5,
+              {{1, "a", {}, 5, 5, AgentEnd::kSpeaking}, {2, "b", {}, 0, 0, AgentEnd::kStopped}}),
        {2, 0, {{"stored", 8}, {"sampled_out", 2}, {"replaced", 1}, {"dropped", 1}}, {}}},
       {});
   EXPECT_EQ(ledger.all.sealed, 17u);

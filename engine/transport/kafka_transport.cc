@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "engine/transport/kafka_admin.h"
 #include "engine/transport/kafka_owner.h"
 #include "engine/transport/kafka_publisher.h"
 
@@ -15,6 +16,9 @@ namespace weft::transport {
 namespace {
 
 constexpr int64_t kSayAgainNs = 60 * kSecond;
+constexpr int64_t kSettingsNs = 5 * kSecond;
+constexpr const char* kTimestampType = "message.timestamp.type";
+constexpr const char* kLogAppendTime = "LogAppendTime";
 
 std::vector<Stream> StreamsOf(Stage stage) {
   if (stage == Stage::kStitch)
@@ -94,6 +98,30 @@ Result<void> KafkaTransport::CheckTopics(const std::vector<Stream>& streams) {
           fmt::format("{} has {} partitions, {} has {}: all must have the same number (see "
                       "`weft topics check`)",
                       name, *count, context_->Topic(Stream::kEvents), context_->partitions));
+  }
+  return CheckAppendTimes(streams);
+}
+
+// What is written to a topic of another kind stays unreadable when the topic is mended, so it must
+// be known before anything is. Who may not ask for settings goes on: reading would show it.
+Result<void> KafkaTransport::CheckAppendTimes(const std::vector<Stream>& streams) {
+  std::vector<std::string> names;
+  for (const Stream stream : streams) names.push_back(context_->Topic(stream));
+  auto admin = KafkaAdmin::Connect(context_->properties, kSettingsNs);
+  auto topics = admin ? (*admin)->ReadTopics(names)
+                      : Result<TopicStates>(std::unexpected(std::move(admin.error())));
+  if (!topics) {
+    context_->log.Write(LogLevel::kInfo, "settings",
+                        topics.error().message + "; whether they are right is not checked");
+    return {};
+  }
+  for (const auto& [name, state] : *topics) {
+    const auto it = state.settings.find(kTimestampType);
+    if (it != state.settings.end() && it->second != kLogAppendTime)
+      return Fail(Code::kInvalid,
+                  fmt::format("topic {} has {}={}, but the brokers' clock is weft's: `weft topics "
+                              "create` sets {}",
+                              name, kTimestampType, it->second, kLogAppendTime));
   }
   return {};
 }

@@ -52,6 +52,7 @@ class KafkaTransport final : public Transport {
   explicit KafkaTransport(std::unique_ptr<KafkaContext> context);
   Result<void> FindEvents();
   Result<void> CheckTopics(const std::vector<Stream>& streams);
+  Result<void> CheckAppendTimes(const std::vector<Stream>& streams);
   std::shared_ptr<KafkaStage>& Slot(Stage stage) { return stages_[stage == Stage::kTrace]; }
   ReadSignal& Signal(Stage stage, uint32_t partition);
 

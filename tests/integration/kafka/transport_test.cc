@@ -66,5 +66,17 @@ TEST_F(KafkaTransportTest, ACommitReachesAllStreamsAndTheNextOwnerGoesOnThere) {
   EXPECT_TRUE(texts == "link b " || texts == "b link ") << texts;
 }
 
+// Such records could not be read after the topic was mended, so none may be written.
+TEST_F(KafkaTransportTest, RefusesTopicsThatStampRecordsWithTheirWritersTime) {
+  MakeTopics(1, {{"message.timestamp.type", "CreateTime"}});
+  const auto t = KafkaTransport::Open(Options(), clock_, metrics_, *log_);
+  ASSERT_FALSE(t);
+  EXPECT_EQ(t.error().code, Code::kInvalid);
+  EXPECT_NE(t.error().message.find(Topic(Stream::kEvents) + " has message.timestamp.type=Create"),
+            std::string::npos)
+      << t.error().message;
+  EXPECT_NE(t.error().message.find("weft topics create"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace weft::transport

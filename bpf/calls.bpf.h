@@ -39,6 +39,15 @@ static const __u8 calls[WEFT_CALLS] = {
 	[WEFT_SYS_CLOSE] = WEFT_CLOSES,
 };
 
+/* As 64 bits: in halves the verifier does not see what bounds it. */
+static __always_inline __u64 weft_call_index(long number)
+{
+	__u64 index = (__u32)number;
+
+	asm volatile("" : "+r"(index));
+	return index;
+}
+
 /* As user space has them. */
 struct weft_message {
 	unsigned long name, name_length, iov, buffers, control, control_length, flags;

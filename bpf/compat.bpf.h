@@ -51,6 +51,14 @@ extern void *bpf_rdonly_cast(void *object, __u32 type) __ksym;
 #define WEFT_USER_CS 0x33	/* 64-bit user code; 32-bit programs number their calls otherwise */
 #define WEFT_ENOSYS 38
 
+/* The current task; where loads are direct, one whose own fields are read without a test. */
+static __always_inline struct task_struct *weft_current_task(void)
+{
+	if (direct_loads)
+		return bpf_get_current_task_btf();
+	return (struct task_struct *)bpf_get_current_task();
+}
+
 /* The task's ids as bpf_get_current_pid_tgid has them. Each call of a helper counts: where loads are
  * direct this one is saved. */
 static __always_inline __u64 weft_ids_of(struct task_struct *task)
@@ -59,8 +67,8 @@ static __always_inline __u64 weft_ids_of(struct task_struct *task)
 
 	if (!direct_loads)
 		return bpf_get_current_pid_tgid();
-	WEFT_LOAD(tgid, task, tgid);
-	WEFT_LOAD(pid, task, pid);
+	tgid = task->tgid;
+	pid = task->pid;
 	return (__u64)tgid << 32 | pid;
 }
 
@@ -74,6 +82,18 @@ static __always_inline void *weft_load_pointer(void *at)
 		return WEFT_TYPED((struct list_head *)at)->next;
 	bpf_probe_read_kernel(&pointer, sizeof(pointer), at);
 	return pointer;
+}
+
+/* The same as a number, which may be computed with. */
+static __always_inline __u64 weft_load_number(const void *at)
+{
+	__u64 number = 0;
+
+	/* Any type that begins with 64 bits that are no pointer. */
+	if (direct_loads)
+		return WEFT_TYPED((struct timespec64 *)at)->tv_sec;
+	bpf_probe_read_kernel(&number, sizeof(number), at);
+	return number;
 }
 
 /* The system call that the current task is in. */

@@ -22,13 +22,15 @@ static __always_inline struct sock *weft_stream_socket_of(struct task_struct *ta
 	struct file *file = 0, *back = 0;
 	struct inode *inode = 0;
 	struct socket *socket;
-	struct sock *sk = 0;
 	void *private = 0;
 	__u32 max_fds = 0;
 	__u16 mode = 0;
 	__s16 type = 0;
 
-	WEFT_LOAD(files, task, files);
+	if (direct_loads)
+		files = task->files;
+	else
+		WEFT_LOAD(files, task, files);
 	WEFT_LOAD(table, files, fdt);
 	WEFT_LOAD(max_fds, table, max_fds);
 	if ((__u32)fd >= max_fds)
@@ -56,8 +58,7 @@ static __always_inline struct sock *weft_stream_socket_of(struct task_struct *ta
 	WEFT_LOAD(type, socket, type);
 	if (type != SOCK_STREAM)
 		return 0;
-	WEFT_LOAD(sk, socket, sk);
-	return sk;
+	return (struct sock *)weft_load_number((void *)socket + bpf_core_field_offset(struct socket, sk));
 }
 
 /* How many refer to the file: a plain count, and from 6.13 on (90ee6ed776c0) one that is 0 for one. */

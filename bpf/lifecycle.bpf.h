@@ -32,15 +32,16 @@ static __always_inline void weft_emit_close(struct weft_stats *st, __u32 pid, st
 }
 
 SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(socket_state, struct sock *sk, int old_state, int new_state)
+int BPF_PROG(socket_state, struct sock *typed, int old_state, int new_state)
 {
+	struct sock *sk = weft_bare(typed);
 	struct weft_stats *st = weft_stats_of_cpu();
 	__u32 pid = bpf_get_current_pid_tgid() >> 32;
 	struct weft_socket *s;
 	struct weft_ends ends;
 	__u8 one = 1;
 
-	if (!st || sk->sk_protocol != WEFT_IPPROTO_TCP)
+	if (!st || typed->sk_protocol != WEFT_IPPROTO_TCP)
 		return 0;
 	if (new_state == TCP_SYN_SENT && pid == agent_pid) {
 		/* In connect(): who calls is certain, but the local port is not chosen yet. */

@@ -13,6 +13,12 @@ struct {
 	__type(value, struct weft_socket);
 } sockets SEC(".maps");
 
+/* The storage is for typed sockets. */
+static __always_inline struct sock *weft_bare(struct sock *typed)
+{
+	return typed;
+}
+
 static __always_inline struct weft_socket *weft_socket_find(struct sock *sk)
 {
 	return bpf_sk_storage_get(&sockets, sk, 0, 0);

@@ -34,17 +34,85 @@ static __always_inline __u64 weft_identity(struct sock *sk)
 	return cookie ? cookie : bpf_ktime_get_ns() * 1024 + (bpf_get_smp_processor_id() & 1023);
 }
 
+/* The bare address of a socket that is typed: the verifier lets nobody compute with the other. */
+static __always_inline struct sock *weft_bare(struct sock *typed)
+{
+	struct sock *bare = 0;
+
+	bpf_probe_read_kernel(&bare, sizeof(bare), &typed);
+	return bare;
+}
+
+/* A socket's first place: found without a call, which a look into the table above is not. What finds its
+ * place taken goes into the table, and what is in the one is not in the other. It takes an atomic
+ * operation that kernels before 5.12 do not have. */
+#if WEFT_DIRECT_LOADS
+#define WEFT_PLACES 16384
+#define WEFT_BEING_MADE 1ull	/* beside the address */
+struct weft_place {
+	__u64 sk;	/* 0: free */
+	struct weft_socket socket;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, WEFT_PLACES);
+	__type(key, __u32);
+	__type(value, struct weft_place);
+} places SEC(".maps");
+
+/* Requires: a bare address. */
+static __always_inline struct weft_place *weft_place_of(struct sock *sk)
+{
+	__u32 place = (unsigned long)sk * 0x9e3779b97f4a7c15ull >> 50;
+
+	_Static_assert(WEFT_PLACES == 1 << (64 - 50), "the hash has as many values as there are places");
+	return bpf_map_lookup_elem(&places, &place);
+}
+#endif
+
 static __always_inline struct weft_socket *weft_socket_find(struct sock *sk)
 {
 	__u64 key = (unsigned long)sk;
+#if WEFT_DIRECT_LOADS
+	struct weft_place *p = weft_place_of(sk);
 
+	if (p && p->sk == key)
+		return &p->socket;
+#endif
+	return bpf_map_lookup_elem(&sockets, &key);
+}
+
+/* Where `fresh` is from now on. NULL: the kernel has no memory, or another program makes the same. */
+static __always_inline struct weft_socket *weft_socket_put(struct sock *sk,
+							   const struct weft_socket *fresh)
+{
+	__u64 key = (unsigned long)sk;
+#if WEFT_DIRECT_LOADS
+	struct weft_place *p = weft_place_of(sk);
+	__u64 was;
+
+	if (!p)
+		return 0;
+	was = __sync_val_compare_and_swap(&p->sk, 0, key | WEFT_BEING_MADE);
+	if (!was) {
+		p->socket = *fresh;
+		barrier();
+		p->sk = key;
+		return &p->socket;
+	}
+	if (was == (key | WEFT_BEING_MADE))
+		return 0;
+	if (was == key)
+		return &p->socket;
+#endif
+	bpf_map_update_elem(&sockets, &key, fresh, BPF_NOEXIST);
 	return bpf_map_lookup_elem(&sockets, &key);
 }
 
 /* The one that is there, described anew, or a new one. NULL: the kernel has no memory. */
 static __always_inline struct weft_socket *weft_socket_add(struct sock *sk, enum weft_maker maker)
 {
-	__u64 key = (unsigned long)sk;
 	struct weft_socket *s = weft_socket_find(sk), *fresh;
 	__u32 place = maker;
 
@@ -58,14 +126,20 @@ static __always_inline struct weft_socket *weft_socket_add(struct sock *sk, enum
 	__builtin_memset(fresh, 0, sizeof(*fresh));
 	fresh->connection.cookie = weft_identity(sk);
 	weft_describe(sk, fresh);
-	bpf_map_update_elem(&sockets, &key, fresh, BPF_NOEXIST);
-	return weft_socket_find(sk);
+	return weft_socket_put(sk, fresh);
 }
 
 static __always_inline void weft_socket_drop(struct sock *sk)
 {
 	__u64 key = (unsigned long)sk;
+#if WEFT_DIRECT_LOADS
+	struct weft_place *p = weft_place_of(sk);
 
+	if (p && p->sk == key) {
+		p->sk = 0;
+		return;
+	}
+#endif
 	bpf_map_delete_elem(&sockets, &key);
 }
 

@@ -70,13 +70,13 @@ int BPF_PROG(call_begins, struct pt_regs *regs, long nr)
 	__u64 pid_tgid;
 	struct sock *sk;
 	__u8 state = 0;
-	__u32 index;
+	__u64 index;
 
-	index = nr;
+	index = weft_call_index(nr);
 	if (index >= WEFT_CALLS || !(calls[index] & (WEFT_SENDS | WEFT_CLOSES)) ||
 	    regs->cs != WEFT_USER_CS)
 		return 0;
-	task = (struct task_struct *)bpf_get_current_task();
+	task = weft_current_task();
 	pid_tgid = weft_ids_of(task);
 	if (weft_pid_ignored(pid_tgid >> 32))
 		return 0;
@@ -191,7 +191,7 @@ static __always_inline int weft_call_ended(const struct pt_regs *regs, long ret,
 	st = weft_stats_of_cpu();
 	if (!st)
 		return 0;
-	task = (struct task_struct *)bpf_get_current_task();
+	task = weft_current_task();
 	e.pid_tgid = weft_ids_of(task);
 	e.fd = index == WEFT_SYS_SPLICE ? regs->dx : regs->di;
 	if (weft_pid_ignored(e.pid_tgid >> 32)) {
@@ -262,7 +262,7 @@ static __always_inline int weft_call_ended(const struct pt_regs *regs, long ret,
 SEC("tp_btf/sys_exit")
 int BPF_PROG(several_end, struct pt_regs *regs, long ret)
 {
-	__u32 index = regs->orig_ax;
+	__u64 index = weft_call_index(regs->orig_ax);
 
 	return index < WEFT_CALLS ? weft_call_ended(regs, ret, index, calls[index], true) : 0;
 }
@@ -287,7 +287,7 @@ struct {
 SEC("tp_btf/sys_exit")
 int BPF_PROG(call_ends, struct pt_regs *regs, long ret)
 {
-	__u32 index = regs->orig_ax;
+	__u64 index = weft_call_index(regs->orig_ax);
 	__u8 shape;
 
 	if (index >= WEFT_CALLS)
@@ -307,6 +307,6 @@ int BPF_PROG(call_ends, struct pt_regs *regs, long ret)
 SEC("tp_btf/tcp_destroy_sock")
 int BPF_PROG(socket_destroyed, struct sock *sk)
 {
-	weft_socket_drop(sk);
+	weft_socket_drop(weft_bare(sk));
 	return 0;
 }

@@ -103,6 +103,10 @@ struct msghdr {
 	unsigned int msg_flags;
 };
 
+struct timespec64 {
+	__s64 tv_sec;
+};
+
 struct list_head {
 	struct list_head *next;
 };

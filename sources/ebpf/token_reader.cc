@@ -119,11 +119,24 @@ void TokenReader::Body(MessageKind kind, std::string_view bytes, bool whole,
            kind == MessageKind::kRequest ? &exchange->request_tokens : &exchange->response_tokens);
 }
 
-bool TokenReader::Http(MessageKind kind, std::string_view bytes, bool whole, TokenSet* out) const {
+bool TokenReader::Walk(MessageKind kind, std::string_view bytes) const {
   http1::StartLine line;
   const Step first = kind == MessageKind::kRequest ? http1::ReadRequestLine(bytes, true, &line)
                                                    : http1::ReadStatusLine(bytes, true, &line);
   if (first.outcome != Outcome::kDone) return false;
+  heads_.walk.Begin(bytes, line);
+  http1::FieldCursor fields(bytes, first.used, heads_.known);
+  http1::FieldCursor::Item item = http1::FieldCursor::Item::kNeedMore;
+  while (!line.cut && (item = fields.Next()) == http1::FieldCursor::Item::kField)
+    heads_.walk.Add(fields, fields.line_is_new());
+  heads_.walk.End(fields.read_to(), item == http1::FieldCursor::Item::kEnd);
+  return true;
+}
+
+bool TokenReader::Http(MessageKind kind, std::string_view bytes, bool whole, TokenSet* out) const {
+  if (!heads_.walk.IsOf(bytes) && !Walk(kind, bytes)) return false;
+  const http1::HeadWalk& walk = heads_.walk;
+  const http1::StartLine& line = walk.line();
   std::string_view target = line.target;
   if (const size_t scheme = target.find("://");
       !target.empty() && target[0] != '/' && scheme != std::string_view::npos)
@@ -131,16 +144,16 @@ bool TokenReader::Http(MessageKind kind, std::string_view bytes, bool whole, Tok
   if (!target.empty()) Target(target.substr(0, target.find('#')), line.cut, out);
   if (line.cut) return false;
 
-  http1::FieldCursor fields(bytes, first.used, known_);
-  http1::FieldCursor::Item item{};
   bool encoded = false;
-  while ((item = fields.Next()) == http1::FieldCursor::Item::kField) {
-    encoded |= fields.which() == http1::FieldName::kContentEncoding;
-    Field(fields, out);
+  for (const http1::HeadField& field : walk.fields()) {
+    encoded |= field.which == http1::FieldName::kContentEncoding;
+    Field(field, out);
   }
-  if (item != http1::FieldCursor::Item::kEnd || encoded) return false;
-  if (fields.position() == bytes.size()) return !whole;
-  HttpBody(bytes.substr(fields.position()), whole, out);
+  const auto head = static_cast<size_t>(walk.read_to() - bytes.data());
+  heads_.walk.Forget();
+  if (!walk.ended() || encoded) return false;
+  if (head == bytes.size()) return !whole;
+  HttpBody(bytes.substr(head), whole, out);
   return false;
 }
 
@@ -163,15 +176,15 @@ void TokenReader::Target(std::string_view target, bool cut, TokenSet* out) const
   *out = pair[1].tokens;
 }
 
-void TokenReader::Field(const http1::FieldCursor& field, TokenSet* out) const {
+void TokenReader::Field(const http1::HeadField& field, TokenSet* out) const {
   using Line = http1::KnownFields::Line;
-  Line* const line = field.line();
+  Line* const line = field.line;
   if (line == nullptr || line->tokens == Line::Tokens::kUnread) {
-    const bool idle = idle_.Of(field.name(), [this](std::string_view name) {
+    const bool idle = idle_.Of(field.name, [this](std::string_view name) {
       return IsIdle(name) || text_.IsSecretHeader(name);
     });
     TokenSet found;
-    if (!idle) text_.Scan(field.value(), false, line == nullptr ? out : &found);
+    if (!idle) text_.Scan(field.value, false, line == nullptr ? out : &found);
     if (line == nullptr) return;
     line->n_tokens = static_cast<uint8_t>(found.hashes().size());
     line->tokens =
@@ -180,7 +193,7 @@ void TokenReader::Field(const http1::FieldCursor& field, TokenSet* out) const {
       line->token[i] = found.item(i);
   }
   if (line->tokens == Line::Tokens::kTooMany) {
-    text_.Scan(field.value(), false, out);
+    text_.Scan(field.value, false, out);
     return;
   }
   for (size_t i = 0; i < line->n_tokens; ++i) out->Add(line->token[i].hash, line->token[i].rank);

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "sources/ebpf/protocols/exchange.h"
-#include "sources/ebpf/protocols/http1/head.h"
+#include "sources/ebpf/protocols/http1/head_memory.h"
 #include "sources/ebpf/protocols/protocol.h"
 #include "sources/ebpf/token_text.h"
 
@@ -20,8 +20,10 @@ namespace weft::ebpf {
 
 class TokenReader {
  public:
-  TokenReader(std::string_view salt, const std::vector<std::string>& excluded)
-      : text_(salt, excluded) {}
+  // `heads` must outlive the reader. Where it has the walk over a message's head, that is taken.
+  TokenReader(std::string_view salt, const std::vector<std::string>& excluded,
+              http1::HeadMemory& heads)
+      : heads_(heads), text_(salt, excluded) {}
 
   // Head and what follows it. `whole`: the message ends with the bytes. Writes to exchange->tokens.
   // True when the body's first piece is still to come and wanted.
@@ -31,7 +33,9 @@ class TokenReader {
  private:
   bool Http(MessageKind kind, std::string_view bytes, bool whole, TokenSet* out) const;
   void Target(std::string_view target, bool cut, TokenSet* out) const;
-  void Field(const http1::FieldCursor& field, TokenSet* out) const;
+  // Walks over a head that nobody has walked over; false where it is none.
+  bool Walk(MessageKind kind, std::string_view bytes) const;
+  void Field(const http1::HeadField& field, TokenSet* out) const;
   void HttpBody(std::string_view bytes, bool whole, TokenSet* out) const;
   void RedisRequest(std::string_view bytes, Exchange* exchange) const;
   bool ScanElement(std::string_view text, bool cut, bool* named, TokenSet* out) const;
@@ -40,9 +44,9 @@ class TokenReader {
   static constexpr size_t kTargets = 4096;
   static constexpr size_t kMaxTarget = 192;  // longer ones are not remembered
 
+  http1::HeadMemory& heads_;
   TokenText text_;
   mutable NameVerdicts idle_;  // headers that are not read
-  mutable http1::KnownFields known_;
   struct KnownTarget {
     std::string text;
     TokenSet tokens;

@@ -38,7 +38,8 @@ void ReadRow(const char* name, ebpf::MessageKind kind, uint8_t protocol, const c
   constexpr int kMessages = 1000, kRounds = 200;
   std::vector<std::string> messages;
   for (int i = 0; i < kMessages; ++i) messages.push_back(make(i));
-  const ebpf::TokenReader reader("salt", {});
+  ebpf::http1::HeadMemory heads;
+  const ebpf::TokenReader reader("salt", {}, heads);
   ebpf::Exchange exchange;
   double best = 1e18;
   for (int run = 0; run < 3; ++run) {

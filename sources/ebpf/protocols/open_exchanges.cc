@@ -11,25 +11,25 @@ constexpr size_t kFirstSlots = 4;
 constexpr size_t kKeptSlots = 256;
 // A spare one that has held a huge request is not worth keeping.
 constexpr size_t kSpareBytes = 8192;
+// Of all: some hundreds, as many as fifty connections with sixteen requests each have.
+constexpr size_t kAllSpareBytes = 1 << 20;
 
 }  // namespace
 
 std::unique_ptr<Exchange> OpenExchanges::Acquire() {
-  for (std::unique_ptr<Exchange>& spare : spare_) {
-    if (!spare) continue;
-    spare->Clear();
-    return std::move(spare);
-  }
-  return std::make_unique<Exchange>();
+  if (budget_.spare.empty()) return std::make_unique<Exchange>();
+  std::unique_ptr<Exchange> exchange = std::move(budget_.spare.back().exchange);
+  budget_.spare_bytes -= budget_.spare.back().bytes;
+  budget_.spare.pop_back();
+  exchange->Clear();
+  return exchange;
 }
 
 void OpenExchanges::GiveBack(std::unique_ptr<Exchange> exchange) {
-  if (exchange->MemoryBytes() > kSpareBytes) return;
-  for (std::unique_ptr<Exchange>& spare : spare_) {
-    if (spare) continue;
-    spare = std::move(exchange);
-    return;
-  }
+  const size_t bytes = exchange->MemoryBytes();
+  if (bytes > kSpareBytes || budget_.spare_bytes + bytes > kAllSpareBytes) return;
+  budget_.spare_bytes += bytes;
+  budget_.spare.push_back({std::move(exchange), bytes});
 }
 
 void OpenExchanges::Append(std::unique_ptr<Exchange> exchange) {
@@ -60,10 +60,6 @@ void OpenExchanges::Grow() {
   first_ = 0;
 }
 
-size_t OpenExchanges::MemoryBytes() const {
-  size_t bytes = bytes_ + ring_.capacity() * sizeof(Slot);
-  for (const auto& spare : spare_) bytes += spare ? spare->MemoryBytes() : 0;
-  return bytes;
-}
+size_t OpenExchanges::MemoryBytes() const { return bytes_ + ring_.capacity() * sizeof(Slot); }
 
 }  // namespace weft::ebpf

@@ -1,9 +1,10 @@
-// OpenExchanges: the requests of one talk that are not finished, oldest first, and the objects that
-// wait to be used again.
+// OpenExchanges: the requests of one talk that are not finished, oldest first.
 //
 // Owned by Talk; lent to Dialogue::Pair. A ring: the steady state allocates nothing. What the open
 // ones occupy is bounded per talk and for all talks of a ProtocolSet together, because a peer that
-// never answers costs memory for every request. One thread.
+// never answers costs memory for every request. Objects that wait to be used again are shared by
+// all talks, the one that was given back last is used first: it is still in the processor's cache.
+// One thread.
 #pragma once
 
 #include <cstddef>
@@ -15,10 +16,16 @@
 
 namespace weft::ebpf {
 
-// What all open exchanges of a set occupy, and may.
+// What all open exchanges of a set occupy, and may; and those that are in no use.
 struct OpenBudget {
   size_t used = 0;
   size_t limit = SIZE_MAX;
+  struct Spare {
+    std::unique_ptr<Exchange> exchange;
+    size_t bytes;
+  };
+  std::vector<Spare> spare;
+  size_t spare_bytes = 0;
 };
 
 class OpenExchanges {
@@ -59,13 +66,11 @@ class OpenExchanges {
   Slot& At(size_t i) { return ring_[(first_ + i) & (ring_.size() - 1)]; }
   void Grow();
 
-  static constexpr size_t kSpare = 2;
   size_t max_count_, max_bytes_;
   OpenBudget& budget_;
   std::vector<Slot> ring_;  // a power of two
   size_t first_ = 0, size_ = 0;
   size_t bytes_ = 0;
-  std::unique_ptr<Exchange> spare_[kSpare];
 };
 
 }  // namespace weft::ebpf

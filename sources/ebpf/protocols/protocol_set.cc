@@ -21,8 +21,8 @@ ProtocolSet::ProtocolSet(ProtocolSettings settings, Metrics& metrics)
                 .context_invalid = metrics.Get("protocols.context_invalid"),
                 .unrecognised = metrics.Get("protocols.unrecognised_connections")},
       redactor_(settings_.secret_names),
-      names_(settings_.max_names),
-      open_budget_{.limit = settings_.open_bytes_total} {
+      names_(settings_.max_names) {
+  open_budget_.limit = settings_.open_bytes_total;
   for (const std::string& header : settings_.headers) {
     std::string name;
     for (char c : header) name.push_back(Lower(c));
@@ -32,7 +32,7 @@ ProtocolSet::ProtocolSet(ProtocolSettings settings, Metrics& metrics)
   if (settings_.tokens) {
     std::vector<std::string> excluded = settings_.secret_names;
     excluded.insert(excluded.end(), settings_.token_exclude.begin(), settings_.token_exclude.end());
-    tokens_ = std::make_unique<TokenReader>(settings_.token_salt, excluded);
+    tokens_ = std::make_unique<TokenReader>(settings_.token_salt, excluded, heads_);
   }
   // The order matters where two recognise the same bytes: the stricter one first.
   if (settings_.http1) protocols_.push_back(std::make_unique<http1::Http1>(*this));

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/base/metrics.h"
+#include "sources/ebpf/protocols/http1/head_memory.h"
 #include "sources/ebpf/protocols/name_limit.h"
 #include "sources/ebpf/protocols/protocol.h"
 #include "sources/ebpf/redact.h"
@@ -67,6 +68,7 @@ class ProtocolSet {
   const Redactor& redactor() const { return redactor_; }
   const std::vector<HeaderKey>& header_keys() const { return header_keys_; }
   const TokenReader* tokens() const { return tokens_.get(); }  // null: not wanted
+  http1::HeadMemory& heads() const { return heads_; }
   NameLimit& names() const { return names_; }
   OpenBudget& open_budget() const { return open_budget_; }
   const std::vector<std::unique_ptr<Protocol>>& protocols() const { return protocols_; }
@@ -76,6 +78,7 @@ class ProtocolSet {
   Counters counters_;
   Redactor redactor_;
   std::vector<HeaderKey> header_keys_;
+  mutable http1::HeadMemory heads_;
   std::unique_ptr<TokenReader> tokens_;
   mutable NameLimit names_;
   mutable OpenBudget open_budget_;

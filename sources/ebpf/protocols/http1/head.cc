@@ -176,6 +176,7 @@ Step ReadStatusLine(std::string_view all, bool cut, StartLine* line) {
 
 FieldCursor::Item FieldCursor::Next() {
   line_ = known_.Find(bytes_.substr(position_));
+  line_is_new_ = false;
   if (line_ != nullptr) {
     name_ = bytes_.substr(position_, line_->name_size);
     value_ = bytes_.substr(position_ + line_->value_at, line_->value_size);
@@ -207,6 +208,7 @@ FieldCursor::Item FieldCursor::Next() {
                              which_ != FieldName::kRequestId;
     if (comes_again)
       line_ = known_.Keep(bytes_.substr(begin, position_ - begin), n, value_, which_);
+    line_is_new_ = line_ != nullptr;
     return Item::kField;
   }
 }

@@ -36,7 +36,10 @@ class FieldCursor {
   std::string_view value() const { return value_; }
   // Where the field's line is remembered, null if it is not; valid until Next.
   KnownFields::Line* line() const { return line_; }
+  // It is remembered from now on.
+  bool line_is_new() const { return line_is_new_; }
   size_t position() const { return position_; }  // behind what was read
+  const char* read_to() const { return bytes_.data() + position_; }
 
  private:
   std::string_view bytes_;
@@ -44,6 +47,7 @@ class FieldCursor {
   KnownFields& known_;
   FieldName which_ = FieldName::kOther;
   KnownFields::Line* line_ = nullptr;
+  bool line_is_new_ = false;
   std::string_view name_, value_;
 };
 

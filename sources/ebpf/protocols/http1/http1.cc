@@ -5,6 +5,7 @@
 #include "sources/ebpf/protocols/http1/chunks.h"
 #include "sources/ebpf/protocols/http1/describe.h"
 #include "sources/ebpf/protocols/http1/head.h"
+#include "sources/ebpf/protocols/http1/head_memory.h"
 
 namespace weft::ebpf::http1 {
 namespace {
@@ -15,15 +16,17 @@ enum RequestTag : uint32_t { kOrdinary = 0, kHead = 1, kConnect = 2 };
 class Http1Dialogue final : public Dialogue {
  public:
   Http1Dialogue(const ProtocolSet& set, Memory& memory)
-      : set_(set), memory_(memory), response_(set) {}
+      : set_(set), memory_(memory), heads_(set.heads()), response_(set) {}
 
   Step ParseRequest(std::string_view bytes, bool cut, Exchange* out) override {
+    heads_.walk.Forget();
     StartLine line;
     Step step = ReadRequestLine(bytes, cut, &line);
     if (step.outcome != Outcome::kDone) return step;
     Framing framing;
     RequestDescriber describe(set_, memory_.urls, memory_.servers, line, out);
-    FieldCursor fields(bytes, step.used, memory_.fields);
+    heads_.walk.Begin(bytes.substr(step.lead), line);
+    FieldCursor fields(bytes, step.used, heads_.known);
     const FieldCursor::Item last =
         line.cut ? FieldCursor::Item::kNeedMore : ReadFields(&fields, &framing, &describe);
     if (last == FieldCursor::Item::kInvalid) return {};
@@ -44,12 +47,14 @@ class Http1Dialogue final : public Dialogue {
   }
 
   Step ParseResponse(std::string_view bytes, bool cut, const Exchange* expected) override {
+    heads_.walk.Forget();
     StartLine line;
     Step step = ReadStatusLine(bytes, cut, &line);
     if (step.outcome != Outcome::kDone) return step;
     Framing framing;
     response_.Begin(line);
-    FieldCursor fields(bytes, step.used, memory_.fields);
+    heads_.walk.Begin(bytes.substr(step.lead), line);
+    FieldCursor fields(bytes, step.used, heads_.known);
     const FieldCursor::Item last = ReadFields(&fields, &framing, &response_);
     if (last == FieldCursor::Item::kInvalid) return {};
     if (last == FieldCursor::Item::kNeedMore && !cut) return {Outcome::kNeedMore, 0, 0, step.lead};
@@ -95,7 +100,7 @@ class Http1Dialogue final : public Dialogue {
  private:
   template <typename Sink>
   FieldCursor::Item ReadFields(FieldCursor* fields, Framing* framing, Sink* sink) const {
-    const bool configured = !set_.header_keys().empty();
+    const bool configured = !set_.header_keys().empty(), walk = set_.tokens() != nullptr;
     FieldCursor::Item item;
     while ((item = fields->Next()) == FieldCursor::Item::kField) {
       const FieldName name = fields->which();
@@ -103,7 +108,9 @@ class Http1Dialogue final : public Dialogue {
         framing->Field(name, fields->value());
       if (name != FieldName::kOther || configured)
         sink->Field(name, fields->name(), fields->value());
+      if (walk) heads_.walk.Add(*fields, fields->line_is_new());
     }
+    heads_.walk.End(fields->read_to(), item == FieldCursor::Item::kEnd);
     return item;
   }
 
@@ -125,6 +132,7 @@ class Http1Dialogue final : public Dialogue {
 
   const ProtocolSet& set_;
   Memory& memory_;
+  HeadMemory& heads_;
   ResponseDescriber response_;
   int status_ = 0;
   ChunkReader request_chunks_, response_chunks_;

@@ -6,7 +6,6 @@
 
 #include <memory>
 
-#include "sources/ebpf/protocols/http1/known_fields.h"
 #include "sources/ebpf/protocols/http1/server_names.h"
 #include "sources/ebpf/protocols/http1/url_texts.h"
 #include "sources/ebpf/protocols/protocol.h"
@@ -18,15 +17,13 @@ namespace weft::ebpf::http1 {
 struct Memory {
   UrlTexts urls;
   ServerNames servers;
-  KnownFields fields;
 };
 
 class Http1 final : public Protocol {
  public:
   // `set` lends settings, counters and redaction, and must outlive the protocol.
   explicit Http1(const ProtocolSet& set)
-      : set_(set),
-        shared_{UrlTexts(set.names(), set.redactor()), ServerNames(set.redactor()), {}} {}
+      : set_(set), shared_{UrlTexts(set.names(), set.redactor()), ServerNames(set.redactor())} {}
 
   uint8_t id() const override;
   Guess Recognise(std::string_view bytes) const override;

@@ -1,7 +1,7 @@
 // KnownFields: header lines that were seen lately, whole. The same few come again and again, on all
 // connections, and comparing one takes a tenth of the time that reading it takes.
 //
-// One per HTTP/1 set-up, behind FieldCursor; TokenReader keeps what it found in a line beside it.
+// Part of HeadMemory, behind FieldCursor; TokenReader keeps what it found in a line beside it.
 // Bounded, lossy: a new line takes the place of an older one. One thread.
 #pragma once
 

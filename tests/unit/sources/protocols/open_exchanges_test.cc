@@ -2,6 +2,7 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -40,6 +41,30 @@ TEST(OpenExchanges, GivesItsPartOfTheBudgetBack) {
     open.Append(open.Acquire());
   }
   EXPECT_EQ(budget.used, 0u);
+}
+
+TEST(OpenExchanges, OfAllTalksUseOneAnothersObjectsAgain) {
+  OpenBudget budget;
+  OpenExchanges one(100, SIZE_MAX, budget), other(100, SIZE_MAX, budget);
+  std::unique_ptr<Exchange> exchange = one.Acquire();
+  const Exchange* const object = exchange.get();
+  exchange->tag = 7;
+  exchange->operation.assign(100, 'x');
+  one.GiveBack(std::move(exchange));
+  exchange = other.Acquire();
+  EXPECT_EQ(exchange.get(), object);
+  EXPECT_EQ(exchange->tag, 0u);
+  EXPECT_EQ(budget.spare_bytes, 0u);
+}
+
+TEST(OpenExchanges, KeepNoMoreObjectsThanAMegabyteOfThem) {
+  OpenBudget budget;
+  OpenExchanges open(5000, SIZE_MAX, budget);
+  std::vector<std::unique_ptr<Exchange>> taken;
+  for (int i = 0; i < 5000; ++i) taken.push_back(open.Acquire());
+  for (auto& exchange : taken) open.GiveBack(std::move(exchange));
+  EXPECT_GT(budget.spare.size(), 1000u);
+  EXPECT_LE(budget.spare_bytes, 1u << 20);
 }
 
 struct Ignore final : ExchangeSink {

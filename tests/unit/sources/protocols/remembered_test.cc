@@ -97,7 +97,8 @@ TEST(UrlTexts, AreThoseOfTheProcessMethodAndTarget) {
 }
 
 TEST(TokenReader, GivesTheSameTokensForHeadsThatItRemembers) {
-  const TokenReader reader("salt", {});
+  http1::HeadMemory heads, other_heads;
+  const TokenReader reader("salt", {}, heads);
   const std::string request =
       "GET /cart/4711/items?user=anna17 HTTP/1.1\r\nHost: shop\r\n"
       "X-Correlation: order-815 of batch-4242, again order-815\r\n"
@@ -112,7 +113,7 @@ TEST(TokenReader, GivesTheSameTokensForHeadsThatItRemembers) {
   const std::vector<uint32_t> first = tokens(reader);
   EXPECT_EQ(first.size(), TokenSet::kMax);
   EXPECT_EQ(first, tokens(reader));
-  EXPECT_EQ(first, tokens(TokenReader("salt", {})));
+  EXPECT_EQ(first, tokens(TokenReader("salt", {}, other_heads)));
 }
 
 TEST(NameVerdicts, NeverGiveOneNameTheVerdictOfAnother) {

@@ -128,7 +128,8 @@ TEST(TokenReader, TakesNothingFromRedisCommandsAboutSecretsNorFromTheirReplies) 
 TEST(TokenReader, TakesNothingFromTheRepliesOfATransaction) {
   Exchange exchange;
   exchange.protocol = WEFT_PROTOCOL_REDIS;
-  const TokenReader reader("salt", {});
+  http1::HeadMemory heads;
+  const TokenReader reader("salt", {}, heads);
   reader.Message(MessageKind::kRequest, "*1\r\n$4\r\nEXEC\r\n", true, &exchange);
   reader.Message(MessageKind::kResponse, "*1\r\n$9\r\nvalue-815\r\n", true, &exchange);
   EXPECT_TRUE(exchange.response_tokens.empty());

@@ -158,6 +158,35 @@ static __always_inline bool weft_share(const struct weft_record *r, __u32 size)
 	return !bpf_ringbuf_output(&data_ring, (void *)&r->data, size, wake_up);
 }
 
+/* Whether nobody else is writing into this CPU's ring. Where tracing programs are preemptible
+ * (PREEMPT_RT from 7.0 on) another may get in between any two instructions: of those that each add one,
+ * only the one that finds no more than its own writes. An exchange would do, but kernels before 5.12
+ * have none, and where nobody gets in between even that would cost too much. */
+static __always_inline bool weft_ring_enter(struct weft_cpu_ring *ring)
+{
+	if (!preemptible) {
+		if (ring->busy)
+			return false;
+		ring->busy = 1;
+		barrier();
+		return true;
+	}
+	__sync_fetch_and_add(&ring->busy, 1);
+	if (*(volatile __u32 *)&ring->busy == 1)
+		return true;
+	__sync_fetch_and_add(&ring->busy, -1);
+	return false;
+}
+
+static __always_inline void weft_ring_leave(struct weft_cpu_ring *ring)
+{
+	barrier();
+	if (preemptible)
+		__sync_fetch_and_add(&ring->busy, -1);
+	else
+		ring->busy = 0;
+}
+
 /* One data record, counted; `kind` is the payload's. False, and nothing counted, when the payload
  * cannot be read and may_retry says that it can be later. */
 static __always_inline bool weft_emit_kind(struct weft_stats *st, struct weft_socket *s,
@@ -173,17 +202,14 @@ static __always_inline bool weft_emit_kind(struct weft_stats *st, struct weft_so
 		e->flags |= WEFT_DATA_NO_BUFFER;
 	}
 	s->announced = 1;
-	/* Should ever one program get between another's instructions, it must not write there too. */
-	if (!ring || ring->busy) {
+	if (!ring || !weft_ring_enter(ring)) {
 		st->ring_full++;
 		return true;
 	}
-	ring->busy = 1;
-	barrier();
 	r = weft_record_at(ring);
 	if (!r) {
 		st->ring_full++;
-		ring->busy = 0;
+		weft_ring_leave(ring);
 		return true;
 	}
 	if (wanted) {
@@ -194,7 +220,7 @@ static __always_inline bool weft_emit_kind(struct weft_stats *st, struct weft_so
 			captured = weft_read_vector(r->payload, wanted, WEFT_CAPTURE_MOST,
 						    &e->payload, kind);
 		if (may_retry && weft_worth_a_retry(e, captured, wanted)) {
-			ring->busy = 0;
+			weft_ring_leave(ring);
 			return false;
 		}
 		if (!captured)
@@ -216,7 +242,7 @@ static __always_inline bool weft_emit_kind(struct weft_stats *st, struct weft_so
 	r->pad = 0;
 	if (*(volatile __u32 *)&ring->full && !weft_share(r, size)) {
 		st->ring_full++;
-		ring->busy = 0;
+		weft_ring_leave(ring);
 		return true;
 	}
 	if (r->data.flags & WEFT_DATA_DESCRIBED)
@@ -228,8 +254,7 @@ static __always_inline bool weft_emit_kind(struct weft_stats *st, struct weft_so
 	barrier();	/* x86-64 keeps the order of stores */
 	if (!*(volatile __u32 *)&ring->full)
 		*(volatile __u64 *)&ring->produced += 8 + size;
-	barrier();
-	ring->busy = 0;
+	weft_ring_leave(ring);
 	return true;
 }
 

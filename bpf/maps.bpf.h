@@ -120,6 +120,7 @@ struct {
 const volatile __u32 agent_pid = 0;
 const volatile __u32 capture_bytes = WEFT_CAPTURE_MOST;
 const volatile __u32 cpu_ring_bytes = 4096;
+const volatile bool preemptible = false;	/* one program may get between another's instructions */
 const volatile bool filter_pids = false;	/* look into ignored_pids */
 const volatile bool include_ports = false;	/* only connections of `ports` */
 const volatile bool exclude_ports = false;	/* none of `ports` */

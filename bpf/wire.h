@@ -108,8 +108,8 @@ struct weft_cpu_ring {
 	__weft_u64 consumed;	/* all before it may be overwritten */
 	__weft_u8 pad[WEFT_RING_PAGE - 8];
 	__weft_u64 produced;	/* all before it is written */
-	__weft_u32 busy;	/* a record is being written: */
-	__weft_u32 full;	/* not in the ring, */
+	__weft_u32 busy;	/* how many programs write a record: one, or one and others that give up */
+	__weft_u32 full;	/* a record is being written, not in the ring, */
 	__weft_u32 at;		/* but so far behind its beginning */
 	__weft_u8 pad2[WEFT_RING_PAGE - 20];
 	/* __weft_u8 records[size + WEFT_RING_SLACK] */

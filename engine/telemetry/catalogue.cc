@@ -42,6 +42,7 @@ constexpr MetricInfo kCatalogue[] = {
 
   // The agent: received = filtered + records; records = decoded + parse_failed.
   {"agent.received", C, "Records read from the ring buffer."},
+  {"agent.ring_garbled", C, "Times that a ring buffer held no record where one should begin: what had been written was passed over."},
   {"agent.filtered", C, "Of those: of processes that are not traced."},
   {"agent.records", C, "Records of traced connections."},
   {"agent.decoded", C, "Of those: understood."},

@@ -59,6 +59,12 @@ size_t DataRings::Drain(size_t max_records, uint64_t now_ns, const Handler& hand
   return drained;
 }
 
+uint64_t DataRings::garbled() const {
+  uint64_t garbled = 0;
+  for (const Source& source : rings_) garbled += source.ring.garbled();
+  return garbled;
+}
+
 double DataRings::TakeFullest() { return std::exchange(fullest_, 0); }
 
 }  // namespace weft::ebpf

@@ -35,6 +35,8 @@ class DataRings {
   // `max_records`; returns how many.
   size_t Drain(size_t max_records, uint64_t now_ns, const Handler& handler);
 
+  // How often a ring held what is no record, so far.
+  uint64_t garbled() const;
   // The largest share of a ring that was found waiting since the last call.
   double TakeFullest();
 

@@ -309,6 +309,7 @@ void EbpfSource::Impl::ReadKernelCounts() {
   metrics_.Get("kernel.control_seen").Set(s.control_seen);
   metrics_.Get("kernel.control_ring_full").Set(s.control_ring_full);
   metrics_.Get("kernel.missed").Set(counts_.missed);
+  metrics_.Get("agent.ring_garbled").Set(loader_->Garbled());
   ReadOptionCounts();
   metrics_.Get("kernel.contended").Set(s.contended);
   metrics_.Get("kernel.uring_calls").Set(s.uring_calls);

@@ -28,6 +28,7 @@ class FamilyPrograms final : public KernelPrograms {
     to->agent_pid = settings.agent_pid;
     to->capture_bytes = settings.capture_bytes;
     to->cpu_ring_bytes = settings.cpu_ring_bytes;
+    to->preemptible = settings.preemptible;
     to->filter_pids = settings.filter_pids;
     to->include_ports = settings.include_ports;
     to->exclude_ports = settings.exclude_ports;

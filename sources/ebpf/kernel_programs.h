@@ -19,6 +19,7 @@ struct ProgramSettings {
   uint32_t agent_pid = 0;
   uint32_t capture_bytes = 0;
   uint32_t cpu_ring_bytes = 0;
+  bool preemptible = false;
   bool filter_pids = false, include_ports = false, exclude_ports = false;
 };
 

@@ -15,6 +15,7 @@
 #include <bpf/libbpf.h>
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -49,6 +50,12 @@ std::unexpected<Error> LoadError(int error, const LibbpfWords& words, std::strin
   return Fail(code, message + FailedChecks());
 }
 
+// Of kernels with PREEMPT_RT.
+bool HasPreemptiblePrograms() {
+  utsname kernel{};
+  return uname(&kernel) == 0 && strstr(kernel.version, "PREEMPT_RT") != nullptr;
+}
+
 // A CPU's ring found fuller than this is looked into sooner the next time, emptier than that later.
 constexpr double kFull = 0.5, kEmpty = 0.25;
 
@@ -79,6 +86,7 @@ class Loader::Impl {
   DataRings data_rings_;
   std::optional<Ring> control_ring_;
   int wake_up_ = -1;
+  uint64_t garbled_ = 0;  // records that are shorter than they say
   uint32_t sleep_ms_ = 1000;
   DataCallback on_data_;
   OptionCallback on_option_;
@@ -106,6 +114,7 @@ Result<void> Loader::Impl::Open(const EbpfConfig& config) {
   programs_->Set({.agent_pid = static_cast<uint32_t>(getpid()),
                   .capture_bytes = config.capture_bytes,
                   .cpu_ring_bytes = static_cast<uint32_t>(cpu_ring_bytes_),
+                  .preemptible = HasPreemptiblePrograms(),
                   .filter_pids = !config.include.empty() || !config.exclude.empty(),
                   .include_ports = !config.include_ports.empty(),
                   .exclude_ports = !config.exclude_ports.empty()});
@@ -157,6 +166,8 @@ void Loader::Impl::OnData(const void* at, size_t size) {
     on_option_(*static_cast<const weft_option*>(at));
   } else if (const DataRecord record = DataRecord::At(at, size); record.data != nullptr) {
     on_data_(*record.data, record.described, record.payload);
+  } else {
+    ++garbled_;
   }
 }
 
@@ -243,6 +254,7 @@ void Loader::Detach() { impl_->Detach(); }
 size_t Loader::DrainData(size_t max_records, int64_t now_ns) {
   return impl_->DrainData(max_records, static_cast<uint64_t>(now_ns));
 }
+uint64_t Loader::Garbled() const { return impl_->garbled_ + impl_->data_rings_.garbled(); }
 size_t Loader::DrainControl(size_t max_records) { return impl_->DrainControl(max_records); }
 void Loader::Sleep(uint32_t longest_ms) { impl_->Sleep(longest_ms); }
 void Loader::WakeUp() { impl_->WakeUp(); }
@@ -285,6 +297,7 @@ void Loader::SetCallbacks(DataCallback, ControlCallback, OptionCallback) {}
 Result<void> Loader::Attach() { return Fail(Code::kUnsupported, "built without the eBPF source"); }
 void Loader::Detach() {}
 size_t Loader::DrainData(size_t, int64_t) { return 0; }
+uint64_t Loader::Garbled() const { return 0; }
 size_t Loader::DrainControl(size_t) { return 0; }
 void Loader::Sleep(uint32_t) {}
 void Loader::WakeUp() {}

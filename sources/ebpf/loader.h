@@ -48,6 +48,8 @@ class Loader {
   // written before `now_ns`: CLOCK_MONOTONIC, just read.
   size_t DrainData(size_t max_records, int64_t now_ns);
   size_t DrainControl(size_t max_records);
+  // How often what lay in the data rings was no record, so far. It was passed over.
+  uint64_t Garbled() const;
   // For at most so long, and less the fuller the rings were found; until a CPU's ring is full, or
   // WakeUp() was called.
   void Sleep(uint32_t longest_ms);

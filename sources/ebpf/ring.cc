@@ -22,11 +22,14 @@ T Acquire(const T* at) {
   return std::atomic_ref<T>(*const_cast<T*>(at)).load(std::memory_order_acquire);
 }
 
+// With its header, and what follows it up to the next.
+uint64_t Whole(uint32_t size) { return (size + kHeader + 7) & ~uint64_t{7}; }
+
 size_t PageSize() { return static_cast<size_t>(sysconf(_SC_PAGESIZE)); }
 
 }  // namespace
 
-Result<Ring> Ring::Map(int map_fd, size_t bytes) { return MapAt(map_fd, 0, bytes, bytes); }
+Result<Ring> Ring::Map(int map_fd, size_t bytes) { return MapAt(map_fd, 0, bytes, 0); }
 
 Result<Ring> Ring::MapOfCpu(int map_fd, unsigned cpu, size_t bytes) {
   if (PageSize() != WEFT_RING_PAGE)
@@ -35,7 +38,8 @@ Result<Ring> Ring::MapOfCpu(int map_fd, unsigned cpu, size_t bytes) {
 }
 
 // A page that the reader writes, one that the kernel writes, the records, and what lies behind
-// them.
+// them. The kernel would map a ring's records twice in a row, but all of that counts as the agent's
+// memory.
 Result<Ring> Ring::MapAt(int map_fd, size_t offset, size_t bytes, size_t behind) {
   const size_t page = PageSize(), rest_size = page + bytes + behind;
   void* const consumer =
@@ -50,15 +54,16 @@ Result<Ring> Ring::MapAt(int map_fd, size_t offset, size_t bytes, size_t behind)
     return Fail(Code::kIo, fmt::format("cannot map a ring: {}", strerror(error)));
   }
   Ring ring(static_cast<uint64_t*>(consumer), static_cast<const uint64_t*>(rest),
-            static_cast<const uint8_t*>(rest) + page, bytes);
+            static_cast<const uint8_t*>(rest) + page, bytes, behind);
   ring.consumer_page_ = consumer;
   ring.rest_ = rest;
   ring.rest_size_ = rest_size;
   return ring;
 }
 
-Ring::Ring(uint64_t* consumer, const uint64_t* producer, const uint8_t* data, size_t bytes)
-    : consumer_(consumer), producer_(producer), begin_(data), bytes_(bytes) {
+Ring::Ring(uint64_t* consumer, const uint64_t* producer, const uint8_t* data, size_t bytes,
+           size_t behind)
+    : consumer_(consumer), producer_(producer), begin_(data), bytes_(bytes), behind_(behind) {
   at_ = released_ = end_ = Acquire(consumer_);
 }
 
@@ -67,11 +72,14 @@ Ring::Ring(Ring&& other) noexcept
       producer_(other.producer_),
       begin_(other.begin_),
       bytes_(other.bytes_),
+      behind_(other.behind_),
+      garbled_(other.garbled_),
       at_(other.at_),
       released_(other.released_),
       end_(other.end_),
       data_(other.data_),
       size_(other.size_),
+      joined_(std::move(other.joined_)),
       consumer_page_(std::exchange(other.consumer_page_, nullptr)),
       rest_(std::exchange(other.rest_, nullptr)),
       rest_size_(other.rest_size_) {}
@@ -94,16 +102,31 @@ void Ring::Find() {
     const uint32_t length = Acquire(reinterpret_cast<const uint32_t*>(header));
     if ((length & kBusy) != 0) return;
     size_ = length & ~kDiscarded;
-    if ((length & kDiscarded) == 0) {
-      data_ = header + kHeader;
+    const uint64_t whole = Whole(size_);
+    if (size_ == 0 || whole > end_ - at_ || whole > (behind_ != 0 ? behind_ : bytes_)) {
+      ++garbled_;
+      at_ = end_;
       return;
     }
-    at_ += (size_ + kHeader + 7) & ~uint64_t{7};
+    if ((length & kDiscarded) == 0) {
+      data_ = behind_ != 0 ? header + kHeader : Joined(header + kHeader);
+      return;
+    }
+    at_ += whole;
   }
 }
 
+const void* Ring::Joined(const uint8_t* record) {
+  const size_t first = static_cast<size_t>(begin_ + bytes_ - record);
+  if (size_ <= first) return record;
+  joined_.resize((size_ + 7) / 8);
+  std::memcpy(joined_.data(), record, first);
+  std::memcpy(reinterpret_cast<uint8_t*>(joined_.data()) + first, begin_, size_ - first);
+  return joined_.data();
+}
+
 void Ring::Pass() {
-  at_ += (size_ + kHeader + 7) & ~uint64_t{7};
+  at_ += Whole(size_);
   if (at_ - released_ >= bytes_ / 8) Release();
   Find();
 }

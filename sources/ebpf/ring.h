@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <utility>
+#include <vector>
 
 #include "engine/base/result.h"
 
@@ -19,9 +20,11 @@ class Ring {
   static Result<Ring> Map(int map_fd, size_t bytes);
   // The one of this CPU in the map of CPUs' rings. kIo.
   static Result<Ring> MapOfCpu(int map_fd, unsigned cpu, size_t bytes);
-  // Over memory laid out as the kernel does; behind the end of `data` is its beginning once more,
-  // or the slack of a CPU's ring. Lends it.
-  Ring(uint64_t* consumer, const uint64_t* producer, const uint8_t* data, size_t bytes);
+  // Over memory laid out as the kernel does. A record may go on in the `behind` bytes after the end
+  // of `data`, the slack of a CPU's ring; where there are none it goes on at the beginning. Lends
+  // it.
+  Ring(uint64_t* consumer, const uint64_t* producer, const uint8_t* data, size_t bytes,
+       size_t behind);
   Ring(Ring&& other) noexcept;
   Ring(const Ring&) = delete;
   Ring& operator=(const Ring&) = delete;
@@ -35,18 +38,24 @@ class Ring {
   // Requires: data() is not null.
   void Pass();
   void Release();
+  // How often what should have been a record was none, so far. All that had been written by then
+  // was passed over: where a record begins is known again behind it.
+  uint64_t garbled() const { return garbled_; }
 
  private:
   static Result<Ring> MapAt(int map_fd, size_t offset, size_t bytes, size_t behind);
   void Find();
+  const void* Joined(const uint8_t* record);
 
   uint64_t* consumer_;
   const uint64_t* producer_;
   const uint8_t* begin_;
-  size_t bytes_;
+  size_t bytes_, behind_;
+  uint64_t garbled_ = 0;
   uint64_t at_ = 0, released_ = 0, end_ = 0;  // positions since the ring was made
   const void* data_ = nullptr;
   uint32_t size_ = 0;
+  std::vector<uint64_t> joined_;  // the record at data_, where it lies in two pieces
   void *consumer_page_ = nullptr, *rest_ = nullptr;  // to unmap
   size_t rest_size_ = 0;
 };

@@ -3,7 +3,9 @@
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <random>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -22,7 +24,7 @@ constexpr uint64_t kForever = std::numeric_limits<uint64_t>::max();
 // The kernel's side of a ring, in memory of its own. Records are a time and a name.
 class WrittenRing {
  public:
-  Ring Reader() { return {&consumer_, &producer_, data_, kBytes}; }
+  Ring Reader(size_t behind = kBytes) { return {&consumer_, &producer_, data_, kBytes, behind}; }
 
   void Write(uint64_t time_ns, char name, uint32_t flags = 0) {
     uint8_t record[16] = {};
@@ -32,9 +34,33 @@ class WrittenRing {
     SetFlags(producer_, flags);
     producer_ += 8 + 16;
   }
-  void SetFlags(uint64_t position, uint32_t flags) {
-    const uint32_t header[2] = {9 | flags, 0};
+  void SetFlags(uint64_t position, uint32_t flags) { SetLength(position, 9 | flags); }
+  // What is behind the ring's end is not what goes on at its beginning.
+  void WriteText(uint64_t time_ns, std::string_view text) {
+    Put(producer_ + 8, &time_ns, sizeof time_ns);
+    Put(producer_ + 16, text.data(), text.size());
+    SetLength(producer_, static_cast<uint32_t>(8 + text.size()));
+    std::memset(data_ + kBytes, '?', kBytes);
+    producer_ += (16 + text.size() + 7) & ~uint64_t{7};
+  }
+  // Whatever lay there.
+  void WriteNoise(std::minstd_rand& random, size_t bytes) {
+    for (size_t i = 0; i < bytes; i++) {
+      const auto noise = static_cast<uint8_t>(random());
+      Put(producer_ + i, &noise, 1);
+    }
+    // Lengths that could be: most noise is far too long.
+    for (size_t i = 0; i < bytes; i += 8)
+      if (random() % 2 == 0) SetLength(producer_ + i, random() % 64);
+    producer_ += bytes;
+  }
+  void SetLength(uint64_t position, uint32_t length) {
+    const uint32_t header[2] = {length, 0};
     Put(position, header, sizeof header);
+  }
+  bool Holds(const void* record, size_t size) const {
+    const auto* at = static_cast<const uint8_t*>(record);
+    return at >= data_ && at + size <= data_ + sizeof data_;
   }
   uint64_t written() const { return producer_; }
   uint64_t given_back() const { return consumer_; }
@@ -104,8 +130,8 @@ TEST(DataRings, KeepTheOrderOfOneCallsRecordsByWhatEachSaysItWasLate) {
   uint64_t consumer[2] = {}, producer[2] = {2 * sizeof records[0], sizeof records[0]};
   DataRings rings;
   const auto* begin = reinterpret_cast<const uint8_t*>(records);
-  rings.Add({&consumer[0], &producer[0], begin, 256}, 256);
-  rings.Add({&consumer[1], &producer[1], begin + 2 * sizeof records[0], 256}, 256);
+  rings.Add({&consumer[0], &producer[0], begin, 256, 256}, 256);
+  rings.Add({&consumer[1], &producer[1], begin + 2 * sizeof records[0], 256, 256}, 256);
   std::vector<uint32_t> order;
   rings.Drain(100, kForever, [&](const void* record, size_t) {
     order.push_back(static_cast<const weft_data*>(record)->seq);
@@ -151,6 +177,60 @@ TEST_F(DataRingsTest, GoesRoundTheRingAndGivesItBack) {
   }
   EXPECT_EQ(seen + Drain(), expected);
   EXPECT_EQ(written_[0].given_back(), written_[0].written());
+}
+
+// Two programs that wrote into one ring at the same time would leave such.
+TEST_F(DataRingsTest, PassesOverWhatIsNoRecordAndCountsIt) {
+  written_[0].Write(10, 'a');
+  written_[0].SetLength(0, 1000);
+  written_[0].Write(20, 'b');
+  written_[1].Write(15, 'x');
+  EXPECT_EQ(Drain(), "x");
+  EXPECT_EQ(rings_.garbled(), 1u);
+  EXPECT_EQ(written_[0].given_back(), written_[0].written());
+  written_[0].Write(30, 'c');
+  written_[0].SetLength(written_[0].written() - 24, 0);
+  EXPECT_EQ(Drain(), "");
+  EXPECT_EQ(rings_.garbled(), 2u);
+  written_[0].Write(40, 'd');
+  EXPECT_EQ(Drain(), "d");
+}
+
+TEST_F(DataRingsTest, NoNoiseLeadsOutOfTheRingOrHoldsItUp) {
+  std::minstd_rand random(7);
+  for (int round = 0; round < 2000; round++) {
+    written_[0].WriteNoise(random, 8 * (1 + random() % (kBytes / 8)));
+    rings_.Drain(1000, kForever, [&](const void* record, size_t size) {
+      EXPECT_TRUE(written_[0].Holds(record, size));
+    });
+    // A length that says "being written" is waited for.
+    const uint64_t left = written_[0].written() - written_[0].given_back();
+    if (left == 0) continue;
+    written_[0].SetLength(written_[0].given_back(), kBytes);
+    rings_.Drain(1000, kForever, [](const void*, size_t) {});
+    ASSERT_EQ(written_[0].given_back(), written_[0].written());
+  }
+  EXPECT_GT(rings_.garbled(), 1000u);
+}
+
+TEST(DataRings, JoinARecordThatGoesOnAtTheRingsBeginning) {
+  WrittenRing written;
+  DataRings rings;
+  rings.Add(written.Reader(0), kBytes);
+  std::string seen;
+  for (uint64_t i = 0; i < 1000; i++) {
+    const std::string text(1 + i * 7 % 100, static_cast<char>('a' + i % 26));
+    written.WriteText(i, text);
+    rings.Drain(1, kForever, [&](const void* record, size_t size) {
+      ASSERT_EQ(size, 8 + text.size());
+      uint64_t time = 0;
+      std::memcpy(&time, record, sizeof time);
+      EXPECT_EQ(time, i);
+      seen.assign(static_cast<const char*>(record) + 8, text.size());
+    });
+    ASSERT_EQ(seen, text);
+  }
+  EXPECT_EQ(rings.garbled(), 0u);
 }
 
 TEST_F(DataRingsTest, StopsAtTheMostAndGoesOnThere) {

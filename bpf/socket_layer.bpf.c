@@ -182,6 +182,29 @@ static __always_inline void weft_call_payload(const struct weft_call *call, stru
 	}
 }
 
+/* Whether its bytes are wanted; counted, where not. `s` is NULL where the kernel has no memory. */
+static __always_inline bool weft_wanted(struct weft_stats *st, const struct weft_socket *s)
+{
+	if (!s)
+		st->map_full++;
+	else if (s->ignored)
+		st->filtered++;
+	return s && !s->ignored;
+}
+
+/* What the current call has moved, its place in the stream being known. */
+static __always_inline void weft_emit_moved(struct weft_stats *st, struct weft_socket *s,
+					    struct task_struct *task, struct weft_event *e,
+					    bool has_bytes)
+{
+	struct weft_call call = weft_call_of(task);
+
+	e->fd = weft_call_fd(&call);
+	if (has_bytes)
+		weft_call_payload(&call, &e->payload);
+	weft_emit_data(st, s, e, false);
+}
+
 /* One send or receive on a Unix stream socket, after it. */
 static __always_inline int weft_unix_moved(struct sock *sk, __u8 type, int ret, int flags)
 {
@@ -189,7 +212,6 @@ static __always_inline int weft_unix_moved(struct sock *sk, __u8 type, int ret, 
 	struct weft_stats *st = weft_stats_of_cpu();
 	struct task_struct *task;
 	struct weft_socket *s;
-	struct weft_call call;
 
 	if (!st || sk->sk_type != SOCK_STREAM)
 		return 0;
@@ -213,20 +235,11 @@ static __always_inline int weft_unix_moved(struct sock *sk, __u8 type, int ret, 
 	}
 	if (!s)
 		s = weft_unix_add(sk);
-	if (!s) {
-		st->map_full++;
+	if (!weft_wanted(st, s))
 		return 0;
-	}
-	if (s->ignored) {
-		st->filtered++;
-		return 0;
-	}
 	e.time_ns = bpf_ktime_get_ns();
 	weft_unix_place(s, &e);
-	call = weft_call_of(task);
-	e.fd = weft_call_fd(&call);
-	weft_call_payload(&call, &e.payload);
-	weft_emit_data(st, s, &e, false);
+	weft_emit_moved(st, s, task, &e, true);
 	return 0;
 }
 
@@ -324,7 +337,6 @@ int BPF_PROG(socket_receive, struct sock *sk, int ret, int flags)
 	struct task_struct *task;
 	struct weft_stats *st;
 	struct weft_socket *s;
-	struct weft_call call;
 	struct tcp_sock *tp;
 
 	/* These move nothing out of the stream. */
@@ -348,14 +360,8 @@ int BPF_PROG(socket_receive, struct sock *sk, int ret, int flags)
 		return 0;
 	}
 	s = weft_socket_of(sk);
-	if (!s) {
-		st->map_full++;
+	if (!weft_wanted(st, s))
 		return 0;
-	}
-	if (s->ignored) {
-		st->filtered++;
-		return 0;
-	}
 	e.time_ns = bpf_ktime_get_ns();
 	e.length = ret;
 	e.seq = tp->copied_seq - ret;
@@ -364,10 +370,6 @@ int BPF_PROG(socket_receive, struct sock *sk, int ret, int flags)
 		e.flags = WEFT_DATA_FIN_READ;
 	}
 	e.peer_seq = tp->write_seq;
-	call = weft_call_of(task);
-	e.fd = weft_call_fd(&call);
-	if (!(flags & MSG_TRUNC))
-		weft_call_payload(&call, &e.payload);
-	weft_emit_data(st, s, &e, false);
+	weft_emit_moved(st, s, task, &e, !(flags & MSG_TRUNC));
 	return 0;
 }

@@ -237,8 +237,10 @@ static __always_inline int weft_call_ended(const struct pt_regs *regs, long ret,
 	e.length = ret;
 	if (several) {
 		e.length = weft_messages_length(messages, ret);
-		if (!e.length)
+		if (!e.length) {
+			st->unmeasured += ret > WEFT_MAX_LENGTHS;
 			return 0;
+		}
 	}
 	e.type = shape & WEFT_SENDS ? WEFT_RECORD_SEND : WEFT_RECORD_RECEIVE;
 	e.time_ns = b ? b->time_ns : bpf_ktime_get_ns();

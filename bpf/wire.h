@@ -154,6 +154,7 @@ struct weft_stats {
 	__weft_u64 control_ring_full;
 	__weft_u64 contended;	/* sends that another thread's on the same socket overlapped */
 	__weft_u64 uring_calls;	/* io_uring_enter: what it moved is not seen at the system calls */
+	__weft_u64 unmeasured;	/* calls of so many messages that nobody knows how long they were */
 };
 
 /* The TCP option of tcp_option.bpf.c: kind, length 12, magic, id. */
@@ -197,7 +198,7 @@ WEFT_ASSERT_SIZE(struct weft_data, 48);
 WEFT_ASSERT_SIZE(struct weft_cpu_ring, 2 * WEFT_RING_PAGE);
 WEFT_ASSERT_SIZE(struct weft_ends, 36);
 WEFT_ASSERT_SIZE(struct weft_control, 40);
-WEFT_ASSERT_SIZE(struct weft_stats, 80);
+WEFT_ASSERT_SIZE(struct weft_stats, 88);
 WEFT_ASSERT_SIZE(struct weft_option, 40);
 WEFT_ASSERT_SIZE(struct weft_option_stats, 80);
 

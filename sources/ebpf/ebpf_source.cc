@@ -313,6 +313,7 @@ void EbpfSource::Impl::ReadKernelCounts() {
   ReadOptionCounts();
   metrics_.Get("kernel.contended").Set(s.contended);
   metrics_.Get("kernel.uring_calls").Set(s.uring_calls);
+  metrics_.Get("kernel.unmeasured").Set(s.unmeasured);
 }
 
 void EbpfSource::Impl::ReadOptionCounts() {

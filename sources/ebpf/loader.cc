@@ -227,6 +227,7 @@ Result<KernelCounts> Loader::Impl::Counts() const {
     counts.stats.control_ring_full += s.control_ring_full;
     counts.stats.contended += s.contended;
     counts.stats.uring_calls += s.uring_calls;
+    counts.stats.unmeasured += s.unmeasured;
   }
   counts.missed = programs_->Missed();
   return counts;

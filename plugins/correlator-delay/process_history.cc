@@ -7,6 +7,14 @@
 namespace weft::plugins::delay {
 namespace {
 
+// Differences of times must not overflow, and saved state must hold them; nothing ends before it
+// begins. An end of 0 is "not known".
+constexpr int64_t kMostNs = int64_t{1} << 59;
+int64_t Sane(int64_t ns) { return std::clamp(ns, -kMostNs, kMostNs); }
+int64_t EndAfter(int64_t start_ns, int64_t end_ns) {
+  return end_ns == 0 ? 0 : std::max(Sane(end_ns), start_ns);
+}
+
 // Requests are found by exchange and by span id (as a parent), calls by exchange.
 uint64_t BySpan(uint64_t span_id) { return Join(span_id, 0x5350414e); }
 
@@ -93,7 +101,7 @@ void ProcessHistory::TakeRequest(const weft_spans& view, uint32_t row, uint8_t r
     Request& added = requests.emplace_back();
     added.exchange = view.exchange[row];
     added.span_id = view.span_id[row];
-    added.start_ns = view.start_ns[row];
+    added.start_ns = Sane(view.start_ns[row]);
     added.operation = operations.Of(HashOf(view, view.operation[row]));
     if (role == WEFT_ROLE_BEFORE) {
       *Slot(added.exchange) = number;
@@ -102,7 +110,7 @@ void ProcessHistory::TakeRequest(const weft_spans& view, uint32_t row, uint8_t r
   }
   Request& r = requests[number];
   r.row = row;
-  r.end_ns = view.end_ns[row];
+  r.end_ns = EndAfter(r.start_ns, view.end_ns[row]);
   r.ahead = role == WEFT_ROLE_AHEAD;
   if (view.request_tid != nullptr) r.begin_thread = view.request_tid[row];
   if (view.response_tid != nullptr) r.end_thread = view.response_tid[row];
@@ -119,7 +127,7 @@ void ProcessHistory::TakeCall(const weft_spans& view, uint32_t row, uint8_t role
     const uint64_t name = Join(HashOf(view, peer), HashOf(view, view.operation[row]));
     Call& added = calls.emplace_back();
     added.exchange = view.exchange[row];
-    added.start_ns = view.start_ns[row];
+    added.start_ns = Sane(view.start_ns[row]);
     added.callee = callees.Of(name);
     if (role == WEFT_ROLE_BEFORE) {
       *Slot(added.exchange) = number;
@@ -129,7 +137,7 @@ void ProcessHistory::TakeCall(const weft_spans& view, uint32_t row, uint8_t role
   }
   Call& c = calls[number];
   c.row = row;
-  c.end_ns = view.end_ns[row];
+  c.end_ns = EndAfter(c.start_ns, view.end_ns[row]);
   c.ahead = role == WEFT_ROLE_AHEAD;
   if (view.request_tid != nullptr) c.begin_thread = view.request_tid[row];
   if (view.response_tid != nullptr) c.end_thread = view.response_tid[row];

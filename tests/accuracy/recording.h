@@ -1,5 +1,5 @@
-// Recording: spans whose parents are known: of others' systems, as $WEFT_DATA/correlation has them,
-// or made by a test.
+// Recording: spans whose parents are known, with the evidence that correlators may ask for: of
+// others' systems (eval::KnownTraces, without evidence), or made by a test.
 #pragma once
 
 #include <cstdint>
@@ -28,11 +28,7 @@ struct Recording {
   uint32_t traces = 0;
 };
 
-// Reads `span_id,parent_span_id,trace_id,service,kind,peer,op,start_us,duration_us` (.csv or
-// .csv.gz). Lines that do not parse are an error with their number.
-Result<Recording> ReadRecording(const std::string& path);
-
-// Raises the load: pulls trace starts towards the first by `factor`, timing inside a trace kept.
-void Compress(Recording& recording, double factor);
+// Others' traces as `weft eval` reads them, their load raised by `compress`.
+Result<Recording> ReadRecording(const std::string& path, double compress = 1);
 
 }  // namespace weft::accuracy

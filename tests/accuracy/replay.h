@@ -5,13 +5,14 @@
 
 #include <vector>
 
+#include "engine/eval/score.h"
 #include "engine/plugin/instance.h"
-#include "tests/accuracy/score.h"
+#include "tests/accuracy/recording.h"
 
 namespace weft::accuracy {
 
 struct ReplayResult {
-  Parents parents;
+  eval::Parents parents;
   std::vector<float> confidence;  // of each decided call
   double seconds = 0;             // in the correlators
 };

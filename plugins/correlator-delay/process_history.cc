@@ -9,7 +9,7 @@ namespace {
 
 // Differences of times must not overflow, and saved state must hold them; nothing ends before it
 // begins. An end of 0 is "not known".
-constexpr int64_t kMostNs = int64_t{1} << 59;
+constexpr int64_t kMostNs = (int64_t{1} << 61) - 1;  // the year 2043
 int64_t Sane(int64_t ns) { return std::clamp(ns, -kMostNs, kMostNs); }
 int64_t EndAfter(int64_t start_ns, int64_t end_ns) {
   return end_ns == 0 ? 0 : std::max(Sane(end_ns), start_ns);

@@ -112,8 +112,7 @@ void SpanTable::Clear() {
   pairs.Clear();
   processes = ProcessTable{};
   truth_strings.Clear();
-  for (KnownKey& known : keys_) known = {};
-  for (KnownPair& known : pairs_) known = {};
+  known_.Forget();
   ++clears_;
 }
 

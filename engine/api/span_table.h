@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -116,7 +117,7 @@ class SpanTable {
   std::vector<uint64_t> option_id;            // empty until the first OptionId()
 
   uint32_t StaticKey(std::string_view key) {
-    KnownKey& known = keys_[(reinterpret_cast<uintptr_t>(key.data()) >> 3) % kKeys];
+    KnownKey& known = known_.Get().keys[(reinterpret_cast<uintptr_t>(key.data()) >> 3) % kKeys];
     if (known.data != key.data() || known.size != key.size())
       known = {key.data(), key.size(), strings.Intern(key)};
     return known.index;
@@ -145,12 +146,38 @@ class SpanTable {
   KnownPair& PairSlot(std::string_view key, uint64_t value) {
     const uint64_t mixed =
         (reinterpret_cast<uintptr_t>(key.data()) + value * 0x9e3779b97f4a7c15) * 0xbf58476d1ce4e5b9;
-    return pairs_[mixed >> 56];
+    return known_.Get().pairs[mixed >> 56];
   }
   static_assert(kPairs == size_t{1} << (64 - 56));
 
-  KnownKey keys_[kKeys];
-  KnownPair pairs_[kPairs];
+  struct Known {
+    KnownKey keys[kKeys];
+    KnownPair pairs[kPairs];
+  };
+  // 8 KB that only sources need, and stage 1 has a table per partition and partition. A copy of the
+  // table learns them anew.
+  class KnownByAddress {
+   public:
+    KnownByAddress() = default;
+    KnownByAddress(const KnownByAddress&) {}
+    KnownByAddress(KnownByAddress&&) = default;
+    KnownByAddress& operator=(const KnownByAddress&) {
+      Forget();
+      return *this;
+    }
+    KnownByAddress& operator=(KnownByAddress&&) = default;
+    Known& Get() {
+      if (!known_) known_ = std::make_unique<Known>();
+      return *known_;
+    }
+    void Forget() {
+      if (known_) *known_ = Known{};
+    }
+
+   private:
+    std::unique_ptr<Known> known_;
+  };
+  KnownByAddress known_;
   uint32_t clears_ = 0;
 };
 

@@ -84,7 +84,8 @@ void StitchPartition::Impl::KeepGoing() {
     count_.compacted_bytes.Add(rows_.Compact(input_ns_ - kCompactAge));
   }
   if (input_ns_ != INT64_MIN && (input_ns_ >= next_watermark_ns_ || finished_)) {
-    next_watermark_ns_ = input_ns_ + config_.watermark_every_ns;
+    next_watermark_ns_ =
+        input_ns_ + std::max(config_.watermark_every_ns, config_.partitions * kWatermarkCost);
     ComputeWatermarks();
   }
 }

@@ -345,6 +345,10 @@ std::string Cluster::Unrest() const {
   return text;
 }
 
+int64_t Cluster::quantum_ns() const {
+  return schedule_.quantum_ns != 0 ? schedule_.quantum_ns : kQuantum;
+}
+
 bool Cluster::Run() {
   size_t next = 0;
   const auto roads_empty = [&] {
@@ -356,20 +360,20 @@ bool Cluster::Run() {
       Send(world_.script[next]);
     Deliver();
     Round();
-    clock_.Advance(kQuantum);
+    clock_.Advance(quantum_ns());
     if (!failure_.empty()) return false;
   }
   sending_ = false;
   // Time goes on for a while: windows close, a silent agent is given up.
   int rounds = world_.disturbed ? 15 * 20 : 4 * 20;
   if (schedule_.max_pause_ns != 0) {  // the backlog is read, at its own pace
-    for (; std::ranges::max(paused_until_) > clock_.MonotonicNs(); clock_.Advance(kQuantum))
+    for (; std::ranges::max(paused_until_) > clock_.MonotonicNs(); clock_.Advance(quantum_ns()))
       Round();
     rounds = 10 * 20 + static_cast<int>(random_() % 400);
   }
   for (int i = 0; i < rounds && failure_.empty(); ++i) {
     Round();
-    clock_.Advance(kQuantum);
+    clock_.Advance(quantum_ns());
   }
   drained_ = true;
   Round();

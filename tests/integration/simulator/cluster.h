@@ -38,9 +38,10 @@ struct Schedule {
   double pause = 0;    // per partition, stage and turn: nobody reads it for a while
   double outage = 0;   // per turn: nobody reads anything for a while
   int64_t max_pause_ns = 0;
-  double whole = 0.7;    // share of turns that read all there is; else a bit of it
-  double move = 0;       // with kafka: partitions given back in good order, per member and turn
-  bool sampled = false;  // half of the traces, by id
+  double whole = 0.7;      // share of turns that read all there is; else a bit of it
+  double move = 0;         // with kafka: partitions given back in good order, per member and turn
+  int64_t quantum_ns = 0;  // between two turns; 0: the usual
+  bool sampled = false;    // half of the traces, by id
   trace::TraceConfig trace;
 };
 
@@ -83,6 +84,7 @@ class Cluster {
     transport::OutRecord record;
   };
 
+  int64_t quantum_ns() const;
   double Chance() { return static_cast<double>(random_() >> 11) * 0x1p-53; }
   bool Lazy() { return !drained_ && Chance() < schedule_.lazy; }
   bool Dies() { return !schedule_.undisturbed && !calm_ && Chance() < schedule_.kill; }

@@ -259,6 +259,38 @@ TEST(Simulator, ALongBacklogGivesTheTracesOfReadingItAtOnce) {
   std::printf("%lu schedules, %lu pauses, %lu deaths\n", runs, pauses, kills);
 }
 
+// Quiet nights, busy noons, bursts, and now and then a death: a day as an engine sees it.
+TEST(Simulator, ADayOfLoadThatSwingsGivesTheTracesOfOneShardAndLeavesNothingBehind) {
+  const uint64_t seed = FromEnvironment("WEFT_SIM_SEED", 24);
+  WorldOptions options;
+  options.length_ns = 24 * 3600 * kSecond;
+  options.roots = 1500;
+  options.seal_every_ns = kSecond;
+  options.swings = true;
+  const World world = MakeWorld(seed + 3'000'000, options);
+  Schedule calm;
+  calm.quantum_ns = kSecond / 2;
+  Cluster reference(world, calm);
+  ASSERT_TRUE(reference.Run()) << reference.failure();
+  EXPECT_EQ(Lost(world, reference.sink()), "");
+  EXPECT_EQ(Unexplained(reference), "");
+  Schedule rough = calm;
+  rough.seed = seed;
+  rough.undisturbed = false;
+  rough.partitions = 3;
+  rough.max_delay_ns = 140 * kMillisecond;
+  rough.duplicate = 0.01;
+  rough.lazy = 0.1;
+  rough.kill = 0.0001;
+  Cluster cluster(world, rough);
+  ASSERT_TRUE(cluster.Run()) << cluster.failure();
+  EXPECT_EQ(Difference(world, reference.sink(), cluster.sink()), "");
+  EXPECT_TRUE(cluster.sink().violations().empty());
+  EXPECT_EQ(CheckLedger(world, cluster.transport()), "");
+  EXPECT_EQ(cluster.Count("stitch.pending") + cluster.Count("trace.pending"), 0u);
+  std::printf("24 h, %zu exchanges, %lu deaths\n", world.exchanges.size(), cluster.kills());
+}
+
 TEST(Simulator, LateRowsAndSilentAgentsLoseNoSpanAndPutNoneInTwoTraces) {
   uint64_t failures = 0, runs = 0;
   for (const uint64_t seed : Seeds()) {

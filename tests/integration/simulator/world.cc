@@ -1,7 +1,9 @@
 #include "tests/integration/simulator/world.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
+#include <numbers>
 
 #include "engine/api/ids.h"
 #include "engine/base/clock.h"
@@ -10,7 +12,6 @@ namespace weft::sim {
 namespace {
 
 constexpr int64_t kAnnounceAfter = kSecond;
-constexpr int64_t kSealEvery = 50 * kMillisecond;
 
 class Maker {
  public:
@@ -69,13 +70,24 @@ class Maker {
     return Between(kMillisecond, 200 * kMillisecond);
   }
 
+  int64_t Begin() {
+    while (true) {
+      const int64_t at = Between(kSecond / 10, options_.length_ns);
+      if (!options_.swings) return at;
+      const double noon = std::sin(std::numbers::pi * static_cast<double>(at) /
+                                   static_cast<double>(options_.length_ns));
+      const bool burst = Mix64(static_cast<uint64_t>(at / (60 * kSecond))) % 97 == 0;
+      if (Chance(burst ? 1 : 0.02 + 0.1 * noon * noon)) return at;
+    }
+  }
+
   void MakeRoot() {
     const auto [h, p] = places_[Below(places_.size())];
     Exchange e;
     e.server = true;
     e.host = h;
     e.process = p;
-    e.start_ns = Between(kSecond / 10, options_.length_ns);
+    e.start_ns = Begin();
     e.end_ns = e.start_ns + Duration();
     e.tid = NewTid();
     e.wire_id = Chance(0.95) ? NewWire() : 0;
@@ -171,9 +183,10 @@ class Maker {
         world_.hosts[h].silent ? Between(kSecond, options_.length_ns) : INT64_MAX;
     if (world_.hosts[h].silent) world_.disturbed = true;
 
+    const int64_t every = options_.seal_every_ns;
     world_.observed.resize(world_.exchanges.size());
     size_t next = 0;
-    for (int64_t at = kSealEvery + Between(0, kSealEvery);; at += kSealEvery) {
+    for (int64_t at = every + Between(0, every);; at += every) {
       if (at >= silent_from) return;
       Seal seal;
       seal.at_ns = at;

@@ -18,6 +18,8 @@ namespace weft::sim {
 struct WorldOptions {
   uint32_t roots = 25;
   int64_t length_ns = 4'000'000'000;
+  int64_t seal_every_ns = 50'000'000;
+  bool swings = false;           // quiet nights, busy noons, bursts of a minute
   bool late_rows = false;        // some rows miss the watermark that promised them
   bool silent_agents = false;    // some agents stop without a word
   bool tangled_threads = false;  // thread ids are shared by concurrent requests

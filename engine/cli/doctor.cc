@@ -21,6 +21,7 @@
 #include "sources/ebpf/host_sockets.h"
 #include "sources/ebpf/other_tracers.h"
 #include "sources/ebpf/probe_report.h"
+#include "sources/ebpf/process_metadata.h"
 
 namespace weft::cli {
 namespace {
@@ -147,7 +148,8 @@ class Doctor final : public Command {
     for (Check& check : CheckSinks(store.ledger, store.run_ended))
       checks.push_back(std::move(check));
     checks.push_back(CheckClock(store, context.clock.UnixNs()));
-    processes_ = JudgeProcesses(ebpf::ReadHostSockets(), *config, store, context.clock.UnixNs());
+    processes_ =
+        JudgeProcesses(NamedProcesses(context.clock), *config, store, context.clock.UnixNs());
 
     const int code = usable ? CodeOf(checks) : kExitDenied;
     Print(checks, store, identities, code);
@@ -155,6 +157,15 @@ class Doctor final : public Command {
   }
 
  private:
+  static std::vector<ebpf::SocketProcess> NamedProcesses(const Clock& clock) {
+    Metrics metrics;
+    ebpf::ProcessMetadata names({}, clock, metrics);
+    auto processes = ebpf::ReadHostSockets();
+    for (ebpf::SocketProcess& process : processes)
+      process.service = names.Get(process.pid).service_name;
+    return processes;
+  }
+
   Result<Config> ReadConfig() const {
 #if WEFT_HAVE_KAFKA
     const std::string& file = cluster_.config_file();

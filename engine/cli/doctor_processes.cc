@@ -22,12 +22,11 @@ std::string Ports(const std::vector<uint16_t>& listens) {
 }
 
 // Which key of the selection names the process; empty: none.
-std::string MatchedBy(const EbpfSelection& selection, const ebpf::SocketProcess& process,
-                      const std::string& service) {
+std::string MatchedBy(const EbpfSelection& selection, const ebpf::SocketProcess& process) {
   if (std::ranges::find(selection.pids, int64_t{process.pid}) != selection.pids.end())
     return "pids";
   for (const std::string& name : selection.processes)
-    if (name == process.name || name == service) return "processes";
+    if (name == process.name || name == process.service) return "processes";
   for (const std::string& cgroup : selection.cgroups)
     if (process.cgroup.find(cgroup) != process.cgroup.npos) return "cgroups";
   return "";
@@ -37,20 +36,19 @@ bool Empty(const EbpfSelection& selection) {
   return selection.pids.empty() && selection.processes.empty() && selection.cgroups.empty();
 }
 
-bool LeftOut(const Config& config, const ebpf::SocketProcess& process, const std::string& service,
-             ProcessVerdict* verdict) {
+bool LeftOut(const Config& config, const ebpf::SocketProcess& process, ProcessVerdict* verdict) {
   const EbpfSettings& settings = config.ebpf;
   if (process.name == "weft") {
     verdict->why = "weft never traces itself";
     return true;
   }
-  if (const std::string key = MatchedBy(settings.exclude, process, service); !key.empty()) {
+  if (const std::string key = MatchedBy(settings.exclude, process); !key.empty()) {
     verdict->why = "excluded by sources.ebpf.exclude." + key;
     verdict->remedy =
         fmt::format("take it out of sources.ebpf.exclude.{}, then: kill -HUP of weft", key);
     return true;
   }
-  if (!Empty(settings.include) && MatchedBy(settings.include, process, service).empty()) {
+  if (!Empty(settings.include) && MatchedBy(settings.include, process).empty()) {
     verdict->why = "not in sources.ebpf.include";
     verdict->remedy = fmt::format(
         "add {} to sources.ebpf.include.processes, then: kill -HUP of weft", process.name);
@@ -89,9 +87,9 @@ ProcessVerdict Judge(const ebpf::SocketProcess& process, const Config& config,
                      const StoreState& store, const TracedProcess* seen, int64_t now_ns) {
   ProcessVerdict verdict;
   verdict.pid = process.pid;
-  verdict.name = process.name;
+  verdict.name = process.service.empty() ? process.name : process.service;
   verdict.ports = Ports(process.listens);
-  if (LeftOut(config, process, seen == nullptr ? "" : seen->service, &verdict)) {
+  if (LeftOut(config, process, &verdict)) {
     verdict.tracing = Tracing::kLeftOut;
   } else if (seen != nullptr && seen->spans > 0) {
     verdict.tracing = Tracing::kTraced;

@@ -68,6 +68,7 @@ class SqliteExporter {
     host_.Count("duplicates", now.duplicates - told_.duplicates);
     host_.Count("replayed", now.replayed - told_.replayed);
     host_.Count("overflow", now.overflow - told_.overflow);
+    host_.Count("clock_steps", now.clock_steps - told_.clock_steps);
     host_.Count("retired", now.retired - told_.retired);
     host_.Count("retired_traces", now.retired_traces - told_.retired_traces);
     told_ = now;

@@ -1,6 +1,7 @@
 #include "sinks/sqlite/sqlite_sink.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include <fmt/format.h>
 
@@ -14,6 +15,8 @@ constexpr uint64_t kPageBytes = 4096;  // measured: 8 KB costs a tenth of the sp
 constexpr int64_t kCacheBytes = 16'000'000;
 constexpr uint64_t kLogBytes = 64'000'000;
 constexpr uint64_t kRetireAtLeast = 5'000;
+constexpr int64_t kClockStep = 60 * kSecond;
+constexpr int64_t kAgeHold = 3600 * kSecond;
 
 std::string Pragmas(uint64_t log_bytes) {
   return fmt::format(
@@ -190,8 +193,21 @@ weft_outcome SqliteSink::Refuse(const weft_spans& spans, Error failure, Error* e
   return WEFT_EXPORT_DROP;
 }
 
+// By a clock that was set to a wrong day everything may be too old. Whoever set it has an hour to
+// see that; until then no trace goes for its age. (Times that are right again are a step as well.)
+int64_t SqliteSink::AgeNow() {
+  const int64_t now = clock_.UnixNs();
+  const int64_t offset = now - clock_.MonotonicNs();
+  if (clock_offset_ns_ != INT64_MIN && std::abs(offset - clock_offset_ns_) > kClockStep) {
+    ++counts_.clock_steps;
+    age_hold_ns_ = clock_.MonotonicNs() + kAgeHold;
+  }
+  clock_offset_ns_ = offset;
+  return clock_.MonotonicNs() < age_hold_ns_ ? 0 : now;
+}
+
 Result<void> SqliteSink::RetireSpans(uint64_t max_spans) {
-  const Result<Retention::Retired> retired = retention_.Step(clock_.UnixNs(), max_spans);
+  const Result<Retention::Retired> retired = retention_.Step(AgeNow(), max_spans);
   if (!retired) return std::unexpected(retired.error());
   counts_.retired += retired->spans;
   counts_.retired_traces += retired->traces;

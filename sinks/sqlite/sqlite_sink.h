@@ -46,7 +46,8 @@ struct SqliteSinkCounts {
   uint64_t traces = 0;
   uint64_t retired = 0;  // spans removed by retention
   uint64_t retired_traces = 0;
-  uint64_t retries = 0;  // batches refused for now
+  uint64_t retries = 0;      // batches refused for now
+  uint64_t clock_steps = 0;  // the wall clock was set: nothing is too old for an hour
 };
 
 class SqliteSink {
@@ -77,6 +78,7 @@ class SqliteSink {
   Result<void> EnsureSlice();
   Result<void> UpdateSlice(const TraceWriter::Counts& counts);
   Result<void> RetireSpans(uint64_t max_spans);
+  int64_t AgeNow();
   weft_outcome Refuse(const weft_spans& spans, Error failure, Error* error);
 
   SqliteSinkOptions options_;
@@ -87,6 +89,7 @@ class SqliteSink {
   Retention retention_;
   sql::Statement begin_, commit_, rollback_, find_offset_, put_offset_, add_slice_, grow_slice_;
   int64_t slice_ = 0, slice_stored_ns_ = 0;
+  int64_t clock_offset_ns_ = INT64_MIN, age_hold_ns_ = INT64_MIN;
   uint64_t slice_spans_ = 0;
   SqliteSinkCounts counts_;
 };

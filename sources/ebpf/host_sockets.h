@@ -15,9 +15,10 @@ namespace weft::ebpf {
 
 struct SocketProcess {
   uint32_t pid = 0;
-  std::string name;              // last part of the executable, or the command's name
-  std::string cgroup;            // path
-  int64_t start_ns = 0;          // Unix time
+  std::string name;      // last part of the executable, or the command's name
+  std::string cgroup;    // path
+  std::string service;   // as its spans would call it; "": left to who asks (ProcessMetadata)
+  int64_t start_ns = 0;  // Unix time
   bool foreign_network = false;  // in another network namespace than weft
   bool foreign_bits = false;     // a 32-bit program
   bool tls = false;              // a TLS library is mapped

@@ -35,6 +35,38 @@ TEST_F(RetentionTest, RemovesWhatWasStoredTooLongAgo) {
   EXPECT_EQ(Query("SELECT count(*) FROM connection_rows"), "1");
 }
 
+TEST_F(RetentionTest, ADayThatIsSetWronglyMakesNothingTooOldForAnHour) {
+  struct SetClock final : Clock {
+    int64_t MonotonicNs() const override { return now; }
+    int64_t UnixNs() const override { return kNoon + now + set; }
+    int64_t now = 0, set = 0;
+  } clock;
+  SqliteSinkOptions options = Limits(24 * 3600 * kSecond, 0);
+  options.path = path_;
+  auto sink = SqliteSink::Open(options, clock);
+  ASSERT_TRUE(sink);
+  sink_ = std::move(*sink);
+  test::TraceBatch batch;
+  AddTrace(batch, 1, 10);
+  ASSERT_EQ(Write(batch), WEFT_EXPORT_OK);
+  clock.now += 60 * kSecond;
+  clock.set = 365LL * 86'400 * kSecond;  // somebody typed the wrong year
+  ASSERT_TRUE(sink_->Retire());
+  clock.now += 1800 * kSecond;
+  ASSERT_TRUE(sink_->Retire());
+  EXPECT_EQ(Query("SELECT count(*) FROM traces"), "1");
+  EXPECT_EQ(sink_->counts().clock_steps, 1u);
+  clock.set = 0;  // and saw it
+  ASSERT_TRUE(sink_->Retire());
+  clock.now += 3601 * kSecond;
+  ASSERT_TRUE(sink_->Retire());
+  EXPECT_EQ(Query("SELECT count(*) FROM traces"), "1");
+  EXPECT_EQ(sink_->counts().clock_steps, 2u);
+  clock.now += 24 * 3600 * kSecond;
+  ASSERT_TRUE(sink_->Retire());
+  EXPECT_EQ(Query("SELECT count(*) FROM traces"), "0") << "age counts again";
+}
+
 TEST_F(RetentionTest, AgeCountsFromStoringSoThatAnOldRecordingStays) {
   Open(Limits(3600 * kSecond, 0));
   test::TraceBatch replayed;

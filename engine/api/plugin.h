@@ -21,6 +21,7 @@
 //               static constexpr uint64_t kColumns: the weft_column bits that it reads
 //   sampler     void Save(std::string& state);  bool Load(std::string_view state);  (both or none)
 //   exporter    bool Flush(uint64_t deadline_ns);
+//               void Delivery(uint64_t& retry_after_ns, uint64_t& refused): of the last Export
 // Required:
 //   sampler     void Decide(const weft_spans&, const weft_traces&, weft_decisions&);
 //   exporter    weft_outcome Export(const weft_spans&, const weft_traces&, const weft_source&);
@@ -257,6 +258,13 @@ const weft_plugin* ExporterTable() {
         return internal::Guard(error, [&] {
           return static_cast<T*>(self)->Flush(deadline_ns) ? int32_t{WEFT_OK}
                                                            : int32_t{WEFT_FAILED};
+        });
+      };
+    if constexpr (requires(T & t, uint64_t & n) { t.Delivery(n, n); })
+      table.delivery = [](void* self, uint64_t* retry_after_ns, uint64_t* refused) noexcept {
+        internal::Guard(nullptr, [&] {
+          static_cast<T*>(self)->Delivery(*retry_after_ns, *refused);
+          return int32_t{WEFT_OK};
         });
       };
     return table;

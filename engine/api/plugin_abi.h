@@ -1,7 +1,6 @@
 /* The plugin ABI of weft: everything that a correlator, sampler or exporter in any language sees.
  *
  * Status: provisional (minor 0) until the delay correlator has been through it.
- *
  * A plugin is a shared object with exactly one exported symbol, weft_plugin_v1, which returns a
  * static table; the symbol's name has the major version. Tables and column sets are only ever
  * appended to, begin with struct_size, and neither side reads further than the other's size.
@@ -39,7 +38,7 @@ typedef enum weft_result { WEFT_OK = 0, WEFT_INVALID = -1, WEFT_FAILED = -2 } we
 
 typedef enum weft_outcome {
   WEFT_EXPORT_OK = 0,    /* durable as far as the sink can tell */
-  WEFT_EXPORT_RETRY = 1, /* nothing was taken; the same batch comes again after a back-off */
+  WEFT_EXPORT_RETRY = 1, /* not all was taken; the same batch comes again after a back-off */
   WEFT_EXPORT_DROP = 2   /* the sink will never take this batch; counted as dropped */
 } weft_outcome;
 
@@ -358,6 +357,9 @@ typedef struct weft_exporter {
                           weft_error*);
   /* Optional: make everything accepted so far durable, by deadline_ns of the host's clock. */
   int32_t (*flush)(void* instance, uint64_t deadline_ns, weft_error*);
+  /* Optional: of the last call, the pause that the sink asks for (RETRY), or how many ended spans
+   * of the batch it refused for good (OK), which count as dropped. Both are 0 before. */
+  void (*delivery)(void* instance, uint64_t* retry_after_ns, uint64_t* refused);
 } weft_exporter;
 
 /* ---- the plugin ----------------------------------------------------------------------------- */
@@ -373,13 +375,11 @@ typedef struct weft_plugin {
   uint32_t abi_major; /* WEFT_ABI_MAJOR it was built with */
   uint32_t abi_minor; /* the host's must be at least this */
   uint32_t kind;
-  const char* name;    /* lower-case, [a-z0-9-]+ */
-  const char* version; /* semantic version */
-  const char*
-      config_schema; /* JSON Schema of the configuration object (type, properties, required,
-                        enum, minimum, maximum, default); the host validates before create */
-  /* Required. config_json: a JSON object, valid by the schema. On failure *instance is untouched.
-   */
+  const char* name;          /* lower-case, [a-z0-9-]+ */
+  const char* version;       /* semantic version */
+  const char* config_schema; /* JSON Schema of the configuration object */
+  /* Required. config_json is valid by the schema (type, properties, required, enum, minimum,
+   * maximum, default), which the host has checked. On failure *instance is untouched. */
   int32_t (*create)(const weft_host*, weft_str config_json, void** instance, weft_error*);
   void (*destroy)(void* instance); /* required */
   const void* operations;          /* weft_correlator, weft_sampler or weft_exporter, by kind */

@@ -22,8 +22,14 @@ struct PluginChoice {
   std::string name;
   std::string config_json = "{}";
   int line = 0;  // in the file, for messages; 0: a default or the command line
+  // Of exporters only.
+  std::string as = {};         // what it is called, where one plugin is there twice; "": its name
+  uint64_t queue_bytes = 0;    // 0: the engine's default
+  std::string when_full = {};  // "wait", "drop"; "": wait where nobody else waits behind it
+  const std::string& label() const { return as.empty() ? name : as; }
   bool operator==(const PluginChoice& other) const {
-    return name == other.name && config_json == other.config_json;
+    return name == other.name && config_json == other.config_json && as == other.as &&
+           queue_bytes == other.queue_bytes && when_full == other.when_full;
   }
 };
 
@@ -54,7 +60,13 @@ struct EbpfSettings {
 struct OtlpSettings {
   std::vector<std::string> topics;
   int64_t wait_ns = 10 * kSecond;
+  std::string listen_grpc, listen_http;  // "": nobody is listened to
+  uint64_t max_request_bytes = 16'000'000;
   bool from_file = false;  // no key: set by what replays a file of them
+};
+
+struct ZipkinSettings {
+  std::string listen;
 };
 
 struct TransportSettings {
@@ -116,6 +128,7 @@ struct Config {
                                     "::1/128",        "fc00::/7",      "fe80::/10"};
   EbpfSettings ebpf;
   OtlpSettings otlp;
+  ZipkinSettings zipkin;
   TransportSettings transport;
   KafkaSettings kafka;
   SpoolSettings spool;

@@ -29,19 +29,27 @@ class Mistakes {
   std::string text_;
 };
 
+bool IsWord(const std::string& name) {
+  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+  });
+}
+
 void CheckChain(const std::vector<PluginChoice>& chain, std::string_view key, Mistakes& out) {
   for (auto it = chain.begin(); it != chain.end(); ++it) {
-    if (std::any_of(chain.begin(), it, [&](const auto& other) { return other.name == it->name; }))
-      out.Add(fmt::format("{}{}: '{}' is there twice", key,
-                          it->line > 0 ? fmt::format(" (line {})", it->line) : "", it->name));
-    // The name becomes part of a file name.
-    const bool word =
-        !it->name.empty() && std::all_of(it->name.begin(), it->name.end(), [](char c) {
-          return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-        });
-    if (!word)
+    if (std::any_of(chain.begin(), it,
+                    [&](const auto& other) { return other.label() == it->label(); }))
+      out.Add(fmt::format("{}{}: '{}' is there twice{}", key,
+                          it->line > 0 ? fmt::format(" (line {})", it->line) : "", it->label(),
+                          key == "exporters" ? "; `as: NAME` tells them apart" : ""));
+    // The name becomes part of a file name, both of the names of metrics.
+    if (!IsWord(it->name))
       out.Add(
           fmt::format("{}: '{:.80}' is not a plugin's name (a-z, 0-9, - and _)", key, it->name));
+    if (!IsWord(it->label()))
+      out.Add(fmt::format("{}: as: '{:.80}' is no name (a-z, 0-9, - and _)", key, it->as));
+    if (key != "exporters" && (!it->as.empty() || !it->when_full.empty() || it->queue_bytes != 0))
+      out.Add(fmt::format("{}: '{}': as, queue and when_full are of exporters", key, it->name));
   }
 }
 
@@ -79,6 +87,30 @@ void CheckEbpf(const EbpfSettings& ebpf, Mistakes& out) {
                         FormatSize(ebpf.ring_bytes), FormatSize(std::bit_ceil(ebpf.ring_bytes))));
 }
 
+void CheckExporter(const PluginChoice& exporter, Mistakes& out) {
+  if (exporter.name == "sqlite" && exporter.config_json != "{}")
+    out.Add("exporters: sqlite is set by the keys of 'store', not by a config of its own");
+  if (exporter.name == "sqlite" && !exporter.as.empty())
+    out.Add("exporters: sqlite is the one store, so it has no other name ('as')");
+  if (!exporter.when_full.empty() && exporter.when_full != "wait" && exporter.when_full != "drop")
+    out.Add(fmt::format("exporters: {}: when_full: '{:.40}' is not one of: wait drop",
+                        exporter.label(), exporter.when_full));
+  if (exporter.queue_bytes != 0 && exporter.queue_bytes < 100'000)
+    out.Add(fmt::format("exporters: {}: queue: {} is less than 100 KB", exporter.label(),
+                        FormatSize(exporter.queue_bytes)));
+}
+
+void CheckListeners(const Config& config, Mistakes& out) {
+  for (const auto& [key, address] :
+       {std::pair<std::string_view, const std::string&>{"metrics.listen", config.metrics.listen},
+        {"sources.otlp.listen_grpc", config.otlp.listen_grpc},
+        {"sources.otlp.listen_http", config.otlp.listen_http},
+        {"sources.zipkin.listen", config.zipkin.listen}})
+    if (!address.empty())
+      if (const auto parsed = ListenAddress::Parse(address); !parsed)
+        out.Add(fmt::format("{}: {}", key, parsed.error().message));
+}
+
 }  // namespace
 
 Result<void> CheckConfig(const Config& config) {
@@ -98,9 +130,7 @@ Result<void> CheckConfig(const Config& config) {
   if (config.exporters.empty()) out.Add("exporters: none; traces would go nowhere");
   const bool to_store = std::any_of(config.exporters.begin(), config.exporters.end(),
                                     [](const auto& e) { return e.name == "sqlite"; });
-  for (const PluginChoice& exporter : config.exporters)
-    if (exporter.name == "sqlite" && exporter.config_json != "{}")
-      out.Add("exporters: sqlite is set by the keys of 'store', not by a config of its own");
+  for (const PluginChoice& exporter : config.exporters) CheckExporter(exporter, out);
   if (to_store && config.store.path.empty())
     out.Add("store.path: empty, but the exporter sqlite needs it");
   if (config.trace.max_age_ns < config.stitch.window_ns + config.stitch.look_ahead_ns)
@@ -115,9 +145,7 @@ Result<void> CheckConfig(const Config& config) {
                     FormatSize(config.trace.max_bytes), FormatSize(config.transport.memory_bytes)));
   if (!config.otlp.topics.empty() && config.transport.kind != "kafka")
     out.Add("sources.otlp.topics: are read where transport.kind is kafka");
-  if (!config.metrics.listen.empty())
-    if (const auto address = ListenAddress::Parse(config.metrics.listen); !address)
-      out.Add("metrics.listen: " + address.error().message);
+  CheckListeners(config, out);
   return out.Finish();
 }
 

@@ -177,21 +177,35 @@ struct Setter {
         auto json = ToJson(entry.second);
         if (!json) return Context(std::move(json.error()), "config");
         choice.config_json = std::move(*json);
-      } else if (field == "name" || field == "config") {
-        return Context(
-            Expected(field == "name" ? "a plugin's name" : "a mapping", entry.second).error(),
-            field);
+      } else if (field == "as" && IsText(entry.second)) {
+        choice.as = entry.second.Scalar();
+      } else if (field == "when_full" && IsText(entry.second)) {
+        choice.when_full = entry.second.Scalar();
+      } else if (field == "queue" && IsText(entry.second)) {
+        const auto size = ParseSize(entry.second.Scalar());
+        if (!size) return Context(Error(size.error()), field);
+        choice.queue_bytes = *size;
       } else {
-        static constexpr std::string_view kFields[] = {"name", "config"};
-        const std::string_view nearest = NearestWord(field, kFields);
-        return Fail(
-            Code::kInvalid,
-            fmt::format("unknown key '{:.80}' of a plugin; it has 'name' and 'config'{}", field,
-                        nearest.empty() ? "" : fmt::format(": '{}' is near", nearest)));
+        return WrongField(field, entry.second);
       }
     }
     if (choice.name.empty()) return Fail(Code::kInvalid, "a plugin without a name");
     return choice;
+  }
+
+  static std::unexpected<Error> WrongField(const std::string& field, const YAML::Node& value) {
+    static constexpr std::string_view kFields[] = {"name", "config", "as", "queue", "when_full"};
+    if (std::ranges::find(kFields, field) != std::end(kFields))
+      return Context(Expected(field == "name"     ? "a plugin's name"
+                              : field == "config" ? "a mapping"
+                                                  : "a text",
+                              value)
+                         .error(),
+                     field);
+    const std::string_view nearest = NearestWord(field, kFields);
+    return Fail(Code::kInvalid,
+                fmt::format("unknown key '{:.80}' of a plugin; it has 'name' and 'config'{}", field,
+                            nearest.empty() ? "" : fmt::format(": '{}' is near", nearest)));
   }
 };
 

@@ -41,6 +41,12 @@ std::string SqliteConfig(const Config& config) {
   return json.text();
 }
 
+// A store must have everything, and who is alone holds nobody up.
+bool DropsWhenFull(const Config& config, const PluginChoice& exporter) {
+  if (!exporter.when_full.empty()) return exporter.when_full == "drop";
+  return config.exporters.size() > 1 && exporter.name != "sqlite" && exporter.name != "jsonl";
+}
+
 stitch::StitchConfig ToStitch(const Config& config) {
   stitch::StitchConfig out;
   out.partitions = static_cast<uint32_t>(config.partitions);
@@ -57,7 +63,9 @@ trace::TraceConfig ToTrace(const Config& config) {
   out.close.max_age_ns = config.trace.max_age_ns;
   out.close.max_spans = static_cast<uint32_t>(config.trace.max_spans);
   out.close.max_bytes = config.trace.max_bytes;
-  if (!config.otlp.topics.empty() || config.otlp.from_file) out.close.wait_ns = config.otlp.wait_ns;
+  const bool others = !config.otlp.topics.empty() || !config.otlp.listen_grpc.empty() ||
+                      !config.otlp.listen_http.empty() || !config.zipkin.listen.empty();
+  if (others || config.otlp.from_file) out.close.wait_ns = config.otlp.wait_ns;
   return out;
 }
 
@@ -173,8 +181,9 @@ Result<void> Pipeline::LoadExporters(graph::EnginePlugins* plugins) {
     auto made = plugin::PluginInstance::Create(*loaded, *own, services_);
     if (!made) return std::unexpected(made.error());
     exporters_.push_back(std::make_unique<plugin::PluginInstance>(std::move(*made)));
-    plugins->exporters.push_back(
-        {choice.name, &exporters_.back()->exporter(), exporters_.back()->handle()});
+    plugins->exporters.push_back({choice.label(), &exporters_.back()->exporter(),
+                                  exporters_.back()->handle(), choice.queue_bytes,
+                                  DropsWhenFull(config_, choice)});
   }
   return {};
 }
@@ -284,7 +293,7 @@ std::string Pipeline::Destination() const {
   if (!Runs(transport::Stage::kTrace)) return out;
   for (const PluginChoice& exporter : config_.exporters)
     out.append(out.empty() ? "" : ", ")
-        .append(exporter.name == "sqlite" ? config_.store.path : exporter.name);
+        .append(exporter.name == "sqlite" ? config_.store.path : exporter.label());
   return out;
 }
 

@@ -9,6 +9,8 @@
 
 #include <fmt/format.h>
 
+#include "engine/base/hash.h"
+
 namespace weft::graph {
 namespace {
 
@@ -28,6 +30,8 @@ Histogram::Values Delays(const trace::ExportBatch& batch, int64_t now_ns) {
 ExporterCounters::ExporterCounters(Metrics& m, const std::string& name)
     : rows(m.Get(fmt::format("sink.rows{{sink={}}}", name))),
       dropped(m.Get(fmt::format("sink.dropped{{sink={}}}", name))),
+      overflowed(m.Get(fmt::format("sink.overflowed{{sink={}}}", name))),
+      refused(m.Get(fmt::format("sink.refused{{sink={}}}", name))),
       handed_over(m.Get(fmt::format("sink.handed_over{{sink={}}}", name))),
       retries(m.Get(fmt::format("sink.retries{{sink={}}}", name))),
       pending(m.Get(fmt::format("sink.pending{{sink={}}}", name))),
@@ -38,9 +42,11 @@ ExporterWorker::ExporterWorker(const ExporterConfig& config, Exporter exporter, 
                                Metrics& metrics, Logger& log)
     : config_(config),
       exporter_(std::move(exporter)),
+      queue_bytes_(exporter_.queue_bytes != 0 ? exporter_.queue_bytes : config.queue_bytes),
       clock_(clock),
       log_(log),
-      counters_(metrics, exporter_.name) {
+      counters_(metrics, exporter_.name),
+      random_(static_cast<uint64_t>(clock.UnixNs())) {
   thread_ = std::thread([this] { Run(); });
 }
 
@@ -49,18 +55,60 @@ ExporterWorker::~ExporterWorker() { Stop(INT64_MIN); }
 void ExporterWorker::Push(trace::ExportBatchPtr batch, Done done,
                           const std::atomic<bool>* give_up) {
   const auto given_up = [&] { return give_up != nullptr && *give_up; };
-  std::unique_lock lock(mutex_);
-  while (!given_up() && !queue_.empty() && bytes_ + batch->bytes > config_.queue_bytes)
-    room_.wait_for(lock, kLookEvery);
-  if (given_up()) {  // asked under the lock: Forget comes after it was set
-    lock.unlock();
-    return Abandon(*batch, done);
+  std::vector<Item> dropped;
+  {
+    std::unique_lock lock(mutex_);
+    if (exporter_.drops_when_full) dropped = MakeRoom(batch->bytes);
+    while (!given_up() && !exporter_.drops_when_full && !Fits(batch->bytes))
+      room_.wait_for(lock, kLookEvery);
+    if (given_up()) {  // asked under the lock: Forget comes after it was set
+      lock.unlock();
+      for (const Item& item : dropped) Drop(item);
+      return Abandon(*batch, done);
+    }
+    bytes_ += batch->bytes;
+    counters_.queued_bytes.Add(batch->bytes);
+    counters_.pending.Add(batch->ended);
+    queue_.push_back({std::move(batch), std::move(done)});
+    wake_.notify_one();
   }
-  bytes_ += batch->bytes;
-  counters_.queued_bytes.Add(batch->bytes);
-  counters_.pending.Add(batch->ended);
-  queue_.push_back({std::move(batch), std::move(done)});
+  for (const Item& item : dropped) Drop(item);
+}
+
+// Takes the oldest out that are not being delivered. What is being delivered is not tried again,
+// and where its call does not come back at all the others do not wait for it.
+std::vector<ExporterWorker::Item> ExporterWorker::MakeRoom(size_t bytes) {
+  std::vector<Item> out;
+  while (!Fits(bytes) && queue_.size() > (delivering_ ? 1u : 0u)) {
+    const auto oldest = queue_.begin() + (delivering_ ? 1 : 0);
+    Leave(*oldest);
+    out.push_back(std::move(*oldest));
+    queue_.erase(oldest);
+  }
+  if (out.empty()) return out;
+  if (!std::exchange(full_, true))
+    log_.Warn(fmt::format("exporter {}: {} MB wait for it: the oldest are dropped, and counted",
+                          exporter_.name, queue_bytes_ >> 20));
+  if (!delivering_) return out;
+  expendable_ = true;
   wake_.notify_one();
+  if (!given_up_ && clock_.MonotonicNs() - called_ns_ > config_.call_patience_ns) {
+    given_up_ = true;
+    out.push_back(queue_.front());
+  }
+  return out;
+}
+
+void ExporterWorker::Leave(const Item& item) {
+  bytes_ -= item.batch->bytes;
+  counters_.queued_bytes.Add(0 - item.batch->bytes);
+  counters_.pending.Add(uint64_t{0} - item.batch->ended);
+}
+
+void ExporterWorker::Drop(const Item& item) {
+  counters_.dropped.Add(item.batch->ended);
+  counters_.overflowed.Add(item.batch->ended);
+  item.done(Fate::kDropped);
 }
 
 void ExporterWorker::Forget(uint32_t partition, uint64_t generation) {
@@ -81,11 +129,7 @@ void ExporterWorker::Forget(uint32_t partition, uint64_t generation) {
     const auto kept = std::stable_partition(begin, queue_.end(), std::not_fn(meant));
     std::move(kept, queue_.end(), std::back_inserter(forgotten));
     queue_.erase(kept, queue_.end());
-    for (const Item& item : forgotten) {
-      bytes_ -= item.batch->bytes;
-      counters_.queued_bytes.Add(0 - item.batch->bytes);
-      counters_.pending.Add(uint64_t{0} - item.batch->ended);
-    }
+    for (const Item& item : forgotten) Leave(item);
     room_.notify_all();
   }
   for (const Item& item : forgotten) Abandon(*item.batch, item.done);
@@ -128,18 +172,20 @@ void ExporterWorker::Run() {
     }
     if (queue_.empty()) break;
     // Stays in the queue, and in its bound, until it is done. Others may go from behind it.
-    const Item& item = queue_.front();
+    const Item item = queue_.front();
     delivering_ = true;
+    given_up_ = false;
     forgotten_ = false;
+    expendable_ = false;
+    called_ns_ = clock_.MonotonicNs();
     lock.unlock();
     Deliver(item);
     unflushed = true;
     lock.lock();
     delivering_ = false;
-    bytes_ -= queue_.front().batch->bytes;
-    counters_.queued_bytes.Add(0 - queue_.front().batch->bytes);
-    counters_.pending.Add(uint64_t{0} - queue_.front().batch->ended);
+    Leave(queue_.front());
     queue_.pop_front();
+    if (queue_.empty()) full_ = false;
     room_.notify_all();
   }
   lock.unlock();
@@ -149,57 +195,87 @@ void ExporterWorker::Run() {
 bool ExporterWorker::Expired() const { return clock_.MonotonicNs() >= deadline_ns_; }
 
 void ExporterWorker::Deliver(const Item& item) {
-  const uint64_t rows = item.batch->ended;
   int64_t backoff_ns = config_.first_backoff_ns;
-  weft_error error{};
-  int32_t outcome = WEFT_EXPORT_RETRY;
+  Answer answer;
   for (int attempt = 0;; ++attempt) {
     {
       std::unique_lock lock(mutex_);
-      if (Expired() || forgotten_) break;
+      if (Expired() || forgotten_ || (attempt > 0 && expendable_)) break;
+      called_ns_ = clock_.MonotonicNs();
     }
-    error.message[0] = '\0';
-    outcome = Call(*item.batch, &error);
-    if (outcome != WEFT_EXPORT_RETRY) break;
+    answer = Call(*item.batch);
+    if (answer.outcome != WEFT_EXPORT_RETRY) break;
     counters_.retries.Add();
     if (attempt == 0)
-      log_.Warn(fmt::format("exporter {}: retries a batch of {} spans: {}", exporter_.name, rows,
-                            std::string_view(error.message)));
-    std::unique_lock lock(mutex_);
-    const int64_t before_ns = deadline_ns_;
-    const int64_t left_ns =
-        deadline_ns_ == INT64_MAX ? backoff_ns : deadline_ns_ - clock_.MonotonicNs();
-    wake_.wait_for(lock,
-                   std::chrono::nanoseconds(std::min(backoff_ns, std::max<int64_t>(left_ns, 0))),
-                   [&] { return deadline_ns_ != before_ns || forgotten_; });
-    backoff_ns = std::min(backoff_ns * 2, config_.max_backoff_ns);
+      log_.Warn(fmt::format("exporter {}: retries a batch of {} spans: {}", exporter_.name,
+                            item.batch->ended, std::string_view(answer.error.message)));
+    WaitBefore(&backoff_ns, answer.retry_after_ns);
   }
-  const Fate fate = outcome == WEFT_EXPORT_OK      ? Fate::kExported
-                    : outcome == WEFT_EXPORT_RETRY ? Fate::kAbandoned
-                                                   : Fate::kDropped;
-  if (fate == Fate::kExported) counters_.delay.Add(Delays(*item.batch, clock_.UnixNs()));
-  const bool handed_over = fate == Fate::kAbandoned && (config_.handed_over || forgotten_);
-  (fate == Fate::kExported ? counters_.rows
-   : handed_over           ? counters_.handed_over
-                           : counters_.dropped)
-      .Add(rows);
-  if (fate != Fate::kExported && !handed_over)
-    log_.Error(fmt::format("exporter {}: dropped a batch of {} spans: {}", exporter_.name, rows,
-                           fate == Fate::kAbandoned ? std::string_view("no time left")
-                                                    : std::string_view(error.message)));
-  item.done(fate);
+  {
+    std::lock_guard lock(mutex_);
+    if (given_up_) return;  // settled by who gave it up
+  }
+  Settle(item, answer);
 }
 
-int32_t ExporterWorker::Call(const trace::ExportBatch& batch, weft_error* error) {
+// Half of the pause is chance, so that many exporters do not come back at once.
+void ExporterWorker::WaitBefore(int64_t* backoff_ns, uint64_t asked_ns) {
+  random_ = Mix64(random_ + 1);
+  const int64_t own_ns =
+      *backoff_ns / 2 + static_cast<int64_t>(random_ >> 1) % (*backoff_ns / 2 + 1);
+  const int64_t asked =
+      static_cast<int64_t>(std::min(asked_ns, static_cast<uint64_t>(config_.max_pause_ns)));
+  *backoff_ns = std::min(*backoff_ns * 2, config_.max_backoff_ns);
+  std::unique_lock lock(mutex_);
+  const int64_t before_ns = deadline_ns_;
+  const int64_t left_ns = deadline_ns_ == INT64_MAX
+                              ? INT64_MAX
+                              : std::max<int64_t>(deadline_ns_ - clock_.MonotonicNs(), 0);
+  wake_.wait_for(lock, std::chrono::nanoseconds(std::min(std::max(own_ns, asked), left_ns)),
+                 [&] { return deadline_ns_ != before_ns || forgotten_ || expendable_; });
+}
+
+void ExporterWorker::Settle(const Item& item, const Answer& answer) {
+  const uint64_t rows = item.batch->ended;
+  if (answer.outcome == WEFT_EXPORT_OK) {
+    const uint64_t refused = std::min(answer.refused, rows);
+    if (refused > 0)
+      log_.Warn(fmt::format("exporter {}: {} of {} spans were refused: {}", exporter_.name, refused,
+                            rows, std::string_view(answer.error.message)));
+    counters_.delay.Add(Delays(*item.batch, clock_.UnixNs()));
+    counters_.rows.Add(rows - refused);
+    counters_.refused.Add(refused);
+    counters_.dropped.Add(refused);
+    return item.done(refused == 0 ? Fate::kExported : Fate::kDropped);
+  }
+  const bool retry = answer.outcome == WEFT_EXPORT_RETRY;
+  const bool overflowed = retry && expendable_ && !forgotten_;
+  if (retry && !overflowed && (config_.handed_over || forgotten_))
+    return Abandon(*item.batch, item.done);
+  counters_.dropped.Add(rows);
+  if (overflowed) counters_.overflowed.Add(rows);
+  if (!overflowed)
+    log_.Error(fmt::format(
+        "exporter {}: dropped a batch of {} spans: {}", exporter_.name, rows,
+        retry ? std::string_view("no time left") : std::string_view(answer.error.message)));
+  item.done(retry && !overflowed ? Fate::kAbandoned : Fate::kDropped);
+}
+
+ExporterWorker::Answer ExporterWorker::Call(const trace::ExportBatch& batch) {
   const weft_traces traces = batch.traces.View();
   const weft_source source = batch.Source();
+  Answer answer;
   try {
-    return exporter_.table->export_spans(exporter_.instance, &batch.view.spans(), &traces, &source,
-                                         error);
+    answer.outcome = exporter_.table->export_spans(exporter_.instance, &batch.view.spans(), &traces,
+                                                   &source, &answer.error);
+    if (exporter_.table->delivery != nullptr)
+      exporter_.table->delivery(exporter_.instance, &answer.retry_after_ns, &answer.refused);
   } catch (...) {
-    fmt::format_to_n(error->message, sizeof(error->message) - 1, "threw an exception{}", '\0');
-    return WEFT_FAILED;
+    fmt::format_to_n(answer.error.message, sizeof(answer.error.message) - 1, "threw an exception{}",
+                     '\0');
+    answer.outcome = WEFT_FAILED;
   }
+  return answer;
 }
 
 void ExporterWorker::Flush() {

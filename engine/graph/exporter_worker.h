@@ -1,10 +1,12 @@
 // ExporterWorker: one exporter on a thread of its own, behind a queue that is bounded in bytes.
 //
 // Batches go to the plugin in the order of Push. WEFT_EXPORT_RETRY brings the same batch again
-// after a back-off that doubles; a drop, or a plugin that breaks the contract, is counted, and the
-// batch is over. Whatever happened, `done` is called once per batch, on the worker's thread and in
-// order, but for batches that Forget takes back. When the queue has been empty for a while the
-// plugin is asked to flush. Push and Forget from any thread; Stop and the destructor from one.
+// after a back-off that doubles, with jitter, or after the pause that the sink asks for; a drop, or
+// a plugin that breaks the contract, is counted, and the batch is over. A full queue makes Push
+// wait, or, for a sink that must not stop the others, lets the oldest batches go, counted.
+// Whatever happened, `done` is called once per batch, from the worker's thread in order, from
+// others for batches that are taken out of the queue. When the queue has been empty for a while
+// the plugin is asked to flush. Push and Forget from any thread; Stop and the destructor from one.
 #pragma once
 
 #include <atomic>
@@ -15,7 +17,9 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <thread>
+#include <vector>
 
 #include "engine/api/plugin_abi.h"
 #include "engine/base/clock.h"
@@ -30,13 +34,17 @@ struct Exporter {
   std::string name;
   const weft_exporter* table = nullptr;
   void* instance = nullptr;
+  size_t queue_bytes = 0;        // 0: the configuration's
+  bool drops_when_full = false;  // the oldest; else Push waits
 };
 
 struct ExporterConfig {
   size_t queue_bytes = size_t{64} << 20;
   int64_t first_backoff_ns = 50'000'000;
   int64_t max_backoff_ns = 10'000'000'000;
-  int64_t flush_after_ns = 1'000'000'000;  // of an empty queue
+  int64_t max_pause_ns = 60'000'000'000;      // of those that a sink asks for
+  int64_t call_patience_ns = 60'000'000'000;  // a call that takes longer may be given up
+  int64_t flush_after_ns = 1'000'000'000;     // of an empty queue
   // What is given up for want of time is exported by whoever owns the partition next.
   bool handed_over = false;
 };
@@ -47,6 +55,8 @@ struct ExporterCounters {
   ExporterCounters(Metrics& metrics, const std::string& name);
   Counter& rows;
   Counter& dropped;
+  Counter& overflowed;  // of dropped: their queue was full
+  Counter& refused;     // of dropped: of batches that were taken but for these
   Counter& handed_over;
   Counter& retries;
   Counter& pending;       // gauge
@@ -69,8 +79,8 @@ class ExporterWorker {
                  Metrics& metrics, Logger& log);
   ~ExporterWorker();
 
-  // Waits for room: a batch is taken when the queue is empty or it fits. Where *give_up becomes
-  // true first, the batch is abandoned.
+  // Waits for room, or makes it (Exporter::drops_when_full): a batch is taken when the queue is
+  // empty or it fits. Where *give_up becomes true first, the batch is abandoned.
   void Push(trace::ExportBatchPtr batch, Done done, const std::atomic<bool>* give_up = nullptr);
   // Abandons what waits of that owner of the partition; a call in progress goes on, and its fate
   // comes when it has ended.
@@ -88,16 +98,29 @@ class ExporterWorker {
     trace::ExportBatchPtr batch;
     Done done;
   };
+  // What the plugin says.
+  struct Answer {
+    int32_t outcome = WEFT_EXPORT_RETRY;
+    uint64_t retry_after_ns = 0, refused = 0;
+    weft_error error{};
+  };
   void Run();
   void Deliver(const Item& item);
-  // The plugin's answer; never throws.
-  int32_t Call(const trace::ExportBatch& batch, weft_error* error);
+  void Settle(const Item& item, const Answer& answer);
+  // Until it is time to try again. The pause grows.
+  void WaitBefore(int64_t* backoff_ns, uint64_t asked_ns);
+  Answer Call(const trace::ExportBatch& batch);  // never throws
+  bool Fits(size_t bytes) const { return queue_.empty() || bytes_ + bytes <= queue_bytes_; }
+  std::vector<Item> MakeRoom(size_t bytes);
+  void Leave(const Item& item);  // the queue's sums
+  void Drop(const Item& item);   // out of a full queue
   void Flush();
   bool Expired() const;
   void Abandon(const trace::ExportBatch& batch, const Done& done);
 
   const ExporterConfig config_;
   const Exporter exporter_;
+  const size_t queue_bytes_;
   const Clock& clock_;
   Logger& log_;
   ExporterCounters counters_;
@@ -109,8 +132,13 @@ class ExporterWorker {
   size_t bytes_ = 0;
   int64_t deadline_ns_ = INT64_MAX;
   bool stopping_ = false;
-  bool delivering_ = false;              // the queue's front
-  std::atomic<bool> forgotten_ = false;  // what is being delivered need not be tried again
+  bool delivering_ = false;  // the queue's front
+  bool given_up_ = false;    // the queue's front is settled, whatever the call answers
+  bool full_ = false;        // said in the log
+  int64_t called_ns_ = 0;    // when delivering_ began
+  uint64_t random_;
+  std::atomic<bool> forgotten_ = false;   // what is being delivered need not be tried again
+  std::atomic<bool> expendable_ = false;  // the same, because others wait behind it
   std::thread thread_;
 };
 

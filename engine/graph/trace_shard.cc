@@ -1,5 +1,7 @@
 #include "engine/graph/trace_shard.h"
 
+#include <deque>
+#include <map>
 #include <utility>
 
 namespace weft::graph {
@@ -7,24 +9,33 @@ namespace weft::graph {
 using transport::Record;
 using transport::Stream;
 
-// Numbers of batches that every exporter is done with, in order: each exporter works in order, so
-// the last one to finish a batch has finished all earlier ones.
+// Numbers of batches that every exporter is done with. They come in any order, because an exporter
+// may drop what waits in its queue; they are handed on in the order of sending.
 class TraceShard::Mailbox {
  public:
+  void Sent(uint64_t number) {
+    std::lock_guard lock(mutex_);
+    sent_.push_back(number);
+  }
   void Put(uint64_t number, bool everywhere) {
     std::lock_guard lock(mutex_);
-    numbers_.emplace_back(number, everywhere);
+    done_.emplace(number, everywhere);
   }
   std::vector<std::pair<uint64_t, bool>> Take() {
     std::lock_guard lock(mutex_);
-    return std::exchange(numbers_, {});
+    std::vector<std::pair<uint64_t, bool>> out;
+    for (auto first = done_.begin(); first != done_.end() && first->first == sent_.front();
+         first = done_.erase(first), sent_.pop_front())
+      out.push_back(*first);
+    return out;
   }
   // A batch was given up: neither it nor what follows may be acknowledged any more.
   std::atomic<bool> abandoned = false;
 
  private:
   std::mutex mutex_;
-  std::vector<std::pair<uint64_t, bool>> numbers_;
+  std::deque<uint64_t> sent_;      // ascending; not handed on
+  std::map<uint64_t, bool> done_;  // of those
 };
 
 // One batch on its way. Owners: a callback per exporter; the last one to sign acknowledges.
@@ -119,6 +130,7 @@ transport::Transaction TraceShard::Step(const std::vector<Record>& records, int6
 
 void TraceShard::Committed() {
   for (const trace::ExportBatchPtr& batch : partition_->TakeExports()) {
+    mailbox_->Sent(batch->number);
     if (exporters_.empty()) mailbox_->Put(batch->number, true);
     auto receipt = std::make_shared<Receipt>(exporters_.size(), mailbox_, *batch, exported_);
     for (ExporterWorker* exporter : exporters_)

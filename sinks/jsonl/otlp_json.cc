@@ -60,6 +60,16 @@ void OtlpJson::AppendTracesData(std::string& out, const weft_spans& spans, uint3
                                 uint32_t end) {
   order_.resize(end - begin);
   std::iota(order_.begin(), order_.end(), begin);
+  AppendOrdered(out, spans);
+}
+
+void OtlpJson::AppendTracesData(std::string& out, const weft_spans& spans,
+                                std::span<const uint32_t> rows) {
+  order_.assign(rows.begin(), rows.end());
+  AppendOrdered(out, spans);
+}
+
+void OtlpJson::AppendOrdered(std::string& out, const weft_spans& spans) {
   std::stable_sort(order_.begin(), order_.end(),
                    [&](uint32_t a, uint32_t b) { return spans.process[a] < spans.process[b]; });
   out.append("{\"resourceSpans\":[");

@@ -19,7 +19,7 @@ namespace {
 int32_t TakeAll(void*, const weft_spans*, const weft_traces*, const weft_source*, weft_error*) {
   return WEFT_EXPORT_OK;
 }
-const weft_exporter kTakeAll{sizeof(weft_exporter), TakeAll, nullptr};
+const weft_exporter kTakeAll{sizeof(weft_exporter), TakeAll, nullptr, nullptr};
 
 class OtlpTopicsTest : public KafkaTest {
  protected:
@@ -52,7 +52,7 @@ class OtlpTopicsTest : public KafkaTest {
   std::unique_ptr<graph::Engine> StartEngine(Transport& transport) {
     graph::EnginePlugins plugins;
     plugins.make = [](Stage, uint32_t) { return graph::ShardPlugins{}; };
-    plugins.exporters = {{"null", &kTakeAll, nullptr}};
+    plugins.exporters = {{"null", &kTakeAll, nullptr, nullptr}};
     auto engine = graph::Engine::Start({}, std::move(plugins), transport, clock_, metrics_, *log_);
     EXPECT_TRUE(engine.has_value()) << engine.error().message;
     return std::move(*engine);

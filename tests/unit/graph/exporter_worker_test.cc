@@ -33,7 +33,7 @@ int32_t Flush(void* instance, uint64_t, weft_error*) {
   ++static_cast<FakeSink*>(instance)->flushes;
   return WEFT_OK;
 }
-const weft_exporter kTable{sizeof(weft_exporter), Export, Flush};
+const weft_exporter kTable{sizeof(weft_exporter), Export, Flush, nullptr};
 
 class ExporterWorkerTest : public testing::Test {
  protected:

@@ -54,7 +54,7 @@ int32_t Export(void* instance, const weft_spans* s, const weft_traces*, const we
   }
   return WEFT_EXPORT_OK;
 }
-const weft_exporter kStore{sizeof(weft_exporter), Export, nullptr};
+const weft_exporter kStore{sizeof(weft_exporter), Export, nullptr, nullptr};
 
 class GroupTest : public testing::Test {
  protected:

@@ -1,6 +1,8 @@
 #include "engine/base/config_value.h"
 
+#include <algorithm>
 #include <charconv>
+#include <iterator>
 
 #include <fmt/format.h>
 #include <yaml-cpp/yaml.h>

@@ -12,6 +12,7 @@
 #include "engine/cli/commands.h"
 #include "engine/cli/ebpf_run.h"
 #include "engine/cli/ebpf_settings.h"
+#include "engine/cli/intake_run.h"
 #include "engine/cli/progress_line.h"
 #include "engine/cli/reload.h"
 #include "engine/cli/run_options.h"
@@ -88,6 +89,7 @@ class Agent final : public Command {
     shared_.DeclareConfig(options);
     shared_.DeclareKafka(options);
     shared_.DeclareSource(options);
+    shared_.DeclareIntake(options);
     shared_.DeclareMetrics(options);
     options.Text("--replay", &replay_, "Publish this recording, then end", "FILE");
     options.Number("--pace", &pace_, 0, 1e6,
@@ -113,11 +115,10 @@ class Agent final : public Command {
     const Config as_loaded = *config;
     if (!spool_.empty()) config->spool.path = spool_;
     WEFT_TRY(RequireKafka(*config, "agent"));
-    if (replay_.empty()) {
-      if (!config->ebpf.enabled)
-        return Fail(Code::kInvalid, "sources.ebpf.enabled is false, so there is nothing to trace");
-      WEFT_TRY(EbpfRun::CheckHost(context.log));
-    }
+    const bool live = replay_.empty() && config->ebpf.enabled;
+    if (replay_.empty() && !live && !IntakeRun::Wanted(*config))
+      return Fail(Code::kInvalid, "sources.ebpf.enabled is false, so there is nothing to trace");
+    if (live) WEFT_TRY(EbpfRun::CheckHost(context.log));
     StopSignal stop(shared_.has_file() ? StopSignal::Hangup::kReloads : StopSignal::Hangup::kStops);
     SetLogLevel(context, *config);
     Metrics metrics;
@@ -137,11 +138,11 @@ class Agent final : public Command {
 
     std::unique_ptr<EbpfRun> ebpf;
     std::unique_ptr<ReplayRun> replay;
-    if (replay_.empty()) {
+    if (live) {
       auto started = EbpfRun::Start(*config, "", **transport, services);
       if (!started) return std::unexpected(started.error());
       ebpf = std::move(*started);
-    } else {
+    } else if (!replay_.empty()) {
       auto started = ReplayRun::Start(
           replay_,
           {.speed = pace_, .from_ns = replay_from_ns_, .begun_unix_ns = replay_begun_ * kSecond},
@@ -150,16 +151,22 @@ class Agent final : public Command {
       replay = std::move(*started);
     }
     Say(fmt::format("publishing {} to {} (Ctrl-C ends)",
-                    ebpf ? DescribeSelection(config->ebpf) : replay_,
+                    ebpf     ? DescribeSelection(config->ebpf)
+                    : replay ? replay_
+                             : "what is reported",
                     fmt::join(config->kafka.brokers, ",")));
     if (ebpf) Say(fmt::format("hooks: {}", ebpf->hooks()));
+    auto intake = IntakeRun::IntoTopic(*config, services);
+    if (!intake) return std::unexpected(intake.error());
+    if (const std::string at = (*intake)->Describe(); !at.empty()) Say(fmt::format("takes {}", at));
     if (*server) Say(fmt::format("metrics: http://{}/metrics", (*server)->address().Text()));
 
     const int64_t begun_ns = context.clock.MonotonicNs();
     Watch(context.clock, stop, metrics, health, replay.get(),
           [&] { Say(reload.Run(nullptr, ebpf.get())); });
     health.Stopping();
-    const Result<void> stopped = ebpf ? ebpf->Stop() : replay->Stop();
+    intake->reset();
+    const Result<void> stopped = ebpf ? ebpf->Stop() : replay ? replay->Stop() : Result<void>();
     transport->reset();  // waits for what was published to be acknowledged
     WEFT_TRY(Summarise(metrics, context.clock.MonotonicNs() - begun_ns));
     WEFT_TRY(stopped);

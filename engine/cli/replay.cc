@@ -52,6 +52,9 @@ class Replay final : public Command {
     auto config = shared_.Load();
     if (!config) return std::unexpected(config.error());
     WEFT_TRY(RequireMemory(*config, "replay"));
+    // A file can wait for the slowest of them.
+    for (PluginChoice& exporter : config->exporters)
+      if (exporter.when_full.empty()) exporter.when_full = "wait";
     if (!std::filesystem::exists(file_))
       return Fail(Code::kNotFound, fmt::format("{}: no such recording", file_));
     return sources::RecordingReader::IsRecording(file_) ? RunRecording(context, *config)

@@ -3,6 +3,7 @@
 #include "engine/cli/commands.h"
 #include "engine/cli/ebpf_run.h"
 #include "engine/cli/ebpf_settings.h"
+#include "engine/cli/intake_run.h"
 #include "engine/cli/reload.h"
 #include "engine/cli/run_options.h"
 #include "engine/cli/run_session.h"
@@ -23,6 +24,7 @@ class TraceHost final : public Command {
         "weft run                                   # everything, until Ctrl-C\n"
         "weft run --duration 1m --db shop.db --include-process nginx,node,redis-server\n"
         "weft run --port 8080 --exclude-process prometheus\n"
+        "weft run --otlp                            # and what programs with an SDK report\n"
         "weft run --config weft.yaml --json-summary summary.json --quiet\n"
         "weft run --record shop.weft.zst            # also keep what was seen, for weft replay"};
   }
@@ -30,6 +32,7 @@ class TraceHost final : public Command {
     shared_.DeclareConfig(options);
     shared_.DeclareEngine(options);
     shared_.DeclareSource(options);
+    shared_.DeclareIntake(options);
     shared_.DeclareMetrics(options);
     options.Duration("--duration", &duration_ns_, "End after this time (default: at Ctrl-C)");
     options.Text("--record", &record_, "Also write a recording for `weft replay`", "FILE");
@@ -40,9 +43,9 @@ class TraceHost final : public Command {
     const auto config = shared_.Load();
     if (!config) return std::unexpected(config.error());
     WEFT_TRY(RequireMemory(*config, "run"));
-    if (!config->ebpf.enabled)
+    if (!config->ebpf.enabled && !IntakeRun::Wanted(*config))
       return Fail(Code::kInvalid, "sources.ebpf.enabled is false, so there is nothing to trace");
-    WEFT_TRY(EbpfRun::CheckHost(context.log));
+    if (config->ebpf.enabled) WEFT_TRY(EbpfRun::CheckHost(context.log));
     StopSignal stop(shared_.has_file() ? StopSignal::Hangup::kReloads : StopSignal::Hangup::kStops);
     SetLogLevel(context, *config);
     Metrics metrics;
@@ -57,19 +60,29 @@ class TraceHost final : public Command {
 
     auto pipeline = Pipeline::Start(*config, services);
     if (!pipeline) return std::unexpected(pipeline.error());
-    auto source = EbpfRun::Start(*config, record_, (*pipeline)->transport(), services);
-    if (!source) return std::unexpected(source.error());
+    std::unique_ptr<EbpfRun> source;
+    if (config->ebpf.enabled) {
+      auto started = EbpfRun::Start(*config, record_, (*pipeline)->transport(), services);
+      if (!started) return std::unexpected(started.error());
+      source = std::move(*started);
+    }
+    auto intake = IntakeRun::IntoPipeline(*config, (*pipeline)->transport(), services);
+    if (!intake) return std::unexpected(intake.error());
     health.Ready("pipeline");
     session_.Begin();
-    session_.Say(fmt::format("tracing {} into {} (Ctrl-C ends)", DescribeSelection(config->ebpf),
+    session_.Say(fmt::format("tracing {} into {} (Ctrl-C ends)",
+                             source ? DescribeSelection(config->ebpf) : "what is reported",
                              (*pipeline)->Destination()));
-    session_.Say(fmt::format("hooks: {}", (*source)->hooks()));
+    if (source) session_.Say(fmt::format("hooks: {}", source->hooks()));
+    if (const std::string at = (*intake)->Describe(); !at.empty())
+      session_.Say(fmt::format("takes {}", at));
     if (*server)
       session_.Say(fmt::format("metrics: http://{}/metrics", (*server)->address().Text()));
     session_.Watch(**pipeline, stop, duration_ns_, nullptr,
-                   [&] { return reload.Run(pipeline->get(), source->get()); });
+                   [&] { return reload.Run(pipeline->get(), source.get()); });
 
-    const Result<void> source_stopped = (*source)->Stop();
+    intake->reset();
+    const Result<void> source_stopped = source ? source->Stop() : Result<void>();
     WEFT_TRY(session_.Finish(**pipeline, (*pipeline)->store_path()));
     WEFT_TRY(source_stopped);
     return kExitOk;

@@ -52,6 +52,12 @@ void RunOptions::DeclareChain(Options& options) {
   options.Text("--plugin-dir", &plugin_dir_, "Folder of the plugins", "DIR");
 }
 
+void RunOptions::DeclareIntake(Options& options) {
+  options.Flag("--otlp", &otlp_,
+               "Take OTLP too, of programs with an SDK: 127.0.0.1:4317 (gRPC) and 4318 (HTTP)");
+  options.Flag("--zipkin", &zipkin_, "Take Zipkin's spans too: 127.0.0.1:9411");
+}
+
 void RunOptions::DeclareMetrics(Options& options) {
   options.Text("--metrics", &metrics_,
                "Serve /metrics, /healthz and /readyz there, such as 127.0.0.1:9338 (default: not)",
@@ -77,6 +83,10 @@ Result<Config> RunOptions::Load() const {
   }
   config.ebpf.capture_truth |= capture_truth_;
   if (!metrics_.empty()) config.metrics.listen = metrics_;
+  // An address of the file stands.
+  if (otlp_ && config.otlp.listen_grpc.empty()) config.otlp.listen_grpc = "127.0.0.1:4317";
+  if (otlp_ && config.otlp.listen_http.empty()) config.otlp.listen_http = "127.0.0.1:4318";
+  if (zipkin_ && config.zipkin.listen.empty()) config.zipkin.listen = "127.0.0.1:9411";
   if (!brokers_.empty()) {
     config.kafka.brokers = brokers_;
     config.transport.kind = "kafka";

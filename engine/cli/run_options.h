@@ -27,6 +27,8 @@ class RunOptions {
   void DeclareKafka(Options& options);
   // --stages.
   void DeclareStages(Options& options);
+  // Who may report spans of his own: --otlp, --zipkin.
+  void DeclareIntake(Options& options);
   // Who may look at the process: --metrics.
   void DeclareMetrics(Options& options);
 
@@ -39,7 +41,7 @@ class RunOptions {
   std::vector<std::string> include_, exclude_, correlators_, brokers_, stages_;
   std::vector<int64_t> pids_, ports_;
   int64_t partitions_ = 0;
-  bool capture_truth_ = false;
+  bool capture_truth_ = false, otlp_ = false, zipkin_ = false;
 };
 
 }  // namespace weft::cli

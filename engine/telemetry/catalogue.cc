@@ -81,9 +81,11 @@ constexpr MetricInfo kCatalogue[] = {
   {"protocols.unrecognised_connections", C, "Connections in no protocol that weft reads."},
 
   // Spans of instrumented programs.
-  {"otlp.messages", C, "Messages read from the topics of sources.otlp."},
-  {"otlp.bad_messages", C, "Of those: no OTLP, gone to weft.dead."},
-  {"otlp.spans", C, "Spans read from them, handed to stage 2."},
+  {"otlp.messages", C, "Messages with spans of others: from topics, and from programs that report them."},
+  {"otlp.bad_messages", C, "Of those: not readable; of topics gone to weft.dead."},
+  {"otlp.refused_messages", C, "Messages of programs that were sent away: too large, of a wrong type, or there was no room."},
+  {"otlp.forwarded", C, "Spans of programs that the agent wrote to the topic of sources.otlp."},
+  {"otlp.spans", C, "Spans of them, handed to stage 2."},
   {"otlp.invalid_spans", C, "Spans left out, because their ids or times cannot be."},
   {"otlp.retries", C, "Transactions with such spans that were made again."},
 

@@ -5,7 +5,7 @@
 #include "engine/api/plugin.h"
 #include "sinks/http/endpoint.h"
 #include "sinks/otlp/otlp_channel.h"
-#include "sinks/otlp/otlp_sink.h"
+#include "sinks/otlp/otlp_target.h"
 
 namespace {
 
@@ -55,15 +55,15 @@ class OtlpExporter {
     options.json = json;
     auto channel = Checked(grpc ? OpenGrpc(std::move(options))
                                 : weft::sinks::OpenOtlpHttp(std::move(options)));
-    sink_ = std::make_unique<weft::sinks::OtlpSink>(
-        std::move(channel), json,
+    sender_ = std::make_unique<weft::sinks::BatchSender>(
+        std::make_unique<weft::sinks::OtlpTarget>(std::move(channel), json),
         static_cast<uint64_t>(
-            config.Number("max_request_bytes", double{weft::sinks::OtlpSink::kRequestBytes})));
+            config.Number("max_request_bytes", double{weft::sinks::OtlpTarget::kRequestBytes})));
   }
 
   weft_outcome Export(const weft_spans& spans, const weft_traces&, const weft_source& source,
                       std::string& why) {
-    last_ = sink_->Write(spans, source);
+    last_ = sender_->Write(spans, source);
     why = last_.why;
     return last_.outcome;
   }
@@ -88,7 +88,7 @@ class OtlpExporter {
 #endif
   }
 
-  std::unique_ptr<weft::sinks::OtlpSink> sink_;
+  std::unique_ptr<weft::sinks::BatchSender> sender_;
   weft::sinks::Delivery last_;
 };
 

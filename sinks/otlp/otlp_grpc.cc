@@ -1,10 +1,12 @@
 // The one file that knows gRPC's client. A generic stub: the request is bytes already.
 #include <chrono>
+#include <cstdlib>
 #include <fstream>
 #include <memory>
 #include <sstream>
 #include <utility>
 
+#include <grpc/support/log.h>
 #include <grpcpp/channel.h>
 #include <grpcpp/completion_queue.h>
 #include <grpcpp/create_channel.h>
@@ -131,13 +133,15 @@ Result<std::unique_ptr<OtlpChannel>> OpenOtlpGrpc(OtlpChannelOptions options) {
     lower.emplace(std::move(key), value);
   }
   options.headers = std::move(lower);
+  // gRPC writes to stderr by itself; what matters is in each Delivery.
+  if (std::getenv("GRPC_VERBOSITY") == nullptr) gpr_set_log_function([](gpr_log_func_args*) {});
   auto credentials = Credentials(options);
   if (!credentials) return std::unexpected(std::move(credentials.error()));
   grpc::ChannelArguments arguments;
   arguments.SetUserAgentPrefix("weft");
   arguments.SetMaxReceiveMessageSize(kMaxAnswerBytes);
-  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);  // the engine's
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);               // the engine's
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5000);  // what connecting may take
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5000);
   auto channel = grpc::CreateCustomChannel(options.endpoint.Authority(), *credentials, arguments);

@@ -1,20 +1,11 @@
 #include "sources/replay/trace_replay.h"
 
-#include <map>
 #include <utility>
 
-#include "engine/api/codec.h"
-#include "engine/api/ids.h"
 #include "engine/base/clock.h"
+#include "sources/span_records.h"
 
 namespace weft::sources {
-namespace {
-
-constexpr uint32_t kNoPartition = UINT32_MAX;  // of a SpanBatch: it speaks for no watermark
-constexpr uint32_t kRowsPerRecord = 4096;
-
-}  // namespace
-
 TraceReplay::TraceReplay(TraceFile& file, transport::Publisher& transport, Metrics& metrics)
     : file_(file),
       transport_(transport),
@@ -36,23 +27,9 @@ Result<void> TraceReplay::Run() {
 }
 
 Result<void> TraceReplay::Hand(const api::SpanTable& table) {
-  const api::SpanView view = table.View();
-  const uint32_t partitions = transport_.partitions();
-  for (uint32_t row = 0; row < table.n();) {
-    std::map<uint32_t, api::SpanTable> tables;
-    std::map<uint32_t, api::RowCopier> copiers;
-    for (const uint32_t end = std::min(table.n(), row + kRowsPerRecord); row < end; ++row) {
-      const uint32_t to =
-          PartitionOf(api::TraceKey({table.trace_hi[row], table.trace_lo[row]}), partitions);
-      copiers.try_emplace(to, view.spans(), tables[to]).first->second.Copy(row);
-    }
-    for (const auto& [to, part] : tables) {
-      const transport::OutRecord record{transport::Stream::kSpans, to,
-                                        transport::RecordType::kSpanBatch, 0,
-                                        api::EncodeSpans(part, kNoPartition, 0)};
-      WEFT_TRY(Publish(record));
-      spans_.Add(part.n());
-    }
+  for (const SpanRecord& one : MakeSpanRecords(table, transport_.partitions())) {
+    WEFT_TRY(Publish(one.record));
+    spans_.Add(one.rows);
   }
   return {};
 }

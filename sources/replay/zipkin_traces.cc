@@ -108,4 +108,24 @@ void ZipkinTraces::Separate(api::SpanTable& t) {
   first_ = UINT32_MAX;
 }
 
+// What the server did below its end is known by its service, as far as it is in the batch.
+void ZipkinTraces::SeparateServers(api::SpanTable& t) {
+  std::unordered_map<uint64_t, uint32_t> split;  // by trace and shared id: the server's end
+  for (const uint32_t row : shared_) {
+    const uint64_t key = KeyOf(t, row, t.span_id[row]);
+    if (!split.emplace(key, row).second) continue;
+    t.parent_id[row] = t.span_id[row];
+    t.span_id[row] = api::SpanId(key, api::Side::kServer);
+    t.exchange[row] = KeyOf(t, row, t.span_id[row]);
+    t.flags[row] &= ~uint32_t{WEFT_FLAG_LOCAL_ROOT};
+  }
+  for (uint32_t row = first_; !split.empty() && row < t.n(); ++row) {
+    const auto found = split.find(KeyOf(t, row, t.parent_id[row]));
+    if (found != split.end() && found->second != row && t.service[row] == t.service[found->second])
+      t.parent_id[row] = t.span_id[found->second];
+  }
+  shared_.clear();
+  first_ = UINT32_MAX;
+}
+
 }  // namespace weft::sources

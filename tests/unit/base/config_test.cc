@@ -120,6 +120,31 @@ TEST(Config, ImpossibleCombinationsAreRefused) {
   EXPECT_THAT(Mistakes("store: {path: ''}\n"), HasSubstr("the exporter sqlite needs it"));
 }
 
+TEST(Config, ExportersOfOneKindHaveNamesAndQueuesOfTheirOwn) {
+  const auto config = ParseConfig(
+      "exporters: [sqlite, otlp, {name: otlp, as: tempo, queue: 8MB, when_full: wait}]\n",
+      "weft.yaml");
+  ASSERT_TRUE(config) << config.error().message;
+  EXPECT_EQ(config->exporters[1].label(), "otlp");
+  EXPECT_EQ(config->exporters[2].label(), "tempo");
+  EXPECT_EQ(config->exporters[2].queue_bytes, 8'000'000u);
+  EXPECT_EQ(config->exporters[2].when_full, "wait");
+  EXPECT_THAT(Mistakes("exporters: [otlp, otlp]\n"), HasSubstr("`as: NAME` tells them apart"));
+  EXPECT_THAT(Mistakes("exporters: [{name: otlp, as: a b}]\n"), HasSubstr("'a b' is no name"));
+  EXPECT_THAT(Mistakes("exporters: [{name: otlp, queue: 1KB}]\n"), HasSubstr("less than 100 KB"));
+  EXPECT_THAT(Mistakes("exporters: [{name: otlp, when_full: stop}]\n"),
+              HasSubstr("not one of: wait drop"));
+  EXPECT_THAT(Mistakes("exporters: [{name: sqlite, as: store}]\n"), HasSubstr("no other name"));
+  EXPECT_THAT(Mistakes("samplers: [{name: head, queue: 1MB}]\n"), HasSubstr("are of exporters"));
+}
+
+TEST(Config, ListenersHaveAddresses) {
+  EXPECT_THAT(Mistakes("sources: {otlp: {listen_http: here}}\n"),
+              HasSubstr("sources.otlp.listen_http: "));
+  EXPECT_THAT(Mistakes("sources: {zipkin: {listen: '9411'}}\n"),
+              HasSubstr("sources.zipkin.listen: "));
+}
+
 TEST(Config, AllMistakesAreNamedAtOnce) {
   EXPECT_THAT(Mistakes("partitions: 0\nstore:\n  max_age: soon\n  siez: 1\n"),
               AllOf(HasSubstr("weft.yaml:1: partitions"), HasSubstr("weft.yaml:3: store.max_age"),

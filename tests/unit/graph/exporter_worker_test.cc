@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <mutex>
 #include <stdexcept>
+#include <thread>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -17,12 +19,15 @@ struct FakeSink {
   std::vector<uint64_t> taken;
   std::atomic<int> flushes = 0;
   bool throws = false;
+  uint64_t retry_after_ns = 0, refused = 0;
+  std::atomic<bool> hangs = false;  // the call does not come back while this is so
 };
 
 int32_t Export(void* instance, const weft_spans*, const weft_traces*, const weft_source* source,
                weft_error*) {
   auto* sink = static_cast<FakeSink*>(instance);
   if (sink->throws) throw std::runtime_error("broken plugin");
+  sink->hangs.wait(true);
   const int32_t answer =
       sink->calls < sink->answers.size() ? sink->answers[sink->calls] : int32_t{WEFT_EXPORT_OK};
   ++sink->calls;
@@ -33,7 +38,11 @@ int32_t Flush(void* instance, uint64_t, weft_error*) {
   ++static_cast<FakeSink*>(instance)->flushes;
   return WEFT_OK;
 }
-const weft_exporter kTable{sizeof(weft_exporter), Export, Flush, nullptr};
+void Delivery(void* instance, uint64_t* retry_after_ns, uint64_t* refused) {
+  *retry_after_ns = static_cast<FakeSink*>(instance)->retry_after_ns;
+  *refused = static_cast<FakeSink*>(instance)->refused;
+}
+const weft_exporter kTable{sizeof(weft_exporter), Export, Flush, Delivery};
 
 class ExporterWorkerTest : public testing::Test {
  protected:
@@ -42,8 +51,8 @@ class ExporterWorkerTest : public testing::Test {
     config_.max_backoff_ns = 2 * kMillisecond;
   }
   std::unique_ptr<ExporterWorker> Worker() {
-    return std::make_unique<ExporterWorker>(config_, Exporter{"fake", &kTable, &sink_}, clock_,
-                                            metrics_, *log_);
+    return std::make_unique<ExporterWorker>(
+        config_, Exporter{"fake", &kTable, &sink_, 0, drops_when_full_}, clock_, metrics_, *log_);
   }
   static trace::ExportBatchPtr Batch(uint64_t number) {
     auto batch = std::make_shared<trace::ExportBatch>();
@@ -64,6 +73,7 @@ class ExporterWorkerTest : public testing::Test {
   std::unique_ptr<Logger> log_ = NullLogger();
   ExporterConfig config_;
   FakeSink sink_;
+  bool drops_when_full_ = false;
   std::vector<Fate> fates_;
 };
 
@@ -118,6 +128,71 @@ TEST_F(ExporterWorkerTest, WaitsForRoomInTheQueue) {
   }
   worker->Stop(INT64_MAX);
   EXPECT_EQ(sink_.taken.size(), 50u);
+}
+
+TEST_F(ExporterWorkerTest, WhereOthersMustNotWaitTheOldestGoWhenTheQueueIsFull) {
+  sink_.answers.assign(1'000'000, WEFT_EXPORT_RETRY);  // dead
+  config_.first_backoff_ns = config_.max_backoff_ns = 3600 * kSecond;
+  config_.queue_bytes = 2500;
+  drops_when_full_ = true;
+  std::mutex mutex;
+  std::vector<uint64_t> dropped;
+  auto worker = Worker();
+  for (uint64_t i = 1; i <= 50; ++i)
+    worker->Push(Batch(i), [&, i](Fate fate) {
+      std::lock_guard lock(mutex);
+      if (fate == Fate::kDropped) dropped.push_back(i);
+    });
+  worker->Stop(clock_.MonotonicNs());
+  // All but those of the last 2,500 bytes, which had no time left.
+  EXPECT_GE(dropped.size(), 47u);
+  EXPECT_EQ(std::ranges::count(dropped, 50u), 0);
+  EXPECT_EQ(Count("sink.overflowed{sink=fake}"), dropped.size());
+  EXPECT_EQ(Count("sink.dropped{sink=fake}"), 50u);
+  EXPECT_EQ(Count("sink.pending{sink=fake}"), 0u);
+  EXPECT_EQ(Count("sink.queued_bytes{sink=fake}"), 0u);
+}
+
+TEST_F(ExporterWorkerTest, ACallThatNeverComesBackHoldsNobodyUp) {
+  sink_.hangs = true;
+  config_.queue_bytes = 2500;
+  config_.call_patience_ns = 0;
+  drops_when_full_ = true;
+  std::atomic<int> settled = 0;
+  auto worker = Worker();
+  for (uint64_t i = 1; i <= 50; ++i) worker->Push(Batch(i), [&](Fate) { ++settled; });
+  while (settled < 48) {  // the first one is taken up when the worker gets to it
+    worker->Push(Batch(51), [&](Fate) { ++settled; });
+    std::this_thread::yield();
+  }
+  sink_.hangs = false;
+  sink_.hangs.notify_all();
+  worker->Stop(INT64_MAX);
+  EXPECT_EQ(Count("sink.rows{sink=fake}") + Count("sink.dropped{sink=fake}"),
+            static_cast<uint64_t>(settled));
+  EXPECT_EQ(Count("sink.pending{sink=fake}"), 0u);
+}
+
+TEST_F(ExporterWorkerTest, WhatTheSinkRefusesOfABatchCountsAsDropped) {
+  sink_.refused = 1;
+  auto worker = Worker();
+  worker->Push(Batch(1), Note());
+  worker->Stop(INT64_MAX);
+  EXPECT_EQ(fates_, (std::vector<Fate>{Fate::kDropped}));
+  EXPECT_EQ(Count("sink.rows{sink=fake}"), 0u);
+  EXPECT_EQ(Count("sink.refused{sink=fake}"), 1u);
+  EXPECT_EQ(Count("sink.dropped{sink=fake}"), 1u);
+}
+
+TEST_F(ExporterWorkerTest, PausesAsLongAsTheSinkAsks) {
+  sink_.answers = {WEFT_EXPORT_RETRY};
+  sink_.retry_after_ns = 30 * kMillisecond;
+  const int64_t begun_ns = clock_.MonotonicNs();
+  auto worker = Worker();
+  worker->Push(Batch(1), Note());
+  worker->Stop(INT64_MAX);
+  EXPECT_EQ(sink_.taken, (std::vector<uint64_t>{1}));
+  EXPECT_GE(clock_.MonotonicNs() - begun_ns, 30 * kMillisecond);
 }
 
 TEST_F(ExporterWorkerTest, AnExceptionOfAPluginIsADrop) {

@@ -1,9 +1,12 @@
-// OtlpSink: kept traces to a receiver of OTLP, in requests of bounded size.
+// BatchSender: takes batches to a backend in requests of bounded size, and remembers how far each
+// got.
 //
 // A batch of which some requests have been taken goes on behind them when it comes again; what a
-// receiver gets twice has the same ids. A request that is refused for good does not hold up the
+// backend gets twice has the same ids. A request that is refused for good does not hold up the
 // others: its spans are counted. Spans that have not ended are left out; they come when they have.
-// One thread.
+// For exporters; one thread.
+//
+//   (Begin (Encode | Send)*)*   of the target
 #pragma once
 
 #include <cstdint>
@@ -13,33 +16,32 @@
 #include <vector>
 
 #include "engine/api/plugin_abi.h"
-#include "sinks/jsonl/otlp_json.h"
-#include "sinks/otlp/otlp_channel.h"
-#include "sinks/otlp/otlp_proto.h"
+#include "sinks/http/delivery.h"
 
 namespace weft::sinks {
 
-class OtlpSink {
+// The protocol.
+class BatchTarget {
  public:
-  // A Collector takes 4 MiB by gRPC, before compression.
-  static constexpr uint64_t kRequestBytes = 4'000'000;
+  virtual ~BatchTarget() = default;
+  virtual void Begin(const weft_spans& spans) = 0;  // lent until the next one
+  // Replaces *request by one with these rows.
+  virtual void Encode(std::span<const uint32_t> rows, std::string* request) = 0;
+  virtual Delivery Send(std::string_view request) = 0;
+};
 
-  OtlpSink(std::unique_ptr<OtlpChannel> channel, bool json, uint64_t request_bytes);
+class BatchSender {
+ public:
+  BatchSender(std::unique_ptr<BatchTarget> target, uint64_t request_bytes);
 
   // DROP only where no span of the batch was taken.
   Delivery Write(const weft_spans& spans, const weft_source& source);
-  uint64_t requests() const { return requests_; }  // answered with OK
 
  private:
   bool Send(std::span<const uint32_t> rows);  // false: to be tried again
-  void Encode(std::span<const uint32_t> rows);
 
-  const std::unique_ptr<OtlpChannel> channel_;
-  const bool json_;
+  const std::unique_ptr<BatchTarget> target_;
   const uint64_t request_bytes_;
-  OtlpProto proto_;
-  OtlpJson json_text_;
-  const weft_spans* spans_ = nullptr;
   std::vector<uint32_t> rows_;
   std::string request_;
   // Of the batch at hand, kept between attempts.
@@ -47,7 +49,6 @@ class OtlpSink {
   size_t taken_ = 0;  // of rows_
   uint64_t refused_ = 0;
   Delivery last_;
-  uint64_t requests_ = 0;
 };
 
 }  // namespace weft::sinks

@@ -1,0 +1,252 @@
+#include "sources/otlp/http_listener.h"
+
+#include <cerrno>
+#include <condition_variable>
+#include <cstring>
+#include <deque>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <sys/socket.h>
+
+#include <fmt/format.h>
+#include <httplib.h>
+
+#include "sources/otlp/otlp_reply.h"
+
+namespace weft::otlp {
+namespace {
+
+constexpr size_t kThreads = 32;
+constexpr size_t kWaitingConnections = 256;
+constexpr time_t kIdleSeconds = 2;  // between two requests: a connection holds a thread meanwhile
+constexpr time_t kReadSeconds = 5;  // without a byte
+// What is too large is read on so far, so that its sender sees the answer.
+constexpr uint64_t kReadOn = 4;
+
+constexpr char kProto[] = "application/x-protobuf";
+constexpr char kJson[] = "application/json";
+
+// httplib's own has no bound on what waits. A full queue holds up the accepting, and the kernel's
+// backlog then those who come.
+class BoundedPool final : public httplib::TaskQueue {
+ public:
+  BoundedPool() {
+    for (size_t i = 0; i < kThreads; ++i) threads_.emplace_back([this] { Run(); });
+  }
+  void enqueue(std::function<void()> task) override {
+    std::unique_lock lock(mutex_);
+    room_.wait(lock, [&] { return tasks_.size() < kWaitingConnections || ending_; });
+    tasks_.push_back(std::move(task));
+    some_.notify_one();
+  }
+  void shutdown() override {
+    {
+      const std::lock_guard lock(mutex_);
+      ending_ = true;
+    }
+    some_.notify_all();
+    room_.notify_all();
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+ private:
+  void Run() {
+    std::unique_lock lock(mutex_);
+    while (true) {
+      some_.wait(lock, [&] { return !tasks_.empty() || ending_; });
+      if (tasks_.empty()) return;
+      const std::function<void()> task = std::move(tasks_.front());
+      tasks_.pop_front();
+      room_.notify_one();
+      lock.unlock();
+      task();
+      lock.lock();
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable some_, room_;
+  std::deque<std::function<void()>> tasks_;
+  std::vector<std::thread> threads_;
+  bool ending_ = false;
+};
+
+std::string_view MediaType(std::string_view header) {
+  const std::string_view type = header.substr(0, header.find(';'));
+  const size_t end = type.find_last_not_of(" \t");
+  return end == type.npos ? std::string_view() : type.substr(0, end + 1);
+}
+
+bool KnownEncoding(std::string_view encoding) {
+  return encoding.empty() || encoding == "identity" || encoding == "gzip";
+}
+
+// google.rpc.Code of an HTTP status.
+int RpcCode(int status) {
+  switch (status) {
+    case 429: return 8;   // RESOURCE_EXHAUSTED
+    case 503: return 14;  // UNAVAILABLE
+    default: return 3;    // INVALID_ARGUMENT
+  }
+}
+
+}  // namespace
+
+class HttpListener::Impl {
+ public:
+  Impl(const Options& options, Reception& reception) : options_(options), reception_(reception) {}
+  ~Impl() {
+    server_.stop();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  Result<void> Start() {
+    Configure();
+    if (options_.otlp) Serve("/v1/traces", false);
+    if (options_.zipkin) Serve("/api/v2/spans", true);
+    const ListenAddress& at = options_.address;
+    errno = 0;
+    int listening = -1;
+    // Not SO_REUSEPORT, which is httplib's choice: a second weft would take every other request.
+    server_.set_socket_options([&listening](socket_t socket) {
+      const int yes = 1;
+      setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+      listening = socket;
+    });
+    const int port = at.port == 0                             ? server_.bind_to_any_port(at.host)
+                     : server_.bind_to_port(at.host, at.port) ? at.port
+                                                              : -1;
+    if (port <= 0)
+      return Fail(Code::kIo, fmt::format("cannot listen on {}: {}", at.Text(),
+                                         errno != 0 ? std::strerror(errno) : "no such address"));
+    options_.address.port = static_cast<uint16_t>(port);
+    listen(listening, SOMAXCONN);  // httplib lets five wait
+    thread_ = std::thread([this] { server_.listen_after_bind(); });
+    while (!server_.is_running()) std::this_thread::yield();  // or stop() would be too early
+    return {};
+  }
+
+  const ListenAddress& address() const { return options_.address; }
+
+ private:
+  void Configure() {
+    server_.new_task_queue = [] { return new BoundedPool; };
+    server_.set_keep_alive_timeout(kIdleSeconds);
+    server_.set_keep_alive_max_count(100'000);
+    server_.set_read_timeout(kReadSeconds, 0);
+    server_.set_write_timeout(kReadSeconds, 0);
+    server_.set_tcp_nodelay(true);
+    server_.set_payload_max_length(options_.max_bytes * kReadOn);
+    server_.set_exception_handler([](const httplib::Request&, httplib::Response& out,
+                                     std::exception_ptr) { out.status = 500; });
+  }
+
+  void Serve(const char* path, bool zipkin) {
+    server_.Post(path, [this, zipkin](const httplib::Request& in, httplib::Response& out,
+                                      const httplib::ContentReader& read) {
+      Answer(in, out, read, zipkin);
+    });
+    const auto wrong = [this](const httplib::Request&, httplib::Response& out) {
+      reception_.Refused();
+      out.status = 405;
+      out.set_header("Allow", "POST");
+      out.set_content("only POST is understood here\n", "text/plain");
+    };
+    server_.Get(path, wrong).Put(path, wrong).Patch(path, wrong).Delete(path, wrong);
+    server_.Options(path, wrong);
+  }
+
+  void Answer(const httplib::Request& in, httplib::Response& out,
+              const httplib::ContentReader& read, bool zipkin) {
+    const std::string header = in.get_header_value("Content-Type");
+    const std::string_view type = MediaType(header);
+    const bool json = type == kJson || (zipkin && type.empty());
+    const char* const answer_type = zipkin ? "" : json ? kJson : kProto;
+    std::string body;
+    Reception::Claim claim(reception_);
+    int status = Read(read, claim, &body);
+    if (status == 400 && out.status == 413) status = 413;  // httplib's own bound
+    std::string why = status == 413 ? fmt::format(
+                                          "a request may have {} bytes "
+                                          "(sources.otlp.max_request)",
+                                          options_.max_bytes)
+                      : status == 429 ? "weft cannot take more now"
+                                      : "the body cannot be read";
+    if (!json && (zipkin || type != kProto)) {
+      status = 415;
+      why = zipkin ? "expected Content-Type: application/json"
+                   : "expected Content-Type: application/x-protobuf or application/json";
+    } else if (!KnownEncoding(in.get_header_value("Content-Encoding"))) {
+      status = 415;
+      why = "Content-Encoding: gzip or none is understood";
+    }
+    if (status != 0) {
+      reception_.Refused();
+      return Refuse(out, status, why, answer_type);
+    }
+    const Reply reply = reception_.Take(body, zipkin ? Format::kZipkinJson
+                                              : json ? Format::kOtlpJson
+                                                     : Format::kOtlpProto);
+    if (reply.code != Reply::Code::kTaken)
+      return Refuse(out, StatusOf(reply.code), reply.message, answer_type);
+    out.status = zipkin ? 202 : 200;
+    if (!zipkin) out.set_content(EncodeResponse(reply, json), answer_type);
+  }
+
+  static int StatusOf(Reply::Code code) {
+    switch (code) {
+      case Reply::Code::kTaken: return 200;
+      case Reply::Code::kMalformed: return 400;
+      case Reply::Code::kBusy: return 429;
+      case Reply::Code::kStopped: return 503;
+    }
+    return 500;
+  }
+
+  // 0, or the status that says what is wrong. httplib inflates piece by piece, so a small body that
+  // becomes a large one is seen before it is in memory.
+  int Read(const httplib::ContentReader& read, Reception::Claim& claim, std::string* body) const {
+    uint64_t size = 0;
+    int status = 0;
+    const bool whole = read([&](const char* data, size_t n) {
+      size += n;
+      if (size > options_.max_bytes) status = 413;
+      if (status == 0 && !claim.More(n)) status = 429;
+      if (status == 0) body->append(data, n);
+      return size <= options_.max_bytes * kReadOn;
+    });
+    return status != 0 ? status : whole ? 0 : 400;
+  }
+
+  static void Refuse(httplib::Response& out, int status, std::string_view why, const char* type) {
+    out.status = status;
+    if (status == 429 || status == 503)
+      out.set_header("Retry-After", std::to_string(Reception::kRetryAfterSeconds));
+    if (*type == '\0')
+      out.set_content(fmt::format("{}\n", why), "text/plain");
+    else
+      out.set_content(EncodeStatus(RpcCode(status), why, type == kJson), type);
+  }
+
+  Options options_;
+  Reception& reception_;
+  httplib::Server server_;
+  std::thread thread_;
+};
+
+HttpListener::HttpListener(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+HttpListener::~HttpListener() = default;
+
+Result<std::unique_ptr<HttpListener>> HttpListener::Start(const Options& options,
+                                                          Reception& reception) {
+  auto impl = std::make_unique<Impl>(options, reception);
+  WEFT_TRY(impl->Start());
+  return std::unique_ptr<HttpListener>(new HttpListener(std::move(impl)));
+}
+
+const ListenAddress& HttpListener::address() const { return impl_->address(); }
+
+}  // namespace weft::otlp

@@ -112,6 +112,14 @@ struct TraceSettings {
 
 struct MetricsSettings {
   std::string listen;  // "": nobody is listened to
+  int64_t span_series = 5000;
+};
+
+struct RedactSettings {
+  bool secrets = true;
+  std::vector<std::string> values{"tokens", "cards"};
+  std::vector<std::string> patterns, allow, deny, hash;
+  std::string hash_key_file;
 };
 
 struct StoreSettings {
@@ -138,6 +146,7 @@ struct Config {
   std::vector<PluginChoice> correlators{{"context"}, {"thread"}, {"token"}, {"delay"}};
   TraceSettings trace;
   std::vector<PluginChoice> samplers;
+  RedactSettings redact;
   std::vector<PluginChoice> exporters{{"sqlite"}};
   std::string plugin_dir;  // "": beside the program, else where it was installed
   StoreSettings store;

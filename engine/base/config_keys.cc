@@ -178,6 +178,20 @@ const ConfigKey kKeys[] = {
    1e5, 1e11, Unit::kSize},
   {"samplers", PLUGINS(samplers),
    "Who decides which traces are kept, in this order; the first that drops a trace drops it.\nNone: all are kept. Each is a name, or {name: ..., config: {...}}, such as\n{name: head, config: {ratio: 0.1}}."},
+  {"redact.secrets", BOOL(redact.secrets),
+   "Attributes that are secret by name (password, token, authorization, cookie and their like) and\nsuch parameters inside texts become REDACTED."},
+  {"redact.values", TEXTS(redact.values),
+   "What becomes REDACTED inside any text: tokens (JSON web tokens, keys of well-known providers,\ncredentials in URLs and headers, private keys), cards (payment cards, by their check digit), emails."},
+  {"redact.patterns", TEXTS(redact.patterns),
+   "Further regular expressions (RE2); what matches becomes REDACTED."},
+  {"redact.allow", TEXTS(redact.allow),
+   "Attributes that are kept, all others go; `http.*` stands for all that begin so. Empty: all."},
+  {"redact.deny", TEXTS(redact.deny),
+   "Attributes that go; wins over allow."},
+  {"redact.hash", TEXTS(redact.hash),
+   "Attributes whose value becomes a keyed hash: equal values stay equal, such as enduser.id."},
+  {"redact.hash_key_file", TEXT(redact.hash_key_file),
+   "File with its key, 32 hex digits (openssl rand -hex 16), the same on all engines."},
   {"exporters", PLUGINS(exporters),
    "Where kept traces go. Each is a name, or {name: ..., config: {...}}. sqlite is the store below.\nEach has a queue (queue: 64MiB). When it is full all wait, or the oldest traces in it are dropped,\nfor this exporter alone, and counted (when_full: wait or drop). Without a word sqlite, jsonl and\nwho is alone wait, the others drop. `as: NAME` tells two of one kind apart."},
   {"plugin_dir", TEXT(plugin_dir),
@@ -196,6 +210,9 @@ const ConfigKey kKeys[] = {
 
   {"metrics.listen", TEXT(metrics.listen),
    "Address for Prometheus (/metrics), for supervisors (/healthz, /readyz) and for `weft top`, such\nas 127.0.0.1:9338, or :9338 for all addresses. Empty: none, because any port may be wanted by\na program that is traced. No password: let only those reach it who may see it."},
+  {"metrics.span_series", INT(metrics.span_series),
+   "With an address: requests, errors and durations of all traffic, sampled out or not, for each\noperation and each edge between services, under the names that Grafana reads\n(traces_spanmetrics_*, traces_service_graph_*). At most so many series, one more takes the rest.\n0: none.",
+   0, 1e6},
 };
 // clang-format on
 
@@ -216,6 +233,7 @@ constexpr std::pair<std::string_view, std::string_view> kSections[] = {
     {"engine", "One member of the groups that share the work through Kafka."},
     {"stitch", "Stage 1: links inside each process."},
     {"trace", "Stage 2: whole traces."},
+    {"redact", "What is hidden from every exporter, after the samplers have decided."},
     {"store", "What `weft run` keeps: whichever limit is reached first."},
     {"metrics", "What weft says about itself."},
 };

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "engine/base/histogram.h"
+#include "engine/base/span_series.h"
 
 namespace weft {
 
@@ -41,6 +42,9 @@ class Metrics {
   // The counter of that name, made on first use.
   Counter& Get(std::string_view name);
   Histogram& GetHistogram(std::string_view name);
+  // Of the traffic that passes, not of weft.
+  SpanSeries& spans() { return spans_; }
+  const SpanSeries& spans() const { return spans_; }
 
   // In name order; snapshots. Counters are what the ledger is made of; gauges are the
   // PassingGauges.
@@ -55,6 +59,7 @@ class Metrics {
   std::map<std::string, std::unique_ptr<Counter>, std::less<>> counters_;
   std::map<std::string, std::unique_ptr<Histogram>, std::less<>> histograms_;
   std::multimap<std::string, const Counter*> gauges_;
+  SpanSeries spans_;
 };
 
 // A gauge of something that comes and goes, such as a partition: shown as long as the object lives.

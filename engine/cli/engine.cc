@@ -43,6 +43,8 @@ class GroupMember final : public Command {
     StopSignal stop(shared_.has_file() ? StopSignal::Hangup::kReloads : StopSignal::Hangup::kStops);
     SetLogLevel(context, *config);
     Metrics metrics;
+    if (!config->metrics.listen.empty())
+      metrics.spans().SetLimit(static_cast<size_t>(config->metrics.span_series));
     Reload reload(shared_, *config, context, metrics);
     telemetry::Health health(context.clock);
     health.Pending("pipeline", "starting");

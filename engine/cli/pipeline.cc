@@ -58,7 +58,7 @@ stitch::StitchConfig ToStitch(const Config& config) {
   return out;
 }
 
-trace::TraceConfig ToTrace(const Config& config) {
+Result<trace::TraceConfig> ToTrace(const Config& config) {
   trace::TraceConfig out;
   out.close.max_age_ns = config.trace.max_age_ns;
   out.close.max_spans = static_cast<uint32_t>(config.trace.max_spans);
@@ -66,6 +66,9 @@ trace::TraceConfig ToTrace(const Config& config) {
   const bool others = !config.otlp.topics.empty() || !config.otlp.listen_grpc.empty() ||
                       !config.otlp.listen_http.empty() || !config.zipkin.listen.empty();
   if (others || config.otlp.from_file) out.close.wait_ns = config.otlp.wait_ns;
+  auto rules = redact::Rules::Make(config.redact);
+  if (!rules) return std::unexpected(std::move(rules.error()));
+  out.redact = std::move(*rules);
   return out;
 }
 
@@ -266,7 +269,9 @@ Result<void> Pipeline::StartEngine(const Patience& patience) {
   }
   graph::EngineConfig engine;
   engine.stitch = ToStitch(config_);
-  engine.trace = ToTrace(config_);
+  auto trace = ToTrace(config_);
+  if (!trace) return std::unexpected(std::move(trace.error()));
+  engine.trace = std::move(*trace);
   FitMemory(&engine);
   auto transport = OpenTransport(config_, services_, patience);
   if (!transport) return std::unexpected(std::move(transport.error()));

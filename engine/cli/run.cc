@@ -49,6 +49,8 @@ class TraceHost final : public Command {
     StopSignal stop(shared_.has_file() ? StopSignal::Hangup::kReloads : StopSignal::Hangup::kStops);
     SetLogLevel(context, *config);
     Metrics metrics;
+    if (!config->metrics.listen.empty())
+      metrics.spans().SetLimit(static_cast<size_t>(config->metrics.span_series));
     Reload reload(shared_, *config, context, metrics);
     const plugin::Services services{context.log, metrics, context.clock};
     telemetry::Health health(context.clock);

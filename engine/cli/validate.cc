@@ -4,6 +4,7 @@
 
 #include "engine/base/config.h"
 #include "engine/cli/commands.h"
+#include "engine/redact/rules.h"
 #if WEFT_HAVE_KAFKA
 #include "engine/transport/kafka_settings.h"
 #endif
@@ -43,6 +44,8 @@ class Validate final : public Command {
     if (const auto known = transport::CheckKafkaPassedOn(config->kafka); !known)
       return Context(known.error(), file_);
 #endif
+    if (const auto rules = redact::Rules::Make(config->redact); !rules)
+      return Context(rules.error(), file_);
     fmt::print("{}: ok\n", file_);
     if (const PluginChoice* tail = UncappedTail(*config))
       fmt::print(

@@ -228,6 +228,10 @@ constexpr MetricInfo kCatalogue[] = {
   {"trace.rule_dropped", C, "Traces sampled out, by the rules that they met.", "rule"},
   {"trace.state_too_large", C, "Times that what a sampler had learned could not be saved."},
 
+  {"redact.hidden", C, "Texts in which something was hidden, of the different ones in each batch."},
+  {"redact.hashed", C, "Values that became a keyed hash, likewise."},
+  {"redact.dropped", C, "Attributes that went, likewise."},
+
   // Sinks: trace.kept = rows + dropped + pending, each.
   {"sink.rows", C, "Spans stored.", "sink"},
   {"sink.dropped", C, "Spans that the sink could not store: lost.", "sink"},

@@ -4,6 +4,7 @@
 
 #include "engine/telemetry/page_writer.h"
 #include "engine/telemetry/process_facts.h"
+#include "engine/telemetry/span_page.h"
 
 namespace weft::telemetry {
 namespace {
@@ -127,6 +128,7 @@ std::string MetricsPage(const Metrics& metrics, PageFormat format, const PageFac
     }
   WriteValues(families, &page);
   WriteHistograms(metrics.Histograms(), &page);
+  WriteSpanSeries(metrics.spans(), &page);
   WriteProcess(facts, &page);
   return page.Finish();
 }

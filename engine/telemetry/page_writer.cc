@@ -63,7 +63,8 @@ void PageWriter::Value(const Labels& labels, double value) {
   Sample("", labels, fmt::format("{}", value));
 }
 
-void PageWriter::Histogram(const Labels& labels, const weft::Histogram::Values& values) {
+void PageWriter::Histogram(const Labels& labels, const weft::Histogram::Values& values,
+                           const SpanSeries::Exemplar* exemplars) {
   Labels with_bound = labels;
   with_bound.emplace_back("le", "");
   uint64_t below = 0;
@@ -73,7 +74,12 @@ void PageWriter::Histogram(const Labels& labels, const weft::Histogram::Values& 
                                   ? Number(Seconds(weft::Histogram::kBoundsNs[i]))
                                   : "+Inf";
     with_bound.back().second = bound;
-    Sample("_bucket", with_bound, fmt::format_int(below).str());
+    std::string value = fmt::format_int(below).str();
+    if (exemplars != nullptr && exemplars[i].at_unix_ns != 0 && format_ == PageFormat::kOpenMetrics)
+      value += fmt::format(" # {{trace_id=\"{:016x}{:016x}\"}} {} {:.3f}", exemplars[i].trace_hi,
+                           exemplars[i].trace_lo, Number(Seconds(exemplars[i].duration_ns)),
+                           Seconds(exemplars[i].at_unix_ns));
+    Sample("_bucket", with_bound, value);
   }
   Sample("_sum", labels, fmt::format("{}", static_cast<double>(values.sum_ns) / 1e9));
   Sample("_count", labels, fmt::format_int(below).str());

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "engine/base/histogram.h"
+#include "engine/base/span_series.h"
 #include "engine/telemetry/catalogue.h"
 #include "engine/telemetry/exposition.h"
 
@@ -25,7 +26,9 @@ class PageWriter {
   void Family(std::string name, const MetricKind* kind, std::string_view help);
   void Value(const Labels& labels, uint64_t value);
   void Value(const Labels& labels, double value);
-  void Histogram(const Labels& labels, const weft::Histogram::Values& values);
+  // `exemplars`: null, or one for each bucket; shown where the format has them.
+  void Histogram(const Labels& labels, const weft::Histogram::Values& values,
+                 const SpanSeries::Exemplar* exemplars = nullptr);
   // The page; the writer is empty afterwards.
   std::string Finish();
 

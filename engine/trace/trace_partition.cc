@@ -21,11 +21,14 @@ TracePartition::TracePartition(const TraceConfig& config, const Tenure& tenure,
       bad_records_(log),
       counters_(metrics),
       samplers_(std::make_unique<SamplerChain>(std::move(samplers), metrics, log)),
+      redactor_(config.redact, metrics),
       decisions_(config.remember_traces),
       open_(config.close),
       offsets_(tenure.start_offset),
       watermarks_(tenure.stitch_partitions, INT64_MIN),
-      committed_(tenure.start_offset) {}
+      committed_(tenure.start_offset) {
+  if (metrics.spans().on()) span_counts_.emplace(metrics.spans(), config.redact);
+}
 
 TracePartition::~TracePartition() {
   Leave(counters_.handed_over, pending_);
@@ -197,6 +200,7 @@ void TracePartition::CloseSome(std::span<const uint32_t> slots) {
   auto batch = std::make_unique<ExportBatch>();
   const auto [ended, superseded] = Gather(slots, *batch);
   const std::vector<Verdict> verdicts = Judge(slots, *batch);
+  CountSpans(slots, verdicts, *batch);
   auto flight = std::make_unique<Flight>();
   std::vector<uint8_t> keep;
   bool all_kept = true;
@@ -238,6 +242,18 @@ TracePartition::Gathered TracePartition::Gather(std::span<const uint32_t> slots,
   std::vector<RowRef> superseded = gatherer.superseded();
   std::ranges::sort(superseded);
   return {std::move(ended), std::move(superseded)};
+}
+
+// Before anything is sampled out. Traces decided by an earlier owner were counted there.
+void TracePartition::CountSpans(std::span<const uint32_t> slots,
+                                const std::vector<Verdict>& verdicts, const ExportBatch& batch) {
+  if (!span_counts_) return;
+  std::vector<uint8_t> count(slots.size()), kept(slots.size());
+  for (size_t i = 0; i < slots.size(); ++i) {
+    count[i] = open_.at(slots[i]).verdict ? 0 : 1;
+    kept[i] = verdicts[i].keep;
+  }
+  span_counts_->Add(batch, count, kept, now_ns_);
 }
 
 // Logged verdicts stand; the samplers' answers for those traces are not looked at.
@@ -336,12 +352,17 @@ void TracePartition::ExportLate() {
   }
   for (RowRef row : late_) buffer_.Release(row);
   late_.clear();
+  if (span_counts_) {
+    const std::vector<uint8_t> all(batch->traces.n(), 1);
+    span_counts_->Add(*batch, all, all, now_ns_);
+  }
   Stage(std::move(batch), std::move(flight));
 }
 
 void TracePartition::Stage(std::unique_ptr<ExportBatch> batch, std::unique_ptr<Flight> flight) {
   if (flight->traces.empty()) return;
   WEFT_CHECK(flight->traces.size() == batch->traces.n());
+  redactor_.Apply(batch->spans);
   for (const auto& trace : flight->traces) {
     batch->traces.weight.push_back(trace.verdict.weight);
     batch->traces.rule.push_back(batch->spans.Intern(decisions_.rules().Name(trace.verdict.rule)));

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <span>
 #include <utility>
 #include <vector>
@@ -18,12 +19,14 @@
 #include "engine/base/metrics.h"
 #include "engine/base/quiet_warnings.h"
 #include "engine/base/result.h"
+#include "engine/redact/redactor.h"
 #include "engine/trace/decision_log.h"
 #include "engine/trace/export_batch.h"
 #include "engine/trace/offset_tracker.h"
 #include "engine/trace/open_traces.h"
 #include "engine/trace/sampler_chain.h"
 #include "engine/trace/span_buffer.h"
+#include "engine/trace/span_counts.h"
 #include "engine/trace/trace_counters.h"
 #include "engine/transport/transport.h"
 
@@ -31,6 +34,7 @@ namespace weft::trace {
 
 struct TraceConfig {
   CloseRules close;
+  std::shared_ptr<const redact::Rules> redact;  // none: nothing is hidden
   size_t max_bytes = size_t{512} << 20;  // of one partition: beyond it the oldest traces are closed
   uint32_t batch_spans = 4096;           // aimed size of an export batch
   int64_t linger_ns = 50'000'000;        // due traces wait so long for a batch to fill
@@ -114,6 +118,8 @@ class TracePartition {
     std::vector<RowRef> superseded;
   };
   Gathered Gather(std::span<const uint32_t> slots, ExportBatch& batch);
+  void CountSpans(std::span<const uint32_t> slots, const std::vector<Verdict>& verdicts,
+                  const ExportBatch& batch);
   std::vector<Verdict> Judge(std::span<const uint32_t> slots, const ExportBatch& batch);
   void Settle(uint32_t slot, Verdict verdict, const std::vector<RowRef>& superseded,
               Flight& flight);
@@ -132,6 +138,8 @@ class TracePartition {
   QuietWarnings bad_records_;
   TraceCounters counters_;
   std::unique_ptr<SamplerChain> samplers_;  // never null
+  redact::Redactor redactor_;
+  std::optional<SpanCounts> span_counts_;  // where somebody reads them
   DecisionLog decisions_;
   SpanBuffer buffer_;
   RowGatherer gatherer_;

@@ -9,64 +9,9 @@
 namespace weft::ebpf {
 namespace {
 
-// A name is secret if, in lower case and without punctuation, it is one of these ...
-constexpr std::array<std::string_view, 22> kNames = {
-    "pw",        "pwd", "pass", "auth", "key",  "sig",     "sid",       "code",
-    "otp",       "pin", "totp", "jwt",  "sas",  "session", "sessionid", "jsessionid",
-    "phpsessid", "ssn", "cvv",  "csrf", "xsrf", "nonce"};
-// ... or contains one of these.
-constexpr std::array<std::string_view, 18> kParts = {
-    "passw",   "passphrase", "secret",      "token",      "apikey",           "accesskey",
-    "authkey", "privatekey", "credential",  "signature",  "authorization",    "sessionkey",
-    "bearer",  "cookie",     "requirepass", "masterauth", "connectionstring", "subscriptionkey"};
-
 constexpr std::array<std::string_view, 8> kHeaders = {
     "authorization", "proxyauthorization", "cookie",         "setcookie", "xapikey",
     "xauth",         "authenticationinfo", "wwwauthenticate"};
-
-constexpr size_t kMaxName = 64;
-
-// Lower case letters and digits of a name, percent-decoded; longer names are cut.
-std::string_view Canonical(std::string_view name, std::array<char, kMaxName>* buffer) {
-  size_t n = 0;
-  for (size_t i = 0; i < name.size() && n < kMaxName; ++i) {
-    char c = name[i];
-    if (c == '%' && i + 2 < name.size() && HexValue(name[i + 1]) >= 0 &&
-        HexValue(name[i + 2]) >= 0) {
-      c = static_cast<char>(HexValue(name[i + 1]) * 16 + HexValue(name[i + 2]));
-      i += 2;
-    }
-    if (IsAlpha(c) || IsDigit(c)) (*buffer)[n++] = Lower(c);
-  }
-  return {buffer->data(), n};
-}
-
-bool SecretPart(std::string_view canonical) {
-  constexpr size_t kShortest = 5;
-  if (canonical.size() < kShortest) return false;
-  return std::ranges::any_of(kParts, [&](std::string_view part) {
-    return canonical.find(part) != std::string_view::npos;
-  });
-}
-
-bool TokenChar(char c) { return IsAlpha(c) || IsDigit(c) || c == '-' || c == '_' || c == '.'; }
-
-// "eyJ" is how base64 begins for `{"`: header.payload.signature.
-size_t JsonWebTokenLength(std::string_view s) {
-  if (!s.starts_with("eyJ")) return 0;
-  size_t n = 0, dots = 0;
-  while (n < s.size() && TokenChar(s[n])) dots += s[n++] == '.' ? 1 : 0;
-  return dots >= 2 || n >= 64 ? n : 0;
-}
-
-// "user:password@" after "://": its length, else 0.
-size_t UserInfoLength(std::string_view s) {
-  for (size_t i = 0; i < s.size(); ++i) {
-    if (s[i] == '@') return i + 1;
-    if (s[i] == '/' || s[i] == '?' || s[i] == '#' || s[i] == ' ') return 0;
-  }
-  return 0;
-}
 
 // Printable ASCII with nothing in it that could be a token or credentials in a URL: nearly all.
 bool IsPlain(std::string_view text) {
@@ -98,7 +43,7 @@ bool AnyEncodedName(std::string_view value, F is_secret) {
   for (size_t i = value.find('%'); i < value.size() && i + 2 < value.size(); ++i) {
     if (value[i] != '%' || value[i + 1] != '3' || Lower(value[i + 2]) != 'd') continue;
     size_t begin = i;
-    while (begin > 0 && (TokenChar(value[begin - 1]))) --begin;
+    while (begin > 0 && IsTokenChar(value[begin - 1])) --begin;
     // The digits of the separator's own encoding stand right before the name.
     const bool encoded = begin > 0 && value[begin - 1] == '%' && i - begin >= 2;
     if (is_secret(value.substr(begin + (encoded ? 2 : 0), i - begin - (encoded ? 2 : 0))))
@@ -110,24 +55,23 @@ bool AnyEncodedName(std::string_view value, F is_secret) {
 }  // namespace
 
 Redactor::Redactor(const std::vector<std::string>& names) {
-  std::array<char, kMaxName> buffer;
-  for (const std::string& name : names) names_.emplace_back(Canonical(name, &buffer));
+  CanonicalBuffer buffer;
+  for (const std::string& name : names) names_.emplace_back(CanonicalName(name, &buffer));
 }
 
 bool Redactor::JudgeName(std::string_view name) const {
-  std::array<char, kMaxName> buffer;
-  const std::string_view canonical = Canonical(name, &buffer);
+  CanonicalBuffer buffer;
+  const std::string_view canonical = CanonicalName(name, &buffer);
   if (canonical.empty()) return false;
-  return std::ranges::find(kNames, canonical) != kNames.end() ||
-         std::ranges::find(names_, canonical) != names_.end() || SecretPart(canonical) ||
-         name.size() > 3 * kMaxName;  // cannot be judged
+  return IsSecretParameter(canonical) || std::ranges::find(names_, canonical) != names_.end() ||
+         name.size() > 3 * kMaxCanonicalName;  // cannot be judged
 }
 
 bool Redactor::IsSecretHeader(std::string_view name) const {
-  std::array<char, kMaxName> buffer;
-  const std::string_view canonical = Canonical(name, &buffer);
+  CanonicalBuffer buffer;
+  const std::string_view canonical = CanonicalName(name, &buffer);
   return std::ranges::find(kHeaders, canonical) != kHeaders.end() ||
-         std::ranges::find(names_, canonical) != names_.end() || SecretPart(canonical);
+         std::ranges::find(names_, canonical) != names_.end() || IsSecretWord(canonical);
 }
 
 void Redactor::Query(std::string_view query, std::string* out) const { Pairs(query, "&;", out); }
@@ -242,7 +186,7 @@ void Redactor::Text(std::string_view text, std::string* out) const {
   const size_t limit = out->size() + kMaxText;
   for (size_t i = 0; i < text.size() && out->size() < limit; ++i) {
     const char c = text[i];
-    if (c == 'e' && (i == 0 || !TokenChar(text[i - 1]))) {
+    if (c == 'e' && (i == 0 || !IsTokenChar(text[i - 1]))) {
       if (const size_t n = JsonWebTokenLength(text.substr(i)); n > 0) {
         out->append(kRedacted);
         i += n - 1;

@@ -11,11 +11,10 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/base/secrets.h"
 #include "sources/ebpf/name_verdicts.h"
 
 namespace weft::ebpf {
-
-inline constexpr std::string_view kRedacted = "REDACTED";
 
 class Redactor {
  public:

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "sources/ebpf/redact.h"
-#include "sources/ebpf/siphash.h"
+#include "engine/base/siphash.h"
 #include "sources/ebpf/token_set.h"
 
 namespace weft::ebpf {

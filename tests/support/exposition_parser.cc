@@ -62,9 +62,11 @@ class Reader {
   }
 
   void Sample(const std::string& line) {
-    static const std::regex pattern("(" + std::string(kName) +
-                                    ")(\\{([a-zA-Z_][a-zA-Z0-9_]*=\"([^\"\\\\\\n]|\\\\[\\\\\"n])*\""
-                                    "(,(?!\\})|(?=\\})))*\\})? (\\S+)");
+    static const std::regex pattern(
+        "(" + std::string(kName) +
+        ")(\\{([a-zA-Z_][a-zA-Z0-9_]*=\"([^\"\\\\\\n]|\\\\[\\\\\"n])*\""
+        "(,(?!\\})|(?=\\})))*\\})? (\\S+)"
+        "( # \\{trace_id=\"[0-9a-f]{32}\"\\} [0-9.e+-]+ [0-9]+\\.[0-9]{3})?");
     std::smatch match;
     if (!std::regex_match(line, match, pattern)) return Wrong(line, "no sample");
     const std::string name = match[1], labels = match[2], text = match[6];

@@ -102,5 +102,41 @@ TEST(Exposition, PromtoolTakesThePage) {
   EXPECT_EQ(code, 0) << std::string(std::istreambuf_iterator<char>(file), {});
 }
 
+TEST(Exposition, SpansAreShownAsGrafanaReadsThem) {
+  Metrics metrics;
+  const auto page = [&](PageFormat format) {
+    const std::string text = MetricsPage(metrics, format, {"1.2.3", "run"});
+    EXPECT_THAT(ParseMetricsPage(text, format == PageFormat::kOpenMetrics).mistakes, IsEmpty())
+        << text;
+    return text;
+  };
+  EXPECT_THAT(page(PageFormat::kText), testing::Not(HasSubstr("traces_")));  // off
+  metrics.spans().SetLimit(3);
+  SpanSeries::OperationChange operation;
+  const SpanSeries::Exemplar exemplar{1, 2, 3 * kMillisecond, 1'700'000'000'500'000'000};
+  operation.durations.Observe(3 * kMillisecond, &exemplar);
+  SpanSeries::EdgeChange edge;
+  edge.requests = 2;
+  edge.failed = 1;
+  edge.client.Observe(kSecond, nullptr);
+  using Connection = SpanSeries::Connection;
+  metrics.spans().Add({{{"shop", "GET \"/\"", 2, 0}, operation}, {{"shop", "B", 3, 2}, operation}},
+                      {{{"web", "10.0.0.7:6379", Connection::kDatabase}, edge},
+                       {{"web", "cart", Connection::kTraced}, edge}},
+                      1);
+  const std::string text = page(PageFormat::kText);
+  for (
+      const char* line :
+      {R"(traces_spanmetrics_calls_total{service="shop",span_name="GET \"/\"",span_kind="SPAN_KIND_SERVER",status_code="STATUS_CODE_UNSET"} 1)",
+       R"(traces_service_graph_request_total{client="web",server="10.0.0.7:6379",connection_type="database"} 2)",
+       R"(traces_service_graph_request_failed_total{otel_metric_overflow="true"} 1)",
+       R"(traces_service_graph_request_client_seconds_sum{client="web",server="10.0.0.7:6379",connection_type="database"} 1)"})
+    EXPECT_THAT(text, HasSubstr(line));
+  EXPECT_THAT(text, testing::Not(HasSubstr("trace_id")));
+  EXPECT_THAT(page(PageFormat::kOpenMetrics),
+              HasSubstr(R"(le="0.005"} 1 # {trace_id="00000000000000010000000000000002"} 0.003 )"
+                        "1700000000.500"));
+}
+
 }  // namespace
 }  // namespace weft::telemetry

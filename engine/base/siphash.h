@@ -7,7 +7,7 @@
 #include <cstring>
 #include <string_view>
 
-namespace weft::ebpf {
+namespace weft {
 
 struct SipKey {
   uint64_t k0 = 0, k1 = 0;
@@ -44,4 +44,4 @@ inline uint64_t SipHash(const SipKey& key, std::string_view text) {
   return v0 ^ v1 ^ v2 ^ v3;
 }
 
-}  // namespace weft::ebpf
+}  // namespace weft

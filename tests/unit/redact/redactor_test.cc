@@ -1,0 +1,142 @@
+#include "engine/redact/redactor.h"
+
+#include <cstdlib>
+#include <fstream>
+#include <map>
+
+#include <gmock/gmock.h>
+
+#include "tests/support/temp_folder.h"
+
+namespace weft::redact {
+namespace {
+
+using testing::HasSubstr;
+
+std::shared_ptr<const Rules> Make(const RedactSettings& settings) {
+  auto rules = Rules::Make(settings);
+  EXPECT_TRUE(rules) << rules.error().message;
+  return rules ? *rules : nullptr;
+}
+
+// Rows with attributes, and what is left of them.
+class RedactorTest : public testing::Test {
+ protected:
+  void Row(const std::vector<std::pair<std::string, std::string>>& attributes,
+           std::string_view operation = "GET /") {
+    const uint32_t row = spans_.AddRow();
+    spans_.operation[row] = spans_.Intern(operation);
+    for (const auto& [key, value] : attributes) spans_.Attribute(key, std::string_view(value));
+  }
+  std::map<std::string, std::string> Left(uint32_t row) const {
+    std::map<std::string, std::string> out;
+    for (uint32_t i = spans_.attr_offset[row]; i < spans_.attr_offset[row + 1]; ++i) {
+      const uint32_t pair = spans_.attr[i];
+      const auto value = static_cast<uint32_t>(spans_.pairs.value[pair]);
+      out[std::string(spans_.strings.Text(spans_.pairs.key[pair]))] =
+          spans_.pairs.type[pair] == WEFT_ATTR_STRING ? std::string(spans_.strings.Text(value))
+                                                      : std::to_string(value);
+    }
+    return out;
+  }
+  void Apply(const RedactSettings& settings) { Redactor(Make(settings), metrics_).Apply(spans_); }
+
+  api::SpanTable spans_;
+  Metrics metrics_;
+  test::TempFolder folder_;
+};
+
+using Attributes = std::map<std::string, std::string>;
+
+TEST_F(RedactorTest, HidesKnownSecretsByDefault) {
+  Row({{"http.request.header.authorization", "x"}, {"url.path", "/a"}, {"db.user", "ann"}},
+      "GET /pay?token=abc");
+  spans_.Attribute("gen_ai.usage.input_tokens", int64_t{7});
+  Row({{"url.query", "key=1&page=2"}, {"card", "4111 1111 1111 1111"}});
+  Apply({});
+  EXPECT_EQ(Left(0), (Attributes{{"http.request.header.authorization", "REDACTED"},
+                                 {"url.path", "/a"},
+                                 {"db.user", "ann"},
+                                 {"gen_ai.usage.input_tokens", "7"}}));
+  EXPECT_EQ(spans_.strings.Text(spans_.operation[0]), "GET /pay?token=REDACTED");
+  EXPECT_EQ(Left(1), (Attributes{{"url.query", "key=REDACTED&page=2"}, {"card", "REDACTED"}}));
+  EXPECT_EQ(metrics_.Get("redact.hidden").Get(), 4u);
+}
+
+TEST_F(RedactorTest, DropsWhatIsDeniedOrNotAllowed) {
+  Row({{"http.method", "GET"}, {"http.secretive", "1"}, {"db.statement", "x"}});
+  spans_.AddProcess(1, "h", "s", "e", 7);
+  spans_.ProcessAttribute("os.type", "linux");
+  spans_.ProcessAttribute("http.flavor", "2");
+  Row({});
+  Row({{"db.statement", "x"}, {"http.method", "GET"}});
+  RedactSettings settings;
+  settings.allow = {"http.*"};
+  settings.deny = {"http.secretive"};
+  Apply(settings);
+  EXPECT_EQ(Left(0), (Attributes{{"http.method", "GET"}}));
+  EXPECT_EQ(Left(1), (Attributes{}));
+  EXPECT_EQ(Left(2), (Attributes{{"http.method", "GET"}}));
+  EXPECT_EQ(spans_.processes.attr.size(), 1u);
+  EXPECT_EQ(spans_.processes.attr_offset, (std::vector<uint32_t>{0, 1}));
+  EXPECT_EQ(metrics_.Get("redact.dropped").Get(), 3u);
+}
+
+TEST_F(RedactorTest, HashesWithAKeySoThatEqualValuesStayEqual) {
+  const std::string key = folder_.path() / "key";
+  std::ofstream(key) << "000102030405060708090a0b0c0d0e0f\n";
+  Row({{"enduser.id", "ann"}});
+  Row({{"enduser.id", "bob"}});
+  Row({{"enduser.id", "ann"}, {"other", "ann"}});
+  RedactSettings settings;
+  settings.hash = {"enduser.id"};
+  settings.hash_key_file = key;
+  Apply(settings);
+  EXPECT_EQ(Left(0)["enduser.id"].size(), 16u);
+  EXPECT_EQ(Left(0)["enduser.id"], Left(2)["enduser.id"]);
+  EXPECT_NE(Left(0)["enduser.id"], Left(1)["enduser.id"]);
+  EXPECT_EQ(Left(2)["other"], "ann");
+}
+
+TEST_F(RedactorTest, TheUsersPatternsAreHiddenToo) {
+  Row({{"note", "order ORD-1234 of eyJhbGciOiJI.eyJzdWIi.SflKxw"}, {"plain", "x"}});
+  RedactSettings settings;
+  settings.patterns = {"ORD-[0-9]+"};
+  Apply(settings);
+  EXPECT_EQ(Left(0), (Attributes{{"note", "order REDACTED of REDACTED"}, {"plain", "x"}}));
+}
+
+TEST_F(RedactorTest, LeavesEverythingAloneWhereNothingIsAskedFor) {
+  RedactSettings settings;
+  settings.secrets = false;
+  settings.values = {};
+  EXPECT_EQ(Make(settings), nullptr);
+  Row({{"password", "x"}});
+  Apply(settings);
+  EXPECT_EQ(Left(0), (Attributes{{"password", "x"}}));
+}
+
+TEST_F(RedactorTest, RefusesWhatCannotBeWithTheRemedy) {
+  const auto refusal = [](const RedactSettings& settings) {
+    const auto rules = Rules::Make(settings);
+    return rules ? "" : rules.error().message;
+  };
+  RedactSettings settings;
+  settings.values = {"phones"};
+  EXPECT_THAT(refusal(settings), HasSubstr("'phones' is none of tokens, cards, emails"));
+  settings = {};
+  settings.patterns = {"("};
+  EXPECT_THAT(refusal(settings), HasSubstr("redact.patterns: '('"));
+  settings.patterns = {"x*"};
+  EXPECT_THAT(refusal(settings), HasSubstr("matches the empty text"));
+  settings = {};
+  settings.hash = {"enduser.id"};
+  EXPECT_THAT(refusal(settings), HasSubstr("hash_key_file is missing"));
+  settings.hash_key_file = folder_.path() / "nothing";
+  EXPECT_THAT(refusal(settings), HasSubstr("cannot be read"));
+  std::ofstream(settings.hash_key_file) << "short\n";
+  EXPECT_THAT(refusal(settings), HasSubstr("openssl rand -hex 16"));
+}
+
+}  // namespace
+}  // namespace weft::redact

@@ -52,7 +52,7 @@ class OtlpTopicsTest : public KafkaTest {
   std::unique_ptr<graph::Engine> StartEngine(Transport& transport) {
     graph::EnginePlugins plugins;
     plugins.make = [](Stage, uint32_t) { return graph::ShardPlugins{}; };
-    plugins.exporters = {{"null", &kTakeAll, nullptr, nullptr}};
+    plugins.exporters = {{"null", &kTakeAll, nullptr}};
     auto engine = graph::Engine::Start({}, std::move(plugins), transport, clock_, metrics_, *log_);
     EXPECT_TRUE(engine.has_value()) << engine.error().message;
     return std::move(*engine);

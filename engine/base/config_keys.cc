@@ -187,7 +187,7 @@ const ConfigKey kKeys[] = {
   {"redact.allow", TEXTS(redact.allow),
    "Attributes that are kept, all others go; `http.*` stands for all that begin so. Empty: all."},
   {"redact.deny", TEXTS(redact.deny),
-   "Attributes that go; wins over allow."},
+   "Attributes that go; wins over allow. Those of a span's events and links are not looked at by key:\nsecrets, values and patterns look into them."},
   {"redact.hash", TEXTS(redact.hash),
    "Attributes whose value becomes a keyed hash: equal values stay equal, such as enduser.id."},
   {"redact.hash_key_file", TEXT(redact.hash_key_file),

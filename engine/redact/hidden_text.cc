@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <compare>
 #include <vector>
 
 #include "engine/base/secrets.h"
@@ -9,7 +10,11 @@
 namespace weft::redact {
 namespace {
 
-using Range = std::pair<size_t, size_t>;  // from, to
+struct Range {
+  size_t first = 0, second = 0;
+  bool quote = false;  // stands for a number of JSON: its replacement is a string
+  auto operator<=>(const Range&) const = default;
+};
 
 constexpr bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 constexpr bool IsLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
@@ -61,16 +66,16 @@ void FindTokens(std::string_view text, const Look& look, std::vector<Range>* out
     if (!IsTokenChar(text[i])) {
       if (text.substr(i).starts_with("://"))
         if (const size_t n = UserInfoLength(text.substr(i + 3)); n > 1)
-          out->emplace_back(i + 3, i + 3 + n - 1);  // the @ stays
+          out->push_back({i + 3, i + 3 + n - 1});  // the @ stays
       ++i;
       continue;
     }
     size_t end = i;
     while (end < text.size() && IsTokenChar(text[end])) ++end;
     const std::string_view run = text.substr(i, end - i);
-    if (const size_t n = JsonWebTokenLength(run); n > 0) out->emplace_back(i, i + n);
+    if (const size_t n = JsonWebTokenLength(run); n > 0) out->push_back({i, i + n});
     for (const Prefix& p : kPrefixes)
-      if (run.size() >= p.at_least && run.starts_with(p.text)) out->emplace_back(i, end);
+      if (run.size() >= p.at_least && run.starts_with(p.text)) out->push_back({i, end});
     // An authorization header's value wherever it stands: "Bearer abc", "Basic dXNlcjpwdw==".
     if ((run.size() == 6 && StartsNoCase(run, "bearer")) ||
         (run.size() == 5 && StartsNoCase(run, "basic"))) {
@@ -81,7 +86,7 @@ void FindTokens(std::string_view text, const Look& look, std::vector<Range>* out
       while (end < text.size() && text[end] == ' ' && to < text.size() && base64(text[to])) ++to;
       constexpr size_t kShortest = 12;
       if (to >= end + 1 + kShortest) {
-        out->emplace_back(end + 1, to);
+        out->push_back({end + 1, to});
         end = to;
       }
     }
@@ -89,16 +94,20 @@ void FindTokens(std::string_view text, const Look& look, std::vector<Range>* out
   }
   if (!look.dashes) return;
   for (size_t i = text.find("-----BEGIN"); i != text.npos; i = text.find("-----BEGIN", i + 1)) {
-    const size_t key = text.find("PRIVATE KEY-----", i);
-    if (key == text.npos || key - i > 40) continue;
-    const size_t last = text.find("-----END", key);
-    out->emplace_back(key + 16, last == text.npos ? text.find('"', key) : last);
-    if (out->back().second == text.npos) out->back().second = text.size();
+    constexpr size_t kLongestHead = 64;
+    const size_t in_head = text.substr(i, kLongestHead).find("PRIVATE KEY-----");
+    if (in_head == text.npos) continue;
+    const size_t from = i + in_head + 16;
+    const size_t to = std::min({text.find("-----END", from), text.find('"', from), text.size()});
+    out->push_back({from, to});
+    i = to - 1;
   }
 }
 
 // The end of a value that begins at `from`: at its quote, if it has one, else before a separator.
 Range ValueAt(std::string_view text, size_t from) {
+  if (text.substr(from).starts_with("\\\""))
+    return {from + 2, std::min(text.find("\\\"", from + 2), text.size())};
   const bool quoted = from < text.size() && (text[from] == '"' || text[from] == '\'');
   if (!quoted) {
     const size_t end = text.find_first_of("&;, \t\r\n\"'#)}]<>", from);
@@ -107,6 +116,24 @@ Range ValueAt(std::string_view text, size_t from) {
   size_t end = from + 1;
   while (end < text.size() && text[end] != text[from]) end += text[end] == '\\' ? 2 : 1;
   return {from + 1, std::min(end, text.size())};
+}
+
+// The texts in a list or an object of JSON that begins at `from`; returns where it ends.
+size_t FindTexts(std::string_view text, size_t from, std::vector<Range>* out) {
+  size_t depth = 0, i = from;
+  for (; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == '{' || c == '[') ++depth;
+    if ((c == '}' || c == ']') && --depth == 0) break;
+    if (c != '"') continue;
+    const Range one = ValueAt(text, i);
+    i = one.second;
+    size_t next = i + 1;
+    while (next < text.size() && text[next] == ' ') ++next;
+    const bool name = next < text.size() && text[next] == ':';
+    if (!name && one.first < one.second) out->push_back(one);
+  }
+  return std::min(i, text.size());
 }
 
 bool IsNameChar(char c) { return IsTokenChar(c) || c == '%'; }
@@ -119,6 +146,7 @@ void FindNamed(std::string_view text, bool query, std::vector<Range>* out) {
     const bool quoted = end > 0 && text[end - 1] == '"';
     if (text[i] == ':' && !quoted) continue;  // a name before a colon is prose or a clock
     if (quoted) --end;
+    if (quoted && end > 0 && text[end - 1] == '\\') --end;  // JSON inside JSON
     size_t begin = end;
     while (begin > 0 && IsNameChar(text[begin - 1])) --begin;
     if (begin == end) continue;
@@ -128,12 +156,19 @@ void FindNamed(std::string_view text, bool query, std::vector<Range>* out) {
     if (!(parameter ? IsSecretParameter(name) : IsSecretWord(name))) continue;
     size_t from = i + 1;
     while (!parameter && from < text.size() && text[from] == ' ') ++from;
+    if (quoted && text[i] == ':' && from < text.size() && text[from] != '"' && text[from] != '\\') {
+      // Numbers, true and null are counts and flags, and could not become a text without quotes.
+      if (text[from] == '[' || text[from] == '{') i = FindTexts(text, from, out);
+      continue;
+    }
     const Range range = ValueAt(text, from);
     const std::string_view value = text.substr(range.first, range.second - range.first);
     // Hidden already, or a placeholder of a statement.
     const bool nothing = value.empty() || value == kRedacted ||
                          (value.size() <= 3 && std::string_view("?$%:").contains(value[0]));
-    if (!nothing) out->push_back(range);
+    if (nothing) continue;
+    out->push_back(range);
+    i = range.second - 1;
   }
 }
 
@@ -180,7 +215,10 @@ void FindCards(std::string_view text, std::vector<Range>* out) {
     const std::string_view number(digits.data(), n);
     // In one piece 17 and more digits are more likely an id.
     const bool length = n >= 13 && (separators == 0 ? n <= 16 : separators >= 2 && separators <= 4);
-    if (whole && length && IsIssuer(number) && PassesLuhn(number)) out->emplace_back(i, end);
+    const bool json = separators == 0 && i > 1 &&
+                      (text[i - 1] == ':' || text[i - 1] == '[' || text[i - 1] == ',') &&
+                      end < text.size() && std::string_view(",]}").contains(text[end]);
+    if (whole && length && IsIssuer(number) && PassesLuhn(number)) out->push_back({i, end, json});
     i = end;
   }
 }
@@ -194,7 +232,7 @@ void FindEmails(std::string_view text, std::vector<Range>* out) {
       if (text[end] == '.') dot = end;
     const size_t top = dot + 1;
     if (begin < at && dot > at + 1 && end - top >= 2 && IsLetter(text[top]))
-      out->emplace_back(begin, end);
+      out->push_back({begin, end});
   }
 }
 
@@ -214,9 +252,10 @@ bool HideSecrets(uint8_t shapes, std::string_view text, bool query, std::string*
   std::string hidden;
   size_t at = 0;
   for (size_t i = 0; i < found.size();) {
-    auto [from, to] = found[i];
+    auto [from, to, quote] = found[i];
     for (; i < found.size() && found[i].first <= to; ++i) to = std::max(to, found[i].second);
-    hidden.append(text.substr(at, from - at)).append(kRedacted);
+    hidden.append(text.substr(at, from - at)).append(quote ? "\"" : "");
+    hidden.append(kRedacted).append(quote ? "\"" : "");
     at = to;
   }
   hidden.append(text.substr(at));

@@ -11,6 +11,7 @@ namespace {
 
 constexpr uint8_t kUnknown = 255;
 constexpr size_t kMaxKnown = 4096;
+constexpr uint64_t kShortestCard = 1'000'000'000'000;  // 13 digits
 
 // Values of such keys are query strings without a `?`.
 bool IsQuery(std::string_view key) { return key.ends_with("query"); }
@@ -71,8 +72,9 @@ void Redactor::ApplyToPairs(api::SpanTable& spans) {
         hashed_.Add();
         break;
       case Fate::kHide:
-        // A number by such a name is a count of tokens, not a token.
-        if (type != WEFT_ATTR_STRING) break;
+        // gen_ai.usage.input_tokens is a count of tokens, not a token.
+        if (type != WEFT_ATTR_STRING && spans.strings.Text(key).contains("token")) break;
+        type = WEFT_ATTR_STRING;
         if (redacted == WEFT_NONE) redacted = spans.strings.Intern(kRedacted);
         value = redacted;
         hidden_.Add();
@@ -80,6 +82,12 @@ void Redactor::ApplyToPairs(api::SpanTable& spans) {
       case Fate::kLook:
         if (type == WEFT_ATTR_STRING)
           value = Clean(spans, static_cast<uint32_t>(value), IsQuery(spans.strings.Text(key)));
+        else if (type == WEFT_ATTR_INT && value >= kShortestCard &&
+                 rules_->Hide(TextOf(spans, i), false, &text_)) {
+          value = spans.strings.Append(text_);
+          type = WEFT_ATTR_STRING;
+          hidden_.Add();
+        }
         break;
     }
   }

@@ -1,6 +1,7 @@
 #include "engine/redact/rules.h"
 
 #include <algorithm>
+#include <array>
 #include <fstream>
 
 #include <fmt/format.h>
@@ -11,6 +12,11 @@
 
 namespace weft::redact {
 namespace {
+
+// What spans have as columns, under the names that exporters give them.
+constexpr std::array<std::string_view, 8> kColumns = {
+    "service.name",         "host.name",         "process.pid",           "process.executable.path",
+    "network.peer.address", "network.peer.port", "network.local.address", "network.local.port"};
 
 bool Matches(const std::vector<std::string>& keys, std::string_view key) {
   return std::ranges::any_of(keys, [key](std::string_view k) {
@@ -53,6 +59,13 @@ Result<std::shared_ptr<const Rules>> Rules::Make(const RedactSettings& settings)
                   fmt::format("redact.values: '{:.40}' is none of tokens, cards, emails", value));
     rules->shapes_ |= shape;
   }
+  for (const auto* keys : {&settings.deny, &settings.hash})
+    for (const std::string& key : *keys)
+      if (std::ranges::find(kColumns, key) != kColumns.end())
+        return Fail(Code::kInvalid,
+                    fmt::format("redact: '{}' is a part of every span, not an attribute: it can be "
+                                "neither denied nor hashed",
+                                key));
   rules->allow_ = settings.allow;
   rules->deny_ = settings.deny;
   rules->hash_ = settings.hash;

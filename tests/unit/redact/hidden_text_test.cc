@@ -27,6 +27,27 @@ TEST(HiddenText, StatementsAndJsonLoseWhatIsNamedAsASecret) {
             "Server=db;Pwd=REDACTED y;Password=REDACTED");
 }
 
+TEST(HiddenText, JsonStaysJson) {
+  EXPECT_EQ(Hidden(R"({"input_tokens":12,"token":null,"secret":true,"n":1})"),
+            R"({"input_tokens":12,"token":null,"secret":true,"n":1})");
+  EXPECT_EQ(
+      Hidden(R"({"tokens":["abc","d"],"credentials":{"user":"x","pin":{"a":"1"}},"b":"c"})"),
+      R"({"tokens":["REDACTED","REDACTED"],"credentials":{"user":"REDACTED","pin":{"a":"REDACTED"}},"b":"c"})");
+  EXPECT_EQ(Hidden(R"({"card":4111111111111111,"n":[4111111111111111]})"),
+            R"({"card":"REDACTED","n":["REDACTED"]})");
+  EXPECT_EQ(Hidden(R"([{"body":"{\"password\":\"hunter2\",\"n\":1}"}])"),
+            R"([{"body":"{\"password\":\"REDACTED\",\"n\":1}"}])");
+  EXPECT_EQ(Hidden(R"({"token":["abc)"), R"({"token":["REDACTED)");
+}
+
+TEST(HiddenText, IsLinearInWhatAStrangerSends) {
+  std::string hits, heads;
+  while (hits.size() < 4'000'000) hits += "pwd=";
+  while (heads.size() < 4'000'000) heads += "-----BEGIN";
+  EXPECT_EQ(Hidden(hits), "pwd=REDACTED");  // minutes, were each value read to its end
+  EXPECT_EQ(Hidden(heads), heads);
+}
+
 TEST(HiddenText, OrdinaryTextsStayAsTheyAre) {
   for (const char* text :
        {"exit code = 1", "key=5", "unexpected token: '}'", "WHERE token = ? AND secret = $1",

@@ -63,6 +63,17 @@ TEST_F(RedactorTest, HidesKnownSecretsByDefault) {
   EXPECT_EQ(metrics_.Get("redact.hidden").Get(), 4u);
 }
 
+TEST_F(RedactorTest, NumbersAreSecretsToo) {
+  Row({});
+  spans_.Attribute("card", int64_t{4111111111111111});
+  spans_.Attribute("otp", int64_t{123456});
+  spans_.Attribute("bytes", int64_t{4111111111111112});
+  Apply({});
+  EXPECT_EQ(Left(0)["card"], "REDACTED");
+  EXPECT_EQ(Left(0)["otp"], "REDACTED");
+  EXPECT_NE(Left(0)["bytes"], "REDACTED");
+}
+
 TEST_F(RedactorTest, DropsWhatIsDeniedOrNotAllowed) {
   Row({{"http.method", "GET"}, {"http.secretive", "1"}, {"db.statement", "x"}});
   spans_.AddProcess(1, "h", "s", "e", 7);
@@ -132,6 +143,9 @@ TEST_F(RedactorTest, RefusesWhatCannotBeWithTheRemedy) {
   settings = {};
   settings.hash = {"enduser.id"};
   EXPECT_THAT(refusal(settings), HasSubstr("hash_key_file is missing"));
+  settings.deny = {"network.peer.address"};
+  EXPECT_THAT(refusal(settings), HasSubstr("'network.peer.address' is a part of every span"));
+  settings.deny = {};
   settings.hash_key_file = folder_.path() / "nothing";
   EXPECT_THAT(refusal(settings), HasSubstr("cannot be read"));
   std::ofstream(settings.hash_key_file) << "short\n";

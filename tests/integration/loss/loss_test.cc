@@ -94,8 +94,6 @@ TEST_P(Loss, OfAnAnswerOfAGigabyteIsNone) {
   TracedProcess server([&] { return ServeLarge(listener.fd, kBytes); });
   TracedProcess client([&] { return RequestLarge(listener.port, kBytes); });
   ebpf::EbpfConfig config;
-  // 1 KiB of each call is captured: room for all of it, should the agent wait for a processor.
-  config.data_ring_bytes = 128u << 20;
   config.include_ports = {listener.port};
   Trace(config, [&] {
     server.Go();

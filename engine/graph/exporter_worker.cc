@@ -92,7 +92,7 @@ std::vector<ExporterWorker::Item> ExporterWorker::MakeRoom(size_t bytes) {
   if (!delivering_) return out;
   expendable_ = true;
   wake_.notify_one();
-  if (!given_up_ && clock_.MonotonicNs() - called_ns_ > config_.call_patience_ns) {
+  if (!given_up_ && !settled_ && clock_.MonotonicNs() - called_ns_ > config_.call_patience_ns) {
     given_up_ = true;
     out.push_back(queue_.front());
   }
@@ -175,6 +175,7 @@ void ExporterWorker::Run() {
     const Item item = queue_.front();
     delivering_ = true;
     given_up_ = false;
+    settled_ = false;
     forgotten_ = false;
     expendable_ = false;
     called_ns_ = clock_.MonotonicNs();
@@ -214,6 +215,7 @@ void ExporterWorker::Deliver(const Item& item) {
   {
     std::lock_guard lock(mutex_);
     if (given_up_) return;  // settled by who gave it up
+    settled_ = true;        // from here on nobody gives it up
   }
   Settle(item, answer);
 }

@@ -134,6 +134,7 @@ class ExporterWorker {
   bool stopping_ = false;
   bool delivering_ = false;  // the queue's front
   bool given_up_ = false;    // the queue's front is settled, whatever the call answers
+  bool settled_ = false;     // the same by the worker: nobody may give it up any more
   bool full_ = false;        // said in the log
   int64_t called_ns_ = 0;    // when delivering_ began
   uint64_t random_;

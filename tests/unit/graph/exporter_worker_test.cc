@@ -173,6 +173,23 @@ TEST_F(ExporterWorkerTest, ACallThatNeverComesBackHoldsNobodyUp) {
   EXPECT_EQ(Count("sink.pending{sink=fake}"), 0u);
 }
 
+TEST_F(ExporterWorkerTest, ABatchIsSettledOnceThoughAPushWantsItsRoomMeanwhile) {
+  config_.queue_bytes = 1500;
+  config_.call_patience_ns = 0;
+  drops_when_full_ = true;
+  int settled = 0;
+  auto worker = Worker();
+  worker->Push(Batch(1), [&](Fate fate) {
+    EXPECT_EQ(fate, Fate::kExported);
+    if (++settled > 1) return;
+    for (uint64_t i = 2; i <= 4; ++i) worker->Push(Batch(i), [](Fate) {});
+  });
+  worker->Stop(INT64_MAX);
+  EXPECT_EQ(settled, 1);
+  EXPECT_EQ(Count("sink.rows{sink=fake}"), 2u);
+  EXPECT_EQ(Count("sink.overflowed{sink=fake}"), 2u);
+}
+
 TEST_F(ExporterWorkerTest, WhatTheSinkRefusesOfABatchCountsAsDropped) {
   sink_.refused = 1;
   auto worker = Worker();

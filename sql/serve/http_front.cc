@@ -29,6 +29,7 @@ using Time = std::chrono::steady_clock::time_point;
 
 constexpr size_t kThreads = 16, kWaiting = 64, kMaxBody = 64 << 10;
 constexpr auto kRequestTime = std::chrono::seconds(10), kReplyTime = std::chrono::seconds(60);
+constexpr std::string_view kMethods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"};
 constexpr int kPatienceMs = 100, kRefusalPatienceMs = 10;
 constexpr std::string_view kBusy =
     "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nContent-Length: 26\r\n"
@@ -164,7 +165,6 @@ Request FromHttplib(const httplib::Request& from) {
   request.cookie = from.get_header_value("Cookie");
   request.fetch_site = from.get_header_value("Sec-Fetch-Site");
   request.if_none_match = from.get_header_value("If-None-Match");
-  request.body = from.body;
   return request;
 }
 
@@ -172,14 +172,20 @@ Request FromHttplib(const httplib::Request& from) {
 
 class HttpFront::Impl final : public httplib::Server {
  public:
-  Impl(const ListenAddress& address, HttpFront::Handler handler)
-      : address_(address), handler_(std::move(handler)) {
+  Impl(const ListenAddress& address, HttpFront::Gate gate, HttpFront::Handler handler)
+      : address_(address), gate_(std::move(gate)), handler_(std::move(handler)) {
     new_task_queue = [] { return new BoundedPool; };
     set_payload_max_length(kMaxBody);
-    const auto answer = [this](const httplib::Request& from, httplib::Response& to) {
-      Answer(from, to);
-    };
-    Get(".*", answer).Post(".*", answer).Put(".*", answer).Delete(".*", answer);
+    set_pre_routing_handler([this](const httplib::Request& from, httplib::Response& to) {
+      return Refuse(from, to) ? HandlerResponse::Handled : HandlerResponse::Unhandled;
+    });
+    Get(".*", [this](const httplib::Request& from, httplib::Response& to) {
+      Send(handler_(FromHttplib(from), address_.port), to);
+    });
+    // Whatever has no reader of its own the library reads whole: its bound is on Content-Length.
+    const auto answer = [this](const httplib::Request& from, httplib::Response& to,
+                               const httplib::ContentReader& read) { Answer(from, to, read); };
+    Post(".*", answer).Put(".*", answer).Patch(".*", answer).Delete(".*", answer);
   }
   ~Impl() override {
     stopping_ = true;
@@ -223,14 +229,48 @@ class HttpFront::Impl final : public httplib::Server {
     // Compressing well takes longer than finding the answer.
     const bool done = process_request(stream, true, closed, [&](httplib::Request& request) {
       request.headers.erase("Accept-Encoding");
+      request.ranges.clear();  // a range that is repeated multiplies the reply
       stream_of_thread_ = &stream;
     });
     Close(socket, kPatienceMs);
     return done;
   }
 
-  void Answer(const httplib::Request& from, httplib::Response& to) {
-    const Reply reply = handler_(FromHttplib(from), address_.port);
+  // By the headers alone.
+  bool Refuse(const httplib::Request& from, httplib::Response& to) {
+    if (auto refusal = gate_(FromHttplib(from), address_.port)) return Send(*refusal, to), true;
+    if (std::ranges::find(kMethods, from.method) == std::end(kMethods))
+      return Say(405, "this method is not answered here", to), true;
+    const bool packed = !from.get_header_value("Content-Encoding").empty();
+    if (packed || from.is_multipart_form_data())
+      return Say(415, "a body must be plain: without Content-Encoding, of one part", to), true;
+    return false;
+  }
+
+  void Answer(const httplib::Request& from, httplib::Response& to,
+              const httplib::ContentReader& read) {
+    Request request = FromHttplib(from);
+    bool fits = true;
+    const bool whole = read([&](const char* data, size_t n) {
+      fits = request.body.size() + n <= kMaxBody;
+      if (fits) request.body.append(data, n);
+      return fits;
+    });
+    if (!fits || to.status == 413)
+      return Say(413, fmt::format("a body may have {} bytes", kMaxBody), to);
+    if (!whole) return Say(400, "the body cannot be read", to);
+    Send(handler_(request, address_.port), to);
+  }
+
+  void Say(int status, std::string_view why, httplib::Response& to) {
+    Reply reply;
+    reply.status = status;
+    reply.content_type = "text/plain; charset=utf-8";
+    reply.body = fmt::format("{}: {}\n", status, why);
+    Send(reply, to);
+  }
+
+  void Send(const Reply& reply, httplib::Response& to) {
     stream_of_thread_->BeginReply();
     to.status = reply.status;
     for (const auto& [name, value] : reply.headers) to.set_header(name, value);
@@ -239,6 +279,7 @@ class HttpFront::Impl final : public httplib::Server {
 
   static thread_local TimedStream* stream_of_thread_;
   ListenAddress address_;
+  const HttpFront::Gate gate_;
   const HttpFront::Handler handler_;
   std::atomic<bool> stopping_ = false;
   std::thread thread_;
@@ -250,8 +291,9 @@ HttpFront::HttpFront(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 HttpFront::~HttpFront() = default;
 const ListenAddress& HttpFront::address() const { return impl_->address(); }
 
-Result<std::unique_ptr<HttpFront>> HttpFront::Start(const ListenAddress& address, Handler handler) {
-  auto impl = std::make_unique<Impl>(address, std::move(handler));
+Result<std::unique_ptr<HttpFront>> HttpFront::Start(const ListenAddress& address, Gate gate,
+                                                    Handler handler) {
+  auto impl = std::make_unique<Impl>(address, std::move(gate), std::move(handler));
   WEFT_TRY(impl->Listen());
   return std::unique_ptr<HttpFront>(new HttpFront(std::move(impl)));
 }

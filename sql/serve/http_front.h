@@ -1,6 +1,7 @@
 // HttpFront: takes requests off a port and gives them to a handler, a few at a time.
 //
-// One request a connection: a request must be here within ten seconds, and be gone within sixty,
+// One request a connection: a request, with 64 KB of body at most and that neither packed nor of
+// several parts, must be here within ten seconds, and be gone within sixty,
 // however slowly the other end reads or writes; who comes when too many wait is told to come again.
 // The handler is called on the front's threads. The destructor ends it. Only its source knows the
 // HTTP library.
@@ -8,6 +9,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "engine/base/listen_address.h"
 #include "engine/base/result.h"
@@ -19,9 +21,12 @@ class HttpFront {
  public:
   // With the port that it listens on.
   using Handler = std::function<Reply(const Request&, uint16_t port)>;
+  // Asked before the body is read: what to answer instead, or nothing.
+  using Gate = std::function<std::optional<Reply>(const Request&, uint16_t port)>;
 
   // kIo where the address cannot be had.
-  static Result<std::unique_ptr<HttpFront>> Start(const ListenAddress& address, Handler handler);
+  static Result<std::unique_ptr<HttpFront>> Start(const ListenAddress& address, Gate gate,
+                                                  Handler handler);
   ~HttpFront();
 
   // As bound: with the port that port 0 became.

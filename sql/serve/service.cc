@@ -61,6 +61,17 @@ Reply NotFound(const Request& request) {
   return reply;
 }
 
+void AddHeaders(Reply& reply) {
+  reply.headers.insert(reply.headers.end(), {{"Content-Security-Policy", std::string(kPolicy)},
+                                             {"X-Content-Type-Options", "nosniff"},
+                                             {"Referrer-Policy", "no-referrer"},
+                                             {"Cross-Origin-Resource-Policy", "same-origin"},
+                                             {"Cross-Origin-Opener-Policy", "same-origin"}});
+  const bool cached = std::ranges::any_of(
+      reply.headers, [](const auto& header) { return header.first == "Cache-Control"; });
+  if (!cached) reply.headers.emplace_back("Cache-Control", "no-store");
+}
+
 }  // namespace
 
 Reply Service::Route(const Request& request) const {
@@ -80,17 +91,16 @@ Reply Service::Route(const Request& request) const {
   return file != nullptr ? FileReply(*file, request) : NotFound(request);
 }
 
+std::optional<Reply> Service::Refuse(const Request& request, uint16_t port) const {
+  auto refusal = access_.Refuse(request, port);
+  if (refusal) AddHeaders(*refusal);
+  return refusal;
+}
+
 Reply Service::Answer(const Request& request, uint16_t port) const {
-  const auto refusal = access_.Refuse(request, port);
-  Reply reply = refusal ? *refusal : Route(request);
-  reply.headers.insert(reply.headers.end(), {{"Content-Security-Policy", std::string(kPolicy)},
-                                             {"X-Content-Type-Options", "nosniff"},
-                                             {"Referrer-Policy", "no-referrer"},
-                                             {"Cross-Origin-Resource-Policy", "same-origin"},
-                                             {"Cross-Origin-Opener-Policy", "same-origin"}});
-  const bool cached = std::ranges::any_of(
-      reply.headers, [](const auto& header) { return header.first == "Cache-Control"; });
-  if (!cached) reply.headers.emplace_back("Cache-Control", "no-store");
+  if (auto refusal = Refuse(request, port)) return std::move(*refusal);
+  Reply reply = Route(request);
+  AddHeaders(reply);
   return reply;
 }
 

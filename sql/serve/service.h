@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "engine/base/clock.h"
 #include "sql/serve/access.h"
@@ -19,7 +20,10 @@ class Service {
   Service(Access access, ReaderPool& pool, const Clock& clock)
       : access_(std::move(access)), jaeger_(pool, clock), jaeger_v3_(pool), page_(pool, clock) {}
 
-  // `port` is the one that it listens on.
+  // What to answer instead, by the headers alone; nothing where the request may go on. `port` is
+  // the one that it listens on.
+  std::optional<Reply> Refuse(const Request& request, uint16_t port) const;
+  // Refuses by itself too.
   Reply Answer(const Request& request, uint16_t port) const;
 
  private:

@@ -1,6 +1,7 @@
 #include "sql/serve/http_front.h"
 
 #include <atomic>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -19,8 +20,10 @@ using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
 
-std::unique_ptr<HttpFront> StartEcho() {
-  auto front = HttpFront::Start({"127.0.0.1", 0}, [](const Request& request, uint16_t) {
+std::optional<Reply> LetIn(const Request&, uint16_t) { return std::nullopt; }
+
+std::unique_ptr<HttpFront> StartEcho(const HttpFront::Gate& gate = LetIn) {
+  auto front = HttpFront::Start({"127.0.0.1", 0}, gate, [](const Request& request, uint16_t) {
     Reply reply;
     reply.content_type = "text/plain";
     reply.headers = {{"X-Host", request.host}};
@@ -83,6 +86,45 @@ TEST(HttpFront, TakesABodyAndRefusesALongOne) {
               StartsWith("HTTP/1.1 413"));
 }
 
+TEST(HttpFront, TakesABodyInChunksAndRefusesALongOne) {
+  const auto front = StartEcho();
+  const std::string head = "PUT /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+  EXPECT_THAT(Exchange(*front, head + "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"),
+              HasSubstr("PUT /x abcde"));
+  // Has no end: whoever waits for it would not answer.
+  std::string chunks;
+  for (int i = 0; i < 17; ++i) chunks += "1000\r\n" + std::string(0x1000, 'a') + "\r\n";
+  EXPECT_THAT(Exchange(*front, head + chunks), StartsWith("HTTP/1.1 413"));
+}
+
+TEST(HttpFront, RefusesBodiesThatArePackedOrOfManyParts) {
+  const auto front = StartEcho();
+  for (const std::string header :
+       {"Content-Encoding: gzip", "Content-Encoding: br", "Content-Type: multipart/form-data"})
+    EXPECT_THAT(Exchange(*front, "POST /x HTTP/1.1\r\nHost: h\r\n" + header +
+                                     "\r\nContent-Length: 3\r\n\r\nabc"),
+                StartsWith("HTTP/1.1 415"));
+}
+
+TEST(HttpFront, AnswersWhoMayNotAskBeforeItReadsTheBody) {
+  const auto front = StartEcho([](const Request&, uint16_t) {
+    Reply reply;
+    reply.status = 401;
+    return reply;
+  });
+  for (const std::string method : {"POST", "PUT", "PATCH", "DELETE", "PRI"})
+    EXPECT_THAT(Exchange(*front, method + " /x HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n"),
+                StartsWith("HTTP/1.1 401"));
+}
+
+TEST(HttpFront, KnowsNoRanges) {
+  const auto front = StartEcho();
+  const std::string reply =
+      Exchange(*front, "GET /x HTTP/1.1\r\nHost: h\r\nRange: bytes=0-3,0-3,0-3\r\n\r\n");
+  EXPECT_THAT(reply, StartsWith("HTTP/1.1 200"));
+  EXPECT_THAT(reply, HasSubstr("\r\n\r\nGET /x "));
+}
+
 TEST(HttpFront, RefusesWhatIsNoRequest) {
   const auto front = StartEcho();
   EXPECT_THAT(Exchange(*front, "what is this\r\n\r\n"), StartsWith("HTTP/1.1 400"));
@@ -100,7 +142,7 @@ TEST(HttpFront, EndsWhileConnectionsAreIdle) {
 
 TEST(HttpFront, TellsWhoComesWhenTooManyWaitToComeAgain) {
   std::atomic<bool> go = false;
-  auto front = HttpFront::Start({"127.0.0.1", 0}, [&](const Request&, uint16_t) {
+  auto front = HttpFront::Start({"127.0.0.1", 0}, LetIn, [&](const Request&, uint16_t) {
     go.wait(false);
     return Reply{};
   });
@@ -125,7 +167,7 @@ TEST(HttpFront, TellsWhoComesWhenTooManyWaitToComeAgain) {
 TEST(HttpFront, SaysWhyItCannotListen) {
   const auto front = StartEcho();
   const auto second =
-      HttpFront::Start(front->address(), [](const Request&, uint16_t) { return Reply{}; });
+      HttpFront::Start(front->address(), LetIn, [](const Request&, uint16_t) { return Reply{}; });
   ASSERT_FALSE(second);
   EXPECT_THAT(second.error().message, HasSubstr("cannot listen on 127.0.0.1:"));
 }

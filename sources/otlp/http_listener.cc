@@ -26,6 +26,8 @@ constexpr time_t kReadSeconds = 5;  // without a byte
 // What is too large is read on so far, so that its sender sees the answer.
 constexpr uint64_t kReadOn = 4;
 
+constexpr char kOtlpPath[] = "/v1/traces";
+constexpr char kZipkinPath[] = "/api/v2/spans";
 constexpr char kProto[] = "application/x-protobuf";
 constexpr char kJson[] = "application/json";
 
@@ -105,8 +107,8 @@ class HttpListener::Impl {
 
   Result<void> Start() {
     Configure();
-    if (options_.otlp) Serve("/v1/traces", false);
-    if (options_.zipkin) Serve("/api/v2/spans", true);
+    if (options_.otlp) Serve(kOtlpPath, false);
+    if (options_.zipkin) Serve(kZipkinPath, true);
     const ListenAddress& at = options_.address;
     errno = 0;
     int listening = -1;
@@ -140,6 +142,10 @@ class HttpListener::Impl {
     server_.set_write_timeout(kReadSeconds, 0);
     server_.set_tcp_nodelay(true);
     server_.set_payload_max_length(options_.max_bytes * kReadOn);
+    server_.set_pre_routing_handler([this](const httplib::Request& in, httplib::Response& out) {
+      using Handled = httplib::Server::HandlerResponse;
+      return IsWrong(in, out) ? Handled::Handled : Handled::Unhandled;
+    });
     server_.set_exception_handler([](const httplib::Request&, httplib::Response& out,
                                      std::exception_ptr) { out.status = 500; });
   }
@@ -149,14 +155,28 @@ class HttpListener::Impl {
                                       const httplib::ContentReader& read) {
       Answer(in, out, read, zipkin);
     });
-    const auto wrong = [this](const httplib::Request&, httplib::Response& out) {
-      reception_.Refused();
-      out.status = 405;
-      out.set_header("Allow", "POST");
-      out.set_content("only POST is understood here\n", "text/plain");
-    };
-    server_.Get(path, wrong).Put(path, wrong).Patch(path, wrong).Delete(path, wrong);
-    server_.Options(path, wrong);
+  }
+
+  // By method and path alone: httplib reads whole, without a bound, what no reader asks for.
+  bool IsWrong(const httplib::Request& in, httplib::Response& out) {
+    const bool known =
+        (options_.otlp && in.path == kOtlpPath) || (options_.zipkin && in.path == kZipkinPath);
+    if (known && in.method == "POST") return false;
+    out.status = known ? 405 : 404;
+    if (known) reception_.Refused();
+    if (known) out.set_header("Allow", "POST");
+    const std::string why = known ? "only POST is understood here\n" : "nothing is taken here\n";
+    if (in.method == "GET" || in.method == "HEAD" || in.method == "OPTIONS")
+      return out.set_content(why, "text/plain"), true;
+    // The connection ends with the answer, as its body would be taken for the next request: false,
+    // though all is written, says so to httplib.
+    out.set_header("Connection", "close");
+    out.set_content_provider(why.size(), "text/plain",
+                             [why](size_t, size_t, httplib::DataSink& sink) {
+                               sink.write(why.data(), why.size());
+                               return false;
+                             });
+    return true;
   }
 
   void Answer(const httplib::Request& in, httplib::Response& out,

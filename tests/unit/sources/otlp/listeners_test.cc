@@ -4,7 +4,12 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <vector>
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <gtest/gtest.h>
 #include <httplib.h>
@@ -143,6 +148,31 @@ TEST_F(HttpListenerTest, KnowsItsPathsMethodsTypesAndEncodings) {
   EXPECT_EQ(got->status, 405);
   EXPECT_EQ(got->get_header_value("Allow"), "POST");
   EXPECT_TRUE(reception_.messages.empty());
+}
+
+TEST_F(HttpListenerTest, AnswersWhatIsWrongBeforeItsBody) {
+  for (const auto& [method, path, status] : {std::tuple{"PUT", "/v1/traces", "405"},
+                                             {"PATCH", "/api/v2/spans", "405"},
+                                             {"POST", "/v1/logs", "404"},
+                                             {"DELETE", "/", "404"},
+                                             {"PRI", "/v1/traces", "405"}}) {
+    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(listener_->address().port);
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ASSERT_EQ(::connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to), 0);
+    const std::string request = std::string(method) + " " + path +
+                                " HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+    ASSERT_EQ(::write(fd, request.data(), request.size()), static_cast<ssize_t>(request.size()));
+    std::string answer;  // to the connection's end
+    char part[4096];
+    for (ssize_t n; (n = ::read(fd, part, sizeof part)) > 0;)
+      answer.append(part, static_cast<size_t>(n));
+    ::close(fd);
+    EXPECT_EQ(answer.substr(0, 12), std::string("HTTP/1.1 ") + status) << method << path;
+    EXPECT_TRUE(answer.ends_with("here\n")) << answer;
+  }
 }
 
 TEST_F(HttpListenerTest, ServesManyConnectionsAtOnce) {

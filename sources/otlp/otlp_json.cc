@@ -15,6 +15,9 @@ namespace {
 
 namespace dom = simdjson::dom;
 
+// Beyond it simdjson keeps the memory of the largest document it has met.
+constexpr size_t kKeepCapacity = size_t{4} << 20;
+
 // Of whatever is absent or of another type: nothing.
 std::string_view Text(dom::element object, std::string_view key) {
   std::string_view text;
@@ -197,6 +200,13 @@ std::string LinksJson(dom::element span) {
 class JsonDecoder::Impl {
  public:
   Result<Decoded> Decode(std::string_view message, api::SpanTable* out) {
+    auto decoded = Parse(message, out);
+    if (parser_.capacity() > kKeepCapacity) parser_ = dom::parser();
+    return decoded;
+  }
+
+ private:
+  Result<Decoded> Parse(std::string_view message, api::SpanTable* out) {
     const uint64_t before = out->n();
     dom::element root;
     if (const auto error = parser_.parse(message.data(), message.size()).get(root))
@@ -209,7 +219,6 @@ class JsonDecoder::Impl {
     return Decoded{out->n() - before, rows.invalid()};
   }
 
- private:
   void ResourceSpans(dom::element all, OtlpRows& rows) {
     rows.Resource();
     dom::element resource;

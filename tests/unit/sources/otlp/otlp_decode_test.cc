@@ -262,6 +262,21 @@ TEST(OtlpJson, WhatIsNoOtlpIsCorrupt) {
   }
 }
 
+TEST(OtlpJson, AfterALargeMessageOthersAreReadAsBefore) {
+  JsonDecoder decoder;
+  const auto message = [](size_t padding) {
+    return R"({"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":")" + std::string(32, '1') +
+           R"(","spanId":")" + std::string(16, '2') + R"(","name":")" + std::string(padding, 'x') +
+           R"("}]}]}]})";
+  };
+  for (const size_t padding : {size_t{1}, size_t{5} << 20, size_t{1}, size_t{5} << 20}) {
+    api::SpanTable table;
+    const auto decoded = decoder.Decode(message(padding), &table);
+    ASSERT_TRUE(decoded) << decoded.error().message;
+    EXPECT_EQ(decoded->spans, 1u);
+  }
+}
+
 TEST(OtlpJson, OddTypesAreNothingAndBadIdsAreCounted) {
   api::SpanTable table;
   const auto decoded = JsonDecoder().Decode(

@@ -115,6 +115,7 @@ class Agent final : public Command {
     const Config as_loaded = *config;
     if (!spool_.empty()) config->spool.path = spool_;
     WEFT_TRY(RequireKafka(*config, "agent"));
+    WEFT_TRY(IntakeRun::CheckIntoTopic(*config));
     const bool live = replay_.empty() && config->ebpf.enabled;
     if (replay_.empty() && !live && !IntakeRun::Wanted(*config))
       return Fail(Code::kInvalid, "sources.ebpf.enabled is false, so there is nothing to trace");

@@ -56,14 +56,24 @@ Result<std::unique_ptr<IntakeRun>> IntakeRun::IntoPipeline(const Config& config,
   return run;
 }
 
+Result<void> IntakeRun::CheckIntoTopic(const Config& config) {
+  if (!config.zipkin.listen.empty())
+    return Fail(Code::kInvalid,
+                "sources.zipkin.listen (--zipkin): an agent forwards requests as they came to a "
+                "topic of OTLP, in which Zipkin's JSON cannot be read; send OTLP to the agent "
+                "(sources.otlp.listen_http), or Zipkin's spans to `weft run`");
+  if (Wanted(config) && config.otlp.topics.empty())
+    return Fail(Code::kInvalid,
+                "sources.otlp: an agent writes what comes in to the first of sources.otlp.topics, "
+                "which is empty; give one (otlp_spans), here and where `weft engine` runs");
+  return {};
+}
+
 Result<std::unique_ptr<IntakeRun>> IntakeRun::IntoTopic(
     const Config& config, [[maybe_unused]] const plugin::Services& services) {
   std::unique_ptr<IntakeRun> run(new IntakeRun);
   if (!Wanted(config)) return run;
-  if (config.otlp.topics.empty())
-    return Fail(Code::kInvalid,
-                "sources.otlp: an agent writes what comes in to the first of sources.otlp.topics, "
-                "which is empty; give one (otlp_spans), here and where `weft engine` runs");
+  WEFT_TRY(CheckIntoTopic(config));
 #if WEFT_HAVE_KAFKA
   auto settings = transport::ResolveKafkaSettings(config.kafka);
   if (!settings) return std::unexpected(std::move(settings.error()));

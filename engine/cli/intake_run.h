@@ -1,9 +1,9 @@
 // IntakeRun: what listens for spans that programs report themselves, as the configuration asks:
 // OTLP by gRPC and HTTP, Zipkin's by HTTP.
 //
-// `weft run` and `weft agent` own one beside their eBPF source. What comes in goes to the pipeline
-// of this process, or to a Kafka topic that engines read. The destructor stops listening; it goes
-// before the transport.
+// `weft run` and `weft agent` own one beside their eBPF source; an agent's takes OTLP alone. What
+// comes in goes to the pipeline of this process, or to a Kafka topic that engines read. The
+// destructor stops listening; it goes before the transport.
 #pragma once
 
 #include <memory>
@@ -24,6 +24,9 @@ class IntakeRun {
   static Result<std::unique_ptr<IntakeRun>> IntoPipeline(const Config& config,
                                                          transport::Publisher& transport,
                                                          const plugin::Services& services);
+  // kInvalid where IntoTopic could not do what is asked for: Zipkin's spans have no place in a
+  // topic of OTLP.
+  static Result<void> CheckIntoTopic(const Config& config);
   // To the first of sources.otlp.topics.
   static Result<std::unique_ptr<IntakeRun>> IntoTopic(const Config& config,
                                                       const plugin::Services& services);

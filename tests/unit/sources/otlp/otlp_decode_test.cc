@@ -266,8 +266,9 @@ TEST(OtlpJson, AfterALargeMessageOthersAreReadAsBefore) {
   JsonDecoder decoder;
   const auto message = [](size_t padding) {
     return R"({"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":")" + std::string(32, '1') +
-           R"(","spanId":")" + std::string(16, '2') + R"(","name":")" + std::string(padding, 'x') +
-           R"("}]}]}]})";
+           R"(","spanId":")" + std::string(16, '2') +
+           R"(","startTimeUnixNano":"1000","endTimeUnixNano":"2000","name":")" +
+           std::string(padding, 'x') + R"("}]}]}]})";
   };
   for (const size_t padding : {size_t{1}, size_t{5} << 20, size_t{1}, size_t{5} << 20}) {
     api::SpanTable table;

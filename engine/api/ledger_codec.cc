@@ -36,13 +36,15 @@ void FillGaps(capnp::List<uint64_t>::Builder out, const SequenceSet& read) {
 }
 
 Result<SequenceSet> ReadGaps(uint64_t end, capnp::List<uint64_t>::Reader in) {
-  if (in.size() > 2 * SequenceSet::kMaxGaps || in.size() % 2 != 0 || end == 0)
-    return Corrupt("an agent's sequences");
+  if (in.size() % 2 != 0 || end == 0) return Corrupt("an agent's sequences");
+  // A writer with another bound: the lowest are forgotten here, as the set itself does.
+  constexpr unsigned kMost = 2 * SequenceSet::kMaxGaps;
+  const unsigned forgotten = in.size() > kMost ? in.size() - kMost : 0;
   std::vector<SequenceSet::Gap> gaps;
   for (unsigned i = 0; i < in.size(); i += 2) {
     if (in[i] >= in[i + 1] || in[i + 1] >= end || (i > 0 && in[i] <= in[i - 1]))
       return Corrupt("an agent's sequences");
-    gaps.emplace_back(in[i], in[i + 1]);
+    if (i >= forgotten) gaps.emplace_back(in[i], in[i + 1]);
   }
   return SequenceSet(end, std::move(gaps));
 }

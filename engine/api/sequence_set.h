@@ -28,8 +28,8 @@ class SequenceSet {
     if (sequence == UINT64_MAX) return false;  // no agent counts so far
     if (sequence >= end_) {
       if (sequence > end_) gaps_.emplace_back(end_, sequence);
-      if (gaps_.size() > kMaxGaps) gaps_.erase(gaps_.begin());
       end_ = sequence + 1;
+      Trim();
       return true;
     }
     const auto gap = std::ranges::find_if(gaps_, [&](const Gap& g) { return sequence < g.second; });
@@ -43,6 +43,7 @@ class SequenceSet {
       *gap = after;
     } else if (!empty_after) {
       gaps_.insert(gap + 1, after);
+      Trim();
     }
     return true;
   }
@@ -51,6 +52,10 @@ class SequenceSet {
   const std::vector<Gap>& gaps() const { return gaps_; }
 
  private:
+  void Trim() {
+    if (gaps_.size() > kMaxGaps) gaps_.erase(gaps_.begin());
+  }
+
   uint64_t end_;
   std::vector<Gap> gaps_;
 };

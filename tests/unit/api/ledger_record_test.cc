@@ -45,6 +45,18 @@ TEST(LedgerRecord, GapsThatCannotBeAreRefused) {
   EXPECT_FALSE(decoded({{1, 4}, {4, 8}}));
 }
 
+TEST(LedgerRecord, OfMoreGapsThanASetHoldsTheHighestAreKept) {
+  std::vector<SequenceSet::Gap> gaps;
+  for (uint64_t n = 1; n <= SequenceSet::kMaxGaps + 3; ++n) gaps.emplace_back(10 * n, 10 * n + 5);
+  StageLedger ledger{1, 0, {}, {}};
+  ledger.agents.push_back({1, "", {10'000, gaps}});
+  const auto back = DecodeStageLedger(EncodeStageLedger(ledger));
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(back->agents[0].read.end(), 10'000u);
+  EXPECT_EQ(back->agents[0].read.gaps(),
+            std::vector<SequenceSet::Gap>(gaps.begin() + 3, gaps.end()));
+}
+
 TEST(LedgerRecord, BytesThatAreNoneAreRefused) {
   EXPECT_FALSE(DecodeStageLedger(CopyPayload("nonsense nonsense nonsense nonse")));
   EXPECT_FALSE(DecodeAgentLedger(CopyPayload("")));

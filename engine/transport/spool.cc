@@ -103,7 +103,7 @@ void Spool::Grown(Segment& segment) {
 
 void Spool::EndSegment() {
   writing_ = false;
-  ended_.push_back(std::move(segments_.back().file));
+  ended_.emplace_back(segments_.back().end, std::move(segments_.back().file));
   segments_.back().file = nullptr;
   Collect();
 }
@@ -250,8 +250,10 @@ void Spool::Collect() {
 std::vector<std::shared_ptr<const SpoolFile>> Spool::ToSync() {
   const bool waits = sync_mark_ != 0 && SettledBelow() < sync_mark_ && synced_ != next_;
   sync_mark_ = next_;
-  auto files = std::exchange(ended_, {});
+  std::erase_if(ended_, [below = SettledBelow()](const auto& e) { return e.first <= below; });
   if (!waits) return {};
+  std::vector<std::shared_ptr<const SpoolFile>> files;
+  for (auto& [end, file] : std::exchange(ended_, {})) files.push_back(std::move(file));
   if (writing_) files.push_back(segments_.back().file);
   synced_ = next_;
   count_->syncs.Add(files.size());

@@ -115,9 +115,10 @@ class Spool {
   uint64_t send_ = 1;             // ... handed out
   uint64_t own_first_ = 1;        // below: of a process before
   uint64_t sync_mark_ = 0, synced_ = 0;
-  std::vector<std::shared_ptr<const SpoolFile>> ended_;  // segments since the last ToSync
-  std::deque<std::pair<uint64_t, OutRecord>> loaded_;    // read back, to be handed out
-  std::deque<Fresh> fresh_;                              // the newest records, up to next_
+  // Segments that were ended and neither synced nor settled yet, each with its end.
+  std::vector<std::pair<uint64_t, std::shared_ptr<const SpoolFile>>> ended_;
+  std::deque<std::pair<uint64_t, OutRecord>> loaded_;  // read back, to be handed out
+  std::deque<Fresh> fresh_;                            // the newest records, up to next_
   size_t fresh_bytes_ = 0;
   std::map<uint64_t, OutRecord> in_flight_;  // handed out; without payload
   // From this index on records had this receipt; shared with the source.

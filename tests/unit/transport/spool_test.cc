@@ -187,6 +187,20 @@ TEST_F(SpoolTest, SaysWhenThereIsSomethingToSync) {
   EXPECT_TRUE(spool->ToSync().empty());  // nothing waits
 }
 
+TEST_F(SpoolTest, SyncsASegmentThatEndedWhileItWasYoung) {
+  SpoolOptions options = Options();
+  options.segment_bytes = 5'000;
+  auto spool = Open(options);
+  for (uint64_t n = 1; n <= 2; ++n) spool->Append(Numbered(n, 3'000));  // one segment each
+  EXPECT_TRUE(spool->ToSync().empty());
+  EXPECT_EQ(spool->ToSync().size(), 2u);
+  for (uint64_t n = 3; n <= 4; ++n) spool->Append(Numbered(n, 3'000));
+  Drain(*spool);
+  spool->Append(Numbered(5, 3'000));
+  EXPECT_TRUE(spool->ToSync().empty());
+  EXPECT_EQ(spool->ToSync().size(), 1u);  // not what is settled
+}
+
 class SpoolFarewellTest : public SpoolFixture {
  protected:
   SpoolOptions Farewells() {

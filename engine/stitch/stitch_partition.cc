@@ -168,6 +168,7 @@ void StitchPartition::Impl::ComputeWatermarks() {
   if (cancelled_) return;  // there are windows that should have been decided by now
   const int64_t base =
       finished_ ? INT64_MAX : agents_.LogWatermark(input_ns_ - config_.grace_ns - kNewAgentLag);
+  if (base == INT64_MIN) return;  // an agent that the owner before knew did not speak yet
   watermark_lag_ns_ = finished_ ? 0 : log_now_ - base;
   int64_t links = base;
   // A call that is not offered yet holds its trace's roots back, for a while.

@@ -91,6 +91,9 @@ class StitchHarness {
   bool Has(uint64_t span_id) const { return spans_.contains(span_id); }
   uint64_t Count(std::string_view name) { return metrics.Get(name).Get(); }
   int64_t SpansWatermark() const { return spans_watermark_; }
+  int64_t WatermarkLagNs(uint32_t partition) const {
+    return partitions_[partition]->WatermarkLagNs();
+  }
 
   ManualClock clock{1000 * kSecond};
   Metrics metrics;

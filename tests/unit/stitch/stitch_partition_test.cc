@@ -702,6 +702,21 @@ TEST(StitchPartition, GoesOnAfterATakeOverWithoutLosingOrDoublingASpan) {
   }
 }
 
+TEST(StitchPartition, SaysNothingOfWatermarksUntilAnAgentThatWasKnownSpeaksToTheNewOwner) {
+  StitchHarness h(Partitions(1));
+  h.Publish({Shop{}.a}, kT + kSecond);
+  h.Run();
+  h.Beat();
+  const int64_t before = h.SpansWatermark();
+  h.TakeOver(0);
+  h.Advance(2 * kSecond);
+  EXPECT_EQ(h.WatermarkLagNs(0), 0);
+  EXPECT_EQ(h.SpansWatermark(), before);
+  h.Beat();
+  EXPECT_GT(h.WatermarkLagNs(0), 0);
+  EXPECT_GT(h.SpansWatermark(), before);
+}
+
 TEST(StitchPartition, KeepsTheParentOfALateAnswerInTheLog) {
   StitchHarness h(Partitions(1));
   Shop s;

@@ -109,16 +109,17 @@ class TableCopy {
   int64_t PassOver(int64_t after) {
     const int64_t from = std::max<int64_t>(after, -1) + 1;
     int64_t unread = from;
-    int64_t read = kEnd;
+    int64_t read = kEnd, high = kEnd;
     for (int64_t step = 1; step < (int64_t{1} << 61); step *= 2) {
       const int64_t tried = from + step;
       if (const int64_t found = FirstFrom(tried); found != kNothing) {
-        read = found;
+        read = found;  // kEnd: beyond the last row, which may be readable all the same
+        high = tried;
         break;
       }
       unread = tried;
     }
-    for (int64_t high = read; read != kEnd && high - unread > 1;) {
+    while (high != kEnd && high - unread > 1) {
       const int64_t middle = unread + (high - unread) / 2;
       const int64_t found = FirstFrom(middle);
       if (found == kNothing) {

@@ -1,6 +1,7 @@
 #include "sql/salvage.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -49,6 +50,24 @@ class SalvageTest : public ::testing::Test {
       file << std::string(kPage, '\xa5');
     }
   }
+  // The pages that hold the rows of these ids.
+  void DamageRows(int first, int last) {
+    std::fstream file(from_, std::ios::binary | std::ios::in | std::ios::out);
+    std::string page(kPage, '\0');
+    std::vector<std::streamoff> at;
+    for (std::streamoff n = 0; file.read(page.data(), kPage); ++n) {
+      const size_t row = page.find("row ");
+      if (n == 0 || page[0] != 13 || row == page.npos) continue;
+      const int id = std::atoi(page.c_str() + row + 4);
+      if (id >= first && id <= last) at.push_back(n * kPage);
+    }
+    ASSERT_GT(at.size(), 10u);
+    file.clear();
+    for (const std::streamoff offset : at) {
+      file.seekp(offset);
+      file << std::string(kPage, '\xa5');
+    }
+  }
   const SalvagedTable& Strings(const Salvaged& saved) {
     return *std::ranges::find(saved.tables, "strings", &SalvagedTable::name);
   }
@@ -88,6 +107,17 @@ TEST_F(SalvageTest, PassesOverDamagedPagesAndTellsWhichRowsTheyHad) {
       db->QueryInt("SELECT count(*) FROM pragma_integrity_check WHERE integrity_check <> 'ok'")
           .value(),
       0);
+}
+
+TEST_F(SalvageTest, ReadsTheEndOfATableBehindAStretchThatTheStepsJumpOver) {
+  DamageRows(12'000, 17'000);  // steps double: 16,000 cannot be read, 20,000 is past the end
+  const auto saved = SalvageStore(from_, to_);
+  ASSERT_TRUE(saved) << saved.error().message;
+  const SalvagedTable& strings = Strings(*saved);
+  ASSERT_EQ(strings.lost.size(), 1u);
+  EXPECT_NEAR(static_cast<double>(strings.lost[0].first), 12'000, 100);
+  EXPECT_NEAR(static_cast<double>(strings.lost[0].second), 17'000, 100);
+  EXPECT_EQ(strings.rows + Lost(strings), 20'000u);
 }
 
 TEST_F(SalvageTest, OverwritesNothingAndSaysWhatIsNoStore) {

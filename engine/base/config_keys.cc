@@ -98,8 +98,7 @@ const ConfigKey kKeys[] = {
    0, 600 * kS, Unit::kDuration},
 
   {"sources.zipkin.listen", TEXT(zipkin.listen),
-   "Address for Zipkin's spans (POST /api/v2/spans, JSON), such as 127.0.0.1:9411. Empty: none. "
-   "`weft run` only: an agent takes OTLP."},
+   "Address for Zipkin's spans (JSON, v2), such as 127.0.0.1:9411; not of an agent. Empty: none."},
 
   {"transport.kind", TEXT(transport.kind),
    "In memory, sources and engine in one process; or through Kafka, any number of processes.",

@@ -28,8 +28,6 @@ bool IsFinalRefusal(rd_kafka_resp_err_t error) {
     case RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP:
     case RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
     case RD_KAFKA_RESP_ERR_UNSUPPORTED_COMPRESSION_TYPE:
-    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
-    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:  // the topic was made anew, with fewer
     case RD_KAFKA_RESP_ERR__INVALID_ARG: return true;
     default: return false;
   }

@@ -21,7 +21,8 @@
 
 namespace weft::transport {
 
-// Brokers will never take a record of which they say this, from no client.
+// Brokers will never take a record of which they say this, from no client. Not what an operator may
+// mend (permissions, partitions): that is waited out, or a mistake there would empty the spool.
 bool IsFinalRefusal(rd_kafka_resp_err_t error);
 
 class KafkaPublisher {

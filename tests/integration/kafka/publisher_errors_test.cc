@@ -12,6 +12,7 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/metrics.h"
+#include "engine/transport/kafka_publisher.h"
 #include "engine/transport/kafka_settings.h"
 #include "engine/transport/kafka_topics.h"
 #include "engine/transport/kafka_transport.h"
@@ -155,6 +156,17 @@ TEST_P(KafkaPublisherErrorsTest, AnErrorThatEveryNewClientMeetsTooIsWaitedOut) {
   ASSERT_TRUE(Settled(10));
   EXPECT_EQ(tally_->lost, 0);
   EXPECT_EQ(Logged(10), Range(0, 10));
+}
+
+TEST_P(KafkaPublisherErrorsTest, WhatAnOperatorMayMendIsWaitedOut) {
+  EXPECT_FALSE(IsFinalRefusal(RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION));
+  Publish(0, 1);
+  ASSERT_TRUE(Settled(1));
+  Inject({RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED});
+  Publish(1, 4);
+  ASSERT_TRUE(Settled(4));
+  EXPECT_EQ(tally_->lost, 0);
+  EXPECT_EQ(Logged(4), Range(0, 4));
 }
 
 TEST_P(KafkaPublisherErrorsTest, WhatBrokersRefuseForGoodIsLostAloneAndCountedWithTheReason) {

@@ -71,7 +71,7 @@ class ServePageTest(unittest.TestCase):
             browser.click("input[name=service]")
             browser.type("shop-cart")
             browser.click("button.go")
-            browser.wait("location.search.includes('service=shop-cart') && document.querySelectorAll('.traces tbody tr').length > 5")
+            browser.wait(READY.format("search") + " && location.search.includes('service=shop-cart') && document.querySelectorAll('.traces tbody tr').length > 5")
             browser.click(".traces tbody tr:nth-child(2) .name a")
             browser.wait(READY.format("trace") + " && document.querySelectorAll('.row').length > 2")
             trace = browser.run("document.querySelector('.title .id').textContent")

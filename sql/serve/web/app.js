@@ -53,6 +53,7 @@ export function failure(error) {
 async function route() {
   const path = location.pathname.split('/')[1] || 'search';
   const number = ++shown;
+  delete document.body.dataset.ready;
   view?.leave?.();
   view = null;
   for (const link of nav.children) {

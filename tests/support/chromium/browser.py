@@ -140,10 +140,12 @@ class Browser:
 
     def click(self, selector):
         """A real click, in the middle of the first match."""
-        find_it = f"document.querySelector({json.dumps(selector)})"
-        self.wait(find_it, f"an element {selector}")
-        x, y = self.run(f"(() => {{ const e = {find_it}; e.scrollIntoView({{block: 'nearest'}});"
-                        " const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })()")
+        # Found and measured in one go: the page may be painted anew at any time.
+        at = (f"(window.clickAt = ((e) => {{ if (!e) return null; e.scrollIntoView({{block: 'nearest'}});"
+              " const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })"
+              f"(document.querySelector({json.dumps(selector)})))")
+        self.wait(at, f"an element {selector}")
+        x, y = self.run("window.clickAt")
         for kind in ("mousePressed", "mouseReleased"):
             self.ask("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 

@@ -9,17 +9,12 @@
 
 #include "engine/base/result.h"
 #include "sinks/http/delivery.h"
-#include "sinks/http/endpoint.h"
+#include "sinks/http/http_post.h"
 
 namespace weft::sinks {
 
-struct OtlpChannelOptions {
-  Endpoint endpoint;
-  TlsFiles tls;
-  Headers headers;
+struct OtlpChannelOptions : HttpPostOptions {
   bool json = false;  // HTTP only
-  bool gzip = false;
-  int64_t timeout_ns = 10'000'000'000;
 };
 
 class OtlpChannel {

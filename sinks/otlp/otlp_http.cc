@@ -37,8 +37,7 @@ class OtlpHttp final : public OtlpChannel {
 Result<std::unique_ptr<OtlpChannel>> OpenOtlpHttp(OtlpChannelOptions options) {
   if (options.endpoint.path.empty() || options.endpoint.path == "/")
     options.endpoint.path = "/v1/traces";
-  auto post = HttpPost::Open({std::move(options.endpoint), std::move(options.tls),
-                              std::move(options.headers), options.gzip, options.timeout_ns});
+  auto post = HttpPost::Open(std::move(options));
   if (!post) return std::unexpected(std::move(post.error()));
   return std::make_unique<OtlpHttp>(std::move(*post), options.json);
 }

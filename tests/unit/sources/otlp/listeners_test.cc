@@ -210,11 +210,10 @@ class GrpcListenerTest : public testing::Test {
   }
   std::unique_ptr<sinks::OtlpChannel> Channel(bool gzip = false) {
 #if WEFT_HAVE_GRPC
-    auto opened =
-        sinks::OpenOtlpGrpc({.endpoint = {false, "127.0.0.1", listener_->address().port, ""},
-                             .tls = {},
-                             .headers = {},
-                             .gzip = gzip});
+    sinks::OtlpChannelOptions options;
+    options.endpoint = {false, "127.0.0.1", listener_->address().port, ""};
+    options.gzip = gzip;
+    auto opened = sinks::OpenOtlpGrpc(std::move(options));
     return std::move(*opened);
 #else
     return nullptr;

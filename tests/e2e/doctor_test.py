@@ -6,25 +6,14 @@ import subprocess
 import sys
 import tempfile
 import time
-import unittest
 
-from e2e import Build, Shop, ShopError, WeftRun, bpf_problem, main, run_load, skip
+from e2e import Build, WeftRun, WithShop, bpf_problem, main, run_load, skip
 
 BUILD = Build(sys.argv[1])
 
 
-class DoctorTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        try:
-            cls.shop = Shop(BUILD.e2e)
-            cls.shop.start()
-        except ShopError as error:
-            skip(str(error))
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.shop.stop()
+class DoctorTest(WithShop):
+    build = BUILD
 
     def test_says_of_each_process_whether_it_is_traced(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -210,6 +210,23 @@ def skip(reason, needs=None):
     sys.exit(SKIP)
 
 
+class WithShop(unittest.TestCase):
+    """Tests beside one shop, which runs as long as their class; `build` is the Build to take it from."""
+    build = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.shop = Shop(cls.build.e2e)
+        try:
+            cls.shop.start()
+        except ShopError as error:
+            skip(str(error))
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.shop.stop()
+
+
 def main():
     """Runs the calling module's unittest cases; the build folder is the first argument."""
     unittest.main(module="__main__", argv=[sys.argv[0], *sys.argv[2:]], verbosity=2)

@@ -7,26 +7,14 @@ import sys
 import tempfile
 import threading
 import time
-import unittest
 
-from e2e import (Build, Shop, ShopError, WeftRun, bpf_problem, check_store, main, read_ledger, reconcile, run_load,
-                 skip)
+from e2e import Build, WeftRun, WithShop, bpf_problem, check_store, main, read_ledger, reconcile, run_load, skip
 
 BUILD = Build(sys.argv[1])
 
 
-class ReloadTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        try:
-            cls.shop = Shop(BUILD.e2e)
-            cls.shop.start()
-        except ShopError as error:
-            skip(str(error))
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.shop.stop()
+class ReloadTest(WithShop):
+    build = BUILD
 
     def setUp(self):
         directory = tempfile.TemporaryDirectory()

@@ -9,7 +9,7 @@ import sys
 import time
 import unittest
 
-from e2e import HERE, Build, Shop, ShopError, main, run_load, skip
+from e2e import HERE, Build, WithShop, main, run_load
 from clients import encode_command
 
 BUILD = Build(sys.argv[1])
@@ -63,18 +63,8 @@ class Monitor:
         raise ConnectionError("redis has closed the monitor")
 
 
-class ShopTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.shop = Shop(BUILD.e2e)
-        try:
-            cls.shop.start()
-        except ShopError as error:
-            skip(str(error))
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.shop.stop()
+class ShopTest(WithShop):
+    build = BUILD
 
     def leaves(self, request):
         """Redis truths of one request given as (method, path)."""

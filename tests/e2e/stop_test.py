@@ -6,27 +6,16 @@ import sys
 import tempfile
 import threading
 import time
-import unittest
 
 import truth
-from e2e import Build, Shop, ShopError, WeftRun, bpf_problem, check_store, main, run_load, skip
+from e2e import Build, WeftRun, WithShop, bpf_problem, check_store, main, run_load, skip
 
 BUILD = Build(sys.argv[1])
 OPTIONS = ("--capture-truth", "--exclude-process", "shop-load")
 
 
-class StopTest(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        try:
-            cls.shop = Shop(BUILD.e2e)
-            cls.shop.start()
-        except ShopError as error:
-            skip(str(error))
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.shop.stop()
+class StopTest(WithShop):
+    build = BUILD
 
     def setUp(self):
         directory = tempfile.TemporaryDirectory()

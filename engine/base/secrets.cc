@@ -18,26 +18,18 @@ constexpr std::array<std::string_view, 18> kParts = {
     "authkey", "privatekey", "credential",  "signature",  "authorization",    "sessionkey",
     "bearer",  "cookie",     "requirepass", "masterauth", "connectionstring", "subscriptionkey"};
 
-constexpr int HexDigit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 }  // namespace
 
 std::string_view CanonicalName(std::string_view name, CanonicalBuffer* buffer) {
   size_t n = 0;
   for (size_t i = 0; i < name.size() && n < kMaxCanonicalName; ++i) {
     char c = name[i];
-    if (c == '%' && i + 2 < name.size() && HexDigit(name[i + 1]) >= 0 &&
-        HexDigit(name[i + 2]) >= 0) {
-      c = static_cast<char>(HexDigit(name[i + 1]) * 16 + HexDigit(name[i + 2]));
+    if (c == '%' && i + 2 < name.size() && HexValue(name[i + 1]) >= 0 &&
+        HexValue(name[i + 2]) >= 0) {
+      c = static_cast<char>(HexValue(name[i + 1]) * 16 + HexValue(name[i + 2]));
       i += 2;
     }
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-    if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) (*buffer)[n++] = c;
+    if (IsAlpha(c) || IsDigit(c)) (*buffer)[n++] = Lower(c);
   }
   return {buffer->data(), n};
 }

@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <string_view>
 
+#include "engine/base/ascii.h"
+
 namespace weft {
 
 // Stands where a secret stood.
@@ -29,8 +31,7 @@ size_t UserInfoLength(std::string_view text);  // "user:password@", as after ":/
 
 // Characters that tokens and names are made of.
 constexpr bool IsTokenChar(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-         c == '_' || c == '.';
+  return IsAlpha(c) || IsDigit(c) || c == '-' || c == '_' || c == '.';
 }
 
 }  // namespace weft

@@ -11,7 +11,7 @@
 #include <map>
 #include <mutex>
 #include <string>
-#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "engine/base/histogram.h"
@@ -70,13 +70,13 @@ class SpanSeries {
   Snapshot Read() const;
 
  private:
-  template <typename Key, typename Change>
+  template <typename Change>
   struct Entry {
     Change change;
     int64_t last_ns = 0;
   };
   template <typename Key, typename Change>
-  using Map = std::map<Key, Entry<Key, Change>>;
+  using Map = std::map<Key, Entry<Change>>;
 
   template <typename Key, typename Change>
   Change& Find(Map<Key, Change>& map, const Key& key, int64_t now_ns);

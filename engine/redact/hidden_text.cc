@@ -5,6 +5,7 @@
 #include <compare>
 #include <vector>
 
+#include "engine/base/ascii.h"
 #include "engine/base/secrets.h"
 
 namespace weft::redact {
@@ -15,15 +16,6 @@ struct Range {
   bool quote = false;  // stands for a number of JSON: its replacement is a string
   auto operator<=>(const Range&) const = default;
 };
-
-constexpr bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-constexpr bool IsLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-constexpr char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-
-bool StartsNoCase(std::string_view text, std::string_view lower) {
-  return text.size() >= lower.size() && std::equal(lower.begin(), lower.end(), text.begin(),
-                                                   [](char l, char t) { return l == Lower(t); });
-}
 
 // What makes a text worth a closer look.
 struct Look {
@@ -77,8 +69,7 @@ void FindTokens(std::string_view text, const Look& look, std::vector<Range>* out
     for (const Prefix& p : kPrefixes)
       if (run.size() >= p.at_least && run.starts_with(p.text)) out->push_back({i, end});
     // An authorization header's value wherever it stands: "Bearer abc", "Basic dXNlcjpwdw==".
-    if ((run.size() == 6 && StartsNoCase(run, "bearer")) ||
-        (run.size() == 5 && StartsNoCase(run, "basic"))) {
+    if (EqualsNoCase(run, "bearer") || EqualsNoCase(run, "basic")) {
       size_t to = end + 1;
       const auto base64 = [](char c) {
         return IsTokenChar(c) || c == '+' || c == '/' || c == '~' || c == '=';
@@ -208,7 +199,7 @@ void FindCards(std::string_view text, std::vector<Range>* out) {
                  IsDigit(text[end + 1])) {
         ++separators;
       } else {
-        whole = !IsLetter(c) && c != '_';
+        whole = !IsAlpha(c) && c != '_';
         break;
       }
     }
@@ -231,7 +222,7 @@ void FindEmails(std::string_view text, std::vector<Range>* out) {
     for (; end < text.size() && IsTokenChar(text[end]) && text[end] != '_'; ++end)
       if (text[end] == '.') dot = end;
     const size_t top = dot + 1;
-    if (begin < at && dot > at + 1 && end - top >= 2 && IsLetter(text[top]))
+    if (begin < at && dot > at + 1 && end - top >= 2 && IsAlpha(text[top]))
       out->push_back({begin, end});
   }
 }

@@ -15,8 +15,13 @@ uint64_t KeyOf(uint32_t a, uint32_t b, uint32_t small) {
   return uint64_t{a} << 36 | uint64_t{b} << 8 | small;
 }
 
-int64_t DurationOf(const api::SpanTable& spans, uint32_t row) {
-  return spans.end_ns[row] - spans.start_ns[row];
+// `kept`: the row's trace as an exemplar, without times; null where it was sampled out.
+void Observe(const api::SpanTable& spans, uint32_t row, const SpanSeries::Exemplar* kept,
+             SpanSeries::Durations* durations) {
+  const int64_t duration = spans.end_ns[row] - spans.start_ns[row];
+  if (kept == nullptr) return durations->Observe(duration, nullptr);
+  const SpanSeries::Exemplar one{kept->trace_hi, kept->trace_lo, duration, spans.end_ns[row]};
+  durations->Observe(duration, &one);
 }
 
 }  // namespace
@@ -30,14 +35,7 @@ void SpanCounts::AddOperation(const api::SpanTable& spans, uint32_t row,
     *slot = static_cast<uint32_t>(operations_.size());
     operations_.emplace_back(row, SpanSeries::OperationChange{});
   }
-  SpanSeries::Exemplar one;
-  if (kept != nullptr) {
-    one = *kept;
-    one.duration_ns = DurationOf(spans, row);
-    one.at_unix_ns = spans.end_ns[row];
-  }
-  operations_[*slot].second.durations.Observe(DurationOf(spans, row),
-                                              kept != nullptr ? &one : nullptr);
+  Observe(spans, row, kept, &operations_[*slot].second.durations);
 }
 
 SpanSeries::EdgeChange& SpanCounts::EdgeOf(uint32_t client, uint32_t server,
@@ -66,15 +64,6 @@ void SpanCounts::AddTrace(const ExportBatch& batch, uint32_t first, uint32_t n,
   for (uint32_t row = first; row < first + n; ++row)
     if (IsCaller(spans.kind[row])) rows_[spans.span_id[row]] = row;
   const auto ended = [&](uint32_t row) { return (spans.flags[row] & WEFT_FLAG_OPEN) == 0; };
-  const auto observe = [&](SpanSeries::Durations* durations, uint32_t row) {
-    SpanSeries::Exemplar one;
-    if (kept != nullptr) {
-      one = *kept;
-      one.duration_ns = DurationOf(spans, row);
-      one.at_unix_ns = spans.end_ns[row];
-    }
-    durations->Observe(DurationOf(spans, row), kept != nullptr ? &one : nullptr);
-  };
   for (uint32_t row = first; row < first + n; ++row) {
     if (!ended(row)) continue;
     AddOperation(spans, row, kept);
@@ -88,11 +77,11 @@ void SpanCounts::AddTrace(const ExportBatch& batch, uint32_t first, uint32_t n,
                           : EdgeOf(spans.service[*caller], spans.service[row],
                                    messaging ? Connection::kMessaging : Connection::kTraced);
     bool failed = spans.status[row] == WEFT_STATUS_ERROR;
-    observe(&edge.server, row);
+    Observe(spans, row, kept, &edge.server);
     if (caller != nullptr) {
       answered_[*caller - first] = 1;
       failed |= spans.status[*caller] == WEFT_STATUS_ERROR;
-      if (ended(*caller)) observe(&edge.client, *caller);
+      if (ended(*caller)) Observe(spans, *caller, kept, &edge.client);
     }
     ++edge.requests;
     edge.failed += failed;
@@ -104,7 +93,7 @@ void SpanCounts::AddTrace(const ExportBatch& batch, uint32_t first, uint32_t n,
     SpanSeries::EdgeChange& edge =
         EdgeOf(spans.service[row], peer,
                IsDatabase(spans, row) ? Connection::kDatabase : Connection::kVirtualNode);
-    observe(&edge.client, row);
+    Observe(spans, row, kept, &edge.client);
     ++edge.requests;
     edge.failed += spans.status[row] == WEFT_STATUS_ERROR;
   }

@@ -11,7 +11,7 @@
 #include "engine/base/hash.h"
 #include "sources/ebpf/process_cgroup.h"
 #include "sources/ebpf/process_service_name.h"
-#include "sources/ebpf/protocols/ascii.h"
+#include "engine/base/ascii.h"
 #include "sources/ebpf/redact.h"
 
 namespace weft::ebpf {

@@ -4,7 +4,7 @@
 #include <array>
 #include <cstring>
 
-#include "sources/ebpf/protocols/ascii.h"
+#include "engine/base/ascii.h"
 
 namespace weft::ebpf {
 namespace {

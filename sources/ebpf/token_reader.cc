@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "engine/api/plugin_abi.h"
-#include "sources/ebpf/protocols/ascii.h"
+#include "engine/base/ascii.h"
 #include "sources/ebpf/protocols/redis/commands.h"
 #include "sources/ebpf/protocols/redis/resp.h"
 #include "sources/ebpf/quick_hash.h"

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <array>
 
-#include "sources/ebpf/protocols/ascii.h"
+#include "engine/base/ascii.h"
 
 namespace weft::ebpf {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "sources/ebpf/protocols/ascii.h"
+#include "engine/base/ascii.h"
 #include "sources/ebpf/protocols/http1/http1.h"
 #include "sources/ebpf/protocols/redis/redis.h"
 

@@ -3,7 +3,7 @@
 #include <array>
 
 #include "engine/base/text_words.h"
-#include "sources/ebpf/protocols/ascii.h"
+#include "engine/base/ascii.h"
 
 namespace weft::ebpf {
 namespace {

@@ -1,6 +1,6 @@
 #include "sources/ebpf/protocols/http1/chunks.h"
 
-#include "sources/ebpf/protocols/ascii.h"
+#include "engine/base/ascii.h"
 
 namespace weft::ebpf::http1 {
 namespace {

@@ -4,7 +4,7 @@
 #include <charconv>
 
 #include "engine/api/plugin_abi.h"
-#include "sources/ebpf/protocols/ascii.h"
+#include "engine/base/ascii.h"
 
 namespace weft::ebpf::http1 {
 namespace {

@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "engine/base/text_words.h"
-#include "sources/ebpf/protocols/ascii.h"
+#include "engine/base/ascii.h"
 #include "sources/ebpf/protocols/protocol_set.h"
 
 namespace weft::ebpf::http1 {

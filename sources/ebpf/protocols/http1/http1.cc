@@ -1,7 +1,7 @@
 #include "sources/ebpf/protocols/http1/http1.h"
 
 #include "engine/api/plugin_abi.h"
-#include "sources/ebpf/protocols/ascii.h"
+#include "engine/base/ascii.h"
 #include "sources/ebpf/protocols/http1/chunks.h"
 #include "sources/ebpf/protocols/http1/describe.h"
 #include "sources/ebpf/protocols/http1/head.h"

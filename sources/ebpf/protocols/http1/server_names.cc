@@ -1,6 +1,6 @@
 #include "sources/ebpf/protocols/http1/server_names.h"
 
-#include "sources/ebpf/protocols/ascii.h"
+#include "engine/base/ascii.h"
 #include "sources/ebpf/quick_hash.h"
 
 namespace weft::ebpf::http1 {

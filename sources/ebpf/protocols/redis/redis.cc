@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "engine/api/plugin_abi.h"
-#include "sources/ebpf/protocols/ascii.h"
+#include "engine/base/ascii.h"
 #include "sources/ebpf/protocols/redis/commands.h"
 #include "sources/ebpf/protocols/redis/reply_reader.h"
 #include "sources/ebpf/protocols/redis/request_reader.h"

@@ -4,7 +4,7 @@
 
 #include "engine/api/plugin_abi.h"
 #include "engine/base/hash.h"
-#include "sources/ebpf/protocols/ascii.h"
+#include "engine/base/ascii.h"
 #include "sources/ebpf/protocols/redis/resp.h"
 
 namespace weft::ebpf::redis {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "sources/ebpf/protocols/ascii.h"
+#include "engine/base/ascii.h"
 
 namespace weft::ebpf::redis {
 namespace {

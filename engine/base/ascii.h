@@ -1,11 +1,11 @@
-// Small ASCII helpers of the text protocols: no locale, no allocation.
+// Small ASCII helpers for text protocols and keys: no locale, no allocation.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string_view>
 
-namespace weft::ebpf {
+namespace weft {
 
 constexpr bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 constexpr bool IsAlpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
@@ -43,4 +43,4 @@ constexpr int HexValue(char c) {
   return l >= 'a' && l <= 'f' ? l - 'a' + 10 : -1;
 }
 
-}  // namespace weft::ebpf
+}  // namespace weft

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "engine/base/ascii.h"
 #include "engine/base/hash.h"
 
 namespace weft::sources {
@@ -38,6 +39,16 @@ uint64_t SpanIdOf(std::string_view text) {
   uint64_t id = 0;
   if (text.size() <= 16 && Hex(text, &id)) return id;
   return NotZero(HashText(text));
+}
+
+uint64_t SpanKindOf(std::string_view name) {
+  constexpr std::string_view kPrefix = "SPAN_KIND_";
+  if (name.starts_with(kPrefix)) name.remove_prefix(kPrefix.size());
+  if (EqualsNoCase(name, "server")) return WEFT_KIND_SERVER;
+  if (EqualsNoCase(name, "client")) return WEFT_KIND_CLIENT;
+  if (EqualsNoCase(name, "producer")) return WEFT_KIND_PRODUCER;
+  if (EqualsNoCase(name, "consumer")) return WEFT_KIND_CONSUMER;
+  return WEFT_KIND_INTERNAL;
 }
 
 ForeignRows::ForeignRows(std::string file, TraceFile::Totals& totals)

@@ -16,6 +16,8 @@ namespace weft::sources {
 api::TraceId TraceIdOf(std::string_view text);
 // 1 to 16 hex digits; of any other text a hash. 0 for "".
 uint64_t SpanIdOf(std::string_view text);
+// weft_kind of a kind's name in either case, with OTLP's prefix or without; else INTERNAL.
+uint64_t SpanKindOf(std::string_view name);
 
 class ForeignRows {
  public:

@@ -9,14 +9,6 @@
 namespace weft::sources {
 namespace {
 
-uint64_t KindOf(std::string_view kind) {
-  if (kind == "server") return WEFT_KIND_SERVER;
-  if (kind == "client") return WEFT_KIND_CLIENT;
-  if (kind == "producer") return WEFT_KIND_PRODUCER;
-  if (kind == "consumer") return WEFT_KIND_CONSUMER;
-  return WEFT_KIND_INTERNAL;
-}
-
 // Elasticsearch gets every value as text, with its type beside it.
 otlp::Value Typed(otlp::Value value, std::string_view type) {
   if (value.type != WEFT_ATTR_STRING || type == "string") return value;
@@ -83,7 +75,7 @@ void JaegerTraces::AddTag(std::string_view key, JsonElement value, std::string_v
                           ForeignRows& out) {
   const otlp::Value typed = Typed(ValueOf(value, &made_), type);
   if (key == "span.kind") {
-    span_.kind = KindOf(typed.text);
+    span_.kind = SpanKindOf(typed.text);
     return;
   }
   const bool yes = typed.type == WEFT_ATTR_BOOL ? typed.bits != 0 : typed.text == "true";

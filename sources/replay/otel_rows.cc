@@ -21,16 +21,6 @@ std::string Dotted(std::string_view key) {
   return out;
 }
 
-uint64_t KindOf(std::string_view kind) {
-  for (const std::string_view prefix : {"SPAN_KIND_"})
-    if (kind.starts_with(prefix)) kind.remove_prefix(prefix.size());
-  if (kind == "SERVER") return WEFT_KIND_SERVER;
-  if (kind == "CLIENT") return WEFT_KIND_CLIENT;
-  if (kind == "PRODUCER") return WEFT_KIND_PRODUCER;
-  if (kind == "CONSUMER") return WEFT_KIND_CONSUMER;
-  return WEFT_KIND_INTERNAL;
-}
-
 }  // namespace
 
 bool ParseIsoTime(std::string_view text, uint64_t* unix_ns) {
@@ -88,7 +78,7 @@ void OtelRows::Row(JsonElement in, uint64_t line, ForeignRows& out) {
   span.trace = TraceIdOf(Text(in, "traceId"));
   span.span_id = SpanIdOf(Text(in, "spanId"));
   span.parent_id = SpanIdOf(Text(in, "parentSpanId"));
-  span.kind = KindOf(Text(in, "kind"));
+  span.kind = SpanKindOf(Text(in, "kind"));
   span.name = Text(in, "name");
   span.trace_state = Text(in, "traceState");
   if (!ParseIsoTime(Text(in, "startTime"), &span.start_ns))

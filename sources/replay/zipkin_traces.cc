@@ -8,14 +8,6 @@
 namespace weft::sources {
 namespace {
 
-uint64_t KindOf(std::string_view kind) {
-  if (kind == "SERVER") return WEFT_KIND_SERVER;
-  if (kind == "CLIENT") return WEFT_KIND_CLIENT;
-  if (kind == "PRODUCER") return WEFT_KIND_PRODUCER;
-  if (kind == "CONSUMER") return WEFT_KIND_CONSUMER;
-  return WEFT_KIND_INTERNAL;
-}
-
 std::string_view ServiceOf(JsonElement span, std::string_view endpoint) {
   JsonElement at;
   return span[endpoint].get(at) == simdjson::SUCCESS ? Text(at, "serviceName") : std::string_view{};
@@ -40,7 +32,7 @@ void ZipkinTraces::Span(JsonElement in, uint64_t line, ForeignRows& out, api::Sp
   span.trace = TraceIdOf(Text(in, "traceId"));
   span.span_id = SpanIdOf(Text(in, "id"));
   span.parent_id = SpanIdOf(Text(in, "parentId"));
-  span.kind = KindOf(Text(in, "kind"));
+  span.kind = SpanKindOf(Text(in, "kind"));
   span.name = Text(in, "name");
   uint64_t duration = 0;
   if (!Micros(in, "timestamp", &span.start_ns))

@@ -1,6 +1,6 @@
 // The page: its head, its views, and the keys that work everywhere.
 import {get, isReplaced} from './api.js';
-import {h} from './dom.js';
+import {failure, h} from './dom.js';
 import {ago, setServices} from './format.js';
 import {go, start} from './router.js';
 
@@ -45,10 +45,6 @@ function toggleTheme() {
 const help = h('dialog', {'aria-label': 'Keys'}, h('h2', {}, 'Keys'),
   h('dl', {class: 'keys'}, KEYS.map(([key, what]) => [h('dt', {}, h('kbd', {}, key)), h('dd', {}, what)])),
   h('form', {method: 'dialog'}, h('button', {}, 'Close')));
-
-export function failure(error) {
-  return h('div', {class: 'failure', role: 'alert'}, h('strong', {}, 'This did not work. '), error.message);
-}
 
 async function route() {
   const path = location.pathname.split('/')[1] || 'search';

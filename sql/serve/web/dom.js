@@ -42,3 +42,7 @@ export function toast(text) {
   document.body.append(note);
   setTimeout(() => note.remove(), 4000);
 }
+
+export function failure(error) {
+  return h('div', {class: 'failure', role: 'alert'}, h('strong', {}, 'This did not work. '), error.message);
+}

@@ -1,7 +1,6 @@
 // Search: the form, the scatter plot of what was found, and the table.
 import {get, isReplaced} from './api.js';
-import {failure} from './app.js';
-import {h} from './dom.js';
+import {failure, h} from './dom.js';
 import {ago, count, day, duration, hue, time} from './format.js';
 import {go, parameters, url} from './router.js';
 import {scatter} from './scatter.js';

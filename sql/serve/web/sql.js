@@ -1,7 +1,6 @@
 // The SQL box: a statement, its rows, and beside it what there is to ask.
 import {get, isReplaced, post} from './api.js';
-import {failure} from './app.js';
-import {h} from './dom.js';
+import {failure, h} from './dom.js';
 import {duration} from './format.js';
 import {parameters, remember} from './router.js';
 

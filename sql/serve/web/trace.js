@@ -1,16 +1,12 @@
 // One trace: its head, waterfall or flame graph, and the details of the span that is chosen.
-import {get, isReplaced} from './api.js';
-import {failure} from './app.js';
+import {get} from './api.js';
 import {h} from './dom.js';
 import {day, duration, hue, percent, time} from './format.js';
 import {flame} from './flame.js';
 import {parameters, remember} from './router.js';
 import {spanPanel} from './span_panel.js';
-import {makeTree} from './tree.js';
+import {isDoubtful, makeTree} from './tree.js';
 import {waterfall} from './waterfall.js';
-
-const DOUBTFUL = 0.9;
-export const isDoubtful = (span) => span.parent !== '' && span.confidence < DOUBTFUL;
 
 function shares(spans) {
   const by = new Map();
@@ -99,5 +95,3 @@ export async function show(element) {
     },
   };
 }
-
-export {failure, isReplaced};

@@ -67,3 +67,7 @@ export const size = (node) => {
   }
   return n;
 };
+
+// A parent that weft was not sure of.
+const DOUBTFUL = 0.9;
+export const isDoubtful = (span) => span.parent !== '' && span.confidence < DOUBTFUL;

@@ -3,8 +3,7 @@
 // are in the page, so a trace may have 100,000.
 import {h} from './dom.js';
 import {duration, hue, percent, ticks} from './format.js';
-import {flatten, ownParts, size} from './tree.js';
-import {isDoubtful} from './trace.js';
+import {flatten, isDoubtful, ownParts, size} from './tree.js';
 
 const ROW = 28, SPARE = 12, FOLD_ABOVE = 400;
 // Own time in one piece that is worth a word: this share of the trace, in a span that has some below.

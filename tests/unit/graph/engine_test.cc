@@ -12,6 +12,7 @@
 
 #include "engine/transport/memory.h"
 #include "sources/publisher.h"
+#include "tests/support/calling_trace.h"
 
 namespace weft::graph {
 namespace {
@@ -59,21 +60,7 @@ class EngineTest : public testing::Test {
   }
   // A request that calls another process of the same host, which serves it.
   void AddTrace(sources::Publisher& agent, uint64_t n) {
-    const int64_t now = clock_.MonotonicNs();
-    const auto add = [&](uint64_t process, weft_kind kind, uint64_t wire, int64_t from,
-                         int64_t to) {
-      api::SpanTable& t = agent.AddRow({process, 1, "svc"});
-      const api::Side side = kind == WEFT_KIND_SERVER ? api::Side::kServer : api::Side::kClient;
-      t.exchange.back() = api::ExchangeKey(wire, 0, side);
-      t.wire_id.back() = wire;
-      t.span_id.back() = api::SpanId(wire, side);
-      t.kind.back() = static_cast<uint8_t>(kind);
-      t.start_ns.back() = now - from;
-      t.end_ns.back() = now - to;
-    };
-    add(1, WEFT_KIND_SERVER, Mix64(n), 9000, 1000);
-    add(1, WEFT_KIND_CLIENT, Mix64(n) + 1, 8000, 2000);
-    add(2, WEFT_KIND_SERVER, Mix64(n) + 1, 7000, 3000);
+    test::AddCallingTrace(agent, n, clock_.MonotonicNs());
   }
   uint64_t Count(std::string_view name) { return metrics_.Get(name).Get(); }
 

@@ -11,6 +11,7 @@
 #include "engine/graph/engine.h"
 #include "engine/transport/memory.h"
 #include "sources/publisher.h"
+#include "tests/support/calling_trace.h"
 #include "tests/support/moving_group.h"
 
 namespace weft::graph {
@@ -98,21 +99,8 @@ class GroupTest : public testing::Test {
   void AddTrace(sources::Publisher& agent, uint64_t n) {
     while (clock_.MonotonicNs() - last_ns_ < 20'000) {
     }
-    const int64_t now = last_ns_ = clock_.MonotonicNs();
-    const auto add = [&](uint64_t process, weft_kind kind, uint64_t wire, int64_t from,
-                         int64_t to) {
-      api::SpanTable& t = agent.AddRow({process, 1, "svc"});
-      const api::Side side = kind == WEFT_KIND_SERVER ? api::Side::kServer : api::Side::kClient;
-      t.exchange.back() = api::ExchangeKey(wire, 0, side);
-      t.wire_id.back() = wire;
-      t.span_id.back() = api::SpanId(wire, side);
-      t.kind.back() = static_cast<uint8_t>(kind);
-      t.start_ns.back() = now - from;
-      t.end_ns.back() = now - to;
-    };
-    add(1, WEFT_KIND_SERVER, Mix64(n), 9000, 1000);
-    add(1, WEFT_KIND_CLIENT, Mix64(n) + 1, 8000, 2000);
-    add(2, WEFT_KIND_SERVER, Mix64(n) + 1, 7000, 3000);
+    last_ns_ = clock_.MonotonicNs();
+    test::AddCallingTrace(agent, n, last_ns_);
   }
   // Some traces, at the pace of time; `meanwhile` is called every 20 ms.
   template <typename Meanwhile>

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <bit>
 #include <chrono>
+#include <condition_variable>
 #include <cstring>
 #include <limits>
 #include <mutex>
@@ -39,6 +40,8 @@ constexpr int64_t kSweepEveryNs = 20 * kMillisecond;
 constexpr int64_t kCountEveryNs = kSecond;
 constexpr int64_t kAddressEveryNs = 10 * kSecond;
 constexpr int64_t kDrainAtStopNs = 500 * kMillisecond;
+// The reader may be waiting for a transport that is full.
+constexpr std::chrono::seconds kSelectionPatience{10};
 
 Result<void> Check(const EbpfConfig& config) {
   if (config.capture_bytes < WEFT_CAPTURE_LEAST || config.capture_bytes > WEFT_CAPTURE_MOST)
@@ -117,6 +120,7 @@ class EbpfSource::Impl {
   KernelCounts counts_;
 
   std::mutex selection_mutex_;
+  std::condition_variable selection_applied_;
   std::optional<std::pair<ProcessSelector, ProcessSelector>> selection_;  // not applied yet
   std::atomic<bool> stop_ = false;
   std::thread thread_;
@@ -266,8 +270,9 @@ void EbpfSource::Impl::Run() {
 }
 
 void EbpfSource::Impl::Select(ProcessSelector include, ProcessSelector exclude) {
-  std::lock_guard lock(selection_mutex_);
+  std::unique_lock lock(selection_mutex_);
   selection_.emplace(std::move(include), std::move(exclude));
+  selection_applied_.wait_for(lock, kSelectionPatience, [this] { return !selection_; });
 }
 
 void EbpfSource::Impl::ApplySelection() {
@@ -277,6 +282,7 @@ void EbpfSource::Impl::ApplySelection() {
        filter_.Replace(std::move(selection_->first), std::move(selection_->second)))
     loader_->ForgetPid(pid);
   selection_.reset();
+  selection_applied_.notify_all();
 }
 
 // A program that was running at the detachment may still write one record.

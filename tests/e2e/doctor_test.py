@@ -5,11 +5,20 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 
-from e2e import Build, WeftRun, WithShop, bpf_problem, main, run_load, skip
+from e2e import Build, WeftRun, WithShop, bpf_problem, main, run_load, skip, wait_for
 
 BUILD = Build(sys.argv[1])
+
+
+def traced(told, name):
+    return [p for p in told["processes"] if p["tracing"] == "traced" and p["name"] == name]
+
+
+def doctor_when_traced(config, name):
+    done = subprocess.run([BUILD.weft, "doctor", "--config", config, "--json"], stdout=subprocess.PIPE, check=False)
+    told = json.loads(done.stdout)
+    return told if traced(told, name) else None
 
 
 class DoctorTest(WithShop):
@@ -24,16 +33,8 @@ class DoctorTest(WithShop):
             with WeftRun(BUILD, "--config", config, log=os.path.join(folder, "log")) as weft:
                 weft.wait_until_tracing()
                 run_load(BUILD, self.shop.port, "--concurrency", 4, "--count", 200, "--no-truth")
-                deadline = time.monotonic() + 60
-                while True:
-                    done = subprocess.run([BUILD.weft, "doctor", "--config", config, "--json"],
-                                          stdout=subprocess.PIPE, check=False)
-                    told = json.loads(done.stdout)
-                    front = [p for p in told["processes"] if p["tracing"] == "traced" and p["name"] == "nginx"]
-                    if front or time.monotonic() > deadline:
-                        break
-                    time.sleep(0.5)
-                self.assertTrue(front, told["processes"])
+                told = wait_for(lambda: doctor_when_traced(config, "nginx"), "nginx among the traced")
+                front = traced(told, "nginx")
                 self.assertRegex(front[0]["why"], r"\d+ spans of nginx")
                 redis = [p for p in told["processes"] if p["name"] == "redis-server" and p["tracing"] == "left out"]
                 self.assertTrue(redis, told["processes"])

@@ -15,6 +15,7 @@ sys.path.insert(0, os.path.join(HERE, "shop"))
 from shop import Shop, ShopError  # noqa: E402, F401  (re-exported)
 
 SKIP = 77
+PATIENCE = 180  # seconds that a test waits for an event, on however busy a machine
 DENIED = 3  # exit code of weft where privileges or kernel features are missing
 STORED_RECORDING = os.path.join(HERE, "shop", "recording.weft.zst")
 
@@ -34,6 +35,31 @@ def run_load(build, port, *options):
     done = subprocess.run([build.load, "--port", str(port), *map(str, options)],
                           stdout=subprocess.PIPE, check=False)
     return json.loads(done.stdout)
+
+
+def wait_for(condition, what, seconds=PATIENCE):
+    """Until condition() is true; what it gave."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {seconds} s for {what() if callable(what) else what}")
+        time.sleep(0.05)
+    return value
+
+
+class BackgroundLoad:
+    """Load without truth until the block ends."""
+
+    def __init__(self, build, port, concurrency=8):
+        self._process = subprocess.Popen([build.load, "--port", str(port), "--concurrency", str(concurrency), "--no-truth"],
+                                         stdout=subprocess.DEVNULL)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._process.terminate()
+        self._process.wait()
 
 
 def phase_roots(concurrency):
@@ -82,7 +108,7 @@ class WeftProcess:
     def __exit__(self, *_):
         if self.code is None:
             self._process.kill()
-            self._reap(5)
+            self._reap(PATIENCE)
         self._log.close()
 
     @property
@@ -93,7 +119,7 @@ class WeftProcess:
         with open(self._log_path, encoding="utf-8", errors="replace") as file:
             return file.read()
 
-    def wait_until_it_says(self, words, seconds=20):
+    def wait_until_it_says(self, words, seconds=PATIENCE):
         deadline = time.monotonic() + seconds
         while words not in self.output():
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -103,22 +129,22 @@ class WeftProcess:
     def signal(self, number):
         self._process.send_signal(number)
 
-    def stop(self, seconds=30):
+    def stop(self, seconds=PATIENCE):
         """SIGTERM, then waits; returns the exit code. Raises if weft does not end in time."""
         self.signal(signal.SIGTERM)
         return self._reap(seconds)
 
     def kill(self):
         self.signal(signal.SIGKILL)
-        return self._reap(10)
+        return self._reap(PATIENCE)
 
-    def wait(self, seconds=30):
+    def wait(self, seconds=PATIENCE):
         return self._reap(seconds)
 
     def poll(self):
         """The exit code, or None while it runs."""
         if self.code is None and os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
-            self._reap(5)
+            self._reap(PATIENCE)
         return self.code
 
     def _reap(self, seconds):
@@ -145,7 +171,7 @@ class WeftRun(WeftProcess):
     def __init__(self, build, *options, log):
         super().__init__(build, "run", *options, log=log)
 
-    def wait_until_tracing(self, seconds=20):
+    def wait_until_tracing(self, seconds=PATIENCE):
         self.wait_until_it_says("tracing", seconds)
 
 

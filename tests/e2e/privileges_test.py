@@ -11,7 +11,7 @@ import tempfile
 import unittest
 import urllib.request
 
-from e2e import DENIED, Build, WeftRun, bpf_problem, main, read_ledger, reconcile, skip
+from e2e import DENIED, PATIENCE, Build, WeftRun, bpf_problem, main, read_ledger, reconcile, skip
 
 BUILD = Build(sys.argv[1])
 FIVE = ("bpf", "perfmon", "net_admin", "sys_ptrace", "dac_read_search")
@@ -142,7 +142,7 @@ class PrivilegesTest(unittest.TestCase):
             self.skipTest("unshare cannot make a PID namespace")
         for command in ("doctor", "run"):
             done = subprocess.run([*unshare, BUILD.weft, command, "--db", self.db], text=True, check=False,
-                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=PATIENCE)
             self.assertEqual(done.returncode, DENIED, done.stdout)
             self.assertIn("--pid=host", done.stdout)
         self.assertFalse(os.path.exists(self.db))

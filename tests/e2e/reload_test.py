@@ -5,10 +5,9 @@ import signal
 import sqlite3
 import sys
 import tempfile
-import threading
-import time
 
-from e2e import Build, WeftRun, WithShop, bpf_problem, check_store, main, read_ledger, reconcile, run_load, skip
+from e2e import (BackgroundLoad, Build, WeftRun, WithShop, bpf_problem, check_store, main, read_ledger, reconcile,
+                 run_load, skip, wait_for)
 
 BUILD = Build(sys.argv[1])
 
@@ -36,19 +35,10 @@ class ReloadTest(WithShop):
         weft.wait_until_tracing()
         return weft
 
-    def load_in_background(self, seconds):
-        thread = threading.Thread(target=run_load, args=(BUILD, self.shop.port, "--concurrency", 8,
-                                                         "--duration", seconds, "--no-truth"))
-        thread.start()
-        return thread
-
     def reload(self, weft, says):
         before = weft.output().count(says)
         weft.signal(signal.SIGHUP)
-        deadline = time.monotonic() + 20
-        while weft.output().count(says) == before:
-            self.assertLess(time.monotonic(), deadline, weft.output())
-            time.sleep(0.02)
+        wait_for(lambda: weft.output().count(says) > before, weft.output)
 
     def query(self, sql):
         with sqlite3.connect(f"file:{self.db}?mode=ro", uri=True) as connection:
@@ -63,15 +53,14 @@ class ReloadTest(WithShop):
     def test_chains_change_under_load_and_the_ledger_reconciles(self):
         self.configure("")
         weft = self.start()
-        load = self.load_in_background(8)
-        time.sleep(1)
-        for round_number in range(6):
-            sampler = ("{name: head, config: {ratio: 0.5}}", "", "{name: rate, config: {traces_per_second: 50}}")
-            chain = "" if round_number % 2 else "correlators: [context, thread, delay]\n"
-            self.configure(sampler[round_number % 3], more=chain)
-            self.reload(weft, "configuration read again: correlators, samplers changed")
-            time.sleep(0.7)
-        load.join()
+        with BackgroundLoad(BUILD, self.shop.port):
+            for round_number in range(6):
+                run_load(BUILD, self.shop.port, "--concurrency", 4, "--count", 150, "--no-truth")
+                sampler = ("{name: head, config: {ratio: 0.5}}", "", "{name: rate, config: {traces_per_second: 5}}")
+                chain = "" if round_number % 2 else "correlators: [context, thread, delay]\n"
+                self.configure(sampler[round_number % 3], more=chain)
+                self.reload(weft, "configuration read again: correlators, samplers changed")
+            run_load(BUILD, self.shop.port, "--concurrency", 4, "--count", 150, "--no-truth")
         self.assertEqual(weft.stop(), 0, weft.output())
         ledger = self.assert_nothing_was_lost()
         self.assertGreater(ledger["stored"], 0)
@@ -109,7 +98,6 @@ class ReloadTest(WithShop):
         run_load(BUILD, self.shop.port, "--concurrency", 4, "--count", 100, "--no-truth")
         self.configure("", exclude="shop-load")
         self.reload(weft, "sources.ebpf.exclude.processes changed")
-        time.sleep(0.1)  # of the agent's 10 ms between two looks
         run_load(BUILD, self.shop.port, "--concurrency", 4, "--count", 100, "--no-truth")
         self.assertEqual(weft.stop(), 0, weft.output())
         served = self.query("SELECT count(*) FROM spans WHERE service = 'nginx' AND kind = 'SERVER'")[0][0]

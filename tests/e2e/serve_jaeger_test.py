@@ -23,7 +23,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-from e2e import HERE, Build, main
+from e2e import HERE, PATIENCE, Build, main
 from serve_process import ServeProcess
 
 sys.path.insert(0, os.path.join(HERE, "..", "support", "jaeger"))
@@ -67,7 +67,7 @@ WORDS = re.compile(r"(cannot unmarshal JSON|parsing time) .*|(cannot unmarshal J
 def ask(port, question):
     """{status, body}, the body as JSON."""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{question}", timeout=30) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{question}", timeout=PATIENCE) as answer:
             return {"status": answer.status, "body": json.loads(answer.read())}
     except urllib.error.HTTPError as error:
         return {"status": error.code, "body": json.loads(error.read())}
@@ -147,7 +147,7 @@ exporters: {{jaeger_storage_exporter: {{trace_storage: some}}}}
         log = open(os.path.join(folder, "log"), "w+", encoding="utf-8")
         child = subprocess.Popen([program, "--config", config], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
-            give_up = time.monotonic() + 60
+            give_up = time.monotonic() + PATIENCE
             while True:
                 with contextlib.suppress(OSError):
                     ask(query, "/api/services")
@@ -160,7 +160,7 @@ exporters: {{jaeger_storage_exporter: {{trace_storage: some}}}}
             with open(TRACES, "rb") as file:
                 for line in file:
                     request = urllib.request.Request(f"http://127.0.0.1:{otlp}/v1/traces", line, {"Content-Type": "application/json"})
-                    urllib.request.urlopen(request, timeout=10).close()
+                    urllib.request.urlopen(request, timeout=PATIENCE).close()
             yield query
         finally:
             child.terminate()

@@ -13,7 +13,7 @@ import unittest
 import urllib.error
 import urllib.request
 
-from e2e import STORED_RECORDING, Build, main, replay
+from e2e import PATIENCE, STORED_RECORDING, Build, main, replay
 from serve_process import ServeProcess
 
 BUILD = Build(sys.argv[1])
@@ -22,18 +22,18 @@ USAGE, NOT_FOUND = 2, 4
 
 
 def ask(serve, question):
-    with urllib.request.urlopen(f"http://127.0.0.1:{serve.port}{question}", timeout=60) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{serve.port}{question}", timeout=PATIENCE) as answer:
         return json.load(answer)
 
 
 def traces(serve):
     request = urllib.request.Request(f"http://127.0.0.1:{serve.port}/api/weft/sql", b"SELECT count(*) FROM traces")
-    with urllib.request.urlopen(request, timeout=60) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
         return json.load(answer)["rows"][0][0]
 
 
 def refusal(*arguments, env=None):
-    done = subprocess.run([BUILD.weft, "serve", *arguments], capture_output=True, text=True, timeout=30, check=False,
+    done = subprocess.run([BUILD.weft, "serve", *arguments], capture_output=True, text=True, timeout=PATIENCE, check=False,
                           env={**os.environ, **(env or {})})
     return done.returncode, done.stderr
 

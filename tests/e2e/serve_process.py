@@ -3,6 +3,8 @@ import re
 import signal
 import subprocess
 
+from e2e import PATIENCE
+
 
 class ServeProcess:
     """with ServeProcess(build, "weft.db") as serve: ask http://127.0.0.1:{serve.port}"""
@@ -23,5 +25,5 @@ class ServeProcess:
 
     def __exit__(self, *_):
         self._process.send_signal(signal.SIGINT)
-        self.rest = self._process.communicate(timeout=30)[1]
+        self.rest = self._process.communicate(timeout=PATIENCE)[1]
         self.code = self._process.returncode

@@ -9,7 +9,7 @@ import sys
 import time
 import unittest
 
-from e2e import HERE, Build, WithShop, main, run_load
+from e2e import HERE, PATIENCE, Build, WithShop, main, run_load
 from clients import encode_command
 
 BUILD = Build(sys.argv[1])
@@ -40,7 +40,7 @@ class Monitor:
     """Redis' own log of the commands that it gets."""
 
     def __init__(self, port):
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self._socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
         self._socket.sendall(encode_command("MONITOR"))
         self._lines = self._socket.makefile("r")
         self._lines.readline()
@@ -119,8 +119,8 @@ class ShopEndsTest(unittest.TestCase):
             self.skipTest("the shop cannot run here")
         group = next(int(line.split()[4]) for line in self.stats() if int(line.split()[3]) == process.pid)
         process.send_signal(number)
-        process.wait(20)
-        deadline = time.monotonic() + 10  # the kernel reaps the killed group on its own time
+        process.wait(PATIENCE)
+        deadline = time.monotonic() + PATIENCE  # the kernel reaps the killed group on its own time
         while (alive := self.alive(group)) and time.monotonic() < deadline:
             time.sleep(0.02)
         return alive

@@ -17,7 +17,7 @@ import threading
 import time
 import unittest
 
-from e2e import STORED_RECORDING, Build, WeftProcess, main
+from e2e import PATIENCE, STORED_RECORDING, Build, WeftProcess, main
 
 BUILD = Build(sys.argv[1])
 INTERVAL = ("--interval", "200ms")
@@ -57,7 +57,7 @@ class Terminal:
         text = re.sub(rb"\x1b\[[0-9;]*[mK]|\r", b"", text)  # the terminal adds a \r to each \n
         return text.decode().split("\n")
 
-    def read_until(self, condition, seconds=20):
+    def read_until(self, condition, seconds=PATIENCE):
         deadline = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > deadline:
@@ -70,10 +70,10 @@ class Terminal:
         with contextlib.suppress(OSError):  # EIO: nobody has the other side open any more
             self.seen += os.read(self.fd, 65536)
 
-    def shows(self, words, seconds=20):
+    def shows(self, words, seconds=PATIENCE):
         self.read_until(lambda: any(words in line for line in self.screen()), seconds)
 
-    def end(self, seconds=10):
+    def end(self, seconds=PATIENCE):
         deadline = time.monotonic() + seconds
         while True:
             self.read()
@@ -121,7 +121,7 @@ class TopTest(unittest.TestCase):
     def setUpClass(cls):
         cls.directory = tempfile.TemporaryDirectory()
         path = os.path.join(cls.directory.name, "")
-        cls.weft = WeftProcess(BUILD, "replay", STORED_RECORDING, "--pace", "0.02", "--db", path + "weft.db",
+        cls.weft = WeftProcess(BUILD, "replay", STORED_RECORDING, "--pace", "0.005", "--db", path + "weft.db",
                                "--metrics", "127.0.0.1:0", log=path + "log")
         cls.weft.wait_until_it_says("/metrics")
         cls.address = re.search(r"http://\S+", cls.weft.output())[0]

@@ -18,7 +18,7 @@ import subprocess
 import tempfile
 import time
 
-WAIT = 30
+WAIT = 120
 KEYS = {"Enter": (13, "\r"), "Escape": (27, ""), "ArrowDown": (40, ""), "ArrowUp": (38, ""),
         "ArrowLeft": (37, ""), "ArrowRight": (39, ""), "Tab": (9, "")}
 
@@ -141,13 +141,24 @@ class Browser:
     def click(self, selector):
         """A real click, in the middle of the first match."""
         # Found and measured in one go: the page may be painted anew at any time.
-        at = (f"(window.clickAt = ((e) => {{ if (!e) return null; e.scrollIntoView({{block: 'nearest'}});"
+        at = ("(window.clickAt = ((e) => { if (!e) return null; e.scrollIntoView({block: 'nearest'}); window.clickHit = false;"
+              " e.addEventListener('click', () => { window.clickHit = true; }, {once: true, capture: true});"
               " const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })"
               f"(document.querySelector({json.dumps(selector)})))")
-        self.wait(at, f"an element {selector}")
-        x, y = self.run("window.clickAt")
-        for kind in ("mousePressed", "mouseReleased"):
-            self.ask("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+        until = time.monotonic() + WAIT
+        while True:
+            self.wait(at, f"an element {selector}")
+            x, y = self.run("window.clickAt")
+            for kind in ("mousePressed", "mouseReleased"):
+                self.ask("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+            # Whoever left the page by it has no `clickHit` any more.
+            try:
+                if self.run("window.clickHit") is not False:
+                    return
+            except Failed:
+                return
+            if time.monotonic() > until:
+                raise Failed(f"{selector} moves or is covered: no click hit it in {WAIT} s")
 
     def type(self, text):
         self.ask("Input.insertText", text=text)

@@ -51,7 +51,8 @@ class BackgroundLoad:
     """Load without truth until the block ends."""
 
     def __init__(self, build, port, concurrency=8):
-        self._process = subprocess.Popen([build.load, "--port", str(port), "--concurrency", str(concurrency), "--no-truth"],
+        self._process = subprocess.Popen([build.load, "--port", str(port), "--concurrency", str(concurrency), "--duration",
+                                          "86400", "--no-truth"],
                                          stdout=subprocess.DEVNULL)
 
     def __enter__(self):

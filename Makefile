@@ -2,7 +2,7 @@
 PRESET ?= release
 BUILD  := build/$(PRESET)
 
-.PHONY: help deps configured build demo demo-kafka test test-kernels bench bench-sql bench-kafka bench-cost accuracy chaos clean format tidy install deb
+.PHONY: help deps configured build demo demo-kafka test test-kernels bench bench-sql bench-kafka bench-peers bench-cost accuracy chaos clean format tidy install deb
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -67,6 +67,11 @@ bench-kafka: configured  ## throughput, memory and delay behind a real Kafka (5 
 	@.ci/deps kafka
 	@cmake --build $(BUILD) --target product bench_kafka
 	@tests/bench/kafka/run $(BUILD)
+
+bench-peers: configured  ## beside a real Collector and a real Jaeger: spans per core, memory (SPANS=1000000, 15 minutes)
+	@.ci/deps kafka
+	@cmake --build $(BUILD) --target product bench_peers
+	@tests/bench/peers/run $(BUILD) $(if $(SPANS),--spans $(SPANS))
 
 bench-cost: configured  ## what tracing costs the traced programs (root, a quiet machine, half an hour)
 	@cmake --build $(BUILD) --target bench_cost

@@ -66,32 +66,26 @@ void CallTracker::FindQueues() {
   for (size_t i = 0; i < candidates_.size(); ++i)
     if (candidates_[i].nested) top = std::max(top, relative_hazard_[i]);
   for (uint32_t i = 0; i < candidates_.size(); ++i) {
-    Candidate& c = candidates_[i];
+    const Candidate& c = candidates_[i];
     if (!c.nested || relative_hazard_[i] < kDue * top) continue;
-    due_.push_back(i);
-    uint32_t q = 0;
-    while (q < queues_.size() && queues_[q].last != c.last) ++q;
-    if (q == queues_.size())
-      queues_.push_back({c.last, i});
-    else if (Older(i, queues_[q].oldest))
-      queues_[q].oldest = i;
-    c.queue = q;
+    Due due{i, 0, open_[c.open].request, c.track->at, relative_hazard_[i]};
+    while (due.queue < queues_.size() && queues_[due.queue].last != c.last) ++due.queue;
+    if (due.queue == queues_.size())
+      queues_.push_back({c.last, due});
+    else if (Older(due, queues_[due.queue].oldest))
+      queues_[due.queue].oldest = due;
+    due_.push_back(due);
   }
 }
 
-bool CallTracker::Older(size_t i, size_t j) const {
-  const int64_t a = candidates_[i].track->at, b = candidates_[j].track->at;
-  return a != b ? a < b : open_[candidates_[i].open].request < open_[candidates_[j].open].request;
-}
-
-// How much of its hazard is left to candidate `i` where older ones go first.
-float CallTracker::ShareInTurn(size_t i) const {
-  const float* const factors = &factors_[candidates_[i].queue * queues_.size()];
+// How much of its hazard is left to one that is due where older ones go first.
+float CallTracker::ShareInTurn(const Due& mine) const {
+  const float* const factors = &factors_[mine.queue * queues_.size()];
   float share = 1;
   for (size_t q = 0; q < queues_.size(); ++q) {
-    const uint32_t oldest = queues_[q].oldest;
-    if (oldest == i || !Older(oldest, i)) continue;
-    const float blocks = std::min(kBlocks * relative_hazard_[oldest] / relative_hazard_[i], 1.0f);
+    const Due& oldest = queues_[q].oldest;
+    if (!Older(oldest, mine)) continue;
+    const float blocks = std::min(kBlocks * oldest.hazard / mine.hazard, 1.0f);
     share = std::min(share, 1 - blocks * (1 - factors[q]));
   }
   return share;
@@ -108,10 +102,11 @@ void CallTracker::WeighOrder(Outcome outcome) {
     for (const Queue& other : queues_)
       factors_.push_back(order_->OvertakeFactor(outcome, mine.last, other.last));
   float all = 0, left = 0;
-  for (const uint32_t i : due_) {
-    share_[i] = ShareInTurn(i);
-    all += relative_hazard_[i];
-    left += relative_hazard_[i] * share_[i];
+  for (const Due& due : due_) {
+    const float share = ShareInTurn(due);
+    share_[due.candidate] = share;
+    all += due.hazard;
+    left += due.hazard * share;
   }
   order_norm_ = all / left;
 }
@@ -125,10 +120,8 @@ void CallTracker::NoteWaiters(PendingCall& pending) {
   pending.first_waiter = static_cast<uint32_t>(waiters_.size());
   FindQueues();
   if (due_.size() < 2) return;
-  for (const uint32_t i : due_) {
-    const Candidate& c = candidates_[i];
-    waiters_.push_back({open_[c.open].request, c.last, c.track->at, relative_hazard_[i]});
-  }
+  for (const Due& due : due_)
+    waiters_.push_back({due.request, queues_[due.queue].last, due.at, due.hazard});
   pending.waiters = static_cast<uint32_t>(due_.size());
 }
 

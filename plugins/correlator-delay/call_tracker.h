@@ -75,8 +75,7 @@ class CallTracker {
     TrackState track;           // where in none
   };
   struct Candidate {
-    uint32_t open = 0;   // index into open_
-    uint32_t queue = 0;  // index into queues_; of one that is due
+    uint32_t open = 0;  // index into open_
     const TrackState* track = nullptr;
     Label last = 0;  // of the track
     bool nested = false;
@@ -86,10 +85,19 @@ class CallTracker {
     float rest = 0;    // what its end says
     float value() const { return hazard + bonus + order + rest; }
   };
+  // A candidate that matters for the order.
+  struct Due {
+    uint32_t candidate, queue, request;
+    int64_t at;
+    float hazard;  // relative to the others'
+    friend bool Older(const Due& a, const Due& b) {
+      return a.at != b.at ? a.at < b.at : a.request < b.request;
+    }
+  };
   // The requests whose last event was the same: they wait in one place.
   struct Queue {
-    Label last = 0;
-    uint32_t oldest = 0;  // index into candidates_
+    Label last;
+    Due oldest;
   };
   struct ThreadStream {
     int64_t run_began = 0, previous = 0;
@@ -113,8 +121,7 @@ class CallTracker {
   void LearnStandsOf(const PendingCall& pending, uint32_t owner);
   void AddBonuses(const Call& call);
   void FindQueues();
-  bool Older(size_t i, size_t j) const;
-  float ShareInTurn(size_t i) const;
+  float ShareInTurn(const Due& mine) const;
   float OrderBonus(size_t i) const;
   void Follow(Candidate& candidate, const TrackState& track) {
     candidate.track = &track;
@@ -129,6 +136,7 @@ class CallTracker {
   void WeighEnd(uint32_t request, int64_t at);
   uint32_t ChooseAny(const Call& call) const;
   size_t FindBest() const;
+  float Plausible() const;  // nats behind the best
   void FindPlausible(float top);
   PendingCall NewPending(uint32_t number, float top, bool background_plausible, float background);
   void Decide(uint32_t number, float background);
@@ -158,7 +166,7 @@ class CallTracker {
   std::vector<uint32_t> free_clusters_;
   size_t used_clusters_ = 0;
   std::vector<Candidate> candidates_;
-  std::vector<uint32_t> due_;                   // those of them that matter for the order
+  std::vector<Due> due_;
   std::vector<float> relative_hazard_, share_;  // by candidate
   float order_norm_ = 1;
   std::vector<Queue> queues_;

@@ -10,11 +10,12 @@ namespace {
 
 constexpr float kVoiceLimit = 12.0f;
 constexpr float kLeastMass = 1e-9f;
-constexpr float kNotNested = -1.0f;    // ends before the call does: rests say how rare that is
-constexpr float kImpossible = -12.0f;  // log-probability below which gaps are not looked at
-constexpr float kPlausible = 8.0f;     // nats behind the best
-constexpr float kNoMass = 20.0f;       // nats behind the best that are as good as nothing
-constexpr size_t kMaxPlausible = 6;
+constexpr float kNotNested = -1.0f;         // ends before the call does: rests say how rare that is
+constexpr float kImpossible = -12.0f;       // log-probability below which gaps are not looked at
+constexpr float kPlausible = 8.0f;          // nats behind the best
+constexpr float kPlausibleInSearch = 5.0f;  // the model is vague: nearly all would be plausible
+constexpr float kNoMass = 20.0f;            // nats behind the best that are as good as nothing
+constexpr size_t kMaxPlausible = 6, kMaxPlausibleInSearch = 4;
 constexpr float kNotDue = -12.0f;  // nats behind the best that do not matter for the order
 
 }  // namespace
@@ -196,16 +197,21 @@ size_t CallTracker::FindBest() const {
   return best;
 }
 
+float CallTracker::Plausible() const {
+  return mode_ == Mode::kDecide ? kPlausible : kPlausibleInSearch;
+}
+
 // The candidates that are worth a hypothesis, best first.
 void CallTracker::FindPlausible(float top) {
   plausible_.clear();
   for (uint32_t i = 0; i < candidates_.size(); ++i)
-    if (candidates_[i].value() >= top - kPlausible) plausible_.push_back(i);
+    if (candidates_[i].value() >= top - Plausible()) plausible_.push_back(i);
   if (plausible_.size() < 2) return;
   std::ranges::stable_sort(plausible_, [&](uint32_t a, uint32_t b) {
     return candidates_[a].value() > candidates_[b].value();
   });
-  if (plausible_.size() > kMaxPlausible) plausible_.resize(kMaxPlausible);
+  plausible_.resize(
+      std::min(plausible_.size(), mode_ == Mode::kDecide ? kMaxPlausible : kMaxPlausibleInSearch));
 }
 
 // Lists every open request as an alternative, because what nothing is said of counts as likely.
@@ -254,7 +260,7 @@ void CallTracker::Decide(uint32_t number, float background) {
   const float top = std::max(candidates_[best].value(), background);
 
   FindPlausible(top);
-  const bool background_plausible = background >= top - kPlausible;
+  const bool background_plausible = background >= top - Plausible();
   PendingCall pending = NewPending(number, top, background_plausible, background);
   if (!call.ahead) NoteWaiters(pending);
   if (plausible_.empty()) {
@@ -282,16 +288,18 @@ void CallTracker::WeighChoices(uint32_t number, const Call& call, bool backgroun
   }
   for (const Hypothesis& h : cluster.hypotheses()) {
     const bool first = &h == cluster.hypotheses().data();
+    bool changed = first;
     for (size_t i = 0; i < candidates_.size(); ++i) {
       if (member_of_[i] == kNone) continue;
       const TrackState& track = h.tracks[member_of_[i]];
       const bool same = !first && track == *candidates_[i].track;
       Follow(candidates_[i], track);
       if (same) continue;
+      changed = true;
       const float behind = HazardOf(*candidates_[i].track, call.callee, call.start_ns) - top;
       relative_hazard_[i] = behind < kNotDue ? 0 : std::exp(behind);
     }
-    WeighOrder(call.callee);
+    if (changed) WeighOrder(call.callee);
     for (const uint32_t i : plausible_) {
       const uint32_t request = open_[candidates_[i].open].request;
       const float order = candidates_.size() > 1 ? OrderBonus(i) : 0;

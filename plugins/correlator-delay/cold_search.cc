@@ -22,7 +22,7 @@ double RequestsBehind(const ProcessHistory& history) {
 void Rebuild(const ColdSearch::Scene& s) {
   const uint32_t callees = s.history.callees.size();
   s.model.Rebuild(callees);
-  s.states.Clear(s.model, callees);
+  s.states.Refresh(s.model, callees);
 }
 
 void Run(const ColdSearch::Scene& s, CallTracker::Mode mode, int64_t until = INT64_MAX) {
@@ -38,8 +38,12 @@ bool ColdSearch::IsDue(const ProcessHistory& history) const {
 }
 
 void ColdSearch::Decide(const Scene& s) {
+  if (s.states.callees() != s.history.callees.size())
+    s.states.Clear(s.model, s.history.callees.size());
   if (IsDue(s.history)) {
+    counted_until_ = INT64_MIN;
     Search(s);
+    counted_until_ = INT64_MIN;
   } else {
     CountDecided(s);
     Rebuild(s);
@@ -105,7 +109,7 @@ double ColdSearch::Likelihood(const Scene& s) {
   for (size_t r = 0; r < s.history.requests.size(); ++r) {
     const Request& request = s.history.requests[r];
     sum += walk_.Likelihood({request.start_ns, request.end_ns, request.operation, 0}, calls_of_[r],
-                            s.model);
+                            s.model, s.states);
   }
   return sum;
 }
@@ -120,36 +124,43 @@ void ColdSearch::ChooseSample(const ProcessHistory& history) {
   sample_until_ = begins_[kSample];
 }
 
-void ColdSearch::SortCalls(const ProcessHistory& history) {
+// Of those that did not end until then.
+void ColdSearch::SortCalls(const ProcessHistory& history, int64_t until) {
   calls_of_.resize(std::max(calls_of_.size(), history.requests.size()));
   for (auto& calls : calls_of_) calls.clear();
   for (const Call& c : history.calls)
-    if (c.owner != kNone) calls_of_[c.owner].push_back({c.start_ns, c.end_ns, c.callee});
+    if (c.owner != kNone &&
+        (history.requests[c.owner].end_ns == 0 || history.requests[c.owner].end_ns > until))
+      calls_of_[c.owner].push_back({c.start_ns, c.end_ns, c.callee});
 }
 
-// What the requests did that ended in earlier windows: all of their calls have been decided.
+// What the requests did that ended in earlier windows: all of their calls have been decided, and
+// only a search looks at them again.
 void ColdSearch::CountDecided(const Scene& s) {
-  s.model.Clear();
-  SortCalls(s.history);
+  if (counted_until_ == INT64_MIN) s.model.Clear();
+  SortCalls(s.history, counted_until_);
   for (size_t r = 0; r < s.history.requests.size(); ++r) {
     const Request& request = s.history.requests[r];
     if (request.end_ns == 0 || request.end_ns > decided_until_) continue;
+    if (request.end_ns <= counted_until_) continue;
     walk_.Count({request.start_ns, request.end_ns, request.operation, 0}, calls_of_[r], false,
-                s.model);
+                s.model, s.states);
   }
+  counted_until_ = decided_until_;
 }
 
 // What the requests did, or this share of them: those that ran beside the fewest others.
 void ColdSearch::Count(const Scene& s, double share) {
   const uint32_t most = share < 1 ? FindOverlaps(s.history, share) : UINT32_MAX;
   s.model.Clear();
+  counted_until_ = INT64_MIN;
   SortCalls(s.history);
   for (size_t r = 0; r < s.history.requests.size(); ++r) {
     if (most != UINT32_MAX && overlap_[r] > most) continue;
     const Request& request = s.history.requests[r];
     if (request.start_ns > sample_until_) continue;
     walk_.Count({request.start_ns, request.end_ns, request.operation, 0}, calls_of_[r], false,
-                s.model);
+                s.model, s.states);
   }
 }
 

@@ -42,12 +42,15 @@ class ColdSearch {
   void Count(const Scene& scene, double share);
   void CountDecided(const Scene& scene);
   void ChooseSample(const ProcessHistory& history);
-  void SortCalls(const ProcessHistory& history);
+  void SortCalls(const ProcessHistory& history, int64_t until = INT64_MIN);
   uint32_t FindOverlaps(const ProcessHistory& history, double share);
 
   int64_t sample_until_ = INT64_MAX;                       // of the rounds of a search
   uint32_t searched_requests_ = 0, searched_callees_ = 0;  // in the last search
   int64_t decided_until_ = INT64_MIN;                      // the end of the last window
+  // What the model counts: requests that ended until then, and nothing else; INT64_MIN: something
+  // else.
+  int64_t counted_until_ = INT64_MIN;
 
   RequestWalk walk_;
   std::vector<std::vector<DoneCall>> calls_of_;  // by request

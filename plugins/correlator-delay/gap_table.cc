@@ -31,6 +31,8 @@ void GapTable::Clear() {
     if (row.lasting.n > 0) row = {};
   entries_ = 0;
   responses_.fill(0);
+  log_survival_.clear();
+  std::ranges::fill(survival_of_, kNoRow);
 }
 
 GapTable::Row* GapTable::RowFor(Label last, Outcome outcome) {
@@ -88,6 +90,7 @@ void GapTable::Scale(float factor) {
       row.changed = true;
     }
   for (float& r : responses_) r = Faded(r, factor);
+  stale_.fill(true);
 }
 
 void GapTable::Bound(size_t entries) {
@@ -116,6 +119,7 @@ void GapTable::Rebuild() {
     row.share = row.recent.n > 0 ? 1 / (1 + std::exp(kLeadNeeded - row.lead)) : 0;
     row.log_density.fill(2 * kUnknown);
     row.changed = false;
+    stale_[row.key / kOutcomes] = true;
   }
   for (Row& row : any_) row.changed = false;
   RebuildSurvival();
@@ -133,35 +137,45 @@ float GapTable::FindDensity(const Row& row, Outcome outcome, size_t bin) const {
 }
 
 void GapTable::RebuildSurvival() {
-  log_survival_.clear();
-  std::ranges::fill(survival_of_, kNoRow);
   for (const Row& row : rows_) {
-    uint16_t& index = survival_of_[row.key / kOutcomes];
+    const size_t label = row.key / kOutcomes;
+    if (!stale_[label]) continue;
+    uint16_t& index = survival_of_[label];
     if (index == kNoRow) {
       index = static_cast<uint16_t>(log_survival_.size());
-      log_survival_.emplace_back().fill(0);
+      log_survival_.emplace_back();
     }
+    log_survival_[index].fill(0);
+  }
+  for (const Row& row : rows_) {
+    const size_t label = row.key / kOutcomes;
+    if (!stale_[label]) continue;
     // In units of the long memory, so that rows of a label add up.
     const float lasting = 1 - row.share;
     const float recent = row.recent.n > 0 ? row.share * row.lasting.n / row.recent.n : 0;
+    Histogram& counts = log_survival_[survival_of_[label]];
     for (size_t b = 0; b < GapBins::kFirstNegative; ++b)
-      log_survival_[index][b] += lasting * row.lasting.at[b] + recent * row.recent.at[b];
+      counts[b] += lasting * row.lasting.at[b] + recent * row.recent.at[b];
   }
-  for (size_t label = 0; label < kLabels; ++label) {
-    if (survival_of_[label] == kNoRow) continue;
-    Histogram& h = log_survival_[survival_of_[label]];
-    float total = responses_[label];  // a response first counts as "later"
-    for (const float c : h) total += c;
-    float passed = 0, log = 0, at = -1;
-    for (float& entry : h) {
-      const float c = entry;
-      if (passed != at) {
-        log = std::log(std::max((total - passed + 0.5f) / (total + 0.5f), kSurvivalFloor));
-        at = passed;
-      }
-      entry = log;
-      passed += c;
+  for (size_t label = 0; label < kLabels; ++label)
+    if (stale_[label] && survival_of_[label] != kNoRow)
+      CountsToSurvival(log_survival_[survival_of_[label]], responses_[label]);
+  stale_.fill(false);
+}
+
+// `later`: of the label's events that a response followed, which counts as "later" first.
+void GapTable::CountsToSurvival(Histogram& h, float later) {
+  float total = later;
+  for (const float c : h) total += c;
+  float passed = 0, log = 0, at = -1;
+  for (float& entry : h) {
+    const float c = entry;
+    if (passed != at) {
+      log = std::log(std::max((total - passed + 0.5f) / (total + 0.5f), kSurvivalFloor));
+      at = passed;
     }
+    entry = log;
+    passed += c;
   }
 }
 

@@ -26,7 +26,10 @@ class GapTable {
 
   // `recent`: the gaps come in the order in which they happened, so the short memory takes part.
   void Observe(Label last, Outcome outcome, int64_t gap_ns, bool recent);
-  void ObserveResponse(Label last) { responses_[last] += 1; }
+  void ObserveResponse(Label last) {
+    responses_[last] += 1;
+    stale_[last] = true;
+  }
   void Scale(float factor);
   // Keeps at most `entries` histogram entries: the lightest go.
   void Bound(size_t entries);
@@ -71,6 +74,7 @@ class GapTable {
   float RecentShare(const Row& row, float lasting, size_t bin) const;
   float FindDensity(const Row& row, Outcome outcome, size_t bin) const;
   void RebuildSurvival();
+  static void CountsToSurvival(Histogram& counts, float later);
 
   GapBins bins_;
   size_t entries_ = SIZE_MAX;  // at most so many are in use
@@ -78,6 +82,7 @@ class GapTable {
   std::vector<Row> rows_;
   std::vector<Row> any_ = std::vector<Row>(kOutcomes);  // whatever came before
   std::array<float, kLabels> responses_{};
+  std::array<bool, kLabels> stale_{};    // their survival
   std::vector<Histogram> log_survival_;  // by survival_of_
   std::vector<uint16_t> survival_of_ = std::vector<uint16_t>(kLabels, kNoRow);
 };

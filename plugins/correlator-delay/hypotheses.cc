@@ -96,6 +96,7 @@ void Cluster::Branch(const PendingCall& pending, const Call& call, std::span<con
                      std::vector<Alternative>& alternatives) {
   const size_t each = choices.size() / n_;
   ways_.clear();
+  after_.resize(choices.size());
   for (uint32_t i = 0; i < choices.size(); ++i) {
     const Choice& choice = choices[i];
     const auto from = static_cast<uint32_t>(i / each);
@@ -106,7 +107,7 @@ void Cluster::Branch(const PendingCall& pending, const Call& call, std::span<con
       const Label last = states.last(track.state);
       const size_t bin = model.bins().Of(call.start_ns - track.at);
       gain += states.LogP(track.state, call.callee) + model.LogGap(last, call.callee, bin);
-      TrackState after = track;
+      TrackState& after = after_[i] = track;
       after.Take(call, model, states);
       change = after.rest - track.rest - track.LogSurvival(call.start_ns, model, states);
     }
@@ -134,7 +135,7 @@ void Cluster::Branch(const PendingCall& pending, const Call& call, std::span<con
     h = hypotheses_[way.hypothesis];
     h.score = way.score;
     h.owners.push_back(choice.request);
-    if (choice.member != kNone) h.tracks[choice.member].Take(call, model, states);
+    if (choice.member != kNone) h.tracks[choice.member] = after_[way.choice];
   }
   hypotheses_.swap(next_);
   n_ = next_n_;
@@ -188,13 +189,21 @@ void Cluster::Remove(uint32_t member) {
 }
 
 void Cluster::Weigh(int64_t now, const RequestModel& model, const RequestStates& states) {
+  // Most hypotheses agree on most members.
+  still_.clear();
+  for (const TrackState& track : hypotheses_[0].tracks)
+    still_.push_back(track.LogSurvival(now, model, states));
   for (size_t i = 0; i < n_; ++i) {
     Hypothesis& h = hypotheses_[i];
     h.total = h.score;
-    for (const TrackState& track : h.tracks)
-      h.total += track.rest + track.LogSurvival(now, model, states);
+    for (size_t m = 0; m < h.tracks.size(); ++m) {
+      const TrackState& track = h.tracks[m];
+      h.total +=
+          track.rest +
+          (track == hypotheses_[0].tracks[m] ? still_[m] : track.LogSurvival(now, model, states));
+    }
   }
-  SortByTotal();
+  if (n_ > 1) SortByTotal();
 }
 
 void Cluster::Lose(const Hypothesis& loser, const Hypothesis& winner,

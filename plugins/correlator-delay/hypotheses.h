@@ -143,6 +143,8 @@ class Cluster {
   std::vector<Hypothesis> hypotheses_, next_;  // the first n_, next_n_ are in use
   size_t n_ = 1, next_n_ = 0;
   std::vector<Way> ways_;
+  std::vector<TrackState> after_;  // by choice
+  std::vector<float> still_;       // by member of the first hypothesis: log survival
   std::vector<Decided> decided_;
   std::vector<Released> released_;
 };

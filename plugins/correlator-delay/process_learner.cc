@@ -148,7 +148,7 @@ void ProcessLearner::CountBusy(const Request& request) {
 void ProcessLearner::CountWaiting() {
   const DoneCall* calls = waiting_calls_.data();
   for (const DoneRequest& request : waiting_) {
-    walk_.Count(request, {calls, request.calls}, true, model_);
+    walk_.Count(request, {calls, request.calls}, true, model_, states_);
     calls += request.calls;
   }
   since_fade_ += static_cast<uint32_t>(waiting_.size());
@@ -163,7 +163,7 @@ void ProcessLearner::CountWaiting() {
 void ProcessLearner::Refresh() {
   refreshed_callees_ = history_.callees.size();
   model_.Rebuild(refreshed_callees_);
-  states_.Clear(model_, refreshed_callees_);
+  states_.Refresh(model_, refreshed_callees_);
 }
 
 // Clocks that are rounded to milliseconds (others' recordings) get histograms of milliseconds.

@@ -14,18 +14,6 @@ constexpr float kLeastChance = 0.05f;
 
 }  // namespace
 
-uint32_t QueueOrder::KeyOf(Outcome outcome, Label a, Label b) {
-  return uint32_t{outcome} << 16 | uint32_t{std::min(a, b)} << 8 | std::max(a, b);
-}
-
-float QueueOrder::OvertakeFactor(Outcome outcome, Label a, Label b) const {
-  const uint32_t key = KeyOf(outcome, a, b);
-  Known& known = known_[Mix(key) % known_.size()];
-  if (known.key != key || known.change != changes_[outcome])
-    known = {key, changes_[outcome], FindFactor(outcome, a, b)};
-  return known.factor;
-}
-
 float QueueOrder::FindFactor(Outcome outcome, Label a, Label b) const {
   if (a == b) return FactorOf(KeyOf(outcome, a, a), kStart);
   const float within = std::max(FactorOf(KeyOf(outcome, a, a), kStartBetween),

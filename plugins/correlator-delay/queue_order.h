@@ -8,6 +8,7 @@
 // where nothing but the hazards told them apart, decisions teach nothing but the hazards.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <span>
@@ -37,10 +38,18 @@ struct QueueOrder {
   std::unordered_map<uint32_t, Seen> seen;  // by KeyOf
   ThreadContinuity continuity;
 
-  static uint32_t KeyOf(Outcome outcome, Label a, Label b);
+  static uint32_t KeyOf(Outcome outcome, Label a, Label b) {
+    return uint32_t{outcome} << 16 | uint32_t{std::min(a, b)} << 8 | std::max(a, b);
+  }
   // By how much less likely than its hazard says it is that a request in one place overtakes one in
   // the other (or in the same); 1 is "no matter".
-  float OvertakeFactor(Outcome outcome, Label a, Label b) const;
+  float OvertakeFactor(Outcome outcome, Label a, Label b) const {
+    const uint32_t key = KeyOf(outcome, a, b);
+    Known& known = known_[(key ^ key >> 5 ^ key >> 13) % known_.size()];
+    if (known.key != key || known.change != changes_[outcome])
+      known = {key, changes_[outcome], FindFactor(outcome, a, b)};
+    return known.factor;
+  }
   // `owner` was served; nothing where it is none of those that were due.
   void Learn(Outcome outcome, std::span<const Waiter> due, uint32_t owner);
   void Fade(float factor);

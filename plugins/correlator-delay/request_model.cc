@@ -8,7 +8,6 @@ namespace {
 
 constexpr float kFirstBackoff = 0.3f;
 constexpr float kDiscount = 1.0f;  // leave one out: a request has no vote for its own mistake
-constexpr uint64_t kDistinct = 777;
 constexpr double kBackgroundPrior = 1e-5;
 constexpr double kLeastIdle = 1e5;  // microseconds
 
@@ -32,17 +31,16 @@ void RequestModel::Contexts(const RequestState& s, uint64_t (&context)[kContexts
   context[3] = Join(Join(Join(14, place), s.called), s.open);
 }
 
-void RequestModel::Observe(const RequestState& state, Outcome outcome, int64_t gap_ns,
-                           bool recent) {
-  uint64_t context[kContexts];
-  Contexts(state, context);
-  for (const uint64_t c : context) {
-    float& n = counts_.At(Join(c, outcome));
-    const bool first = n <= 0;
-    n += 1;
-    counts_.At(c) += 1;
-    if (first) counts_.At(Join(c, kDistinct)) += 1;  // distinct outcomes seen here
+void RequestModel::Observe(const RequestState& state, ContextRows& memo, Outcome outcome,
+                           int64_t gap_ns, bool recent) {
+  if (memo.generation != counts_.generation() || std::ranges::count(memo.rows, kNone) > 0) {
+    uint64_t context[kContexts];
+    Contexts(state, context);
+    for (size_t k = 0; k < kContexts; ++k) memo.rows[k] = counts_.RowOf(context[k]);
+    memo.generation = counts_.generation();
+    memo.version = counts_.version();
   }
+  for (const uint32_t row : memo.rows) counts_.Add(row, outcome);
   if (outcome == kResponds)
     gaps_.ObserveResponse(state.last);
   else
@@ -73,19 +71,28 @@ void RequestModel::Rebuild(uint32_t callees) {
   rests_.Rebuild();
 }
 
-float RequestModel::LogProbability(const RequestState& state, Outcome outcome) const {
-  uint64_t context[kContexts];
-  Contexts(state, context);
+float RequestModel::LogProbability(const RequestState& state, ContextRows& memo,
+                                   Outcome outcome) const {
+  const bool missing =
+      memo.version != counts_.version() && std::ranges::count(memo.rows, kNone) > 0;
+  if (memo.generation != counts_.generation() || missing) {
+    uint64_t context[kContexts];
+    Contexts(state, context);
+    for (size_t k = 0; k < kContexts; ++k) memo.rows[k] = counts_.Find(context[k]);
+    memo.generation = counts_.generation();
+    memo.version = counts_.version();
+  }
   float p = 1.0f / static_cast<float>(callees_ + 2);
-  for (int k = 0; k <= detail_; ++k) {
-    const float n = counts_.Get(context[k]);
+  for (size_t k = 0; k <= static_cast<size_t>(detail_) && memo.rows[k] != kNone; ++k) {
+    const ContextCounts::Row& row = counts_.row(memo.rows[k]);
+    const float n = row.n;
     if (n <= 0) break;
-    const float seen = counts_.Get(Join(context[k], outcome));
+    const float seen = counts_.Count(row, outcome);
     if (k == 0) {
       p = (seen + kFirstBackoff * p) / (n + kFirstBackoff);
       continue;
     }
-    const float freed = std::min(n, kDiscount * counts_.Get(Join(context[k], kDistinct)));
+    const float freed = std::min(n, kDiscount * row.distinct);
     p = (std::max(seen - kDiscount, 0.0f) + (freed + 1.0f) * p) / (n + 1.0f);
   }
   return std::log(p + 1e-12f);

@@ -12,6 +12,7 @@
 #include <array>
 #include <cstdint>
 
+#include "plugins/correlator-delay/context_counts.h"
 #include "plugins/correlator-delay/gap_table.h"
 #include "plugins/correlator-delay/rest_table.h"
 
@@ -19,18 +20,27 @@ namespace weft::plugins::delay {
 
 class RequestModel {
  public:
+  static constexpr size_t kContexts = 4;  // of rising detail
+
   RequestModel() = default;
   void Clear();
   void set_quantum(int64_t ns) { gaps_.set_quantum(ns); }
   int64_t quantum() const { return gaps_.bins().quantum(); }
   const GapBins& bins() const { return gaps_.bins(); }
 
+  // What the counts of a state's contexts are found by; whoever holds the state keeps it.
+  struct ContextRows {
+    std::array<uint32_t, kContexts> rows{};  // kNone: none yet
+    uint32_t generation = 0, version = 0;
+    RestTable::Memo rest;
+  };
   // `gap_ns` is the time since the state's last event; a response's gap is the callee's affair.
-  void Observe(const RequestState& state, Outcome outcome, int64_t gap_ns, bool recent);
+  void Observe(const RequestState& state, ContextRows& memo, Outcome outcome, int64_t gap_ns,
+               bool recent);
   // `rest_ns` is the time from the answers to all calls so far (or the begin) to the end, `state`
   // that after the latest call.
-  void ObserveRest(const RequestState& state, int64_t rest_ns) {
-    rests_.Observe(state, bins().Of(rest_ns));
+  void ObserveRest(const RequestState& state, ContextRows& memo, int64_t rest_ns) {
+    rests_.Observe(state, memo.rest, bins().Of(rest_ns));
   }
   // For the rate of calls that belong to no request: a call (an orphan began while none was open),
   // and time with and without open requests, in microseconds.
@@ -47,7 +57,7 @@ class RequestModel {
   // coarse ones.
   void set_detail(int detail) { detail_ = detail; }
 
-  float LogProbability(const RequestState& state, Outcome outcome) const;
+  float LogProbability(const RequestState& state, ContextRows& memo, Outcome outcome) const;
   float LogGap(Label last, Outcome outcome, size_t bin) const {
     return gaps_.LogDensity(last, outcome, bin);
   }
@@ -64,10 +74,9 @@ class RequestModel {
 
  private:
   friend class StateCodec;
-  static constexpr int kContexts = 4;
   static void Contexts(const RequestState& state, uint64_t (&context)[kContexts]);
 
-  CountMap counts_;
+  ContextCounts counts_;
   GapTable gaps_;
   RestTable rests_;
   std::array<float, kOutcomes> calls_{}, orphans_{};

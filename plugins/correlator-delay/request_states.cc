@@ -1,5 +1,7 @@
 #include "plugins/correlator-delay/request_states.h"
 
+#include <algorithm>
+
 namespace weft::plugins::delay {
 
 void RequestStates::Clear(const RequestModel& model, uint32_t callees) {
@@ -8,11 +10,18 @@ void RequestStates::Clear(const RequestModel& model, uint32_t callees) {
   stride_p_ = callees_ + 2;
   stride_next_ = 2 * callees_;
   states_.clear();
+  context_rows_.clear();
   log_p_.clear();
   next_.clear();
   rest_row_.clear();
   start_.assign(kMaxNames, kNone);
   Grow(64);
+}
+
+void RequestStates::Refresh(const RequestModel& model, uint32_t callees) {
+  if (&model != model_ || callees != callees_ || crowded()) return Clear(model, callees);
+  std::ranges::fill(log_p_, kUnknown);
+  std::ranges::fill(rest_row_, kNone);
 }
 
 uint32_t RequestStates::Intern(const RequestState& state) {
@@ -25,6 +34,7 @@ uint32_t RequestStates::Intern(const RequestState& state) {
   keys_[i] = key;
   ids_[i] = static_cast<uint32_t>(states_.size());
   states_.push_back(state);
+  context_rows_.emplace_back();
   rest_row_.push_back(kNone);
   log_p_.resize(log_p_.size() + stride_p_, kUnknown);
   next_.resize(next_.size() + stride_next_, kNone);

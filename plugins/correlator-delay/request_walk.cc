@@ -27,56 +27,62 @@ void RequestWalk::FindSteps(const DoneRequest& request, std::span<const DoneCall
 }
 
 void RequestWalk::Count(const DoneRequest& request, std::span<const DoneCall> calls, bool recent,
-                        RequestModel& model) {
+                        RequestModel& model, RequestStates& states) {
   FindSteps(request, calls);
   const bool ended = request.end_ns != 0;
-  RequestState state = RequestState::Begun(request.operation);
+  uint32_t state = states.Start(request.operation);
+  const auto observe = [&](Outcome outcome, int64_t gap) {
+    model.Observe(states[state], states.ContextRowsOf(state), outcome, gap, recent);
+  };
   int64_t at = request.start_ns, until = request.start_ns;
-  if (ended) model.ObserveRest(state, request.end_ns - at);
+  const auto observe_rest = [&](int64_t rest) {
+    model.ObserveRest(states[state], states.ContextRowsOf(state), rest);
+  };
+  if (ended) observe_rest(request.end_ns - at);
   for (const Step& step : steps_) {
     const int64_t gap = step.at - at;
     at = step.at;
     if (step.what == kCall) {
-      model.Observe(state, step.callee, gap, recent);
-      state.Call(step.callee);
+      observe(step.callee, gap);
+      state = states.Called(state, step.callee);
       if (!ended || step.until == 0) continue;
       until = std::max(until, step.until);
-      model.ObserveRest(state, request.end_ns - until);
+      observe_rest(request.end_ns - until);
     } else if (step.what == kEnd) {
-      model.Observe(state, kEnds, gap, recent);
+      observe(kEnds, gap);
       model.ObserveRequest();
     } else {
-      model.Observe(state, kResponds, gap, recent);
-      state.Answer(step.callee);
+      observe(kResponds, gap);
+      state = states.Answered(state, step.callee);
     }
   }
 }
 
 double RequestWalk::Likelihood(const DoneRequest& request, std::span<const DoneCall> calls,
-                               const RequestModel& model) {
+                               const RequestModel& model, RequestStates& states) {
   FindSteps(request, calls);
-  RequestState state = RequestState::Begun(request.operation);
+  uint32_t state = states.Start(request.operation);
   int64_t at = request.start_ns, until = request.start_ns;
   double sum = 0;
   const auto judge = [&](Outcome outcome, int64_t gap) {
-    sum += static_cast<double>(model.LogProbability(state, outcome));
+    sum += static_cast<double>(states.LogP(state, outcome));
     if (outcome != kResponds)
-      sum += static_cast<double>(model.LogGap(state.last, outcome, model.bins().Of(gap)));
+      sum += static_cast<double>(model.LogGap(states.last(state), outcome, model.bins().Of(gap)));
   };
   for (const Step& step : steps_) {
     const int64_t gap = step.at - at;
     at = step.at;
     if (step.what == kCall) {
       judge(step.callee, gap);
-      state.Call(step.callee);
+      state = states.Called(state, step.callee);
       if (step.until != 0) until = std::max(until, step.until);
     } else if (step.what == kEnd) {
       judge(kEnds, gap);
       const size_t rest = model.bins().Of(request.end_ns - until);
-      sum += static_cast<double>(model.LogRest(model.RestRowOf(state), rest));
+      sum += static_cast<double>(model.LogRest(states.RestRow(state), rest));
     } else {
       judge(kResponds, gap);
-      state.Answer(step.callee);
+      state = states.Answered(state, step.callee);
     }
   }
   return sum;

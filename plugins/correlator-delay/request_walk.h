@@ -7,7 +7,7 @@
 #include <span>
 #include <vector>
 
-#include "plugins/correlator-delay/request_model.h"
+#include "plugins/correlator-delay/request_states.h"
 
 namespace weft::plugins::delay {
 
@@ -24,12 +24,13 @@ struct DoneRequest {
 
 class RequestWalk {
  public:
-  // `recent`: requests come in the order in which they ended.
+  // `states` are of the model, and know all callees. `recent`: requests come in the order in which
+  // they ended.
   void Count(const DoneRequest& request, std::span<const DoneCall> calls, bool recent,
-             RequestModel& model);
+             RequestModel& model, RequestStates& states);
   // Log-likelihood of what it did and when, by the model.
   double Likelihood(const DoneRequest& request, std::span<const DoneCall> calls,
-                    const RequestModel& model);
+                    const RequestModel& model, RequestStates& states);
 
  private:
   struct Step {

@@ -15,6 +15,8 @@ constexpr float kLeastCount = 1 / kCountSteps;
 void RestTable::Clear() {
   rows_.assign(1, {});
   row_of_.clear();
+  entries_ = 0;
+  ++generation_;
 }
 
 uint64_t RestTable::KeyOf(const RequestState& s, bool detailed) {
@@ -35,18 +37,15 @@ uint32_t RestTable::RowFor(uint64_t key, uint32_t coarser) {
   return number;
 }
 
-void RestTable::Observe(const RequestState& state, size_t bin) {
-  uint32_t row = 0;
-  const auto count = [&] {
-    rows_[row].count[bin] += 1;
-    rows_[row].n += 1;
-  };
-  count();
-  for (const bool detailed : {false, true}) {
-    const uint32_t finer = RowFor(KeyOf(state, detailed), row);
-    if (finer == row) return;  // no room for a row of its own
-    row = finer;
-    count();
+void RestTable::Observe(const RequestState& state, Memo& memo, size_t bin) {
+  if (memo.generation != generation_)
+    memo = {RowFor(KeyOf(state, true), RowFor(KeyOf(state, false), 0)), generation_};
+  for (uint32_t row = memo.row;; row = rows_[row].coarser) {
+    Row& r = rows_[row];
+    if (r.count[bin] <= 0 && entries_ != SIZE_MAX) ++entries_;
+    r.count[bin] += 1;
+    r.n += 1;
+    if (row == 0) return;
   }
 }
 
@@ -67,6 +66,7 @@ void RestTable::Scale(float factor) {
 }
 
 void RestTable::Bound(size_t entries) {
+  if (entries_ <= entries) return;
   for (float least = kLeastCount;; least *= 2) {
     size_t used = 0;
     for (Row& row : rows_)
@@ -74,6 +74,7 @@ void RestTable::Bound(size_t entries) {
         if (c < least) c = 0;
         used += c > 0;
       }
+    entries_ = used;
     if (used <= entries) return;
   }
 }

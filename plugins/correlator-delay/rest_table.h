@@ -22,7 +22,11 @@ class RestTable {
  public:
   RestTable() { Clear(); }
   void Clear();
-  void Observe(const RequestState& state, size_t bin);
+  // Where a state is counted; whoever holds the state keeps it.
+  struct Memo {
+    uint32_t row = kNone, generation = 0;
+  };
+  void Observe(const RequestState& state, Memo& memo, size_t bin);
   void Scale(float factor);
   void Bound(size_t entries);
   void Rebuild();
@@ -52,6 +56,8 @@ class RestTable {
   uint32_t RowFor(uint64_t key, uint32_t coarser);
   float FindDensity(uint32_t row, size_t bin, const GapBins& bins) const;
 
+  size_t entries_ = SIZE_MAX;  // at most so many are in use
+  uint32_t generation_ = 0;
   std::vector<Row> rows_;  // the first is of any request
   std::unordered_map<uint64_t, uint32_t> row_of_;
 };

@@ -6,7 +6,7 @@
 namespace weft::plugins::delay {
 namespace {
 
-constexpr uint32_t kVersion = 0x64650003;
+constexpr uint32_t kVersion = 0x64650004;
 constexpr uint64_t kMostBusySpans = 64'000;
 
 // State that was cut or bent on the way must not become a wrong model.
@@ -61,6 +61,7 @@ void StateCodec::GetWaiting(StateReader& in, ProcessLearner& l) {
       const int64_t took = in.Signed();
       call.end_ns = took < 0 ? 0 : call.start_ns + took;
       call.callee = static_cast<uint16_t>(in.Number(kMaxNames - 1));
+      if (call.callee >= l.history_.callees.size()) in.Refuse();
     }
   }
   if (l.waiting_calls_.size() != calls) in.Refuse();

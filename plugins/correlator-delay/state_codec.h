@@ -28,6 +28,7 @@ class StateCodec {
   static void Put(StateWriter& out, const QueueOrder& order);
   static void Put(StateWriter& out, const ThreadContinuity& threads);
   static void Put(StateWriter& out, const RequestModel& model);
+  static void Put(StateWriter& out, const ContextCounts& counts);
   static void Put(StateWriter& out, const GapTable& gaps);
   static void Put(StateWriter& out, const RestTable& rests);
   static void Put(StateWriter& out, const ProcessHistory& history);
@@ -35,6 +36,7 @@ class StateCodec {
   static void Get(StateReader& in, QueueOrder& order);
   static void Get(StateReader& in, ThreadContinuity& threads);
   static void Get(StateReader& in, RequestModel& model);
+  static void Get(StateReader& in, ContextCounts& counts);
   static void Get(StateReader& in, GapTable& gaps);
   static void Get(StateReader& in, RestTable& rests);
   static void Get(StateReader& in, ProcessHistory& history);

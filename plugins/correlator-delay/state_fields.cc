@@ -216,7 +216,7 @@ void StateCodec::Put(StateWriter& out, const RequestModel& m) {
   PutWeights(out, m.orphans_);
   Put(out, m.gaps_);
   Put(out, m.rests_);
-  PutMap(out, m.counts_);
+  Put(out, m.counts_);
 }
 
 void StateCodec::Get(StateReader& in, RequestModel& m) {
@@ -227,7 +227,46 @@ void StateCodec::Get(StateReader& in, RequestModel& m) {
   GetWeights(in, m.orphans_);
   Get(in, m.gaps_);
   Get(in, m.rests_);
-  GetMap(in, m.counts_, RequestModel::kMaxCounts);
+  Get(in, m.counts_);
+}
+
+// By key, the outcomes of each in order.
+void StateCodec::Put(StateWriter& out, const ContextCounts& counts) {
+  std::vector<const ContextCounts::Row*> rows;
+  for (const auto& row : counts.rows_)
+    if (row.n > 0) rows.push_back(&row);
+  std::ranges::sort(rows, {}, [](const auto* row) { return row->key; });
+  out.Number(rows.size());
+  uint32_t before = 0;
+  for (const auto* row : rows) {
+    out.Number(row->key - before);
+    before = row->key;
+    out.Count(row->n);
+    out.Count(row->distinct);
+    std::map<Outcome, float> seen;
+    for (uint32_t e = row->first; e != kNone; e = counts.entries_[e].next)
+      if (counts.entries_[e].count > 0) seen[counts.entries_[e].outcome] = counts.entries_[e].count;
+    out.Number(seen.size());
+    for (const auto& [outcome, count] : seen) {
+      out.Number(outcome);
+      out.Count(count);
+    }
+  }
+}
+
+void StateCodec::Get(StateReader& in, ContextCounts& counts) {
+  uint32_t key = 0;
+  for (uint64_t n = in.Number(RequestModel::kMaxCounts); n > 0 && in.ok(); --n) {
+    key += static_cast<uint32_t>(in.Number(UINT32_MAX - key));
+    if (key == 0) return in.Refuse();
+    const uint32_t number = counts.RowOfKey(key);
+    counts.rows_[number].n = in.Count();
+    counts.rows_[number].distinct = in.Count();
+    for (uint64_t used = in.Number(kOutcomes); used > 0 && in.ok(); --used) {
+      const auto outcome = static_cast<Outcome>(in.Number(kOutcomes - 1));
+      counts.EntryOf(counts.rows_[number], outcome).count = in.Count();
+    }
+  }
 }
 
 void StateCodec::Put(StateWriter& out, const GapTable& gaps) {

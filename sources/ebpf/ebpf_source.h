@@ -33,9 +33,9 @@ class EbpfSource {
   // In order and complete; kFull when the transport did not take everything. Idempotent.
   Result<void> Stop();
 
-  // Processes are chosen by these from now on: it returns when the reader has applied them, or after
-  // 10 s. An exchange of one that is no longer wanted ends as open when its connection is forgotten.
-  // From any thread.
+  // Processes are chosen by these from now on: it returns when the reader has applied them, or
+  // after 10 s. An exchange of one that is no longer wanted ends as open when its connection is
+  // forgotten. From any thread.
   void Select(ProcessSelector include, ProcessSelector exclude);
 
   // The family that was chosen.

@@ -11,6 +11,7 @@
 #include <fmt/ranges.h>
 
 #include "sql/database.h"
+#include "sql/part_file.h"
 #include "sql/schema.h"
 
 namespace weft::sql {
@@ -219,17 +220,12 @@ bool Salvaged::whole() const {
 }
 
 Result<Salvaged> SalvageStore(const std::string& from, const std::string& to) {
-  if (::access(to.c_str(), F_OK) == 0)
-    return Fail(Code::kInvalid, fmt::format("{} is there already; name another file", to));
+  auto part = PartFile::Create(to);
+  if (!part) return std::unexpected(part.error());
   auto source = Database::OpenForReading(from);
   if (!source) return std::unexpected(source.error());
-  const std::string part = to + "-part";
-  ::unlink(part.c_str());
-  auto out = Salvage(*source, part);
-  if (out && ::rename(part.c_str(), to.c_str()) != 0)
-    out = Fail(Code::kIo, fmt::format("{}: {}", to, std::strerror(errno)));
-  if (!out)
-    for (const char* suffix : {"", "-journal"}) ::unlink((part + suffix).c_str());
+  auto out = Salvage(*source, part->path());
+  if (out) WEFT_TRY(part->Publish());
   return out;
 }
 

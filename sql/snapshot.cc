@@ -1,15 +1,12 @@
 #include "sql/snapshot.h"
 
 #include <cerrno>
-#include <cstdio>
-#include <cstring>
-
-#include <fcntl.h>
-#include <unistd.h>
+#include <memory>
 
 #include <fmt/format.h>
 
 #include "sql/database.h"
+#include "sql/part_file.h"
 
 namespace weft::sql {
 namespace {
@@ -56,35 +53,21 @@ Result<uint64_t> Copy(const Database& source, const std::string& to,
   if (!bytes) return bytes;
   // The pages say that there is a log. Without one the file can be read where no log can be made.
   WEFT_TRY(target->Execute("PRAGMA journal_mode = DELETE"));
-  target->Close();
-  const int fd = ::open(to.c_str(), O_RDONLY | O_CLOEXEC);
-  const bool synced = fd >= 0 && ::fsync(fd) == 0;
-  const int error = errno;
-  if (fd >= 0) ::close(fd);
-  if (!synced) return Fail(Code::kIo, fmt::format("{}: {}", to, std::strerror(error)));
   return bytes;
-}
-
-void Remove(const std::string& path) {
-  for (const char* suffix : {"", "-wal", "-shm", "-journal"}) ::unlink((path + suffix).c_str());
 }
 
 }  // namespace
 
 Result<uint64_t> CopyStore(const std::string& from, const std::string& to,
                            const std::function<bool(uint64_t done, uint64_t all)>& go_on) {
-  if (::access(to.c_str(), F_OK) == 0)
-    return Fail(Code::kInvalid, fmt::format("{} is there already; name another file", to));
+  Result<PartFile> part = PartFile::Create(to);
+  if (!part) return std::unexpected(part.error());
   Result<Database> source = Database::OpenForReading(from);
   if (!source) return std::unexpected(source.error());
   // The state that is copied is the one of this moment.
   WEFT_TRY(source->Execute("BEGIN; SELECT count(*) FROM sqlite_master"));
-  const std::string part = to + "-part";
-  Remove(part);
-  Result<uint64_t> bytes = Copy(*source, part, go_on);
-  if (bytes && ::rename(part.c_str(), to.c_str()) != 0)
-    bytes = Fail(Code::kIo, fmt::format("{}: {}", to, std::strerror(errno)));
-  if (!bytes) Remove(part);
+  const Result<uint64_t> bytes = Copy(*source, part->path(), go_on);
+  if (bytes) WEFT_TRY(part->Publish());
   return bytes;
 }
 

@@ -114,6 +114,12 @@ void Connection::OnClose(int64_t time_ns) {
   if (activity_ && activity_->open()) TakeActivity();
 }
 
+void Connection::OnCutOff(int64_t time_ns) {
+  last_.time_ns = time_ns;
+  if (conversation_) conversation_->CutOff(last_);
+  OnClose(time_ns);
+}
+
 void Connection::SetEnds(uint32_t sent, uint32_t received) {
   ends_[Index(Direction::kSent)] = sent;
   ends_[Index(Direction::kReceived)] = received;

@@ -49,6 +49,8 @@ class Connection final : private ExchangeSink {
   };
   Fed OnData(const weft_data& record, std::string_view payload);
   void OnClose(int64_t time_ns);
+  // The agent stops.
+  void OnCutOff(int64_t time_ns);
   // Where the streams ended: sequence numbers.
   void SetEnds(uint32_t sent, uint32_t received);
   // Bytes at the ends of both streams that no record has carried so far; 0 without SetEnds.

@@ -239,7 +239,7 @@ int64_t ExchangeTracker::Watermark(int64_t limit_ns) const {
 void ExchangeTracker::Finish(int64_t now_ns) {
   Sweep(now_ns);
   finish_ns_ = now_ns;
-  for (Connection* connection : active_) connection->OnClose(now_ns);
+  for (Connection* connection : active_) connection->OnCutOff(now_ns);
   finish_ns_ = 0;
   active_.clear();
   connections_.ForEach([this](uint64_t, const std::unique_ptr<Connection>& connection) {

@@ -8,13 +8,15 @@
 
 #include "engine/base/units.h"
 #include "sql/functions.h"
+#include "sql/serve/bounded_functions.h"
 #include "sql/union_tables.h"
 
 namespace weft::serve {
 namespace {
 
-// Virtual machine steps between two looks at the clock: well under a millisecond.
-constexpr int kStepsPerLook = 10'000;
+// Virtual machine steps between two looks at the clock: some microseconds, but a single one may be
+// a function's call on a megabyte.
+constexpr int kStepsPerLook = 100;
 // Opening again costs at most this share of the time.
 constexpr int64_t kOpeningShare = 20;
 constexpr int64_t kFreshNs = 2 * kSecond;
@@ -62,7 +64,9 @@ Result<const sql::Database*> ReaderPool::Lease::Sql() {
   }
   const sql::Database& db = several ? reader_->all : reader_->stores[0];
   if (!reader_->has_functions) {
-    if (const int rc = sql::RegisterFunctions(db.get()); rc != SQLITE_OK)
+    int rc = sql::RegisterFunctions(db.get());
+    if (rc == SQLITE_OK) rc = BoundFunctions(db.get());
+    if (rc != SQLITE_OK)
       return Fail(sql::CodeOf(rc), sqlite3_errmsg(db.get()));
     reader_->has_functions = true;
   }

@@ -174,6 +174,10 @@ void Conversation::End(const Mark& mark) {
   state_->held.clear();
 }
 
+void Conversation::CutOff(const Mark& mark) {
+  if (state_->talk) state_->talk->CutOff(mark);
+}
+
 uint8_t Conversation::protocol() const { return state_->talk ? state_->talk->protocol() : 0; }
 
 bool Conversation::given_up() const {

@@ -47,6 +47,8 @@ class Conversation {
   void EndDirection(Direction direction, const Mark& mark);
   // The connection is gone: exchanges with a response are closed, others are marked incomplete.
   void End(const Mark& mark);
+  // Nobody looks any more, the connection goes on: what is open is incomplete and has not failed.
+  void CutOff(const Mark& mark);
 
   // weft_protocol; 0 while nothing has been recognised.
   uint8_t protocol() const;

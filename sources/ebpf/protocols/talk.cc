@@ -321,6 +321,11 @@ void Talk::End(const Mark& mark) {
   while (!open_.empty()) Abort(&open_.front(), mark);
 }
 
+void Talk::CutOff(const Mark& mark) {
+  for (size_t i = 0; i < open_.size(); ++i) open_[i].incomplete = true;
+  End(mark);
+}
+
 void Talk::Abort(Exchange* exchange, const Mark& mark) {
   if (!exchange->incomplete && !exchange->one_way) {
     exchange->aborted = true;

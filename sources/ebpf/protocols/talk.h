@@ -27,6 +27,7 @@ class Talk {
   void Feed(Direction direction, const Segment& segment);
   void EndDirection(Direction direction, const Mark& mark);
   void End(const Mark& mark);
+  void CutOff(const Mark& mark);
 
   uint8_t protocol() const { return protocol_.id(); }
   bool over() const { return over_; }

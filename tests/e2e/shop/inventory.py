@@ -6,6 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from clients import RedisPool, Truth, think
 
+SLOW_MS = float(os.environ.get("SHOP_SLOW_MS", "0"))  # more than usual, for each request
 REDIS = RedisPool(json.loads(os.environ["SHOP_PORTS"])["redis"])
 
 
@@ -19,11 +20,11 @@ class Handler(BaseHTTPRequestHandler):
         truth = Truth(self.headers.get("X-Weft-Truth"))
         _, action, item = self.path.split("/")
         if action == "stock":
-            think(1.8, 50)
+            think(1.8 + SLOW_MS, 50)
             REDIS.mget(f"stock:{item}", truth.next())
         else:
             REDIS.mget(f"stock:{item}", truth.next())
-            think(1.2, 50)
+            think(1.2 + SLOW_MS, 50)
             REDIS.set(f"stock:{item}", "4", truth.next())
         data = json.dumps({"id": item, "stock": 5}).encode()
         self.send_response(200)

@@ -7,6 +7,7 @@ the last requests that it has read belong to others: what threads say about pare
 import json
 import os
 import queue
+import random
 import select
 import socket
 import sys
@@ -15,6 +16,7 @@ import threading
 from clients import HttpPool, RedisPool, Truth, think
 
 PORTS = json.loads(os.environ["SHOP_PORTS"])
+FAILING = float(os.environ.get("SHOP_FAILING", "0")) / 100  # this share of charges
 THREADS = 8
 
 
@@ -69,10 +71,11 @@ class Pool:
         status, _ = self._cart.request("DELETE", f"/cart/{user}", truth.next())
         think(1.5)
         self._redis.set(f"charge:{user}", "paid", truth.next())
-        return (self._reply, connection, b'{"paid": true}' if status == 200 else None)
+        paid = status == 200 and random.random() >= FAILING
+        return (self._reply, connection, b'{"paid": true}' if paid else None)
 
     def _reply(self, connection, body):
-        line = b"HTTP/1.1 200 OK" if body else b"HTTP/1.1 502 Bad Gateway"
+        line = b"HTTP/1.1 200 OK" if body else b"HTTP/1.1 500 Internal Server Error"
         body = body or b"{}"
         connection.sendall(b"%s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" %
                            (line, len(body), body))

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Starts the shop: nginx, four services in Python, Node.js and Go, and Redis, each on a free port.
 
-  shop.py [--build-dir DIR] [--json FILE]     run until SIGTERM, SIGINT or the end of standard input
+  shop.py [--build-dir DIR] [--json FILE] [--load N] [--slow-inventory MS] [--failing-payments PERCENT]
+
+Runs until SIGTERM, SIGINT or the end of standard input; with --load N customers who are there at once.
 
 Writes FILE ({"port": of nginx, "ports": {...}, "pids": {...}, "notes": [...]}) once every program
 answers. Also used as a module: `with Shop(build_dir) as shop: shop.port`. A shop leaves no process
@@ -72,11 +74,12 @@ def free_port():
 class Shop:
     """One running shop. Not thread-safe. Attributes: port, ports, pids, notes."""
 
-    def __init__(self, build_dir=None):
+    def __init__(self, build_dir=None, slow_inventory_ms=0, failing_payments_percent=0):
         self._dir = tempfile.mkdtemp(prefix="weft-shop-")
         os.chmod(self._dir, 0o755)  # nginx workers run as another user
         self._build_dir = build_dir or self._dir
         self._processes = {}
+        self._slow, self._failing = slow_inventory_ms, failing_payments_percent
         self._group = 0
         self._guard = None
         self.ports, self.notes = {}, []
@@ -105,16 +108,25 @@ class Shop:
             inventory = build_inventory(self._build_dir)
             if not inventory:
                 self.notes.append("no Go on this machine: inventory runs in Python")
-            self._start_service("inventory", [inventory] if inventory else [python, "inventory.py"])
+            self._start_service("inventory", [inventory] if inventory else [python, "inventory.py"],
+                                SHOP_SLOW_MS=str(self._slow))
             self._start_service("catalog", [find_program("node", "nodejs"), "catalog.js"])
             self._start_service("cart", [python, "cart.py"], OTEL_SERVICE_NAME="shop-cart")
-            self._start_service("payments", [python, "-m", "payments"])
+            self._start_service("payments", [python, "-m", "payments"], SHOP_FAILING=str(self._failing))
             self._start_service("front", [python, "front.py"],
                                 OTEL_RESOURCE_ATTRIBUTES="service.name=shop-front,service.version=1.4.2")
             self._start_nginx()
         except BaseException:
             self.stop()
             raise
+
+    def start_load(self, concurrency):
+        """Customers, until the shop ends."""
+        program = os.path.join(self._build_dir, "shop-load")
+        if not os.path.exists(program):
+            raise ShopError(f"{program} is not built: `cmake --build` its folder, target shop-load")
+        self._spawn("load", [program, "--port", str(self.port), "--concurrency", str(concurrency), "--duration", "86400",
+                             "--no-truth"], stdout=subprocess.DEVNULL)
 
     def stop(self):
         """Ends every process of the shop, callers first, and waits for them."""
@@ -237,6 +249,9 @@ def main():
     parser.add_argument("--build-dir", help="where the Go service is built (default: anew each time)")
     parser.add_argument("--json", help="file for ports and pids (default: standard output)")
     parser.add_argument("--build-only", action="store_true", help="build the Go service and end")
+    parser.add_argument("--load", type=int, default=0, metavar="N", help="customers at once (default: none)")
+    parser.add_argument("--slow-inventory", type=float, default=0, metavar="MS", help="makes inventory this much slower")
+    parser.add_argument("--failing-payments", type=float, default=0, metavar="PERCENT", help="makes these payments fail")
     args = parser.parse_args()
     if args.build_only:
         build_inventory(args.build_dir)
@@ -246,7 +261,9 @@ def main():
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: os.write(wake_write, b"x"))
     try:
-        with Shop(args.build_dir) as shop:
+        with Shop(args.build_dir and os.path.abspath(args.build_dir), args.slow_inventory, args.failing_payments) as shop:
+            if args.load:
+                shop.start_load(args.load)
             facts = json.dumps({"port": shop.port, "ports": shop.ports, "pids": shop.pids, "notes": shop.notes})
             if args.json:
                 with open(args.json + ".new", "w", encoding="utf-8") as file:

@@ -165,5 +165,33 @@ TEST(PageSql, EndsWhenItsTimeIsOver) {
   EXPECT_THAT(reply.body, HasSubstr("not done after 30ms"));
 }
 
+// A single call cannot be interrupted: each of these would take minutes.
+TEST_F(PageApiTest, RefusesCallsThatNobodyCouldInterrupt) {
+  const std::string long_text = "printf('%.*c', 1000000, 'a')";
+  const std::vector<std::string> calls = {
+      "instr(" + long_text + ", printf('%.*c', 500000, 'a') || 'b')",
+      "replace(" + long_text + ", printf('%.*c', 500000, 'a') || 'b', '')",
+      "trim(" + long_text + ", printf('%.*c', 500000, 'b') || 'a')",
+      "ltrim(" + long_text + ", printf('%.*c', 500000, 'b') || 'a')",
+      "rtrim(" + long_text + ", printf('%.*c', 500000, 'b') || 'a')",
+      "json_patch(" + long_text + ", " + long_text + ")",
+      long_text + " LIKE '%' || printf('%.*c', 50000, 'a') || 'b'",
+      long_text + " GLOB '*' || printf('%.*c', 50000, 'a') || 'b'"};
+  for (const std::string& call : calls) {
+    const Reply reply = Ask("/api/weft/sql", "POST", "SELECT " + call);
+    EXPECT_EQ(reply.status, 400) << call;
+    EXPECT_THAT(reply.body, ::testing::AnyOf(HasSubstr("takes too long here"),
+                                             HasSubstr("pattern too complex")))
+        << call;
+  }
+  EXPECT_THAT(Ask("/api/weft/sql", "POST",
+                  "SELECT instr('abc', 'c'), instr(x'0102', x'02'), instr(NULL, 'a'), "
+                  "replace('abc', 'b', 7),"
+                  " trim('xax', 'x'), ltrim('xax', 'x'), rtrim('xax', 'x'),"
+                  " json_patch('{\"a\":1}', '{\"b\":2}')")
+                  .body,
+              HasSubstr(R"("rows":[[3,2,null,"a7c","a","ax","xa","{\"a\":1,\"b\":2}"]])"));
+}
+
 }  // namespace
 }  // namespace weft::serve

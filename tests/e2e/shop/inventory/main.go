@@ -118,6 +118,8 @@ func main() {
 		fmt.Fprintln(os.Stderr, "SHOP_PORTS:", err)
 		os.Exit(2)
 	}
+	// More than usual, for each request.
+	slow, _ := strconv.ParseFloat(os.Getenv("SHOP_SLOW_MS"), 64)
 	redis := &redisPool{address: fmt.Sprintf("127.0.0.1:%d", ports["redis"])}
 
 	// serve registers a handler that gets the last part of the path and the request's truth.
@@ -135,14 +137,14 @@ func main() {
 		})
 	}
 	serve("/stock/", func(id string, t *truth) error { // Redis once
-		think(1.8)
+		think(1.8 + slow)
 		return redis.command(mget("stock:"+id, t.next())...)
 	})
 	serve("/reserve/", func(id string, t *truth) error { // read, then write
 		if err := redis.command(mget("stock:"+id, t.next())...); err != nil {
 			return err
 		}
-		think(1.2)
+		think(1.2 + slow)
 		value := "4"
 		if v := t.next(); v != "" {
 			value += ";weft-truth:" + v

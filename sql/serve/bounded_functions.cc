@@ -10,7 +10,7 @@
 namespace weft::serve {
 namespace {
 
-// trim() takes 4 ns for a pair of bytes, instr() far less.
+// glob() with classes takes 10 ns for a pair of bytes, trim() 4, instr() far less.
 constexpr int64_t kMostPairs = int64_t{1} << 26;
 
 struct Named {
@@ -18,13 +18,16 @@ struct Named {
   int arguments;
 };
 constexpr Named kFunctions[] = {{"instr", 2}, {"replace", 3}, {"trim", 2},
-                                {"ltrim", 2}, {"rtrim", 2},   {"json_patch", 2}};
+                                {"ltrim", 2}, {"rtrim", 2},   {"json_patch", 2},
+                                {"like", 2},  {"like", 3},    {"glob", 2}};
 
 // SQLite's function, asked on a connection of its own where it has not been replaced.
 class Original {
  public:
-  static std::unique_ptr<Original> Open(const Named& function) {
+  static std::unique_ptr<Original> Open(const Named& function, Expired expired, const void* lent) {
     auto out = std::make_unique<Original>();
+    out->expired_ = expired;
+    out->lent_ = lent;
     if (sqlite3_open_v2(":memory:", &out->db_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
                         nullptr) != SQLITE_OK)
       return nullptr;
@@ -44,6 +47,7 @@ class Original {
   }
 
   void Call(sqlite3_context* context, int count, sqlite3_value** values) {
+    if (expired_(lent_)) return sqlite3_result_error_code(context, SQLITE_INTERRUPT);
     const int64_t pairs =
         int64_t{sqlite3_value_bytes(values[0])} * int64_t{sqlite3_value_bytes(values[1])};
     if (pairs > kMostPairs) {
@@ -67,6 +71,8 @@ class Original {
   }
 
  private:
+  Expired expired_ = nullptr;
+  const void* lent_ = nullptr;
   sqlite3* db_ = nullptr;
   sqlite3_stmt* call_ = nullptr;
   const char* name_ = "";
@@ -80,9 +86,9 @@ void CallOriginal(sqlite3_context* context, int count, sqlite3_value** values) n
 
 }  // namespace
 
-int BoundFunctions(sqlite3* db) {
+int BoundFunctions(sqlite3* db, Expired expired, const void* lent) {
   for (const Named& function : kFunctions) {
-    std::unique_ptr<Original> original = Original::Open(function);
+    std::unique_ptr<Original> original = Original::Open(function, expired, lent);
     if (!original) return SQLITE_NOMEM;
     // SQLite owns it, also where this fails.
     const int rc = sqlite3_create_function_v2(

@@ -65,9 +65,12 @@ Result<const sql::Database*> ReaderPool::Lease::Sql() {
   const sql::Database& db = several ? reader_->all : reader_->stores[0];
   if (!reader_->has_functions) {
     int rc = sql::RegisterFunctions(db.get());
-    if (rc == SQLITE_OK) rc = BoundFunctions(db.get());
-    if (rc != SQLITE_OK)
-      return Fail(sql::CodeOf(rc), sqlite3_errmsg(db.get()));
+    if (rc == SQLITE_OK)
+      rc = BoundFunctions(
+          db.get(),
+          [](const void* reader) { return Reader::Expired(const_cast<void*>(reader)) != 0; },
+          reader_.get());
+    if (rc != SQLITE_OK) return Fail(sql::CodeOf(rc), sqlite3_errmsg(db.get()));
     reader_->has_functions = true;
   }
   return &db;

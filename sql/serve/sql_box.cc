@@ -8,8 +8,8 @@
 namespace weft::serve {
 namespace {
 
-// What is linear in these takes milliseconds; LIKE takes their product, a quarter of a second.
-constexpr int kMostValueBytes = 1 << 20, kMostPatternBytes = 256;
+// What is linear in it takes milliseconds.
+constexpr int kMostValueBytes = 1 << 20;
 constexpr size_t kShownBlobBytes = 64;
 // Beyond this a browser's numbers are not exact.
 constexpr int64_t kExact = int64_t{1} << 53;
@@ -35,22 +35,19 @@ int Authorize(void*, int action, const char* first, const char* second, const ch
 class Guard {
  public:
   explicit Guard(sqlite3* db)
-      : db_(db),
-        length_(sqlite3_limit(db, SQLITE_LIMIT_LENGTH, kMostValueBytes)),
-        pattern_(sqlite3_limit(db, SQLITE_LIMIT_LIKE_PATTERN_LENGTH, kMostPatternBytes)) {
+      : db_(db), length_(sqlite3_limit(db, SQLITE_LIMIT_LENGTH, kMostValueBytes)) {
     sqlite3_set_authorizer(db, &Authorize, nullptr);
   }
   ~Guard() {
     sqlite3_set_authorizer(db_, nullptr, nullptr);
     sqlite3_limit(db_, SQLITE_LIMIT_LENGTH, length_);
-    sqlite3_limit(db_, SQLITE_LIMIT_LIKE_PATTERN_LENGTH, pattern_);
   }
   Guard(const Guard&) = delete;
   Guard& operator=(const Guard&) = delete;
 
  private:
   sqlite3* const db_;
-  const int length_, pattern_;
+  const int length_;
 };
 
 Result<sql::Statement> PrepareOne(sqlite3* db, std::string_view text) {

@@ -184,13 +184,15 @@ TEST_F(PageApiTest, RefusesCallsThatNobodyCouldInterrupt) {
                                              HasSubstr("pattern too complex")))
         << call;
   }
-  EXPECT_THAT(Ask("/api/weft/sql", "POST",
-                  "SELECT instr('abc', 'c'), instr(x'0102', x'02'), instr(NULL, 'a'), "
-                  "replace('abc', 'b', 7),"
-                  " trim('xax', 'x'), ltrim('xax', 'x'), rtrim('xax', 'x'),"
-                  " json_patch('{\"a\":1}', '{\"b\":2}')")
-                  .body,
-              HasSubstr(R"("rows":[[3,2,null,"a7c","a","ax","xa","{\"a\":1,\"b\":2}"]])"));
+  EXPECT_THAT(
+      Ask("/api/weft/sql", "POST",
+          "SELECT instr('abc', 'c'), instr(x'0102', x'02'), instr(NULL, 'a'), "
+          "replace('abc', 'b', 7),"
+          " trim('xax', 'x'), ltrim('xax', 'x'), rtrim('xax', 'x'),"
+          " 'abc' LIKE 'A%', 'a%c' LIKE 'a!%c' ESCAPE '!', 'abc' GLOB 'A*', NULL LIKE 'a',"
+          " json_patch('{\"a\":1}', '{\"b\":2}')")
+          .body,
+      HasSubstr(R"("rows":[[3,2,null,"a7c","a","ax","xa",1,1,0,null,"{\"a\":1,\"b\":2}"]])"));
 }
 
 }  // namespace

@@ -28,6 +28,10 @@ constexpr size_t kQuotaBytes = size_t{256} << 20;
 constexpr int kThreads = 16;
 constexpr int kStreams = 100;  // calls at one time on one connection
 constexpr auto kStopWait = std::chrono::seconds(2);
+// A connection whose other end is gone without a word, or that holds streams open and says nothing,
+// ends; one that works does not notice: clients connect again by themselves.
+constexpr int kPingMs = 30'000, kPingAnswerMs = 10'000;
+constexpr int kIdleMs = 300'000, kAgeMs = 600'000, kAgeGraceMs = 30'000;
 
 grpc::Status Refusal(grpc::StatusCode code, const std::string& why, int64_t retry_seconds = 0) {
   return {code, why, retry_seconds == 0 ? "" : EncodeStatus(code, why, false, retry_seconds)};
@@ -37,7 +41,7 @@ grpc::Status Refusal(grpc::StatusCode code, const std::string& why, int64_t retr
 class ExportCall final : public grpc::ServerGenericBidiReactor {
  public:
   ExportCall(Reception& reception, uint64_t max_bytes, bool known)
-      : reception_(reception), max_bytes_(max_bytes), claim_(reception) {
+      : reception_(reception), max_bytes_(max_bytes) {
     if (known)
       StartRead(&request_);
     else
@@ -54,12 +58,14 @@ class ExportCall final : public grpc::ServerGenericBidiReactor {
 
  private:
   grpc::Status Take() {
-    if (!claim_.More(request_.Length())) return Busy("weft cannot take more now");
+    // Ends with this function: how long a client takes to read its answer is the client's.
+    Reception::Claim claim(reception_);
+    if (!claim.More(request_.Length())) return Busy("weft cannot take more now");
     std::string message = Flat();
     request_.Clear();
     if (LooksCompressed(message)) {
       // What it becomes is not known before; claimed is what it may become.
-      if (!claim_.More(max_bytes_)) return Busy("weft cannot take more now");
+      if (!claim.More(max_bytes_)) return Busy("weft cannot take more now");
       auto plain = Gunzip(message, max_bytes_);
       if (!plain) {
         reception_.Refused();
@@ -103,7 +109,6 @@ class ExportCall final : public grpc::ServerGenericBidiReactor {
 
   Reception& reception_;
   const uint64_t max_bytes_;
-  Reception::Claim claim_;
   grpc::ByteBuffer request_, response_;
 };
 
@@ -145,6 +150,11 @@ class Server final : public GrpcListener {
     builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kStreams);
+    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kPingMs);
+    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kPingAnswerMs);
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_IDLE_MS, kIdleMs);
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, kAgeMs);
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, kAgeGraceMs);
     builder.SetResourceQuota(
         grpc::ResourceQuota("weft").Resize(kQuotaBytes).SetMaxThreads(kThreads));
     server_ = builder.BuildAndStart();

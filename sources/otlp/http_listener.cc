@@ -1,19 +1,18 @@
 #include "sources/otlp/http_listener.h"
 
 #include <cerrno>
-#include <condition_variable>
+#include <chrono>
 #include <cstring>
-#include <deque>
-#include <mutex>
 #include <thread>
 #include <utility>
-#include <vector>
 
 #include <sys/socket.h>
 
 #include <fmt/format.h>
 #include <httplib.h>
 
+#include "engine/http/bounded_pool.h"
+#include "engine/http/timed_stream.h"
 #include "sources/otlp/otlp_reply.h"
 
 namespace weft::otlp {
@@ -21,8 +20,11 @@ namespace {
 
 constexpr size_t kThreads = 32;
 constexpr size_t kWaitingConnections = 256;
-constexpr time_t kIdleSeconds = 2;  // between two requests: a connection holds a thread meanwhile
-constexpr time_t kReadSeconds = 5;  // without a byte
+constexpr int kIdleSeconds = 2;  // between two requests: a connection holds a thread meanwhile
+constexpr auto kRequestTime = std::chrono::seconds(30), kReplyTime = std::chrono::seconds(30);
+constexpr auto kStopTime = std::chrono::seconds(1);  // of what is under way when it ends
+constexpr auto kClosePatience = std::chrono::milliseconds(100);
+constexpr size_t kRequestsOfAConnection = 100'000;
 // What is too large is read on so far, so that its sender sees the answer.
 constexpr uint64_t kReadOn = 4;
 
@@ -30,51 +32,6 @@ constexpr char kOtlpPath[] = "/v1/traces";
 constexpr char kZipkinPath[] = "/api/v2/spans";
 constexpr char kProto[] = "application/x-protobuf";
 constexpr char kJson[] = "application/json";
-
-// httplib's own has no bound on what waits. A full queue holds up the accepting, and the kernel's
-// backlog then those who come.
-class BoundedPool final : public httplib::TaskQueue {
- public:
-  BoundedPool() {
-    for (size_t i = 0; i < kThreads; ++i) threads_.emplace_back([this] { Run(); });
-  }
-  void enqueue(std::function<void()> task) override {
-    std::unique_lock lock(mutex_);
-    room_.wait(lock, [&] { return tasks_.size() < kWaitingConnections || ending_; });
-    tasks_.push_back(std::move(task));
-    some_.notify_one();
-  }
-  void shutdown() override {
-    {
-      const std::lock_guard lock(mutex_);
-      ending_ = true;
-    }
-    some_.notify_all();
-    room_.notify_all();
-    for (std::thread& thread : threads_) thread.join();
-  }
-
- private:
-  void Run() {
-    std::unique_lock lock(mutex_);
-    while (true) {
-      some_.wait(lock, [&] { return !tasks_.empty() || ending_; });
-      if (tasks_.empty()) return;
-      const std::function<void()> task = std::move(tasks_.front());
-      tasks_.pop_front();
-      room_.notify_one();
-      lock.unlock();
-      task();
-      lock.lock();
-    }
-  }
-
-  std::mutex mutex_;
-  std::condition_variable some_, room_;
-  std::deque<std::function<void()>> tasks_;
-  std::vector<std::thread> threads_;
-  bool ending_ = false;
-};
 
 std::string_view MediaType(std::string_view header) {
   const std::string_view type = header.substr(0, header.find(';'));
@@ -97,11 +54,13 @@ int RpcCode(int status) {
 
 }  // namespace
 
-class HttpListener::Impl {
+class HttpListener::Impl final : public httplib::Server {
  public:
-  Impl(const Options& options, Reception& reception) : options_(options), reception_(reception) {}
-  ~Impl() {
-    server_.stop();
+  Impl(const HttpListener::Options& options, Reception& reception)
+      : options_(options), reception_(reception) {}
+  ~Impl() override {
+    stop_.Set(std::chrono::steady_clock::now() + kStopTime);
+    stop();
     if (thread_.joinable()) thread_.join();
   }
 
@@ -111,23 +70,21 @@ class HttpListener::Impl {
     if (options_.zipkin) Serve(kZipkinPath, true);
     const ListenAddress& at = options_.address;
     errno = 0;
-    int listening = -1;
     // Not SO_REUSEPORT, which is httplib's choice: a second weft would take every other request.
-    server_.set_socket_options([&listening](socket_t socket) {
+    set_socket_options([](socket_t socket) {
       const int yes = 1;
       setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-      listening = socket;
     });
-    const int port = at.port == 0                             ? server_.bind_to_any_port(at.host)
-                     : server_.bind_to_port(at.host, at.port) ? at.port
-                                                              : -1;
+    const int port = at.port == 0                     ? bind_to_any_port(at.host)
+                     : bind_to_port(at.host, at.port) ? at.port
+                                                      : -1;
     if (port <= 0)
       return Fail(Code::kIo, fmt::format("cannot listen on {}: {}", at.Text(),
                                          errno != 0 ? std::strerror(errno) : "no such address"));
     options_.address.port = static_cast<uint16_t>(port);
-    listen(listening, SOMAXCONN);  // httplib lets five wait
-    thread_ = std::thread([this] { server_.listen_after_bind(); });
-    while (!server_.is_running()) std::this_thread::yield();  // or stop() would be too early
+    ::listen(svr_sock_, SOMAXCONN);  // httplib lets five wait
+    thread_ = std::thread([this] { listen_after_bind(); });
+    while (!is_running()) std::this_thread::yield();  // or stop() would be too early
     return {};
   }
 
@@ -135,26 +92,39 @@ class HttpListener::Impl {
 
  private:
   void Configure() {
-    server_.new_task_queue = [] { return new BoundedPool; };
-    server_.set_keep_alive_timeout(kIdleSeconds);
-    server_.set_keep_alive_max_count(100'000);
-    server_.set_read_timeout(kReadSeconds, 0);
-    server_.set_write_timeout(kReadSeconds, 0);
-    server_.set_tcp_nodelay(true);
-    server_.set_payload_max_length(options_.max_bytes * kReadOn);
-    server_.set_pre_routing_handler([this](const httplib::Request& in, httplib::Response& out) {
+    new_task_queue = [] {
+      return new http::BoundedPool(kThreads, kWaitingConnections,
+                                   http::BoundedPool::WhenFull::kWait);
+    };
+    set_keep_alive_timeout(kIdleSeconds);  // says so in answers
+    set_tcp_nodelay(true);
+    set_payload_max_length(options_.max_bytes * kReadOn);
+    set_pre_routing_handler([this](const httplib::Request& in, httplib::Response& out) {
       using Handled = httplib::Server::HandlerResponse;
       return IsWrong(in, out) ? Handled::Handled : Handled::Unhandled;
     });
-    server_.set_exception_handler([](const httplib::Request&, httplib::Response& out,
-                                     std::exception_ptr) { out.status = 500; });
+    set_exception_handler([](const httplib::Request&, httplib::Response& out, std::exception_ptr) {
+      out.status = 500;
+    });
+  }
+
+  bool process_and_close_socket(socket_t socket) override {
+    http::TimedStream stream(socket, stop_);
+    stream_of_thread_ = &stream;
+    bool done = true, closed = false;
+    for (size_t left = kRequestsOfAConnection; left > 0 && done && !closed; --left) {
+      if (!stream.AwaitRequest(std::chrono::seconds(kIdleSeconds))) break;
+      stream.BeginRequest(kRequestTime);
+      done = process_request(stream, left == 1, closed, nullptr);
+    }
+    http::CloseGently(socket, kClosePatience);
+    return done;
   }
 
   void Serve(const char* path, bool zipkin) {
-    server_.Post(path, [this, zipkin](const httplib::Request& in, httplib::Response& out,
-                                      const httplib::ContentReader& read) {
-      Answer(in, out, read, zipkin);
-    });
+    Post(path,
+         [this, zipkin](const httplib::Request& in, httplib::Response& out,
+                        const httplib::ContentReader& read) { Answer(in, out, read, zipkin); });
   }
 
   // By method and path alone: httplib reads whole, without a bound, what no reader asks for.
@@ -187,6 +157,10 @@ class HttpListener::Impl {
     const char* const answer_type = zipkin ? "" : json ? kJson : kProto;
     std::string body;
     Reception::Claim claim(reception_);
+    // A promise that costs no memory where it is not kept: untouched pages.
+    if (const uint64_t size = in.get_header_value<uint64_t>("Content-Length");
+        size <= options_.max_bytes)
+      body.reserve(size);
     int status = Read(read, claim, &body);
     if (status == 400 && out.status == 413) status = 413;  // httplib's own bound
     std::string why = status == 413 ? fmt::format(
@@ -204,12 +178,14 @@ class HttpListener::Impl {
       why = "Content-Encoding: gzip or none is understood";
     }
     if (status != 0) {
+      stream_of_thread_->BeginReply(kReplyTime);
       reception_.Refused();
       return Refuse(out, status, why, answer_type);
     }
     const Reply reply = reception_.Take(body, zipkin ? Format::kZipkinJson
                                               : json ? Format::kOtlpJson
                                                      : Format::kOtlpProto);
+    stream_of_thread_->BeginReply(kReplyTime);
     if (reply.code != Reply::Code::kTaken)
       return Refuse(out, StatusOf(reply.code), reply.message, answer_type);
     out.status = zipkin ? 202 : 200;
@@ -251,11 +227,14 @@ class HttpListener::Impl {
       out.set_content(EncodeStatus(RpcCode(status), why, type == kJson), type);
   }
 
-  Options options_;
+  static thread_local http::TimedStream* stream_of_thread_;
+  HttpListener::Options options_;
   Reception& reception_;
-  httplib::Server server_;
+  http::StopTime stop_;
   std::thread thread_;
 };
+
+thread_local http::TimedStream* HttpListener::Impl::stream_of_thread_ = nullptr;
 
 HttpListener::HttpListener(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 HttpListener::~HttpListener() = default;

@@ -1,5 +1,7 @@
 #include "sources/otlp/reception.h"
 
+#include <chrono>
+#include <condition_variable>
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -13,45 +15,77 @@ namespace {
 // A listener's thread waits so long for room before the sender is sent away.
 constexpr int64_t kPatienceNs = 100 * kMillisecond;
 
+// What a message becomes while it is decoded, at most: rows of spans that have nothing but their
+// ids, twice and encoded; of JSON what the parser makes of it.
+constexpr size_t kDecodedFactor = 16;
+constexpr size_t kDecodeBudget = size_t{256} << 20;
+constexpr auto kDecodePatience = std::chrono::seconds(1);
+// A table that a large message left is not kept for the next.
+constexpr size_t kKeepBytes = size_t{4} << 20;
+
 }  // namespace
 
-// Decoders keep buffers, so each is used by one request at a time, again and again.
+// Decoders keep buffers, so each is used by one request at a time, again and again. So many work at
+// one time as their messages leave room for; one may always.
 class DecodingReception::Decoders {
  public:
-  explicit Decoders(std::function<Decoder()> zipkin) : make_zipkin_(std::move(zipkin)) {}
-
-  Result<Decoded> Decode(const Request& request, api::SpanTable* out) {
-    auto set = Borrow();
-    auto decoded = request.format == Format::kOtlpProto  ? set->proto.Decode(request.message, out)
-                   : request.format == Format::kOtlpJson ? set->json.Decode(request.message, out)
-                                                         : set->zipkin(request.message, out);
-    const std::lock_guard lock(mutex_);
-    idle_.push_back(std::move(set));
-    return decoded;
-  }
-
- private:
   struct Set {
     ProtoDecoder proto;
     JsonDecoder json;
     Decoder zipkin;
+    api::SpanTable table;  // what was decoded last
   };
-  std::unique_ptr<Set> Borrow() {
-    {
-      const std::lock_guard lock(mutex_);
-      if (!idle_.empty()) {
-        auto set = std::move(idle_.back());
-        idle_.pop_back();
-        return set;
-      }
+  // A set for the time of one request. Empty: there was no room in time.
+  class Lease {
+   public:
+    Lease(Decoders& from, size_t message_bytes)
+        : from_(from), bytes_(message_bytes * kDecodedFactor), set_(from.Borrow(bytes_)) {}
+    Lease(const Lease&) = delete;
+    Lease& operator=(const Lease&) = delete;
+    ~Lease() {
+      if (set_) from_.GiveBack(std::move(set_), bytes_);
     }
+    Set* get() const { return set_.get(); }
+
+   private:
+    Decoders& from_;
+    const size_t bytes_;
+    std::unique_ptr<Set> set_;
+  };
+
+  explicit Decoders(std::function<Decoder()> zipkin) : make_zipkin_(std::move(zipkin)) {}
+
+ private:
+  std::unique_ptr<Set> Borrow(size_t bytes) {
+    std::unique_lock lock(mutex_);
+    const auto fits = [&] { return in_use_ == 0 || in_use_ + bytes <= kDecodeBudget; };
+    if (!room_.wait_for(lock, kDecodePatience, fits)) return nullptr;
+    in_use_ += bytes;
+    if (!idle_.empty()) {
+      auto set = std::move(idle_.back());
+      idle_.pop_back();
+      return set;
+    }
+    lock.unlock();
     auto set = std::make_unique<Set>();
     set->zipkin = make_zipkin_();
     return set;
   }
+  void GiveBack(std::unique_ptr<Set> set, size_t bytes) {
+    set->table.Clear();
+    if (set->table.MemoryBytes() > kKeepBytes) set->table = {};
+    {
+      const std::lock_guard lock(mutex_);
+      idle_.push_back(std::move(set));
+      in_use_ -= bytes;
+    }
+    room_.notify_all();
+  }
 
   const std::function<Decoder()> make_zipkin_;
   std::mutex mutex_;
+  std::condition_variable room_;
+  size_t in_use_ = 0;
   std::vector<std::unique_ptr<Set>> idle_;
 };
 
@@ -72,8 +106,15 @@ bool DecodingReception::TryClaim(size_t bytes) {
 
 Reply DecodingReception::Take(std::string_view message, Format format) {
   messages_.Add();
-  api::SpanTable table;
-  const auto decoded = decoders_->Decode({message, format}, &table);
+  const Decoders::Lease lease(*decoders_, message.size());
+  if (lease.get() == nullptr) {
+    refused_.Add();
+    return {Reply::Code::kBusy, 0, "weft cannot take more now"};
+  }
+  auto& [proto, json, zipkin, table] = *lease.get();
+  const auto decoded = format == Format::kOtlpProto  ? proto.Decode(message, &table)
+                       : format == Format::kOtlpJson ? json.Decode(message, &table)
+                                                     : zipkin(message, &table);
   if (!decoded) {
     bad_messages_.Add();
     return {Reply::Code::kMalformed, 0, decoded.error().message};

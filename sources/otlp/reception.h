@@ -4,7 +4,7 @@
 // Called by the listeners (http_listener.h, grpc_listener.h), any number of threads at once. A
 // request is taken as a whole or not at all as far as its sender can tell: where the pipeline is
 // full, part of it may be in already, and the sender brings all of it again with the same ids.
-// Bounded: what is being read and decoded at one time has a budget in bytes.
+// Bounded: what is being read has a budget in bytes, and what is being decoded another.
 //
 // Ledger: otlp.messages = taken + otlp.bad_messages + of otlp.refused_messages those that were
 // read; otlp.spans (rows handed on), otlp.invalid_spans.

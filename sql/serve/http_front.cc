@@ -1,160 +1,30 @@
-// A subclass of cpp-httplib's server that brings a stream of its own: theirs has a time limit per
-// read, so that whoever sends a byte now and then would hold a thread for hours.
 #include "sql/serve/http_front.h"
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <condition_variable>
 #include <cstring>
-#include <list>
-#include <mutex>
-#include <optional>
 #include <thread>
-#include <vector>
 
-#include <arpa/inet.h>
-#include <netdb.h>
-#include <poll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <fmt/format.h>
 #include <httplib.h>
 
+#include "engine/http/bounded_pool.h"
+#include "engine/http/timed_stream.h"
+
 namespace weft::serve {
 namespace {
-
-using Time = std::chrono::steady_clock::time_point;
 
 constexpr size_t kThreads = 16, kWaiting = 64, kMaxBody = 64 << 10;
 constexpr auto kRequestTime = std::chrono::seconds(10), kReplyTime = std::chrono::seconds(60);
 constexpr std::string_view kMethods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"};
-constexpr int kPatienceMs = 100, kRefusalPatienceMs = 10;
+constexpr auto kPatience = std::chrono::milliseconds(100),
+               kRefusalPatience = std::chrono::milliseconds(10);
 constexpr std::string_view kBusy =
     "HTTP/1.1 503 Service Unavailable\r\nContent-Type: text/plain\r\nContent-Length: 26\r\n"
     "Retry-After: 1\r\nConnection: close\r\n\r\nbusy: please ask again...\n";
-
-// One connection, with a time by which all of it must be read, and then written.
-class TimedStream final : public httplib::Stream {
- public:
-  TimedStream(int fd, const std::atomic<bool>& stopping) : fd_(fd), stopping_(stopping) {
-    end_ = std::chrono::steady_clock::now() + kRequestTime;
-  }
-  void BeginReply() { end_ = std::chrono::steady_clock::now() + kReplyTime; }
-
-  bool is_readable() const override { return at_ < held_ || Wait(POLLIN); }
-  bool is_writable() const override { return Wait(POLLOUT); }
-  ssize_t read(char* out, size_t size) override {
-    if (at_ == held_) {
-      if (!Wait(POLLIN)) return -1;
-      const ssize_t got = ::recv(fd_, buffer_, sizeof buffer_, 0);
-      if (got <= 0) return got;
-      at_ = 0;
-      held_ = static_cast<size_t>(got);
-    }
-    const size_t n = std::min(size, held_ - at_);
-    std::memcpy(out, buffer_ + at_, n);
-    at_ += n;
-    return static_cast<ssize_t>(n);
-  }
-  ssize_t write(const char* bytes, size_t size) override {
-    size_t sent = 0;
-    while (sent < size) {
-      if (!Wait(POLLOUT)) return -1;
-      const ssize_t put = ::send(fd_, bytes + sent, size - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-      if (put < 0 && (errno == EAGAIN || errno == EINTR)) continue;
-      if (put < 0) return -1;
-      sent += static_cast<size_t>(put);
-    }
-    return static_cast<ssize_t>(size);
-  }
-  void get_remote_ip_and_port(std::string& ip, int& port) const override { ip.clear(), port = 0; }
-  void get_local_ip_and_port(std::string& ip, int& port) const override { ip.clear(), port = 0; }
-  socket_t socket() const override { return fd_; }
-
- private:
-  bool Wait(int16_t what) const {
-    while (!stopping_) {
-      const auto left =
-          std::chrono::ceil<std::chrono::milliseconds>(end_ - std::chrono::steady_clock::now());
-      if (left.count() <= 0) return false;
-      pollfd one{fd_, what, 0};
-      // In parts, so that a stop is noticed.
-      const int ready = ::poll(&one, 1, static_cast<int>(std::min<int64_t>(left.count(), 200)));
-      if (ready > 0) return true;
-      if (ready < 0 && errno != EINTR) return false;
-    }
-    return false;
-  }
-
-  const int fd_;
-  const std::atomic<bool>& stopping_;
-  Time end_;
-  char buffer_[4096];
-  size_t at_ = 0, held_ = 0;
-};
-
-// Closing on bytes that nobody read would send a reset, and lose the reply. So waits a little for
-// them, and for the end that follows ours.
-void Close(int fd, int patience_ms) {
-  ::shutdown(fd, SHUT_WR);
-  char rest[4096];
-  pollfd one{fd, POLLIN, 0};
-  for (int i = 0; i < 16 && ::poll(&one, 1, patience_ms) > 0; ++i)
-    if (::recv(fd, rest, sizeof rest, MSG_DONTWAIT) <= 0) break;
-  ::close(fd);
-}
-
-thread_local bool refusing = false;
-
-// Threads with a bounded queue; what does not fit runs at once, with `refusing` set.
-class BoundedPool final : public httplib::TaskQueue {
- public:
-  BoundedPool() {
-    for (size_t i = 0; i < kThreads; ++i) threads_.emplace_back([this] { Work(); });
-  }
-  void enqueue(std::function<void()> task) override {
-    {
-      std::lock_guard lock(mutex_);
-      if (waiting_.size() < kWaiting) {
-        waiting_.push_back(std::move(task));
-        task = nullptr;
-      }
-    }
-    if (!task) return ready_.notify_one();
-    refusing = true;
-    task();
-    refusing = false;
-  }
-  void shutdown() override {
-    {
-      std::lock_guard lock(mutex_);
-      ended_ = true;
-    }
-    ready_.notify_all();
-    for (std::thread& thread : threads_) thread.join();
-  }
-
- private:
-  void Work() {
-    for (;;) {
-      std::unique_lock lock(mutex_);
-      ready_.wait(lock, [&] { return ended_ || !waiting_.empty(); });
-      if (waiting_.empty()) return;
-      const auto task = std::move(waiting_.front());
-      waiting_.pop_front();
-      lock.unlock();
-      task();
-    }
-  }
-
-  std::mutex mutex_;
-  std::condition_variable ready_;
-  std::list<std::function<void()>> waiting_;
-  bool ended_ = false;
-  std::vector<std::thread> threads_;
-};
 
 Request FromHttplib(const httplib::Request& from) {
   Request request;
@@ -174,7 +44,9 @@ class HttpFront::Impl final : public httplib::Server {
  public:
   Impl(const ListenAddress& address, HttpFront::Gate gate, HttpFront::Handler handler)
       : address_(address), gate_(std::move(gate)), handler_(std::move(handler)) {
-    new_task_queue = [] { return new BoundedPool; };
+    new_task_queue = [] {
+      return new http::BoundedPool(kThreads, kWaiting, http::BoundedPool::WhenFull::kRefuse);
+    };
     set_payload_max_length(kMaxBody);
     set_pre_routing_handler([this](const httplib::Request& from, httplib::Response& to) {
       return Refuse(from, to) ? HandlerResponse::Handled : HandlerResponse::Unhandled;
@@ -188,7 +60,7 @@ class HttpFront::Impl final : public httplib::Server {
     Post(".*", answer).Put(".*", answer).Patch(".*", answer).Delete(".*", answer);
   }
   ~Impl() override {
-    stopping_ = true;
+    stop_.Set(std::chrono::steady_clock::now());
     stop();
     if (thread_.joinable()) thread_.join();
   }
@@ -219,12 +91,13 @@ class HttpFront::Impl final : public httplib::Server {
 
  private:
   bool process_and_close_socket(socket_t socket) override {
-    if (refusing) {
+    if (http::BoundedPool::Refusing()) {
       (void)::send(socket, kBusy.data(), kBusy.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-      Close(socket, kRefusalPatienceMs);
+      http::CloseGently(socket, kRefusalPatience);
       return false;
     }
-    TimedStream stream(socket, stopping_);
+    http::TimedStream stream(socket, stop_);
+    stream.BeginRequest(kRequestTime);
     bool closed = false;
     // Compressing well takes longer than finding the answer.
     const bool done = process_request(stream, true, closed, [&](httplib::Request& request) {
@@ -232,7 +105,7 @@ class HttpFront::Impl final : public httplib::Server {
       request.ranges.clear();  // a range that is repeated multiplies the reply
       stream_of_thread_ = &stream;
     });
-    Close(socket, kPatienceMs);
+    http::CloseGently(socket, kPatience);
     return done;
   }
 
@@ -271,21 +144,21 @@ class HttpFront::Impl final : public httplib::Server {
   }
 
   void Send(const Reply& reply, httplib::Response& to) {
-    stream_of_thread_->BeginReply();
+    stream_of_thread_->BeginReply(kReplyTime);
     to.status = reply.status;
     for (const auto& [name, value] : reply.headers) to.set_header(name, value);
     to.set_content(reply.body, reply.content_type);
   }
 
-  static thread_local TimedStream* stream_of_thread_;
+  static thread_local http::TimedStream* stream_of_thread_;
   ListenAddress address_;
   const HttpFront::Gate gate_;
   const HttpFront::Handler handler_;
-  std::atomic<bool> stopping_ = false;
+  http::StopTime stop_;
   std::thread thread_;
 };
 
-thread_local TimedStream* HttpFront::Impl::stream_of_thread_ = nullptr;
+thread_local http::TimedStream* HttpFront::Impl::stream_of_thread_ = nullptr;
 
 HttpFront::HttpFront(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 HttpFront::~HttpFront() = default;

@@ -150,21 +150,67 @@ TEST_F(HttpListenerTest, KnowsItsPathsMethodsTypesAndEncodings) {
   EXPECT_TRUE(reception_.messages.empty());
 }
 
+// A connection that says `text`.
+int ConnectAndSay(const HttpListener& listener, const std::string& text) {
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_port = htons(listener.address().port);
+  to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  EXPECT_EQ(::connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to), 0);
+  EXPECT_EQ(::write(fd, text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  return fd;
+}
+
+// A byte now and then never lets a time per read run out.
+TEST_F(HttpListenerTest, WhoSendsSlowlyDoesNotHoldUpTheEnd) {
+  const int fd = ConnectAndSay(*listener_,
+                               "POST /v1/traces HTTP/1.1\r\nHost: h\r\nContent-Type: "
+                               "application/json\r\nContent-Length: 9000\r\n\r\n");
+  std::atomic<bool> ended = false;
+  std::thread sender([&] {
+    for (int i = 0; i < 8'999 && !ended; ++i) {
+      if (::send(fd, "x", 1, MSG_NOSIGNAL) < 0) break;
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    }
+  });
+  const auto begin = std::chrono::steady_clock::now();
+  listener_.reset();
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
+  ended = true;
+  sender.join();
+  ::close(fd);
+  EXPECT_TRUE(reception_.messages.empty());
+}
+
+TEST_F(HttpListenerTest, AnswersWhatIsUnderWayWhenItEnds) {
+  const std::string body(kMaxBytes, 'x');
+  const int fd =
+      ConnectAndSay(*listener_,
+                    "POST /v1/traces HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
+                    "Expect: 100-continue\r\nContent-Length: 10000\r\n\r\n");
+  char go_on[64];
+  ASSERT_GT(::read(fd, go_on, sizeof go_on), 0);  // it has begun to read
+  std::thread end([&] { listener_.reset(); });
+  EXPECT_EQ(::write(fd, body.data(), body.size()), static_cast<ssize_t>(body.size()));
+  std::string answer;
+  char part[4096];
+  for (ssize_t n; (n = ::read(fd, part, sizeof part)) > 0;)
+    answer.append(part, static_cast<size_t>(n));
+  end.join();
+  ::close(fd);
+  EXPECT_EQ(answer.substr(0, 12), "HTTP/1.1 200") << answer;
+}
+
 TEST_F(HttpListenerTest, AnswersWhatIsWrongBeforeItsBody) {
   for (const auto& [method, path, status] : {std::tuple{"PUT", "/v1/traces", "405"},
                                              {"PATCH", "/api/v2/spans", "405"},
                                              {"POST", "/v1/logs", "404"},
                                              {"DELETE", "/", "404"},
                                              {"PRI", "/v1/traces", "405"}}) {
-    const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in to{};
-    to.sin_family = AF_INET;
-    to.sin_port = htons(listener_->address().port);
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    ASSERT_EQ(::connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to), 0);
-    const std::string request = std::string(method) + " " + path +
-                                " HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
-    ASSERT_EQ(::write(fd, request.data(), request.size()), static_cast<ssize_t>(request.size()));
+    const int fd =
+        ConnectAndSay(*listener_, std::string(method) + " " + path +
+                                      " HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
     std::string answer;  // to the connection's end
     char part[4096];
     for (ssize_t n; (n = ::read(fd, part, sizeof part)) > 0;)

@@ -1,5 +1,8 @@
 #include "sources/otlp/reception.h"
 
+#include <atomic>
+#include <thread>
+
 #include <gtest/gtest.h>
 
 #include "engine/transport/memory.h"
@@ -81,6 +84,37 @@ TEST_F(ReceptionTest, SaysThatItIsEnding) {
   Open(10'000'000);
   transport_->CloseSources();
   EXPECT_EQ(reception_->Take(Zipkin(1), Format::kZipkinJson).code, Reply::Code::kStopped);
+}
+
+// Takes nothing until it may.
+class SlowPublisher final : public transport::Publisher {
+ public:
+  uint32_t partitions() const override { return 1; }
+  int64_t LogTimeNs() const override { return 0; }
+  Result<void> Publish(transport::OutRecord, int64_t) override {
+    ++publishing;
+    publishing.notify_all();
+    may.wait(false);
+    return {};
+  }
+  void CloseSources() override {}
+  std::atomic<int> publishing = 0;
+  std::atomic<bool> may = false;
+};
+
+TEST_F(ReceptionTest, SendsSendersAwayWhileMessagesBeforeThemAreDecoded) {
+  SlowPublisher slow;
+  const auto reception = MakePipelineReception(slow, metrics_, MakeZipkin);
+  const std::string large = Zipkin(1) + std::string(10'000'000, ' ');
+  std::thread first(
+      [&] { EXPECT_EQ(reception->Take(large, Format::kZipkinJson).code, Reply::Code::kTaken); });
+  slow.publishing.wait(0);
+  EXPECT_EQ(reception->Take(large, Format::kZipkinJson).code, Reply::Code::kBusy);
+  EXPECT_EQ(Count("otlp.refused_messages"), 1u);
+  slow.may = true;
+  slow.may.notify_all();
+  first.join();
+  EXPECT_EQ(reception->Take(large, Format::kZipkinJson).code, Reply::Code::kTaken);
 }
 
 TEST_F(ReceptionTest, ItsBudgetIsGivenBack) {

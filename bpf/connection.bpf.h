@@ -78,6 +78,19 @@ static __always_inline void weft_ends_of(const struct weft_connection *c, bool s
 	ends->to_port = swapped ? c->local_port : c->remote_port;
 }
 
+/* As weft_ends_of, by where the streams begin. Requires: a connection that is established right now. */
+static __always_inline void weft_begins_of(struct sock *sk, bool swapped, struct weft_ends *ends)
+{
+	struct tcp_sock *tp = (struct tcp_sock *)sk;
+	__u32 sent = 0, received = 0;
+
+	WEFT_LOAD(sent, tp, write_seq);
+	WEFT_LOAD(received, tp, copied_seq);
+	__builtin_memset(ends, 0, sizeof(*ends));
+	__builtin_memcpy(ends->from, swapped ? &received : &sent, sizeof(sent));
+	__builtin_memcpy(ends->to, swapped ? &sent : &received, sizeof(sent));
+}
+
 static __always_inline bool weft_peer_is_agent(const struct weft_connection *c)
 {
 	struct weft_ends ends;

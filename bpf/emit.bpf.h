@@ -136,8 +136,9 @@ static __always_inline struct weft_record *weft_record_at(struct weft_cpu_ring *
 	__u64 position = ring->produced;
 	__u32 at;
 
-	ring->full = position + WEFT_RECORD_MOST - *(volatile __u64 *)&ring->consumed >
-		     cpu_ring_bytes;
+	if (position + WEFT_RECORD_MOST - ring->seen_consumed > cpu_ring_bytes)
+		ring->seen_consumed = *(volatile __u64 *)&ring->consumed;
+	ring->full = position + WEFT_RECORD_MOST - ring->seen_consumed > cpu_ring_bytes;
 	ring->at = ring->full ? cpu_ring_bytes + WEFT_RING_SLACK : position & (cpu_ring_bytes - 1);
 	barrier();
 	at = *(volatile __u32 *)&ring->at;

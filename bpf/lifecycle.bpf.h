@@ -43,6 +43,10 @@ int BPF_PROG(socket_state, struct sock *typed, int old_state, int new_state)
 
 	if (!st || typed->sk_protocol != WEFT_IPPROTO_TCP)
 		return 0;
+	/* Nobody has spoken on it yet: what is known of this address is another socket's, whose end was
+	 * missed. In a simultaneous open the second comes after the first. */
+	if (new_state == TCP_SYN_SENT || (new_state == TCP_SYN_RECV && old_state != TCP_SYN_SENT))
+		weft_socket_drop(sk);
 	if (new_state == TCP_SYN_SENT && pid == agent_pid) {
 		/* In connect(): who calls is certain, but the local port is not chosen yet. */
 		s = weft_socket_add(sk, WEFT_BY_STATE);
@@ -56,6 +60,12 @@ int BPF_PROG(socket_state, struct sock *typed, int old_state, int new_state)
 		if (s->own) {
 			weft_ends_of(&s->connection, false, &ends);
 			bpf_map_update_elem(&own_connections, &ends, &one, 0);
+			weft_begins_of(sk, false, &ends);
+			bpf_map_update_elem(&own_connections, &ends, &one, 0);
+		} else if (old_state != TCP_SYN_SENT) {
+			weft_begins_of(sk, true, &ends);
+			if (bpf_map_lookup_elem(&own_connections, &ends))
+				s->ignored = 1;
 		}
 		s->connection.opened_ns = bpf_ktime_get_ns();
 		s->connection.end = old_state == TCP_SYN_SENT ? WEFT_END_CONNECTED :

@@ -28,6 +28,10 @@ struct {
 /* Set by the agent before it sleeps, so that it is woken once when a CPU's ring is full. */
 __u32 reader_sleeps = 0;
 
+/* Set by the agent where it selects processes, which it may begin to do at any time: look into
+ * ignored_pids. */
+__u32 filter_pids = 0;
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 20);
@@ -109,7 +113,8 @@ struct {
 } ports SEC(".maps");
 
 /* Connections that the agent's process made, to its store or broker: were their other ends traced,
- * every batch of observations would make new ones. */
+ * every batch of observations would make new ones. Each twice, because addresses may be translated on
+ * the way: by the sequence numbers with which its streams begin, too. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
@@ -121,7 +126,6 @@ const volatile __u32 agent_pid = 0;
 const volatile __u32 capture_bytes = WEFT_CAPTURE_MOST;
 const volatile __u32 cpu_ring_bytes = 4096;
 const volatile bool preemptible = false;	/* one program may get between another's instructions */
-const volatile bool filter_pids = false;	/* look into ignored_pids */
 const volatile bool include_ports = false;	/* only connections of `ports` */
 const volatile bool exclude_ports = false;	/* none of `ports` */
 

@@ -51,9 +51,11 @@ static __always_inline struct weft_several *weft_several_of_cpu(void)
 	return bpf_map_lookup_elem(&several, &zero);
 }
 
-/* Of all messages; 0: not known. */
-static __always_inline __u32 weft_messages_length(const struct weft_messages *at, __u32 n)
+/* Of the messages at that address; 0: not known. Global, so that it is verified once and not for each
+ * way that leads here. */
+__noinline __u32 weft_messages_length(__u64 address, __u32 n)
 {
+	const struct weft_messages *at = (const struct weft_messages *)address;
 	struct weft_several *v = weft_several_of_cpu();
 
 	if (!v || n > WEFT_MAX_LENGTHS)

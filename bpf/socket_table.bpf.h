@@ -129,16 +129,15 @@ static __always_inline struct weft_socket *weft_socket_add(struct sock *sk, enum
 	return weft_socket_put(sk, fresh);
 }
 
+/* Both parts: two programs that met the socket at the same time may have made an entry in each. */
 static __always_inline void weft_socket_drop(struct sock *sk)
 {
 	__u64 key = (unsigned long)sk;
 #if WEFT_DIRECT_LOADS
 	struct weft_place *p = weft_place_of(sk);
 
-	if (p && p->sk == key) {
+	if (p && p->sk == key)
 		p->sk = 0;
-		return;
-	}
 #endif
 	bpf_map_delete_elem(&sockets, &key);
 }

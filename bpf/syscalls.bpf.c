@@ -236,7 +236,7 @@ static __always_inline int weft_call_ended(const struct pt_regs *regs, long ret,
 	}
 	e.length = ret;
 	if (several) {
-		e.length = weft_messages_length(messages, ret);
+		e.length = weft_messages_length(regs->si, ret);
 		if (!e.length) {
 			st->unmeasured += ret > WEFT_MAX_LENGTHS;
 			return 0;

@@ -111,7 +111,10 @@ struct weft_cpu_ring {
 	__weft_u32 busy;	/* how many programs write a record: one, or one and others that give up */
 	__weft_u32 full;	/* a record is being written, not in the ring, */
 	__weft_u32 at;		/* but so far behind its beginning */
-	__weft_u8 pad2[WEFT_RING_PAGE - 20];
+	__weft_u8 pad2[4];
+	__weft_u64 seen_consumed;	/* `consumed` as the CPU last saw it: it looks at the reader's page only
+				 * where the ring would be full otherwise */
+	__weft_u8 pad3[WEFT_RING_PAGE - 32];
 	/* __weft_u8 records[size + WEFT_RING_SLACK] */
 	/* __weft_u8 draft[WEFT_RING_SLACK]: where a record is made that finds the ring full */
 };

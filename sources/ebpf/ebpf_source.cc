@@ -281,6 +281,7 @@ void EbpfSource::Impl::ApplySelection() {
   for (const uint32_t pid :
        filter_.Replace(std::move(selection_->first), std::move(selection_->second)))
     loader_->ForgetPid(pid);
+  loader_->FilterPids(filter_.selects());
   selection_.reset();
   selection_applied_.notify_all();
 }

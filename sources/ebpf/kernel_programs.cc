@@ -29,7 +29,6 @@ class FamilyPrograms final : public KernelPrograms {
     to->capture_bytes = settings.capture_bytes;
     to->cpu_ring_bytes = settings.cpu_ring_bytes;
     to->preemptible = settings.preemptible;
-    to->filter_pids = settings.filter_pids;
     to->include_ports = settings.include_ports;
     to->exclude_ports = settings.exclude_ports;
   }
@@ -38,6 +37,9 @@ class FamilyPrograms final : public KernelPrograms {
   void Detach() override { kDetach(skeleton_.get()); }
   void SetReaderSleeps(bool sleeps) override {
     std::atomic_ref<uint32_t>(skeleton_->bss->reader_sleeps).store(sleeps ? 1 : 0);
+  }
+  void SetFilterPids(bool filter) override {
+    std::atomic_ref<uint32_t>(skeleton_->bss->filter_pids).store(filter ? 1 : 0);
   }
   bpf_object* object() const override { return skeleton_->obj; }
 

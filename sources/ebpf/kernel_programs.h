@@ -20,7 +20,7 @@ struct ProgramSettings {
   uint32_t capture_bytes = 0;
   uint32_t cpu_ring_bytes = 0;
   bool preemptible = false;
-  bool filter_pids = false, include_ports = false, exclude_ports = false;
+  bool include_ports = false, exclude_ports = false;
 };
 
 class KernelPrograms {
@@ -38,6 +38,8 @@ class KernelPrograms {
   virtual void Detach() = 0;
   // Whether the reader is to be woken by a record that finds its CPU's ring full. After Load.
   virtual void SetReaderSleeps(bool sleeps) = 0;
+  // Whether ignored_pids is looked into. After Load.
+  virtual void SetFilterPids(bool filter) = 0;
 
   virtual bpf_object* object() const = 0;
   // Requires: a map of this name is in both objects.

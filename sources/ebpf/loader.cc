@@ -115,7 +115,6 @@ Result<void> Loader::Impl::Open(const EbpfConfig& config) {
                   .capture_bytes = config.capture_bytes,
                   .cpu_ring_bytes = static_cast<uint32_t>(cpu_ring_bytes_),
                   .preemptible = HasPreemptiblePrograms(),
-                  .filter_pids = !config.include.empty() || !config.exclude.empty(),
                   .include_ports = !config.include_ports.empty(),
                   .exclude_ports = !config.exclude_ports.empty()});
   bpf_map__set_max_entries(programs_->map("data_ring"), config.data_ring_bytes);
@@ -127,6 +126,7 @@ Result<void> Loader::Impl::Open(const EbpfConfig& config) {
   if (const int error = programs_->Load(); error != 0)
     return LoadError(-error, words, "the kernel does not take the programs");
 
+  programs_->SetFilterPids(!config.include.empty() || !config.exclude.empty());
   for (const auto* list : {&config.include_ports, &config.exclude_ports}) {
     for (const uint16_t port : *list) {
       const uint8_t one = 1;
@@ -260,6 +260,8 @@ size_t Loader::DrainControl(size_t max_records) { return impl_->DrainControl(max
 void Loader::Sleep(uint32_t longest_ms) { impl_->Sleep(longest_ms); }
 void Loader::WakeUp() { impl_->WakeUp(); }
 
+void Loader::FilterPids(bool filter) { impl_->programs_->SetFilterPids(filter); }
+
 Result<void> Loader::IgnorePid(uint32_t pid) {
   const uint8_t one = 1;
   if (bpf_map_update_elem(impl_->programs_->map_fd("ignored_pids"), &pid, &one, BPF_ANY) != 0)
@@ -302,6 +304,7 @@ uint64_t Loader::Garbled() const { return 0; }
 size_t Loader::DrainControl(size_t) { return 0; }
 void Loader::Sleep(uint32_t) {}
 void Loader::WakeUp() {}
+void Loader::FilterPids(bool) {}
 Result<void> Loader::IgnorePid(uint32_t) { return {}; }
 void Loader::ForgetPid(uint32_t) {}
 Result<KernelCounts> Loader::Counts() const { return KernelCounts{}; }

@@ -55,6 +55,8 @@ class Loader {
   void Sleep(uint32_t longest_ms);
   void WakeUp();  // from any thread
 
+  // Whether the kernel looks at who is ignored; from the configuration until it is told otherwise.
+  void FilterPids(bool filter);
   // The kernel drops the process's events early from now on, or no longer. kFull: the table is
   // full; the events keep coming and are filtered by the caller.
   Result<void> IgnorePid(uint32_t pid);

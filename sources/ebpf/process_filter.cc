@@ -22,7 +22,7 @@ ProcessFilter::ProcessFilter(const EbpfConfig& config, ProcessMetadata& processe
 
 bool ProcessFilter::Wanted(uint32_t pid, bool* first) {
   *first = false;
-  if (include_.empty() && exclude_.empty()) return true;
+  if (!selects()) return true;
   const auto [it, added] = verdicts_.try_emplace(pid, false);
   if (added) {
     it->second = Decide(pid);

@@ -19,6 +19,8 @@ class ProcessFilter {
   // Sets *first when this call made the decision.
   bool Wanted(uint32_t pid, bool* first);
   void Forget(uint32_t pid) { verdicts_.erase(pid); }
+  // Whether there may be processes that are not wanted.
+  bool selects() const { return !include_.empty() || !exclude_.empty(); }
   // Decides anew from now on; returns the processes that were not wanted so far.
   std::vector<uint32_t> Replace(ProcessSelector include, ProcessSelector exclude);
 

@@ -1,17 +1,20 @@
 // Runs the eBPF source alone, for tests/bench/cost/run: no engine, no store.
 //
-//   cost_probe kernel|agent --port N [--server-pid PID] [--hooks FAMILY] [--tcp-option WHICH]
+//   cost_probe empty|kernel|agent --port N [--server-pid PID] [--hooks FAMILY] [--tcp-option WHICH]
 //
-// `kernel`: records are taken out of the rings and thrown away. `agent`: everything up to sealed
-// batches of observations, which are then thrown away. --server-pid: only that process is traced,
-// else every process with a connection on the port. Prints "ready" when it traces; when its
+// `empty`: programs that do nothing, at the family's hooks: what it costs to be called and
+// measured. `kernel`: records are taken out of the rings and thrown away. `agent`: everything up to
+// sealed batches of observations, which are then thrown away. --server-pid: only that process is
+// traced, else every process with a connection on the port. Prints "ready" when it traces; when its
 // standard input ends, one line of JSON with what it counted: records, observations, own memory,
 // own CPU until it traced and from then on, and each kernel program's runs and nanoseconds (where
 // kernel.bpf_stats_enabled is 1).
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -19,6 +22,8 @@
 #include <vector>
 
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <linux/bpf.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <poll.h>
@@ -158,6 +163,28 @@ std::string RunKernel(const ebpf::EbpfConfig& config, uint32_t server_pid) {
   return CountsJson(*counts) + ", " + OwnCost(start_cpu_s);
 }
 
+std::string RunEmpty(const ebpf::EbpfConfig& config) {
+  const bpf_insn nothing[] = {{BPF_ALU64 | BPF_MOV | BPF_K, BPF_REG_0, 0, 0, 0},
+                              {BPF_JMP | BPF_EXIT, 0, 0, 0, 0}};
+  const std::vector<const char*> hooks =
+      config.hooks == ebpf::Hooks::kSyscalls
+          ? std::vector{"sys_enter", "sys_exit"}
+          : std::vector{"tcp_sendmsg_locked", "sock_send_length", "sock_recv_length"};
+  for (const char* hook : hooks) {
+    LIBBPF_OPTS(bpf_prog_load_opts, options);
+    options.expected_attach_type = BPF_TRACE_RAW_TP;
+    options.attach_btf_id =
+        static_cast<uint32_t>(libbpf_find_vmlinux_btf_id(hook, BPF_TRACE_RAW_TP));
+    const int program = bpf_prog_load(BPF_PROG_TYPE_TRACING, hook, "GPL", nothing, 2, &options);
+    if (program < 0 || bpf_raw_tracepoint_open(nullptr, program) < 0)
+      Give({Code::kUnsupported, fmt::format("{}: {}", hook, strerror(errno))});
+  }
+  SayReady();
+  while (!InputEnded(-1)) {
+  }
+  return R"("seen": 0)";
+}
+
 std::string RunAgent(const ebpf::EbpfConfig& config) {
   const auto logger = StderrLogger(LogLevel::kWarn);
   Nowhere nowhere;
@@ -205,13 +232,15 @@ int main(int argc, char** argv) {
                           : std::string_view(value) == "all" ? ebpf::TcpOptionPeers::kAll
                                                              : ebpf::TcpOptionPeers::kRemote;
   }
-  if ((mode != "kernel" && mode != "agent") || config.include_ports.empty()) {
-    fmt::print(stderr, "usage: cost_probe kernel|agent --port N [--server-pid PID]\n");
+  if ((mode != "empty" && mode != "kernel" && mode != "agent") || config.include_ports.empty()) {
+    fmt::print(stderr, "usage: cost_probe empty|kernel|agent --port N [--server-pid PID]\n");
     return 2;
   }
   if (server_pid != 0) config.include.pids = {server_pid};
   const std::vector<uint32_t> before = ProgramIds();
-  const std::string counted = mode == "kernel" ? RunKernel(config, server_pid) : RunAgent(config);
+  const std::string counted = mode == "empty"    ? RunEmpty(config)
+                              : mode == "kernel" ? RunKernel(config, server_pid)
+                                                 : RunAgent(config);
   fmt::print("{{{}, \"programs\": {{{}}}}}\n", counted, ProgramCosts(before));
   return 0;
 }

@@ -141,6 +141,35 @@ TEST_P(EbpfLiveTest, SeesEveryHttpExchangeAtBothEnds) {
   ExpectBothEnds(server.pid(), client.pid(), kRequests);
 }
 
+// The choice that a running agent is given reaches the kernel, also where it began with none.
+TEST_P(EbpfLiveTest, LeavesOutInTheKernelWhatIsExcludedLater) {
+  const test::Listener listener;
+  const test::Gate gate;
+  constexpr int kLater = 20 * kRequests;
+  test::TracedProcess server([&] { return test::ServeHttp(listener.fd, kRequests + kLater); });
+  test::TracedProcess client(
+      [&] { return test::RequestHttp(listener.port, kRequests, &gate, kLater); });
+  EbpfConfig config;
+  config.include_ports = {listener.port};
+  config.hooks = GetParam();
+  auto source = EbpfSource::Start(config, transport_, clock_, metrics_, *logger_);
+  ASSERT_TRUE(source.has_value()) << source.error().message;
+  server.Go();
+  client.Go();
+  gate.WaitReached();
+  ProcessSelector excluded;
+  excluded.pids = {client.pid()};
+  (*source)->Select({}, excluded);
+  gate.Open();
+  EXPECT_EQ(client.Wait(), 0);
+  EXPECT_EQ(server.Wait(), 0);
+  EXPECT_TRUE((*source)->Stop().has_value());
+  // Some come into the rings before the agent has met the process and excluded it.
+  EXPECT_GT(Metric("agent.filtered"), 0u);
+  EXPECT_LT(Metric("agent.filtered"), kLater);  // of two records a request
+  EXPECT_EQ(Metric("agent.received"), Metric("agent.records") + Metric("agent.filtered"));
+}
+
 class EbpfRedisTest : public EbpfLiveTest {
  protected:
   void SetUp() override {

@@ -19,7 +19,7 @@ namespace weft::ebpf {
 namespace {
 
 ProgramSettings Settings() {
-  return {.capture_bytes = WEFT_CAPTURE_MOST, .cpu_ring_bytes = 4096, .filter_pids = true};
+  return {.capture_bytes = WEFT_CAPTURE_MOST, .cpu_ring_bytes = 4096};
 }
 
 TEST(PreemptiblePrograms, PassTheVerifierInBothFamilies) {

@@ -25,6 +25,8 @@ struct KafkaOptions {
   int64_t commit_linger_ns = 20 * kMillisecond;
   // After CloseSources: how long what sources published, and commits, may take to be acknowledged.
   int64_t close_wait_ns = 10 * kSecond;
+  // How long the topics' settings are asked for before they are taken as right.
+  int64_t settings_wait_ns = 5 * kSecond;
   // While no broker answers at the start: waits so long, true: no more. Empty: fails instead.
   std::function<bool(int64_t ns)> patience;
 };

@@ -68,6 +68,8 @@ Result<std::unique_ptr<KafkaClient>> KafkaPublisher::OpenClient() {
       context_.properties,
       // The bounds are ours, in bytes; librdkafka's must not come first.
       {{"enable.idempotence", "true"},
+       // Else a client goes on behind records that it gives up, and newer ones come before them.
+       {"enable.gapless.guarantee", "true"},
        {"acks", "all"},
        {"message.timeout.ms", "0"},
        {"queue.buffering.max.kbytes", "2000000"},
@@ -223,7 +225,7 @@ void KafkaPublisher::Settle(Sent& sent, bool delivered) {
   in_flight_gauge_.Set(in_flight_);
   sent.record = {};
   sent.settled = true;
-  if (delivered) backoff_ns_ = 0;
+  backoff_ns_ = 0;
   while (!sent_.empty() && sent_.front().settled) {
     sent_.pop_front();
     handed_ -= handed_ > 0;

@@ -16,7 +16,6 @@ namespace weft::transport {
 namespace {
 
 constexpr int64_t kSayAgainNs = 60 * kSecond;
-constexpr int64_t kSettingsNs = 5 * kSecond;
 constexpr const char* kTimestampType = "message.timestamp.type";
 constexpr const char* kLogAppendTime = "LogAppendTime";
 
@@ -107,7 +106,7 @@ Result<void> KafkaTransport::CheckTopics(const std::vector<Stream>& streams) {
 Result<void> KafkaTransport::CheckAppendTimes(const std::vector<Stream>& streams) {
   std::vector<std::string> names;
   for (const Stream stream : streams) names.push_back(context_->Topic(stream));
-  auto admin = KafkaAdmin::Connect(context_->properties, kSettingsNs);
+  auto admin = KafkaAdmin::Connect(context_->properties, context_->options.settings_wait_ns);
   auto topics = admin ? (*admin)->ReadTopics(names)
                       : Result<TopicStates>(std::unexpected(std::move(admin.error())));
   if (!topics) {

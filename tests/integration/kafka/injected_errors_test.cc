@@ -28,6 +28,7 @@ class KafkaInjectedErrorsTest : public testing::Test {
     KafkaOptions options;
     options.settings.brokers = {rd_kafka_mock_cluster_bootstraps(cluster_)};
     options.close_wait_ns = kSecond;
+    options.settings_wait_ns = 100 * kMillisecond;  // the mock never tells them
     // The mock waits so long for a member that it itself has called unknown.
     options.settings.librdkafka["session.timeout.ms"] = "4000";
     log_ = std::getenv("WEFT_VERBOSE") ? StderrLogger(LogLevel::kDebug) : NullLogger();

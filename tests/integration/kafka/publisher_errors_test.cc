@@ -1,7 +1,10 @@
 // Errors that end a producer, injected by librdkafka's mock cluster: what sources published is in
 // the log all the same, in order, with a spool and without one.
 //
-// The mock does not stamp append times and stores nothing of a request that it refuses.
+// The mock does not stamp append times and stores nothing of a request that it refuses. Unlike a
+// broker it looks at no sequence numbers: a request that was made behind a refused one it stores,
+// out of order. So requests are far apart here, and the order is what the publisher makes it;
+// outage_test and permissions_test have several under way at real brokers.
 #include <atomic>
 #include <thread>
 
@@ -42,8 +45,10 @@ class KafkaPublisherErrorsTest : public testing::TestWithParam<bool> {
     rd_kafka_mock_topic_create(cluster_, "weft.events", 1, 1);
     KafkaOptions options;
     options.settings.brokers = {rd_kafka_mock_cluster_bootstraps(cluster_)};
-    options.settings.librdkafka["linger.ms"] = "0";  // many small requests under way
+    options.settings.librdkafka["linger.ms"] = "200";  // see above
+    options.settings.librdkafka["max.in.flight.requests.per.connection"] = "1";
     options.close_wait_ns = kSecond;
+    options.settings_wait_ns = 100 * kMillisecond;  // the mock never tells them
     auto opened = KafkaTransport::Open(options, clock_, metrics_, *log_);
     ASSERT_TRUE(opened) << opened.error().message;
     publisher_ = std::move(*opened);
@@ -148,6 +153,23 @@ TEST_P(KafkaPublisherErrorsTest, WhatIsPublishedMeanwhileComesAfterWhatGoesOutAg
   EXPECT_EQ(Logged(400), Range(0, 400));
   EXPECT_GE(Count("kafka.publishers_replaced"), KafkaPublishingLimit().empty() ? 0 : 2);
   EXPECT_EQ(Count("kafka.publish_lost{partition=0}"), 0u);
+}
+
+// Left to itself, librdkafka fails the records of a refused request and goes on with what waits
+// behind them, under a new epoch, while the publisher's pause before the next client lasts.
+TEST_P(KafkaPublisherErrorsTest, NothingOvertakesWhatAClientHasGivenUp) {
+  constexpr int kCount = 200;
+  rd_kafka_mock_broker_set_rtt(cluster_, 1, 50);
+  Publish(0, 1);
+  ASSERT_TRUE(Settled(1));
+  Inject({kWrongEpoch, kWrongEpoch, kWrongEpoch, kWrongEpoch, kWrongEpoch});
+  for (int n = 1; n < kCount; ++n) {
+    Publish(n, n + 1);
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));  // some behind each request
+  }
+  ASSERT_TRUE(Settled(kCount));
+  EXPECT_EQ(tally_->lost, 0);
+  EXPECT_EQ(Logged(kCount), Range(0, kCount));
 }
 
 TEST_P(KafkaPublisherErrorsTest, AnErrorThatEveryNewClientMeetsTooIsWaitedOut) {

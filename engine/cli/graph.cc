@@ -29,20 +29,28 @@ class Graph final : public Command {
     DeclareStore(options, &stores_);
     options.Duration("--last", &last_ns_, "Calls begun in the last so much time");
     options.Flag("--text", &text_, "A table instead of DOT");
+    options.Flag("--exact", &exact_, "Read every trace, however many there are");
     options.Flag("--svg", &svg_, "SVG instead of DOT (needs Graphviz)");
   }
 
   Result<int> Run(CommandContext& context) override {
     const auto stores = OpenStore(stores_);
     if (!stores) return std::unexpected(stores.error());
-    const auto edges = sql::ReadServiceGraph(*stores, Since(context.clock, last_ns_), INT64_MAX);
-    if (!edges) return std::unexpected(edges.error());
-    if (edges->empty()) {
+    const auto graph = sql::ReadServiceGraph(*stores, Since(context.clock, last_ns_), INT64_MAX,
+                                             exact_ ? UINT64_MAX : sql::kGraphSpans);
+    if (!graph) return std::unexpected(graph.error());
+    const auto& edges = graph->edges;
+    if (graph->one_in > 1)
+      PrintNote(
+          fmt::format("weft: of one trace in {}; numbers of calls are estimates; --exact "
+                      "reads all of them\n",
+                      graph->one_in));
+    if (edges.empty()) {
       PrintNote(fmt::format("no calls; {}\n", NewestTraceHint(*stores, context.clock)));
       return kExitNotFound;
     }
-    if (text_) return Print(*edges);
-    const std::string dot = DotGraph(*edges);
+    if (text_) return Print(edges);
+    const std::string dot = DotGraph(edges);
     if (svg_) return Draw(dot);
     fmt::print("{}", dot);
     return kExitOk;
@@ -78,7 +86,7 @@ class Graph final : public Command {
 
   StoreNames stores_ = kDefaultStore;
   int64_t last_ns_ = 0;
-  bool svg_ = false, text_ = false;
+  bool svg_ = false, text_ = false, exact_ = false;
 };
 
 }  // namespace

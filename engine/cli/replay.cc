@@ -9,6 +9,7 @@
 #include "engine/cli/commands.h"
 #include "engine/cli/run_options.h"
 #include "engine/cli/run_session.h"
+#include "engine/cli/stopped_replay.h"
 #include "engine/cli/transport_choice.h"
 #include "engine/telemetry/metrics_server.h"
 #include "sources/replay/replay_source.h"
@@ -72,7 +73,9 @@ class Replay final : public Command {
   Result<int> RunRecording(CommandContext& context, const Config& config) {
     auto reader = sources::RecordingReader::Open(file_);
     if (!reader) return std::unexpected(reader.error());
+    WEFT_TRY(RefuseStoppedReplay(StoreOf(config), reader->header()));
     std::unique_ptr<sources::ReplaySource> source;
+    stopped_early_ = [&](Metrics& metrics) { NoteStoppedReplay(metrics, reader->header()); };
     WEFT_TRY(Feed(context, config, [&](Pipeline& pipeline, Metrics& metrics) {
       source = std::make_unique<sources::ReplaySource>(
           *reader, pipeline.transport(),
@@ -127,11 +130,20 @@ class Replay final : public Command {
       finished = true;
     });
     session_.Watch(**pipeline, stop, 0, &finished);
+    const bool early = !finished;
     source.stop();
     thread.join();
+    if (early && stopped_early_) stopped_early_(metrics);
     WEFT_TRY(session_.Finish(**pipeline, (*pipeline)->store_path()));
     if (!replayed && !stop.requested()) return std::unexpected(replayed.error());
     return {};
+  }
+
+  // "" where nothing is stored.
+  static std::string StoreOf(const Config& config) {
+    for (const PluginChoice& exporter : config.exporters)
+      if (exporter.name == "sqlite") return config.store.path;
+    return "";
   }
 
   // What could be read was replayed; a script must still be able to tell.
@@ -147,6 +159,7 @@ class Replay final : public Command {
   RunOptions shared_;
   RunSession session_{clock_};
   std::string file_, metrics_;
+  std::function<void(Metrics&)> stopped_early_;  // what an end before the file's leaves behind
   double pace_ = 0;
   bool drop_truth_ = false;
 };

@@ -38,6 +38,7 @@ constexpr MetricInfo kCatalogue[] = {
   {"kernel.option_segments", C, "Segments that carried the option."},
 
   {"memory.queue_bytes", G, "Bytes that all bounded queues of an engine may hold together."},
+  {"replay.stopped", G, "1: the replay of this recording (when it was made, Unix ns) was ended before its end.", "recording"},
   {"config.reloads", C, "Configurations that were read again on SIGHUP and taken."},
   {"config.reloads_refused", C, "Of them: wrong, so that the one before stayed in force."},
 

@@ -180,16 +180,16 @@ Result<Reply> JaegerApi::Dependencies(const Target& target) const {
   const auto lease = pool_.Take();
   if (!lease) return std::unexpected(lease.error());
   const int64_t from = *end < INT64_MIN + *lookback ? INT64_MIN : *end - *lookback;
-  auto edges = sql::ReadServiceGraph(lease->stores(), from, *end);
-  if (!edges) return std::unexpected(edges.error());
+  auto graph = sql::ReadServiceGraph(lease->stores(), from, *end);
+  if (!graph) return std::unexpected(graph.error());
   // Jaeger knows spans, and callers and callees that have some.
-  std::erase_if(*edges, [&](const sql::GraphEdge& edge) {
+  std::erase_if(graph->edges, [&](const sql::GraphEdge& edge) {
     return edge.caller.empty() || !edge.traced ||
            (!service.empty() && edge.caller != service && edge.callee != service);
   });
   return DataReply(0, [&](JsonOut& json) {
     json.Array();
-    for (const sql::GraphEdge& edge : *edges)
+    for (const sql::GraphEdge& edge : graph->edges)
       json.Object()
           .Field("parent", edge.caller)
           .Field("child", edge.callee)

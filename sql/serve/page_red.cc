@@ -97,12 +97,13 @@ Result<Reply> AnswerGraph(const PageQuestion& question) {
   if (!lease) return std::unexpected(lease.error());
   const auto times = TimesOf(question, lease->stores());
   if (!times) return std::unexpected(times.error());
-  const auto edges = sql::ReadServiceGraph(lease->stores(), times->from_ns, times->to_ns);
-  if (!edges) return std::unexpected(edges.error());
+  const auto graph = sql::ReadServiceGraph(lease->stores(), times->from_ns, times->to_ns);
+  if (!graph) return std::unexpected(graph.error());
   JsonOut json;
   json.Object().Field("from_us", times->from_ns / 1'000).Field("to_us", times->to_ns / 1'000);
+  json.Field("one_in", graph->one_in);
   json.Key("edges").Array();
-  for (const sql::GraphEdge& edge : *edges) {
+  for (const sql::GraphEdge& edge : graph->edges) {
     json.Object().Field("caller", edge.caller).Field("callee", edge.callee);
     json.Field("traced", edge.traced).Field("calls", edge.calls).Field("errors", edge.errors);
     json.Field("p50_ns", edge.p50_ns).Field("p95_ns", edge.p95_ns).End();

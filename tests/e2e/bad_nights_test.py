@@ -14,7 +14,7 @@ import tempfile
 import time
 import unittest
 
-from e2e import HERE, STORED_RECORDING, Build, WeftProcess, check_store, main, read_ledger
+from e2e import HERE, STORED_RECORDING, Build, WeftProcess, check_store, main, read_ledger, wait_for
 
 BUILD = Build(sys.argv[1])
 ROOT = os.path.join(HERE, "..", "..")
@@ -84,6 +84,26 @@ class RecordingTest(BadNight):
         self.assertEqual(code, 1, said)
         self.assertIn("a record's content is damaged; it is skipped; 1 records skipped", said)
         self.assertGreater(read_ledger(self.db)["sink.rows{sink=sqlite}"], 0.9 * SPANS)
+
+    def test_a_replay_that_was_stopped_is_not_repeated_into_the_same_store(self):
+        with WeftProcess(BUILD, "replay", STORED_RECORDING, "--db", self.db, "--pace", "0.1", log=self.log) as process:
+            wait_for(lambda: self.observed() > 100, process.output)
+            self.assertEqual(process.stop(), 0, process.output())
+        self.assertLess(read_ledger(self.db)["sink.rows{sink=sqlite}"], SPANS)
+        code, said = weft("replay", STORED_RECORDING, "--db", self.db)
+        self.assertEqual(code, 2, said)
+        for words in ("has a part of this recording", "--db"):
+            self.assertIn(words, said)
+        other = os.path.join(self.folder, "other.db")
+        for _ in range(2):  # one that came to its end may be repeated: it finds all of it there
+            self.assertEqual(weft("replay", STORED_RECORDING, "--db", other)[0], 0)
+        self.assertEqual(check_store(other), [])
+
+    def observed(self):
+        try:
+            return read_ledger(self.db).get("agent.observed", 0)
+        except sqlite3.OperationalError:  # it is not there yet
+            return 0
 
     def test_what_is_no_recording_is_named(self):
         for content, words in ((b"", "is empty"), (b"hello\n", "neither a recording of weft nor traces")):

@@ -152,7 +152,7 @@ export async function show(element) {
   const asked = parameters();
   const graph = await get('graph', new URLSearchParams([...asked].filter(([key]) => ['last', 'from', 'to'].includes(key))));
   const {edges} = graph, nodes = nodesOf(edges), seconds = Math.max(1, (graph.to_us - graph.from_us) / 1e6);
-  bar.append(h('p', {class: 'hint'}, `${rangeText(graph.from_us, graph.to_us)} · ${nodes.length} services and peers, ${edges.length} edges`));
+  bar.append(h('p', {class: 'hint'}, `${rangeText(graph.from_us, graph.to_us)} · ${nodes.length} services and peers, ${edges.length} edges${graph.one_in > 1 ? ` · estimated from one trace in ${graph.one_in}` : ''}`));
   if (edges.length === 0) {
     box.replaceChildren(h('p', {class: 'hint'}, 'No calls in this time.'));
     return {};

@@ -9,11 +9,11 @@ namespace {
 
 TEST(DotGraph, DrawsServicesCallsAndWhatIsNotTraced) {
   const test::ShopStore store;
-  const auto edges = sql::ReadServiceGraph(*sql::StoreSet::Open({store.path()}),
+  const auto graph = sql::ReadServiceGraph(*sql::StoreSet::Open({store.path()}),
                                            std::numeric_limits<int64_t>::min(),
                                            std::numeric_limits<int64_t>::max());
-  ASSERT_TRUE(edges) << edges.error().message;
-  const std::string dot = DotGraph(*edges);
+  ASSERT_TRUE(graph) << graph.error().message;
+  const std::string dot = DotGraph(graph->edges);
   EXPECT_NE(dot.find("\"cart\" [label=\"cart\\n2 requests\""), dot.npos) << dot;
   EXPECT_NE(dot.find("\"pay\" [label=\"pay\\n1 requests, 1 failed\", color=\"#c62828\"]"),
             dot.npos);
@@ -25,12 +25,12 @@ TEST(DotGraph, DrawsServicesCallsAndWhatIsNotTraced) {
 
 TEST(DotGraph, OnlyCallsOfTheTimeAskedFor) {
   const test::ShopStore store;
-  const auto edges =
+  const auto graph =
       sql::ReadServiceGraph(*sql::StoreSet::Open({store.path()}), test::kShopNoon + 500'000'000,
                             std::numeric_limits<int64_t>::max());
-  ASSERT_TRUE(edges);
+  ASSERT_TRUE(graph);
   uint64_t calls = 0;
-  for (const auto& edge : *edges) calls += edge.calls;
+  for (const auto& edge : graph->edges) calls += edge.calls;
   EXPECT_EQ(calls, 3u);  // outside -> front -> cart, pay
 }
 

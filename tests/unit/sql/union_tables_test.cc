@@ -120,15 +120,42 @@ INSTANTIATE_TEST_SUITE_P(Stores, UnionTest, testing::Values(2, 12),
 TEST(ServiceGraph, IsTheSameAsTheView) {
   const test::ShopStore shop;
   const auto stores = StoreSet::Open({shop.path()});
-  const auto edges = ReadServiceGraph(*stores, INT64_MIN, INT64_MAX);
-  ASSERT_TRUE(edges) << edges.error().message;
+  const auto graph = ReadServiceGraph(*stores, INT64_MIN, INT64_MAX);
+  ASSERT_TRUE(graph) << graph.error().message;
+  EXPECT_EQ(graph->one_in, 1u);
   std::string lines;
-  for (const GraphEdge& e : *edges)
+  for (const GraphEdge& e : graph->edges)
     lines += e.caller + "|" + e.callee + "|" + std::to_string(e.calls) + "|" +
              std::to_string(e.errors) + "|" + std::to_string(e.p50_ns) + "\n";
   EXPECT_EQ(lines, Rows(shop.db,
                         "SELECT caller, callee, calls, errors, CAST(p50_ms * 1e6 AS INTEGER)"
                         " FROM service_graph ORDER BY calls DESC, 1, 2"));
+}
+
+// Two kinds of requests that take turns, as a health check and a user may.
+TEST(ServiceGraph, OfManyTracesIsEstimatedFromSome) {
+  test::TraceBatch batch;
+  constexpr uint64_t kTraces = 6'000;
+  for (uint64_t i = 0; i < kTraces; ++i) {
+    const int64_t at = test::kShopNoon + static_cast<int64_t>(i) * 1'000'000;
+    batch.BeginTrace(i + 1, 1);
+    batch.AddSpan(2 * i + 1, 0, WEFT_KIND_SERVER, i % 2 == 0 ? "even" : "odd", "GET /", at,
+                  at + 500'000, i % 10 == 0 ? WEFT_STATUS_ERROR : WEFT_STATUS_UNSET);
+  }
+  const test::ShopStore shop(batch);
+  const auto stores = StoreSet::Open({shop.path()});
+  const auto graph = ReadServiceGraph(*stores, INT64_MIN, INT64_MAX, 1'500);
+  ASSERT_TRUE(graph) << graph.error().message;
+  EXPECT_EQ(graph->one_in, 4u);
+  ASSERT_EQ(graph->edges.size(), 2u);
+  for (const GraphEdge& edge : graph->edges)
+    EXPECT_NEAR(static_cast<double>(edge.calls), kTraces / 2, 300) << edge.callee;
+  // Of a part of the time as many as there are room for: all.
+  const auto part = ReadServiceGraph(*stores, test::kShopNoon,
+                                     test::kShopNoon + 1'000 * int64_t{1'000'000}, 1'500);
+  ASSERT_TRUE(part);
+  EXPECT_EQ(part->one_in, 1u);
+  EXPECT_EQ(part->edges[0].calls + part->edges[1].calls, 1'000u);
 }
 
 }  // namespace

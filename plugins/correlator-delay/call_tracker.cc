@@ -151,7 +151,7 @@ void CallTracker::OnCall(uint32_t number) {
     if ((call.wanted || mode_ != Mode::kDecide) && open_.size() > 1) ++ambiguous_;
     call.owner = kNone;
     if (mode_ != Mode::kAny) {
-      if (!open_.empty()) Decide(number, model_->LogBackground(call.callee));
+      if (!open_.empty()) Decide(number, LogBackground(call.callee));
       return;
     }
     call.owner = ChooseAny(call);
@@ -165,6 +165,11 @@ void CallTracker::OnCall(uint32_t number) {
   Cluster& cluster = clusters_[track->cluster];
   cluster.Follow(cluster.MemberOf(call.owner), call, *model_, *states_);
   AfterChange(track->cluster, call.start_ns);
+}
+
+float CallTracker::LogBackground(uint32_t callee) const {
+  const CallRates& rates = model_->rates();
+  return mode_ == Mode::kSearch ? rates.LogSupposed(callee) : rates.LogBackground(callee);
 }
 
 // The plausible requests and their clusters become one; returns it.

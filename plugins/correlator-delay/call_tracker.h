@@ -108,6 +108,7 @@ class CallTracker {
   void FindPlaces();
   void OnBegin(uint32_t request, int64_t at);
   void OnCall(uint32_t number);
+  float LogBackground(uint32_t callee) const;
   void OnResponse(uint32_t number, int64_t at);
   void OnEnd(uint32_t request, int64_t at);
   void WeighClusters(int64_t now);

@@ -10,6 +10,7 @@ namespace {
 
 constexpr float kVoiceLimit = 12.0f;
 constexpr float kLeastMass = 1e-9f;
+constexpr float kStray = 1.0005f;           // one to 2,000 at most that some request made it
 constexpr float kNotNested = -1.0f;         // ends before the call does: rests say how rare that is
 constexpr float kImpossible = -12.0f;       // log-probability below which gaps are not looked at
 constexpr float kPlausible = 8.0f;          // nats behind the best
@@ -313,14 +314,17 @@ void CallTracker::WeighChoices(uint32_t number, const Call& call, bool backgroun
 void CallTracker::Commit(const PendingCall& pending, uint32_t owner) {
   Call& call = history_->calls[pending.call];
   call.owner = owner;
+  call.stray = false;
   LearnOrder(pending, owner);
   if (threads_ && !call.ahead) LearnStandsOf(pending, owner);
-  if (!call.wanted) return;
+  if (!call.wanted && owner != kNone) return;
   const Alternative* const begin = alternatives_.data() + pending.first;
   const Alternative* const end = begin + pending.count;
   float sum = 1;
   for (const Alternative* a = begin; a < end; ++a)
     if (a->owner != owner) sum += a->mass;
+  call.stray = owner == kNone && sum < kStray;
+  if (!call.wanted) return;
   const float even = std::log(static_cast<float>(pending.candidates)) - std::log(sum);
   const float least = std::max(std::log(kLeastMass) + even, -kVoiceLimit);
   for (const Alternative* a = begin; a < end; ++a) {

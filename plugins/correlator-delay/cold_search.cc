@@ -85,6 +85,7 @@ void ColdSearch::SettleDown(const Scene& s, bool anew) {
     else
       Count(s, anew ? kFirstShare * (round + 1) : 1);
     s.model.set_detail(anew && round < kCoarseRounds ? 1 : 3);
+    SupposeStrays(s, round + 1 < rounds && !(anew && round < kCoarseRounds));
     Rebuild(s);
     s.order.Fade(anew && round == 1 ? 0.0f : 0.5f);
     owners_before_.clear();
@@ -99,6 +100,20 @@ void ColdSearch::SettleDown(const Scene& s, bool anew) {
   sample_until_ = INT64_MAX;
   Rebuild(s);
   Run(s, CallTracker::Mode::kSearch);
+}
+
+// Some calls may belong to no request; had each one to, those would teach that any call follows
+// anything.
+void ColdSearch::SupposeStrays(const Scene& s, bool any) {
+  std::array<uint32_t, kOutcomes> calls{};
+  int64_t from = INT64_MAX, until = INT64_MIN;
+  for (const Request& r : s.history.requests) {
+    from = std::min(from, r.start_ns);
+    until = std::max(until, std::max(r.start_ns, r.end_ns));
+  }
+  if (any)
+    for (const Call& c : s.history.calls) ++calls[c.callee];
+  s.model.rates().Suppose(calls, from < until ? static_cast<double>(until - from) * 1e-3 : 1);
 }
 
 double ColdSearch::Likelihood(const Scene& s) {

@@ -40,6 +40,7 @@ class ColdSearch {
   void SettleDown(const Scene& scene, bool anew);
   double Likelihood(const Scene& scene);
   void Count(const Scene& scene, double share);
+  void SupposeStrays(const Scene& scene, bool any);
   void CountDecided(const Scene& scene);
   void ChooseSample(const ProcessHistory& history);
   void SortCalls(const ProcessHistory& history, int64_t until = INT64_MIN);

@@ -37,6 +37,7 @@ struct Call {
   bool ahead = false;
   bool wanted = false;     // the window asks for its owner
   bool contested = false;  // a request was open when it began
+  bool stray = false;      // and yet none of those made it, as far as can be told
   uint32_t begin_thread = 0, end_thread = 0;
   Place begin_place{}, end_place{};
 };

@@ -69,7 +69,7 @@ void ProcessLearner::Attribute(const weft_links& links) {
                      : history_.request_of_row[parent];
     call.settled =
         warm_ || links.confidence[i] > kSure || (links.evidence[i] & WEFT_EVIDENCE_CONTEXT) != 0;
-    if (warm_) model_.ObserveCall(call.callee, !call.contested);
+    model_.rates().ObserveCall(call.callee, !call.contested, call.stray && call.owner == kNone);
   }
 }
 
@@ -86,16 +86,15 @@ void ProcessLearner::Learned(const weft_links& links) {
   Attribute(links);
   const bool warms = !warm_ && WarmedUp();
   if (!warm_ && !warms) {
+    TimeHistory();
     history_.Settle([](const Request&) { return false; });
     return;
   }
   if (warms) {
     warm_ = true;
     model_.Clear();
-    for (Call& c : history_.calls) {
-      c.settled = true;
-      if (!c.ahead) model_.ObserveCall(c.callee, !c.contested);
-    }
+    model_.rates().SetTime(0, 0);
+    for (Call& c : history_.calls) c.settled = true;
   }
   QueueFinished();
   const auto known = static_cast<uint32_t>(model_.requests());
@@ -137,9 +136,25 @@ void ProcessLearner::Bound() {
   history_.Settle([limit = *cut](const Request& r) { return r.start_ns <= limit; });
 }
 
+// While everything is kept: the time with and without open requests so far.
+void ProcessLearner::TimeHistory() {
+  std::vector<std::pair<int64_t, int64_t>> spans;
+  for (const Request& r : history_.requests)
+    if (!r.ahead && history_.Finished(r)) spans.emplace_back(r.start_ns, r.end_ns);
+  if (spans.empty()) return;
+  std::ranges::sort(spans);
+  const int64_t from = spans[0].first;
+  int64_t busy = 0, until = from;
+  for (const auto& [start, end] : spans) {
+    busy += std::max<int64_t>(end - std::max(start, until), 0);
+    until = std::max(until, end);
+  }
+  model_.rates().SetTime(Microseconds(busy), Microseconds(until - from - busy));
+}
+
 void ProcessLearner::CountBusy(const Request& request) {
   const int64_t from = busy_until_ == INT64_MIN ? request.start_ns : busy_until_;
-  model_.ObserveTime(
+  model_.rates().ObserveTime(
       Microseconds(std::max<int64_t>(request.end_ns - std::max(request.start_ns, from), 0)),
       Microseconds(std::max<int64_t>(request.start_ns - from, 0)));
   busy_until_ = std::max(busy_until_, request.end_ns);

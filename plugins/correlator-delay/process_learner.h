@@ -52,6 +52,7 @@ class ProcessLearner {
   size_t KeepOf(size_t hypotheses) const;
   void NoteEffort(uint64_t effort);
   void CountBusy(const Request& request);
+  void TimeHistory();
 
   ProcessHistory history_;
   RequestModel model_;

@@ -7,9 +7,8 @@ namespace weft::plugins::delay {
 namespace {
 
 constexpr float kFirstBackoff = 0.3f;
+constexpr float kLeast = 1e-6f;    // calls get lost, so anything may follow anything
 constexpr float kDiscount = 1.0f;  // leave one out: a request has no vote for its own mistake
-constexpr double kBackgroundPrior = 1e-5;
-constexpr double kLeastIdle = 1e5;  // microseconds
 
 }  // namespace
 
@@ -17,9 +16,7 @@ void RequestModel::Clear() {
   counts_.Clear();
   gaps_.Clear();
   rests_.Clear();
-  calls_.fill(0);
-  orphans_.fill(0);
-  busy_ = idle_ = requests_ = 0;
+  requests_ = 0;
 }
 
 void RequestModel::Contexts(const RequestState& s, uint64_t (&context)[kContexts]) {
@@ -47,19 +44,11 @@ void RequestModel::Observe(const RequestState& state, ContextRows& memo, Outcome
     gaps_.Observe(state.last, outcome, gap_ns, recent);
 }
 
-void RequestModel::ObserveCall(uint32_t callee, bool orphan) {
-  calls_[callee] += 1;
-  if (orphan) orphans_[callee] += 1;
-}
-
 void RequestModel::Scale(float factor) {
   counts_.Scale(factor);
   gaps_.Scale(factor);
   rests_.Scale(factor);
-  for (float& c : calls_) c *= factor;
-  for (float& o : orphans_) o *= factor;
-  busy_ *= factor;
-  idle_ *= factor;
+  rates_.Scale(factor);
 }
 
 void RequestModel::Rebuild(uint32_t callees) {
@@ -95,17 +84,7 @@ float RequestModel::LogProbability(const RequestState& state, ContextRows& memo,
     const float freed = std::min(n, kDiscount * row.distinct);
     p = (std::max(seen - kDiscount, 0.0f) + (freed + 1.0f) * p) / (n + 1.0f);
   }
-  return std::log(p + 1e-12f);
-}
-
-float RequestModel::LogBackground(uint32_t callee) const {
-  const double calls = static_cast<double>(calls_[callee]);
-  if (calls < 20 || busy_ <= 0) return -40.0f;  // a new callee must get the chance to be learned
-  // Calls made while no request was open belong to none: their rate is known without trusting our
-  // own decisions, which would feed on themselves.
-  const double rate = static_cast<double>(orphans_[callee]) / std::max(idle_, kLeastIdle) +
-                      (kBackgroundPrior * calls + 0.01) / busy_;
-  return static_cast<float>(std::log(rate));
+  return std::log(p + kLeast);
 }
 
 }  // namespace weft::plugins::delay

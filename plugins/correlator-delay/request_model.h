@@ -12,6 +12,7 @@
 #include <array>
 #include <cstdint>
 
+#include "plugins/correlator-delay/call_rates.h"
 #include "plugins/correlator-delay/context_counts.h"
 #include "plugins/correlator-delay/gap_table.h"
 #include "plugins/correlator-delay/rest_table.h"
@@ -23,7 +24,7 @@ class RequestModel {
   static constexpr size_t kContexts = 4;  // of rising detail
 
   RequestModel() = default;
-  void Clear();
+  void Clear();  // what was observed of requests
   void set_quantum(int64_t ns) { gaps_.set_quantum(ns); }
   int64_t quantum() const { return gaps_.bins().quantum(); }
   const GapBins& bins() const { return gaps_.bins(); }
@@ -42,13 +43,6 @@ class RequestModel {
   void ObserveRest(const RequestState& state, ContextRows& memo, int64_t rest_ns) {
     rests_.Observe(state, memo.rest, bins().Of(rest_ns));
   }
-  // For the rate of calls that belong to no request: a call (an orphan began while none was open),
-  // and time with and without open requests, in microseconds.
-  void ObserveCall(uint32_t callee, bool orphan);
-  void ObserveTime(double busy, double idle) {
-    busy_ += busy;
-    idle_ += idle;
-  }
   void ObserveRequest() { requests_ += 1; }
   void Scale(float factor);
   void Rebuild(uint32_t callees);
@@ -66,8 +60,10 @@ class RequestModel {
   float LogRest(uint32_t row, size_t bin) const {
     return rests_.LogDensity(row, bin, detail_ < 3, bins());
   }
-  float LogBackground(uint32_t callee) const;  // log rate of calls without a request
   double requests() const { return requests_; }
+  // Of calls without a request; not touched by Clear.
+  CallRates& rates() { return rates_; }
+  const CallRates& rates() const { return rates_; }
 
   // Bounds on what is kept, by which saved state fits where it must.
   static constexpr size_t kMaxCounts = 10'000, kMaxGaps = 6'000, kMaxRests = 3'000;
@@ -79,8 +75,8 @@ class RequestModel {
   ContextCounts counts_;
   GapTable gaps_;
   RestTable rests_;
-  std::array<float, kOutcomes> calls_{}, orphans_{};
-  double busy_ = 0, idle_ = 0, requests_ = 0;
+  CallRates rates_;
+  double requests_ = 0;
   uint32_t callees_ = 0;
   int detail_ = 3;
 };

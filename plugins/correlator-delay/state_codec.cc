@@ -6,7 +6,7 @@
 namespace weft::plugins::delay {
 namespace {
 
-constexpr uint32_t kVersion = 0x64650004;
+constexpr uint32_t kVersion = 0x64650005;
 constexpr uint64_t kMostBusySpans = 64'000;
 
 // State that was cut or bent on the way must not become a wrong model.
@@ -83,6 +83,7 @@ std::string StateCodec::Save(const ProcessLearner& l) {
   Put(out, l.history_);
   PutWaiting(out, l);
   Put(out, l.order_);
+  Put(out, l.model_.rates());
   if (l.warm_) Put(out, l.model_);  // a cold one is counted again by each window
   return Seal(std::move(out.bytes()));
 }
@@ -117,6 +118,7 @@ bool StateCodec::Load(std::string_view bytes, ProcessLearner& learner) {
   Get(in, l.history_);
   GetWaiting(in, l);
   Get(in, l.order_);
+  Get(in, l.model_.rates());
   if (l.refreshed_callees_ > l.history_.callees.size()) return false;
   if (l.warm_) {
     Get(in, l.model_);

@@ -27,6 +27,7 @@ class StateCodec {
  private:
   static void Put(StateWriter& out, const QueueOrder& order);
   static void Put(StateWriter& out, const ThreadContinuity& threads);
+  static void Put(StateWriter& out, const CallRates& rates);
   static void Put(StateWriter& out, const RequestModel& model);
   static void Put(StateWriter& out, const ContextCounts& counts);
   static void Put(StateWriter& out, const GapTable& gaps);
@@ -35,6 +36,7 @@ class StateCodec {
   static void PutWaiting(StateWriter& out, const ProcessLearner& learner);
   static void Get(StateReader& in, QueueOrder& order);
   static void Get(StateReader& in, ThreadContinuity& threads);
+  static void Get(StateReader& in, CallRates& rates);
   static void Get(StateReader& in, RequestModel& model);
   static void Get(StateReader& in, ContextCounts& counts);
   static void Get(StateReader& in, GapTable& gaps);

@@ -133,7 +133,7 @@ void StateCodec::Put(StateWriter& out, const ProcessHistory& h) {
     PutSpan(out, c);
     out.Number(c.owner == kNone ? 0 : c.owner + 1);
     out.Number(c.callee);
-    out.Number((c.settled ? 1 : 0) | (c.contested ? 2 : 0));
+    out.Number((c.settled ? 1 : 0) | (c.contested ? 2 : 0) | (c.stray ? 4 : 0));
   }
 }
 
@@ -152,9 +152,10 @@ void StateCodec::Get(StateReader& in, ProcessHistory& h) {
     GetSpan(in, c);
     c.owner = static_cast<uint32_t>(in.Number(h.requests.size())) - 1;
     c.callee = static_cast<uint16_t>(in.Number(kMaxNames));
-    const uint64_t flags = in.Number(3);
+    const uint64_t flags = in.Number(7);
     c.settled = flags & 1;
     c.contested = flags & 2;
+    c.stray = flags & 4;
     if (c.callee >= h.callees.size() || c.owner == kNone) in.Refuse();
   }
 }
@@ -208,23 +209,28 @@ void StateCodec::Get(StateReader& in, ThreadContinuity& threads) {
   GetMap(in, threads.handovers_, 2 * ThreadContinuity::kMaxHandovers);
 }
 
+void StateCodec::Put(StateWriter& out, const CallRates& rates) {
+  out.Raw(rates.busy_);
+  out.Raw(rates.idle_);
+  for (const auto* counts : {&rates.calls_, &rates.orphans_, &rates.strays_})
+    PutWeights(out, *counts);
+}
+
+void StateCodec::Get(StateReader& in, CallRates& rates) {
+  rates.busy_ = in.Sum();
+  rates.idle_ = in.Sum();
+  for (auto* counts : {&rates.calls_, &rates.orphans_, &rates.strays_}) GetWeights(in, *counts);
+}
+
 void StateCodec::Put(StateWriter& out, const RequestModel& m) {
-  out.Raw(m.busy_);
-  out.Raw(m.idle_);
   out.Raw(m.requests_);
-  PutWeights(out, m.calls_);
-  PutWeights(out, m.orphans_);
   Put(out, m.gaps_);
   Put(out, m.rests_);
   Put(out, m.counts_);
 }
 
 void StateCodec::Get(StateReader& in, RequestModel& m) {
-  m.busy_ = in.Sum();
-  m.idle_ = in.Sum();
   m.requests_ = in.Sum();
-  GetWeights(in, m.calls_);
-  GetWeights(in, m.orphans_);
   Get(in, m.gaps_);
   Get(in, m.rests_);
   Get(in, m.counts_);

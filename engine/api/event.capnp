@@ -279,6 +279,7 @@ struct AgentTally {
   received @5 :UInt64;  # ... that arrived
   end @6 :UInt8;        # 0 it speaks, 1 it stopped in order, 2 it fell silent
   gaps @7 :List(UInt64);  # below sequence, not counted: first missing and first that is not, ascending
+  spokenNs @8 :Int64;   # log time of the newest batch of one that fell silent, else 0
 }
 
 # weft.state: the running totals that an agent told last.

@@ -60,7 +60,7 @@ uint64_t StageLedger::Count(std::string_view name) const {
 PayloadPtr EncodeStageLedger(const StageLedger& l) {
   size_t words = CountsWords(l.counts) + 8;
   for (const AgentTally& a : l.agents)
-    words += 10 + Words(a.host_id.size() + 1) + 2 * a.read.gaps().size();
+    words += 11 + Words(a.host_id.size() + 1) + 2 * a.read.gaps().size();
   return BuildMessage<wire::StageLedger>(words, [&](auto out) {
     out.setStage(l.stage);
     out.setPartition(l.partition);
@@ -75,6 +75,7 @@ PayloadPtr EncodeStageLedger(const StageLedger& l) {
       agents[i].setSealed(a.sealed);
       agents[i].setReceived(a.received);
       agents[i].setEnd(static_cast<uint8_t>(a.end));
+      agents[i].setSpokenNs(a.spoken_ns);
     }
   });
 }
@@ -95,7 +96,7 @@ Result<StageLedger> DecodeStageLedger(const PayloadPtr& payload) {
           auto read = ReadGaps(a.getSequence() + 1, a.getGaps());
           if (!read) return std::unexpected(read.error());
           l.agents.push_back({a.getAgentId(), Copy(a.getHostId()), std::move(*read), a.getSealed(),
-                              a.getReceived(), static_cast<AgentEnd>(a.getEnd())});
+                              a.getReceived(), static_cast<AgentEnd>(a.getEnd()), a.getSpokenNs()});
         }
         return l;
       });

@@ -48,6 +48,16 @@ class SequenceSet {
     return true;
   }
 
+  // What is known of those below `sequence`, as if that were the next one.
+  SequenceSet Below(uint64_t sequence) const {
+    SequenceSet below(sequence);
+    for (const auto& [first, end] : gaps_)
+      if (first < sequence) below.gaps_.emplace_back(first, std::min(end, sequence));
+    if (end_ < sequence) below.gaps_.emplace_back(end_, sequence);
+    below.Trim();
+    return below;
+  }
+
   uint64_t end() const { return end_; }  // one past the highest
   const std::vector<Gap>& gaps() const { return gaps_; }
 

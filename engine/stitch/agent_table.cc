@@ -35,11 +35,17 @@ void AgentTable::Expect(const api::AgentTally& tally, int64_t log_now) {
   api::EventHeader header;
   header.agent_id = tally.agent_id;
   header.host_id = tally.host_id;
-  agents_[FindOrAdd(header)].last_append_ns = log_now;
+  Agent& agent = agents_[FindOrAdd(header)];
+  // Where it was lost ahead of this, reading again will come to that.
+  agent.lost = tally.end == api::AgentEnd::kLost && tally.spoken_ns < log_now;
+  agent.last_append_ns = agent.lost ? tally.spoken_ns : log_now;
 }
 
-bool AgentTable::NoteSequence(Agent& agent, uint64_t sequence, uint64_t* gap) {
-  if (!agent.read) agent.read.emplace(sequence);  // where reading begins
+bool AgentTable::NoteSequence(Agent& agent, uint64_t sequence, const api::SequenceSet* read_before,
+                              uint64_t* gap) {
+  // Where reading begins. One from before it that comes late is no repeat if nobody has read it.
+  if (!agent.read)
+    agent.read = (read_before != nullptr ? *read_before : api::SequenceSet()).Below(sequence);
   *gap = sequence > agent.read->end() ? sequence - agent.read->end() : 0;
   return agent.read->Add(sequence);
 }

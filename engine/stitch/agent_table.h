@@ -51,13 +51,15 @@ class AgentTable {
   uint32_t Find(uint64_t agent_id) const;  // kNone
   uint32_t FindOrAdd(const api::EventHeader& header);
   // An agent that an owner before this one had heard: it holds watermarks until it speaks or is
-  // lost.
+  // lost. One that was lost already, and may come back, is so here too.
   void Expect(const api::AgentTally& tally, int64_t log_now);
   Agent& operator[](uint32_t number) { return agents_[number]; }
   size_t size() const { return agents_.size(); }
 
-  // False: this (agent, sequence) was here before. *gap: how many before it are missing by now.
-  bool NoteSequence(Agent& agent, uint64_t sequence, uint64_t* gap);
+  // False: this (agent, sequence) was here before, or before this owner, as `read_before` has it
+  // (null: nobody read anything). *gap: how many before it are missing by now.
+  static bool NoteSequence(Agent& agent, uint64_t sequence, const api::SequenceSet* read_before,
+                           uint64_t* gap);
   // Learns from the stamps of a batch that has been read how the agent's clock and the log's
   // relate.
   static void NoteOffset(Agent& agent, const api::EventHeader& header, int64_t append_ns);

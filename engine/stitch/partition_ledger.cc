@@ -41,14 +41,21 @@ bool PartitionLedger::CountBatch(const api::EventHeader& header, uint64_t ended)
   const api::AgentEnd end = header.last ? api::AgentEnd::kStopped : api::AgentEnd::kSpeaking;
   changed_ |= fresh || agent.end != end;
   agent.end = end;
+  agent.spoken_ns = 0;
   if (agents_.size() > kMaxAgents) ForgetOldest();
   return true;
 }
 
-void PartitionLedger::AgentLost(uint64_t agent_id) {
+const api::SequenceSet* PartitionLedger::ReadOf(uint64_t agent_id) const {
+  const uint32_t* number = by_id_.Find(agent_id);
+  return number == nullptr ? nullptr : &agents_[*number].read;
+}
+
+void PartitionLedger::AgentLost(uint64_t agent_id, int64_t spoken_ns) {
   const uint32_t* number = by_id_.Find(agent_id);
   if (number == nullptr || agents_[*number].end == api::AgentEnd::kLost) return;
   agents_[*number].end = api::AgentEnd::kLost;
+  agents_[*number].spoken_ns = spoken_ns;
   changed_ = true;
 }
 

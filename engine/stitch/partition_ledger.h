@@ -25,7 +25,10 @@ class PartitionLedger {
   void Restore(const api::StageLedger& ledger);
   // A batch with so many ended observations; false: an owner before this one has counted it.
   bool CountBatch(const api::EventHeader& header, uint64_t ended);
-  void AgentLost(uint64_t agent_id);
+  // Which of the agent's batches were counted, by owners before this one too; null: none.
+  const api::SequenceSet* ReadOf(uint64_t agent_id) const;
+  // `spoken_ns`: when its newest batch was appended.
+  void AgentLost(uint64_t agent_id, int64_t spoken_ns);
   // Ended observations that will not be emitted, because their span was.
   void CountDuplicate() { Add(&duplicates_, 1); }
   // To weft.spans. `forced`: there is no observation of its end, the engine ended it.

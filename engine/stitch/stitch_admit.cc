@@ -68,7 +68,8 @@ void StitchPartition::Impl::ConsumeEvents(const transport::Record& record) {
   if (!events) return Dead(record, events.error());
   const uint32_t agent_number = agents_.FindOrAdd(events->header);
   uint64_t gap = 0;
-  if (!agents_.NoteSequence(agents_[agent_number], events->header.sequence, &gap))
+  if (!AgentTable::NoteSequence(agents_[agent_number], events->header.sequence,
+                                ledger_.ReadOf(events->header.agent_id), &gap))
     return count_.duplicate_batches.Add();
   if (gap != 0) count_.sequence_gaps.Add(gap);
 
@@ -112,7 +113,7 @@ void StitchPartition::Impl::ConsumeAgentLost(const transport::Record& record) {
 void StitchPartition::Impl::LoseAgent(uint32_t number) {
   Agent& agent = agents_[number];
   agent.lost = true;
-  ledger_.AgentLost(agent.id);
+  ledger_.AgentLost(agent.id, agent.last_append_ns);
   count_.agents_lost.Add();
   logger_.Warn("agent of host " + agent.host_id + " fell silent; its open spans end here");
   EndOpenRows(number, WEFT_FLAG_AGENT_LOST);

@@ -70,7 +70,10 @@ void StitchPartition::Impl::ReadUpTo(int64_t log_time) {
   if (input_ns_ == INT64_MIN) {  // all is restored
     NoteAwaitedParents();
     for (const api::AgentTally& tally : ledger_.agents())
-      if (tally.end == api::AgentEnd::kSpeaking) agents_.Expect(tally, log_time);
+      if (tally.end == api::AgentEnd::kSpeaking ||
+          (tally.end == api::AgentEnd::kLost &&
+           tally.spoken_ns > log_time - config_.links_horizon_ns))
+        agents_.Expect(tally, log_time);
   }
   input_ns_ = std::max(input_ns_, log_time);
   outbox_.ReadUpTo(input_ns_);

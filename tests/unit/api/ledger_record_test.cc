@@ -7,7 +7,7 @@ namespace {
 
 TEST(LedgerRecord, StageLedgerComesBackAsItWas) {
   StageLedger ledger{1, 7, {{"received", 12}, {"emitted", 11}}, {}};
-  ledger.agents.push_back({42, "machine", {9, {{2, 4}, {7, 8}}}, 13, 12, AgentEnd::kLost});
+  ledger.agents.push_back({42, "machine", {9, {{2, 4}, {7, 8}}}, 13, 12, AgentEnd::kLost, 77});
   const auto back = DecodeStageLedger(EncodeStageLedger(ledger));
   ASSERT_TRUE(back) << back.error().message;
   EXPECT_EQ(back->stage, 1);
@@ -20,6 +20,7 @@ TEST(LedgerRecord, StageLedgerComesBackAsItWas) {
   EXPECT_EQ(back->agents[0].read.gaps(), ledger.agents[0].read.gaps());
   EXPECT_EQ(back->agents[0].sealed, 13u);
   EXPECT_EQ(back->agents[0].end, AgentEnd::kLost);
+  EXPECT_EQ(back->agents[0].spoken_ns, 77);
 }
 
 TEST(LedgerRecord, AgentLedgerComesBackAsItWas) {

@@ -47,14 +47,31 @@ TEST_F(AgentTableTest, BelievesAHostThatWasSuspendedAgainAfterTwoMinutes) {
 TEST_F(AgentTableTest, ARepeatOfAnyLengthIsKnownAndWhatComesLateIsNot) {
   Agent& agent = agents[agents.FindOrAdd(BatchSealedAt(0, 0))];
   uint64_t gap = 0;
-  for (uint64_t n = 100; n < 200; ++n) EXPECT_TRUE(agents.NoteSequence(agent, n, &gap));
-  EXPECT_TRUE(agents.NoteSequence(agent, 300, &gap));
+  const auto read = [&](uint64_t n) { return AgentTable::NoteSequence(agent, n, nullptr, &gap); };
+  for (uint64_t n = 1; n < 200; ++n) EXPECT_TRUE(read(n));
+  EXPECT_TRUE(read(300));
   EXPECT_EQ(gap, 100u);
-  for (uint64_t n = 301; n < 2000; ++n) EXPECT_TRUE(agents.NoteSequence(agent, n, &gap));
-  for (uint64_t n = 1; n < 2000; ++n)
-    EXPECT_EQ(agents.NoteSequence(agent, n, &gap), n >= 200 && n < 300) << n;
-  EXPECT_TRUE(agents.NoteSequence(agent, 2000, &gap));
+  for (uint64_t n = 301; n < 2000; ++n) EXPECT_TRUE(read(n));
+  for (uint64_t n = 1; n < 2000; ++n) EXPECT_EQ(read(n), n >= 200 && n < 300) << n;
+  EXPECT_TRUE(read(2000));
   EXPECT_EQ(gap, 0u);
+}
+
+TEST_F(AgentTableTest, WhatComesLateFromBeforeTheFirstOneReadIsNoRepeatUnlessAnOwnerBeforeReadIt) {
+  api::SequenceSet before;
+  for (uint64_t n = 1; n < 120; ++n)
+    if (n != 50) before.Add(n);
+  for (const api::SequenceSet* known : {static_cast<const api::SequenceSet*>(nullptr),
+                                        static_cast<const api::SequenceSet*>(&before)}) {
+    Agent agent;
+    uint64_t gap = 0;
+    EXPECT_TRUE(AgentTable::NoteSequence(agent, 100, known, &gap));
+    EXPECT_EQ(gap, 0u);
+    for (uint64_t n = 1; n < 100; ++n)
+      EXPECT_EQ(AgentTable::NoteSequence(agent, n, known, &gap), known == nullptr || n == 50) << n;
+    for (uint64_t n = 101; n < 130; ++n)  // read again from there on
+      EXPECT_TRUE(AgentTable::NoteSequence(agent, n, known, &gap));
+  }
 }
 
 }  // namespace

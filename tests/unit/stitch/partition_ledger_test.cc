@@ -78,8 +78,12 @@ TEST(PartitionLedger, SaysNothingWhereNothingHasChanged) {
   EXPECT_NE(ledger.TakeRecord(), nullptr);
   ledger.CountBatch(Batch(1, 2, 1), 0);  // a heartbeat
   EXPECT_EQ(ledger.TakeRecord(), nullptr);
-  ledger.AgentLost(1);
-  EXPECT_EQ(Taken(ledger).agents.at(0).end, api::AgentEnd::kLost);
+  ledger.AgentLost(1, 7'000);
+  const api::StageLedger lost = Taken(ledger);
+  EXPECT_EQ(lost.agents.at(0).end, api::AgentEnd::kLost);
+  EXPECT_EQ(lost.agents.at(0).spoken_ns, 7'000);
+  ledger.CountBatch(Batch(1, 3, 1), 0);  // it is back
+  EXPECT_EQ(Taken(ledger).agents.at(0).spoken_ns, 0);
 }
 
 TEST(PartitionLedger, ForgetsAgentsThatHaveEndedButNotWhatTheyCounted) {

@@ -445,8 +445,11 @@ TEST(StitchPartition, MarksARequestWhoseCallerMayBeKnownToAnAgentThatFellSilent)
   };
   EXPECT_EQ(called(11), WEFT_FLAG_LOCAL_ROOT | WEFT_FLAG_DEADLINE);
   EXPECT_EQ(h.Count("stitch.agents_lost"), 1u);
+  h.TakeOver(0);
+  h.Run();
+  EXPECT_EQ(called(12), WEFT_FLAG_LOCAL_ROOT | WEFT_FLAG_DEADLINE) << "a new owner knows it too";
   h.Advance(h.config.links_horizon_ns);  // it will not be back
-  EXPECT_EQ(called(12), WEFT_FLAG_LOCAL_ROOT);
+  EXPECT_EQ(called(13), WEFT_FLAG_LOCAL_ROOT);
 }
 
 TEST(StitchPartition, DoesNotLoseAnAgentThatSpokeBeforeTheTimersRecord) {

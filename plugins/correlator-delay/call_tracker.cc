@@ -27,7 +27,7 @@ void CallTracker::Run(ProcessHistory& history, const RequestModel& model, Reques
 
   const bool decide = mode == Mode::kDecide;
   timeline_.Take(history, decide ? history.window_begin : INT64_MIN,
-                 decide ? history.window_end : until);
+                 decide ? history.window_end : until, model.slack());
   if (decide && threads_) timeline_.More();
   if (threads_) FindPlaces();
   size_t next = 0;
@@ -37,7 +37,7 @@ void CallTracker::Run(ProcessHistory& history, const RequestModel& model, Reques
       const Timeline::Event& e = events[next];
       if (decide && e.at > history.window_end && wanted_pending_ == 0) break;
       switch (e.what) {
-        case Timeline::kBegin: OnBegin(e.number, e.at); break;
+        case Timeline::kBegin: OnBegin(e.number); break;
         case Timeline::kCall: OnCall(e.number); break;
         case Timeline::kEnd: OnEnd(e.number, e.at); break;
         default: OnResponse(e.number, e.at);
@@ -54,12 +54,12 @@ void CallTracker::Run(ProcessHistory& history, const RequestModel& model, Reques
   }
 }
 
-void CallTracker::OnBegin(uint32_t number, int64_t at) {
+void CallTracker::OnBegin(uint32_t number) {
   const Request& request = history_->requests[number];
   position_[number] = static_cast<uint32_t>(open_.size());
   Track& track = open_.emplace_back(number, kNone);
   track.track.state = states_->Start(request.operation);
-  track.track.at = track.track.until = at;
+  track.track.at = track.track.until = request.start_ns;
   track.track.end = request.end_ns;
   track.track.place = &request.begin_place;
   track.track.FindRest(*model_, *states_);
@@ -104,10 +104,11 @@ CallTracker::Track* CallTracker::TrackOf(uint32_t request) {
 void CallTracker::OnEnd(uint32_t request, int64_t at) {
   const uint32_t number = TrackOf(request)->cluster;
   end_bonus_.assign(number == kNone ? 0 : clusters_[number].hypotheses().size(), 0.0f);
-  if (open_.size() > 1 && mode_ != Mode::kAny) WeighEnd(request, at);
+  if (open_.size() > 1 && mode_ != Mode::kAny) WeighEnd(request);
   if (number != kNone) {
     Cluster& cluster = clusters_[number];
-    cluster.End(cluster.MemberOf(request), at, end_bonus_, *model_, *states_);
+    cluster.End(cluster.MemberOf(request), history_->requests[request].end_ns, end_bonus_, *model_,
+                *states_);
   }
   Close(request);
   if (number != kNone) AfterChange(number, at);
@@ -124,18 +125,19 @@ void CallTracker::Close(uint32_t request) {
 void CallTracker::OnResponse(uint32_t number, int64_t at) {
   const Call& call = history_->calls[number];
   if (const uint32_t cluster = cluster_of_call_[number]; cluster != kNone) {
-    clusters_[cluster].Answer(number, kNone, call.callee, at, &call.end_place, *states_);
+    clusters_[cluster].Answer(number, kNone, call.callee, call.end_ns, &call.end_place, *states_);
     AfterChange(cluster, at);
     return;
   }
   Track* track = TrackOf(call.owner);
   if (track == nullptr) return;
   if (track->cluster == kNone) {
-    track->track.Answer(call.callee, at, &call.end_place, *states_);
+    track->track.Answer(call.callee, call.end_ns, &call.end_place, *states_);
     return;
   }
   Cluster& cluster = clusters_[track->cluster];
-  cluster.Answer(number, cluster.MemberOf(call.owner), call.callee, at, &call.end_place, *states_);
+  cluster.Answer(number, cluster.MemberOf(call.owner), call.callee, call.end_ns, &call.end_place,
+                 *states_);
   AfterChange(track->cluster, at);
 }
 

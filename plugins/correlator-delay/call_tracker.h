@@ -106,13 +106,14 @@ class CallTracker {
 
   void Walk(size_t from, size_t to);
   void FindPlaces();
-  void OnBegin(uint32_t request, int64_t at);
+  void OnBegin(uint32_t request);
   void OnCall(uint32_t number);
   float LogBackground(uint32_t callee) const;
   void OnResponse(uint32_t number, int64_t at);
   void OnEnd(uint32_t request, int64_t at);
   void WeighClusters(int64_t now);
   void FindCandidates(const Call& call, bool all);
+  bool Nested(const TrackState& track, const Call& call) const;
   void AddCandidate(uint32_t open, const Call& call);
   float RestGain(const TrackState& track, const Call& call);
   float HazardOf(const TrackState& track, Outcome outcome, int64_t at);
@@ -134,7 +135,7 @@ class CallTracker {
   void NoteWaiters(PendingCall& pending);
   void LearnOrder(const PendingCall& pending, uint32_t owner);
   void SetRelativeHazards();
-  void WeighEnd(uint32_t request, int64_t at);
+  void WeighEnd(uint32_t request);
   uint32_t ChooseAny(const Call& call) const;
   size_t FindBest() const;
   float Plausible() const;  // nats behind the best

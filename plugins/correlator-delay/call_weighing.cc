@@ -53,13 +53,16 @@ void CallTracker::WeighClusters(int64_t now) {
     if (!clusters_[c].empty()) clusters_[c].Weigh(now, *model_, *states_);
 }
 
+bool CallTracker::Nested(const TrackState& track, const Call& call) const {
+  const int64_t end = track.end + model_->slack();
+  return track.end == 0 || (end >= call.end_ns && end >= call.start_ns);
+}
+
 void CallTracker::AddCandidate(uint32_t open, const Call& call) {
   const Track& track = open_[open];
-  const int64_t end = track.track.end;
-  const bool nested = end == 0 || (end >= call.end_ns && end >= call.start_ns);
   Candidate& candidate = candidates_.emplace_back();
   candidate.open = open;
-  candidate.nested = nested;
+  candidate.nested = Nested(track.track, call);
   Follow(candidate, track.track);
   if (track.cluster == kNone) {
     candidate.hazard = HazardOf(track.track, call.callee, call.start_ns);
@@ -104,8 +107,9 @@ void CallTracker::FindCandidates(const Call& call, bool all) {
 
 // Whose turn it was to end is evidence too: the owner is known, so a hypothesis in which the
 // request overtook others is the less likely one.
-void CallTracker::WeighEnd(uint32_t request, int64_t at) {
+void CallTracker::WeighEnd(uint32_t request) {
   if (open_.size() > kMaxOpen) return;
+  const int64_t at = history_->requests[request].end_ns;
   const Place& place = history_->requests[request].end_place;
   candidates_.clear();
   size_t mine = 0;
@@ -173,15 +177,12 @@ void CallTracker::AddBonuses(const Call& call) {
 }
 
 uint32_t CallTracker::ChooseAny(const Call& call) const {
-  const auto nested = [&](const Track& t) {
-    return t.track.end == 0 || (t.track.end >= call.end_ns && t.track.end >= call.start_ns);
-  };
   uint32_t n = 0;
-  for (const Track& t : open_) n += nested(t) ? 1 : 0;
+  for (const Track& t : open_) n += Nested(t.track, call) ? 1 : 0;
   if (n == 0) return kNone;
   uint32_t pick = static_cast<uint32_t>(Mix(call.exchange) % n);
   for (const Track& t : open_)
-    if (nested(t) && pick-- == 0) return t.request;
+    if (Nested(t.track, call) && pick-- == 0) return t.request;
   return kNone;
 }
 

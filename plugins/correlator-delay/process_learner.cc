@@ -10,6 +10,7 @@ constexpr uint32_t kFadeEvery = 500;
 constexpr float kSure = 0.99f;
 constexpr size_t kMostWaitingCalls = 1'500;
 constexpr int64_t kMicrosecondNs = 1'000;
+constexpr int64_t kSlackNs = 100'000;  // what a busy thread may wait between reading and noting
 constexpr int64_t kMillisecondNs = 1'000'000;
 // A process may use a quarter of a core: about so many candidates and hypotheses per ns.
 constexpr double kAllowedEffort = 5e-3;
@@ -25,6 +26,8 @@ void ProcessLearner::Decide(const weft_spans& view, const EarlierVoices& voices,
   // Thread ids are the chain's choice: a chain without a voice of threads decides without them.
   threads_ |= voices.OfThreads();
   tracker.set_threads(threads_, warm_);
+  // The order within a thread tells more than times that may be late.
+  model_.set_slack(threads_ ? 0 : kSlackNs);
   if (!quantum_known_) FindQuantum();
   const size_t keep = KeepOf(hypotheses);
   if (!warm_) {

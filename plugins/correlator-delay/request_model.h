@@ -26,6 +26,9 @@ class RequestModel {
   RequestModel() = default;
   void Clear();  // what was observed of requests
   void set_quantum(int64_t ns) { gaps_.set_quantum(ns); }
+  // By how much times may be late (Timeline).
+  void set_slack(int64_t ns) { slack_ns_ = ns; }
+  int64_t slack() const { return slack_ns_; }
   int64_t quantum() const { return gaps_.bins().quantum(); }
   const GapBins& bins() const { return gaps_.bins(); }
 
@@ -77,6 +80,7 @@ class RequestModel {
   RestTable rests_;
   CallRates rates_;
   double requests_ = 0;
+  int64_t slack_ns_ = 0;
   uint32_t callees_ = 0;
   int detail_ = 3;
 };

@@ -9,17 +9,20 @@ enum : uint32_t { kResponse, kCall, kInstantResponse, kEnd };
 
 }  // namespace
 
-void RequestWalk::FindSteps(const DoneRequest& request, std::span<const DoneCall> calls) {
+// In the order that a Timeline has them in.
+void RequestWalk::FindSteps(const DoneRequest& request, std::span<const DoneCall> calls,
+                            int64_t slack_ns) {
   steps_.clear();
   const bool ended = request.end_ns != 0;
   for (const DoneCall& c : calls) {
-    if (ended && c.start_ns > request.end_ns) continue;
-    steps_.push_back({c.start_ns, kCall, c.callee, c.end_ns});
-    if (c.end_ns != 0 && (!ended || c.end_ns <= request.end_ns))
+    if (ended && c.start_ns > request.end_ns + slack_ns) continue;
+    steps_.push_back({c.start_ns, kCall, c.callee, c.end_ns, c.start_ns});
+    const int64_t read = std::max(c.end_ns - slack_ns, c.start_ns);
+    if (c.end_ns != 0 && (!ended || read <= request.end_ns + slack_ns))
       steps_.push_back(
-          {c.end_ns, c.end_ns > c.start_ns ? kResponse : kInstantResponse, c.callee, 0});
+          {read, read > c.start_ns ? kResponse : kInstantResponse, c.callee, 0, c.end_ns});
   }
-  if (ended) steps_.push_back({request.end_ns, kEnd, 0, 0});
+  if (ended) steps_.push_back({request.end_ns + slack_ns, kEnd, 0, 0, request.end_ns});
   std::ranges::sort(steps_, [](const Step& a, const Step& b) {
     if (a.at != b.at) return a.at < b.at;
     return a.what != b.what ? a.what < b.what : a.callee < b.callee;
@@ -28,7 +31,7 @@ void RequestWalk::FindSteps(const DoneRequest& request, std::span<const DoneCall
 
 void RequestWalk::Count(const DoneRequest& request, std::span<const DoneCall> calls, bool recent,
                         RequestModel& model, RequestStates& states) {
-  FindSteps(request, calls);
+  FindSteps(request, calls, model.slack());
   const bool ended = request.end_ns != 0;
   uint32_t state = states.Start(request.operation);
   const auto observe = [&](Outcome outcome, int64_t gap) {
@@ -40,8 +43,8 @@ void RequestWalk::Count(const DoneRequest& request, std::span<const DoneCall> ca
   };
   if (ended) observe_rest(request.end_ns - at);
   for (const Step& step : steps_) {
-    const int64_t gap = step.at - at;
-    at = step.at;
+    const int64_t gap = step.seen - at;
+    at = step.seen;
     if (step.what == kCall) {
       observe(step.callee, gap);
       state = states.Called(state, step.callee);
@@ -60,7 +63,7 @@ void RequestWalk::Count(const DoneRequest& request, std::span<const DoneCall> ca
 
 double RequestWalk::Likelihood(const DoneRequest& request, std::span<const DoneCall> calls,
                                const RequestModel& model, RequestStates& states) {
-  FindSteps(request, calls);
+  FindSteps(request, calls, model.slack());
   uint32_t state = states.Start(request.operation);
   int64_t at = request.start_ns, until = request.start_ns;
   double sum = 0;
@@ -70,8 +73,8 @@ double RequestWalk::Likelihood(const DoneRequest& request, std::span<const DoneC
       sum += static_cast<double>(model.LogGap(states.last(state), outcome, model.bins().Of(gap)));
   };
   for (const Step& step : steps_) {
-    const int64_t gap = step.at - at;
-    at = step.at;
+    const int64_t gap = step.seen - at;
+    at = step.seen;
     if (step.what == kCall) {
       judge(step.callee, gap);
       state = states.Called(state, step.callee);

@@ -34,12 +34,13 @@ class RequestWalk {
 
  private:
   struct Step {
-    int64_t at;
+    int64_t at;  // in the order
     uint32_t what;
     uint16_t callee;
     int64_t until;  // of a call: its response; 0: not known
+    int64_t seen;
   };
-  void FindSteps(const DoneRequest& request, std::span<const DoneCall> calls);
+  void FindSteps(const DoneRequest& request, std::span<const DoneCall> calls, int64_t slack_ns);
 
   std::vector<Step> steps_;
 };

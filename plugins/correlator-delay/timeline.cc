@@ -19,7 +19,7 @@ void Timeline::Add(int64_t at, What what, uint32_t number) {
   (at > until_ ? later_ : events_).push_back({at, what, number});
 }
 
-void Timeline::Take(const ProcessHistory& history, int64_t from, int64_t until) {
+void Timeline::Take(const ProcessHistory& history, int64_t from, int64_t until, int64_t slack_ns) {
   const auto over = [from](const Request& r) { return r.end_ns != 0 && r.end_ns < from; };
   until_ = until;
   events_.clear();
@@ -27,15 +27,17 @@ void Timeline::Take(const ProcessHistory& history, int64_t from, int64_t until) 
   for (uint32_t i = 0; i < history.requests.size(); ++i) {
     const Request& r = history.requests[i];
     if (over(r)) continue;
-    Add(r.start_ns, kBegin, i);
-    if (r.end_ns != 0) Add(r.end_ns, kEnd, i);
+    Add(r.start_ns - slack_ns, kBegin, i);
+    if (r.end_ns != 0) Add(r.end_ns + slack_ns, kEnd, i);
   }
   for (uint32_t i = 0; i < history.calls.size(); ++i) {
     const Call& c = history.calls[i];
     if (c.start_ns < from && !c.wanted && (c.owner == kNone || over(history.requests[c.owner])))
       continue;
     Add(c.start_ns, kCall, i);
-    if (c.end_ns != 0) Add(c.end_ns, c.end_ns > c.start_ns ? kResponse : kInstantResponse, i);
+    if (c.end_ns == 0) continue;
+    const int64_t read = std::max(c.end_ns - slack_ns, c.start_ns);
+    Add(read, read > c.start_ns ? kResponse : kInstantResponse, i);
   }
   Sort(events_);
 }

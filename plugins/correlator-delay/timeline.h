@@ -1,5 +1,9 @@
 // Timeline: the events of a process's history in time order.
 //
+// Times are seen late now and then. So what a process read (a request, a response) stands `slack`
+// before its time and the end of a request behind it: else a late response would follow the call
+// that it led to. Gaps are taken between the times as they were seen.
+//
 // At one instant a request begins before the calls it makes, a response comes before the next call,
 // a request ends last; events of one kind come in the order of the history. One thread; reused.
 #pragma once
@@ -21,7 +25,7 @@ class Timeline {
 
   // Events up to `until`, in order; More adds the later ones. Without those of requests that ended
   // before `from`.
-  void Take(const ProcessHistory& history, int64_t from, int64_t until);
+  void Take(const ProcessHistory& history, int64_t from, int64_t until, int64_t slack_ns);
   void More();
   const std::vector<Event>& events() const { return events_; }
 

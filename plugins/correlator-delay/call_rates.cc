@@ -7,7 +7,7 @@ namespace weft::plugins::delay {
 namespace {
 
 constexpr double kPrior = 1e-5;     // of the calls
-constexpr double kSupposed = 2e-3;  // likewise
+constexpr double kSupposed = 1e-2;  // likewise
 constexpr double kLeastIdle = 1e5;  // microseconds
 constexpr float kLeastCalls = 20;   // a new callee must get the chance to be learned
 constexpr float kImpossible = -40.0f;

@@ -7,7 +7,7 @@ namespace weft::plugins::delay {
 namespace {
 
 constexpr float kFirstBackoff = 0.3f;
-constexpr float kLeast = 1e-6f;    // calls get lost, so anything may follow anything
+constexpr float kLeast = 1e-5f;    // calls get lost, so anything may follow anything
 constexpr float kDiscount = 1.0f;  // leave one out: a request has no vote for its own mistake
 
 }  // namespace

@@ -39,7 +39,7 @@ TEST(CallRates, SupposeInASearchThatSomeCallsAreStray) {
   std::array<uint32_t, kOutcomes> calls{};
   calls[kCallee] = 500;
   rates.Suppose(calls, 1e6);
-  EXPECT_NEAR(rates.LogSupposed(kCallee), std::log(1e-6), 0.01);
+  EXPECT_NEAR(rates.LogSupposed(kCallee), std::log(5e-6), 0.01);
   EXPECT_EQ(rates.LogBackground(kCallee), -40);
 }
 

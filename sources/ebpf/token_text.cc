@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 
 #include "engine/base/ascii.h"
 
@@ -32,11 +33,15 @@ constexpr std::array<uint8_t, 256> kClass = [] {
 }();
 constexpr uint8_t ClassOf(char c) { return kClass[static_cast<uint8_t>(c)]; }
 
-constexpr std::array<char, 256> kLower = [] {
-  std::array<char, 256> table{};
-  for (size_t i = 0; i < 256; ++i) table[i] = Lower(static_cast<char>(i));
-  return table;
-}();
+// Lower of eight characters; *percent gets a bit where there is a '%'.
+uint64_t LowerWord(uint64_t x, uint64_t* percent) {
+  constexpr uint64_t kOnes = 0x0101010101010101, kHigh = kOnes << 7;
+  const uint64_t low = x & ~kHigh;
+  const uint64_t upper = (low + kOnes * (0x80 - 'A')) & ~(low + kOnes * (0x7f - 'Z')) & ~x & kHigh;
+  const uint64_t other = low ^ kOnes * '%';
+  *percent |= ~(other + kOnes * 0x7f) & ~x & kHigh;
+  return x | upper >> 2;
+}
 
 constexpr bool IsBlank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 constexpr bool IsQuote(char c) { return c == '"' || c == '\''; }
@@ -158,12 +163,19 @@ void TokenText::Add(std::string_view word, bool digit, TokenSet* out) const {
   const uint8_t rank = RankOf(word, digit);
   if (!out->Wants(rank)) return;
   char lower[kMaxWord];
-  bool encoded = false;
-  for (size_t i = 0; i < word.size(); ++i) {
-    encoded |= word[i] == '%';
-    lower[i] = kLower[static_cast<uint8_t>(word[i])];
-  }
-  if (!encoded) out->Add(static_cast<uint32_t>(SipHash(key_, {lower, word.size()})), rank);
+  uint64_t percent = 0;
+  const auto put = [&](size_t at, size_t n) {
+    uint64_t x = 0;
+    std::memcpy(&x, word.data() + at, n);
+    x = LowerWord(x, &percent);
+    std::memcpy(lower + at, &x, n);
+  };
+  for (size_t at = 0; at + 8 < word.size(); at += 8) put(at, 8);
+  if (word.size() >= 8)
+    put(word.size() - 8, 8);  // some of them again
+  else
+    put(0, word.size());
+  if (percent == 0) out->Add(static_cast<uint32_t>(SipHash(key_, {lower, word.size()})), rank);
 }
 
 bool TokenText::Scan(std::string_view text, bool cut, TokenSet* out) const {

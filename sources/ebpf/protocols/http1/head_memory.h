@@ -31,8 +31,9 @@ class HeadWalk {
   }
   void Add(const FieldCursor& cursor, bool new_line) {
     // What was kept just now may lie where an earlier field's line was.
-    for (HeadField& field : fields_)
-      if (new_line && field.line == cursor.line()) field.line = nullptr;
+    if (new_line)
+      for (HeadField& field : fields_)
+        if (field.line == cursor.line()) field.line = nullptr;
     fields_.push_back({cursor.which(), cursor.name(), cursor.value(), cursor.line()});
   }
   // `read_to`: behind what was read; `ended`: that is the head's end.

@@ -56,6 +56,27 @@ TEST(TokenText, DependsOnTheSaltAndNotOnCase) {
   EXPECT_EQ(Token("AB57"), Token("ab57"));
 }
 
+// The hash is of the letters in lower case, as an agent that goes byte by byte would have them.
+TEST(TokenText, LowersWordsOfAnyLengthAndNothingButLetters) {
+  std::string odd;
+  for (int c = 0x80; c < 0x100; ++c) odd.push_back(static_cast<char>(c));
+  const std::string letters = "AZ7azM@0nQ-yB_k.d" + odd.substr(0, 60) + "Z9";
+  const std::string lower = "az7azm@0nq-yb_k.d" + odd.substr(0, 60) + "z9";
+  const SipKey key{SipHash({1, 2}, "salt"), SipHash({3, 4}, "salt")};
+  for (size_t n = 3; n <= letters.size(); ++n) {
+    const std::string_view word = std::string_view(letters).substr(0, n);
+    if (word.ends_with('-') || word.ends_with('_') || word.ends_with('.')) continue;
+    const auto hash = static_cast<uint32_t>(SipHash(key, std::string_view(lower).substr(0, n)));
+    EXPECT_EQ(Token(word), hash & ~1u) << n;
+  }
+  // Who knows what is encoded in it.
+  for (size_t at = 0; at < 40; ++at) {
+    std::string word = letters.substr(0, 40);
+    word[at] = '%';
+    EXPECT_TRUE(Tokens(word).empty()) << at;
+  }
+}
+
 TEST(TokenText, DecodesPercentSigns) {
   TokenSet set;
   Text().ScanEncoded("user=bob%40shop.org", false, &set);

@@ -254,7 +254,8 @@ void KafkaPublisher::Close(int64_t wait_ns) {
     client_.reset();
   }
   while (!sent_.empty()) {
-    failed_[sent_.front().record.partition]->Add();
+    const OutRecord& record = sent_.front().record;
+    if (!record.Kept()) failed_[record.partition]->Add();
     Settle(sent_.front(), false);
   }
 }

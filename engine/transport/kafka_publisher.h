@@ -5,7 +5,7 @@
 // leave behind is replaced, and what it had no acknowledgement of goes out again, in order, before
 // anything newer. Some of it may then be in the log twice; stage 1 knows it by agent and sequence.
 // Lost, and counted with the reason, is only what brokers refuse for good, and what is left when
-// this closes. Used by KafkaTransport and, without one, by agents. Any thread.
+// this closes and no spool keeps. Used by KafkaTransport and, without one, by agents. Any thread.
 #pragma once
 
 #include <condition_variable>
@@ -35,7 +35,7 @@ class KafkaPublisher {
   Result<void> Publish(OutRecord record, int64_t deadline_ns);
   // Wakes who waits for room; Publish fails from now on.
   void Refuse();
-  // Waits for acknowledgements by then; what has none is counted as lost.
+  // Waits for acknowledgements by then; what has none is counted as lost unless a spool keeps it.
   void Close(int64_t wait_ns);
 
  private:

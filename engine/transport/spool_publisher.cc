@@ -23,6 +23,10 @@ class SpoolPublisher::Acknowledgements final : public Receipt {
     publisher_.spool_->Settle(ticket, delivered);
     publisher_.changed_.notify_all();
   }
+  bool Keeps() const override {
+    const std::lock_guard lock(publisher_.mutex_);
+    return publisher_.stopping_;
+  }
 
  private:
   SpoolPublisher& publisher_;  // its end ends all deliveries first

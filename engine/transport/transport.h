@@ -64,6 +64,8 @@ class Receipt {
   virtual ~Receipt() = default;
   // delivered: it is in the log for good. Else it never will be, and is the hearer's to count.
   virtual void Settle(uint64_t ticket, bool delivered) = 0;
+  // What is given up now is not lost: the hearer has it and a successor publishes it.
+  virtual bool Keeps() const { return false; }
 };
 
 struct OutRecord {
@@ -80,6 +82,7 @@ struct OutRecord {
   void Settle(bool delivered) const {
     if (receipt) receipt->Settle(ticket, delivered);
   }
+  bool Kept() const { return receipt != nullptr && receipt->Keeps(); }
 };
 
 struct Record {

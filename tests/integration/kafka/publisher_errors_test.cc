@@ -56,6 +56,7 @@ class KafkaPublisherErrorsTest : public testing::TestWithParam<bool> {
     SpoolPublisherOptions spool;
     spool.spool.folder = folder_.path() / "spool";
     spool.spool.farewells = false;
+    spool.close_wait_ns = 3 * kSecond;
     auto spooled = SpoolPublisher::Open(spool, std::move(publisher_), clock_, metrics_, *log_);
     ASSERT_TRUE(spooled) << spooled.error().message;
     publisher_ = std::move(*spooled);
@@ -223,6 +224,17 @@ TEST_P(KafkaPublisherErrorsTest, TheEndWaitsForANewClient) {
   EXPECT_EQ(tally_->lost, 0);
   EXPECT_EQ(tally_->delivered, 5);
   EXPECT_EQ(Logged(5), Range(0, 5));
+}
+
+TEST_P(KafkaPublisherErrorsTest, WhatIsLeftAtTheEndIsLostUnlessASpoolKeepsIt) {
+  Publish(0, 1);
+  ASSERT_TRUE(Settled(1));
+  rd_kafka_mock_broker_set_down(cluster_, 1);
+  Publish(1, 4);
+  publisher_.reset();
+  EXPECT_EQ(Count("kafka.publish_lost{partition=0}"), GetParam() ? 0u : 3u);
+  EXPECT_EQ(tally_->delivered, 1);
+  EXPECT_EQ(Count("spool.waiting_records"), GetParam() ? 3u : 0u);
 }
 
 }  // namespace

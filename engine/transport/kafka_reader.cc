@@ -61,6 +61,7 @@ PartitionReader::PartitionReader(KafkaContext& context, KafkaClient& client, Str
       readable_(readable),
       topic_(client.Topic(context.Topic(stream))),
       queue_(rd_kafka_queue_new(client.get())),
+      unstamped_(context.metrics.Get("kafka.unstamped")),
       position_(offset) {}
 
 Result<void> PartitionReader::Start() {
@@ -123,14 +124,7 @@ Result<void> PartitionReader::Take(const rd_kafka_message_t& message, std::vecto
                        KafkaFailure(name, message.err, rd_kafka_message_errstr(&message)).message);
     return {};
   }
-  const auto append_ns = AppendTimeNs(message);
-  if (!append_ns)
-    return Fail(Code::kInvalid,
-                name +
-                    ": records carry no append time: set message.timestamp.type=LogAppendTime "
-                    "(`weft topics check` says what else differs), and delete the records that "
-                    "were written before that: they stay without");
-  last_append_ns_ = std::max(last_append_ns_, *append_ns);
+  last_append_ns_ = std::max(last_append_ns_, AppendTimeOf(message));
   position_ = offset + 1;
   bytes_ += std::max<size_t>(message.len, 1);
   auto read = FromMessage(stream_, message);
@@ -142,6 +136,21 @@ Result<void> PartitionReader::Take(const rd_kafka_message_t& message, std::vecto
     unreadable->push_back(std::move(std::get<Unreadable>(read)));
   }
   return {};
+}
+
+// Somebody has changed the topic since this process, or a record's writer, began. Refusing the
+// record would stop the partition until all of them were deleted; its writer's time is wrong by
+// what the hosts' clocks differ.
+int64_t PartitionReader::AppendTimeOf(const rd_kafka_message_t& message) {
+  if (const auto append_ns = AppendTimeNs(message)) return *append_ns;
+  unstamped_.Add();
+  context_.log.Write(LogLevel::kError, "append time",
+                     context_.Name(stream_, partition_) +
+                         ": records carry no append time, their writers' is taken for it: set "
+                         "message.timestamp.type=LogAppendTime (`weft topics check` says what else "
+                         "differs)");
+  const int64_t written_ns = rd_kafka_message_timestamp(&message, nullptr) * kMillisecond;
+  return std::clamp<int64_t>(written_ns, 0, context_.broker_clock.NowNs());
 }
 
 }  // namespace weft::transport

@@ -32,6 +32,7 @@ class PartitionReader {
   Result<void> Start();
   Result<void> Take(const rd_kafka_message_t& message, std::vector<Record>* records,
                     std::vector<Unreadable>* unreadable);
+  int64_t AppendTimeOf(const rd_kafka_message_t& message);
 
   KafkaContext& context_;
   KafkaClient& client_;
@@ -40,6 +41,7 @@ class PartitionReader {
   ReadSignal* const readable_;
   rd_kafka_topic_t* const topic_;
   KafkaPtr<rd_kafka_queue_t> queue_;
+  Counter& unstamped_;
   bool started_ = false;
   uint64_t position_;
   size_t bytes_ = 0;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "engine/transport/kafka_admin.h"
 #include "tests/integration/kafka/kafka_harness.h"
 
 namespace weft::transport {
@@ -66,7 +67,41 @@ TEST_F(KafkaTransportTest, ACommitReachesAllStreamsAndTheNextOwnerGoesOnThere) {
   EXPECT_TRUE(texts == "link b " || texts == "b link ") << texts;
 }
 
-// Such records could not be read after the topic was mended, so none may be written.
+TEST_F(KafkaTransportTest, GoesOnWithTheWritersTimeWhereATopicIsChangedMeanwhileAndSaysSo) {
+  MakeTopics(1);
+  const auto properties = MakeKafkaProperties(Options().settings);
+  ASSERT_TRUE(properties) << properties.error().message;
+  auto admin = KafkaAdmin::Connect(*properties);
+  ASSERT_TRUE(admin) << admin.error().message;
+  auto t = Open();
+  auto member = t->Join(Stage::kStitch);
+  Gain(**member, 1);
+  auto owner = t->Own(Stage::kStitch, 0);
+  ASSERT_TRUE(owner) << owner.error().message;
+  Publish(*t, "before");
+  std::vector<Record> read = ReadAll(*t, **owner);
+  for (const char* stamp : {"CreateTime", "LogAppendTime"}) {
+    const std::map<std::string, std::string> settings = {{"message.timestamp.type", stamp}};
+    const auto set = (*admin)->SetSettings(Topic(Stream::kEvents), settings);
+    ASSERT_TRUE(set) << set.error().message;
+    // The brokers' log heeds it a little later than they say so.
+    const bool stamped = std::string_view(stamp) == "LogAppendTime";
+    const uint64_t before = Count("kafka.unstamped");
+    EXPECT_TRUE(Eventually([&] {
+      const uint64_t so_far = Count("kafka.unstamped");
+      Publish(*t, stamp);
+      for (Record& record : ReadAll(*t, **owner)) read.push_back(std::move(record));
+      return stamped ? Count("kafka.unstamped") == so_far : Count("kafka.unstamped") > before;
+    }));
+  }
+  ASSERT_GE(read.size(), 3u);
+  for (size_t i = 1; i < read.size(); ++i) {
+    EXPECT_GE(read[i].append_ns, read[i - 1].append_ns);
+    EXPECT_LT(read[i].append_ns, read[0].append_ns + 60 * kSecond);
+  }
+  EXPECT_LE(read.back().append_ns, t->LogTimeNs());
+}
+
 TEST_F(KafkaTransportTest, RefusesTopicsThatStampRecordsWithTheirWritersTime) {
   MakeTopics(1, {{"message.timestamp.type", "CreateTime"}});
   const auto t = KafkaTransport::Open(Options(), clock_, metrics_, *log_);

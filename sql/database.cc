@@ -218,4 +218,11 @@ Error Database::LastError(std::string_view what) const {
           fmt::format("{}: {}: {}{}", path_, what, sqlite3_errmsg(db_.get()), WayOut(rc))};
 }
 
+ReadTransaction::ReadTransaction(const Database& db)
+    : db_(db), begun_(sqlite3_get_autocommit(db.get()) != 0 && db.Execute("BEGIN")) {}
+
+ReadTransaction::~ReadTransaction() {
+  if (begun_ && !db_.Execute("COMMIT")) (void)db_.Execute("ROLLBACK");
+}
+
 }  // namespace weft::sql

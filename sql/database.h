@@ -96,4 +96,19 @@ class Database {
   std::string path_;
 };
 
+// What is read while it lives is of one moment. Thousands of small questions are three times as
+// fast so: each statement alone takes and gives back two locks, and forgets the pages that it read
+// whenever somebody has written. Inside another transaction it does nothing.
+class ReadTransaction {
+ public:
+  explicit ReadTransaction(const Database& db);
+  ~ReadTransaction();
+  ReadTransaction(const ReadTransaction&) = delete;
+  ReadTransaction& operator=(const ReadTransaction&) = delete;
+
+ private:
+  const Database& db_;
+  const bool begun_;
+};
+
 }  // namespace weft::sql

@@ -81,12 +81,13 @@ class Search {
     return sql;
   }
 
-  // Ranges of classes that can match: [first, second].
+  // Ranges of classes that can match, in order: [first, second].
   std::vector<std::pair<int, int>> ClassRanges() const {
     const int low = DurationClass(filter_.min_duration_ns);
     const int high = DurationClass(filter_.max_duration_ns);
-    std::vector<std::pair<int, int>> ranges{{low + kErrorClass, high + kErrorClass}};
+    std::vector<std::pair<int, int>> ranges;
     if (!filter_.errors) ranges.push_back({low, high});
+    ranges.push_back({low + kErrorClass, high + kErrorClass});
     return ranges;
   }
 
@@ -223,17 +224,20 @@ class Search {
     return number;
   }
 
-  // Calls `visit` for each class in the ranges that has rows, by skipping from one to the next.
+  // Calls `visit` for each class in the ranges that has rows, by skipping from one to the next: one
+  // question where there is none, as mostly.
   template <typename Find, typename Visit>
   Result<void> EachClass(const Find& find, const Visit& visit) {
-    for (auto [low, high] : ClassRanges()) {
-      while (low <= high) {
-        const Result<int> number = find(low, high);
-        if (!number) return std::unexpected(number.error());
-        if (*number < 0) break;
-        WEFT_TRY(visit(*number));
-        low = *number + 1;
-      }
+    const auto ranges = ClassRanges();
+    int from = ranges.front().first;
+    for (size_t i = 0; i < ranges.size();) {
+      const Result<int> number = find(from, ranges.back().second);
+      if (!number) return std::unexpected(number.error());
+      if (*number < 0) return {};
+      while (i < ranges.size() && *number > ranges[i].second) ++i;
+      if (i == ranges.size()) return {};
+      if (*number >= ranges[i].first) WEFT_TRY(visit(*number));
+      from = std::max(*number + 1, ranges[i].first);
     }
     return {};
   }
@@ -353,6 +357,7 @@ class Search {
 }  // namespace
 
 Result<std::vector<StoredTrace>> SearchTraces(const Database& db, const TraceFilter& filter) {
+  const ReadTransaction whole(db);
   return Search(db, filter).Run();
 }
 

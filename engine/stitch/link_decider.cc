@@ -12,13 +12,20 @@ namespace weft::stitch {
 namespace {
 
 constexpr uint32_t kVoiced = 1u << 31;
+constexpr uint32_t kNotFinite = 0x7f800000u;  // the exponent of what is no number, of a float
 constexpr size_t kNowhere = SIZE_MAX;
 
 bool IsServer(const weft_spans& v, uint32_t row) {
   return v.kind[row] == WEFT_KIND_SERVER || v.kind[row] == WEFT_KIND_CONSUMER;
 }
 
-bool IsFinite(float x) { return (std::bit_cast<uint32_t>(x) & 0x7f800000u) != 0x7f800000u; }
+// The span id of the call that the request is the other side of.
+uint64_t OtherSide(const weft_spans& v, uint32_t server) {
+  const uint64_t wire_id = api::WireIdOf(v.span_id[server], api::Side::kServer);
+  return api::SpanId(wire_id, api::Side::kClient);
+}
+
+bool IsFinite(float x) { return (std::bit_cast<uint32_t>(x) & kNotFinite) != kNotFinite; }
 
 bool Better(const WeighedCandidate& a, const WeighedCandidate& b) {
   const bool fixed_a = a.evidence & WEFT_EVIDENCE_CONTEXT;
@@ -65,10 +72,8 @@ void LinkDecider::Open(const weft_spans& view, uint32_t server) {
   const int64_t end = view.end_ns[server] == 0 ? INT64_MAX : view.end_ns[server];
   open_row_.push_back(server);
   open_end_.push_back(end);
-  const uint64_t wire_id = api::WireIdOf(view.span_id[server], api::Side::kServer);
-  open_call_.push_back(api::SpanId(wire_id, api::Side::kClient));
+  open_call_.push_back(static_cast<uint32_t>(OtherSide(view, server)));
   next_end_ = std::min(next_end_, end);
-  place_[server] = static_cast<uint32_t>(open_row_.size());
 }
 
 // Requests that had ended before `now` are no candidates any more.
@@ -77,15 +82,13 @@ void LinkDecider::CloseBefore(int64_t now) {
   size_t kept = 0;
   next_end_ = INT64_MAX;
   for (size_t k = 0; k < open_row_.size(); ++k) {
-    const uint32_t row = open_row_[k];
     const int64_t end = open_end_[k];
-    open_call_[kept] = open_call_[k];
     const bool open = end >= now;
-    open_row_[kept] = row;
+    open_row_[kept] = open_row_[k];
     open_end_[kept] = end;
+    open_call_[kept] = open_call_[k];
     kept += open;
-    place_[row] = open ? static_cast<uint32_t>(kept) : 0;
-    next_end_ = open ? std::min(next_end_, end) : next_end_;
+    next_end_ = std::min(next_end_, open ? end : INT64_MAX);
   }
   open_row_.resize(kept);
   open_end_.resize(kept);
@@ -100,7 +103,6 @@ void LinkDecider::Decide(const weft_spans& view, const weft_candidates& voices) 
   open_row_.clear();
   open_end_.clear();
   open_call_.clear();
-  place_.assign(view.n, 0);
   next_end_ = INT64_MAX;
   for (uint32_t row = 0; row < view.n;) {
     // A request that begins in the same nanosecond counts as open whatever the row order.
@@ -124,9 +126,11 @@ bool LinkDecider::AddWholeRun(const weft_candidates& voices, const Run& run, uin
     return false;
   const float* const says = voices.log_odds + run.begin;
   const uint32_t* const evidence = voices.evidence + run.begin;
-  bool finite = true;
-  for (size_t k = 0; k < n; ++k) finite &= IsFinite(says[k]);
-  if (!finite) return false;
+  // Loops that the compiler turns into vector instructions: most of a call's cost is here.
+  uint32_t odd = 0;
+  for (size_t k = 0; k < n; ++k)
+    odd |= (std::bit_cast<uint32_t>(says[k]) & kNotFinite) == kNotFinite ? 1u : 0u;
+  if (odd != 0) return false;
   float* const total = total_.data();
   uint32_t* const said = said_.data();
   uint32_t all = 0;
@@ -136,12 +140,21 @@ bool LinkDecider::AddWholeRun(const weft_candidates& voices, const Run& run, uin
     all |= evidence[k];
   }
   *bits |= all;
+  all_voiced_ = true;
   return true;
+}
+
+// Its place among the open requests, which are in row order.
+size_t LinkDecider::PlaceOf(uint32_t row) const {
+  const auto found = std::lower_bound(open_row_.begin(), open_row_.end(), row);
+  if (found == open_row_.end() || *found != row) return kNowhere;
+  return static_cast<size_t>(found - open_row_.begin());
 }
 
 double LinkDecider::AddUp(const weft_candidates& voices, uint32_t child) {
   total_.assign(open_row_.size(), 0);
   said_.assign(open_row_.size(), 0);
+  all_voiced_ = false;
   double none = none_log_odds_;
   uint32_t bits = 0;
   for (uint32_t r = first_run_[child]; r != WEFT_NONE; r = runs_[r].next) {
@@ -153,13 +166,13 @@ double LinkDecider::AddUp(const weft_candidates& voices, uint32_t child) {
         none += says;
         continue;
       }
-      const uint32_t place = row < place_.size() ? place_[row] : 0;
-      if (place == 0 || !IsFinite(says)) {
+      const size_t place = PlaceOf(row);
+      if (place == kNowhere || !IsFinite(says)) {
         ++ignored_;
         continue;
       }
-      total_[place - 1] += says;
-      said_[place - 1] |= voices.evidence[i] | kVoiced;
+      total_[place] += says;
+      said_[place] |= voices.evidence[i] | kVoiced;
       bits |= voices.evidence[i];
     }
   }
@@ -167,9 +180,17 @@ double LinkDecider::AddUp(const weft_candidates& voices, uint32_t child) {
   return none;
 }
 
+// e^x. Differences of log-odds are few: correlators weigh by callee, for a whole window.
+double LinkDecider::Exp(double x) {
+  const auto key = std::bit_cast<uint64_t>(x);
+  KnownExp& known = exps_[key * 0x9e3779b97f4a7c15ULL >> 60];
+  if (known.key != key || known.exp == 0) known = {key, std::exp(x)};
+  return known.exp;
+}
+
 // Of e^(log-odds - top) over all open requests and "none".
-double LinkDecider::Sum(double none, double top) const {
-  double sum = std::exp(none - top);
+double LinkDecider::Sum(double none, double top) {
+  double sum = Exp(none - top);
   // Correlators give most candidates one of few values.
   float last = 0;
   size_t times = 0;
@@ -178,19 +199,24 @@ double LinkDecider::Sum(double none, double top) const {
       ++times;
       continue;
     }
-    if (times != 0) sum += static_cast<double>(times) * std::exp(last - top);
+    if (times != 0) sum += static_cast<double>(times) * Exp(last - top);
     last = total;
     times = 1;
   }
-  return sum + static_cast<double>(times) * std::exp(last - top);
+  return sum + static_cast<double>(times) * Exp(last - top);
 }
 
 // A process that calls itself over a connection has both sides of the exchange, and where its begin
 // was not seen the request may seem older than the call. It cannot be its own cause: it would wait
 // for its own trace.
 size_t LinkDecider::PlaceOfOtherSide(const weft_spans& view, uint32_t child) const {
-  const auto found = std::find(open_call_.begin(), open_call_.end(), view.span_id[child]);
-  return found == open_call_.end() ? kNowhere : static_cast<size_t>(found - open_call_.begin());
+  const auto known = static_cast<uint32_t>(view.span_id[child]);
+  uint32_t maybe = 0;
+  for (const uint32_t low : open_call_) maybe |= low == known ? 1u : 0u;
+  if (maybe == 0) return kNowhere;
+  for (size_t k = 0; k < open_row_.size(); ++k)
+    if (OtherSide(view, open_row_[k]) == view.span_id[child]) return k;
+  return kNowhere;
 }
 
 LinkDecision LinkDecider::DecideOne(const weft_spans& view, const weft_candidates& voices,
@@ -213,7 +239,11 @@ LinkDecision LinkDecider::DecideOne(const weft_spans& view, const weft_candidate
   float worst = -std::numeric_limits<float>::infinity();
   size_t silent = kNowhere;
   size_t touched = 0;
+  const bool plain = all_voiced_ && !any_fixed_ && other_side == kNowhere;
   for (size_t k = open_row_.size(); k-- > 0;) {
+    if (plain && leading.n == kMaxWeighed) {
+      while (total_[k] <= worst && k != 0) --k;
+    }
     if (k == other_side) continue;
     if ((said_[k] & kVoiced) == 0) {
       if (silent != kNowhere) continue;
@@ -232,7 +262,7 @@ LinkDecision LinkDecider::DecideOne(const weft_spans& view, const weft_candidate
     d.confidence = 1;
   } else {
     const double top = std::max<double>(best.log_odds, none);
-    d.confidence = static_cast<float>(std::exp(best.log_odds - top) / Sum(none, top));
+    d.confidence = static_cast<float>(Exp(best.log_odds - top) / Sum(none, top));
   }
   d.evidence = best.evidence;
   if (d.n_candidates == 1) d.evidence |= WEFT_EVIDENCE_ONLY;

@@ -7,6 +7,7 @@
 // them. One thread; buffers are reused.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
@@ -58,7 +59,9 @@ class LinkDecider {
   double AddUp(const weft_candidates& voices, uint32_t child);
   LinkDecision DecideOne(const weft_spans& view, const weft_candidates& voices, uint32_t child);
   size_t PlaceOfOtherSide(const weft_spans& view, uint32_t child) const;
-  double Sum(double none, double top) const;
+  size_t PlaceOf(uint32_t row) const;
+  double Exp(double x);
+  double Sum(double none, double top);
 
   const double min_confidence_;
   const double none_log_odds_;
@@ -70,12 +73,18 @@ class LinkDecider {
   // The requests that are open at the child in hand, in row order; parallel.
   std::vector<uint32_t> open_row_;
   std::vector<int64_t> open_end_;
-  std::vector<uint64_t> open_call_;  // span id of the call that it is the other side of
+  std::vector<uint32_t>
+      open_call_;  // span id, lower half, of the call that it is the other side of
   std::vector<float> total_;
-  std::vector<uint32_t> said_;   // evidence, and kVoiced
-  std::vector<uint32_t> place_;  // row -> place among the open + 1; 0: not open
-  int64_t next_end_ = 0;         // the earliest of open_end_
+  std::vector<uint32_t> said_;  // evidence, and kVoiced
+  int64_t next_end_ = 0;        // the earliest of open_end_
   bool any_fixed_ = false;
+  bool all_voiced_ = false;
+  struct KnownExp {
+    uint64_t key = 0;  // the bits of x
+    double exp = 0;    // 0: not computed, or as small
+  };
+  std::array<KnownExp, 16> exps_;
 };
 
 }  // namespace weft::stitch

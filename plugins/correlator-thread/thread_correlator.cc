@@ -153,23 +153,44 @@ class ThreadCorrelator {
     return callee;
   }
 
-  static void Speak(const weft_spans& w, uint32_t call, const std::vector<uint32_t>& open,
-                    const ThreadReliability::Voices& weights, sdk::Voices& voices) {
+  static bool IsHeard(float says) { return std::abs(says) > 0.01f; }
+
+  void Speak(const weft_spans& w, uint32_t call, const std::vector<uint32_t>& open,
+             const ThreadReliability::Voices& weights, sdk::Voices& voices) {
     const uint32_t tid = w.request_tid[call];
-    size_t latest = open.size();  // on the call's thread; its place + 1
-    while (latest > 0 && w.request_tid[open[latest - 1]] != tid) --latest;
-    weft_candidates& list = voices.Room(open.size());
+    const size_t size = open.size();
+    tids_.resize(size);
+    uint32_t unknown = 0;
+    for (size_t i = 0; i < size; ++i) {
+      tids_[i] = w.request_tid[open[i]];
+      unknown |= tids_[i] == 0 ? 1u : 0u;
+    }
+    size_t latest = size;  // on the call's thread; its place + 1
+    while (latest > 0 && tids_[latest - 1] != tid) --latest;
+    weft_candidates& list = voices.Room(size);
     uint32_t n = list.n;
-    for (size_t i = 0; i < open.size(); ++i) {
-      const uint32_t theirs = w.request_tid[open[i]];
-      const float says = theirs != tid     ? weights.mismatch
+    if (unknown == 0 && IsHeard(weights.match) && IsHeard(weights.mismatch) &&
+        IsHeard(weights.superseded)) {  // something of each of them: no need to look at every one
+      std::fill_n(list.child + n, size, call);
+      std::copy_n(open.data(), size, list.candidate + n);
+      std::fill_n(list.evidence + n, size, uint32_t{WEFT_EVIDENCE_THREAD});
+      float* const says = list.log_odds + n;
+      const uint32_t* const theirs = tids_.data();
+      for (size_t i = 0; i < size; ++i)
+        says[i] = theirs[i] == tid ? weights.superseded : weights.mismatch;
+      if (latest > 0) says[latest - 1] = weights.match;
+      list.n = n + static_cast<uint32_t>(size);
+      return;
+    }
+    for (size_t i = 0; i < size; ++i) {
+      const float says = tids_[i] != tid   ? weights.mismatch
                          : i + 1 == latest ? weights.match
                                            : weights.superseded;
       list.child[n] = call;
       list.candidate[n] = open[i];
       list.log_odds[n] = says;
       list.evidence[n] = WEFT_EVIDENCE_THREAD;
-      n += theirs != 0 && std::abs(says) > 0.01f;
+      n += tids_[i] != 0 && IsHeard(says);
     }
     list.n = n;
   }
@@ -232,6 +253,7 @@ class ThreadCorrelator {
   sdk::OpenRequests open_;
   std::vector<Callee> callees_;    // by string index of the window
   std::vector<uint32_t> link_of_;  // by row of the window
+  std::vector<uint32_t> tids_;     // of the open requests of the call in hand
   uint64_t window_ = 0;
 };
 

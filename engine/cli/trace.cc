@@ -12,7 +12,8 @@ class Trace final : public Command {
  public:
   CommandInfo Info() const override {
     return {"trace", "Show one trace as a waterfall",
-            "The beginning of a trace id is enough where only one trace begins so. A percentage "
+            "The beginning of a trace id is enough where only one trace begins so, and the id of a "
+            "span leads to its trace. A percentage "
             "with a question mark is how sure weft is of a doubtful link; `weft explain` says why.",
             "weft trace 4bf92f3577b34da6            # a prefix of the id is enough\n"
             "weft trace 4bf92f35 --ids | less       # with span ids, for weft explain"};
@@ -29,7 +30,7 @@ class Trace final : public Command {
   Result<int> Run(CommandContext&) override {
     const auto stores = OpenStore(stores_);
     if (!stores) return std::unexpected(stores.error());
-    const auto trace = sql::FindTrace(*stores, id_);
+    const auto trace = Find(*stores);
     if (!trace) return std::unexpected(trace.error());
     const auto spans = sql::ReadSpans((*stores)[trace->store], trace->row);
     if (!spans) return std::unexpected(spans.error());
@@ -41,6 +42,17 @@ class Trace final : public Command {
   }
 
  private:
+  // A span's id leads to its trace.
+  Result<sql::StoredTrace> Find(const sql::StoreSet& stores) const {
+    Result<sql::StoredTrace> trace = sql::FindTrace(stores, id_);
+    if (trace || trace.error().code != Code::kNotFound) return trace;
+    const auto span = sql::FindSpan(stores, id_);
+    if (!span) return trace;
+    trace = sql::ReadTrace(stores[span->store], span->trace_row());
+    if (trace) trace->store = span->store;
+    return trace;
+  }
+
   StoreNames stores_ = kDefaultStore;
   std::string id_;
   WaterfallOptions options_;

@@ -1,17 +1,24 @@
 #!/usr/bin/env python3
-"""kill -9 at random moments of a run: the store opens, no stored trace is lost, none is double.
+"""kill -9 at random moments of a run, and in the midst of its writes: the store opens, no stored trace is lost, none is
+double.
 
   kill_test.py BUILD_DIR            20 moments; WEFT_KILLS=200 WEFT_SEED=7 as many as wanted, the same again
+
+In the midst of a write means: strace kills at the n-th call of a kind on the store's files, before it is done. What is
+written to the log is a commit, what is written to the file itself a checkpoint, and of a store of an older schema the
+first ones are its migration; a store of a few hundred kilobytes is in retention all the time.
 """
 import os
 import random
+import shutil
 import sqlite3
+import subprocess
 import sys
 import tempfile
 import time
 import unittest
 
-from e2e import STORED_RECORDING, Build, WeftProcess, check_store, main
+from e2e import HERE, STORED_RECORDING, Build, WeftProcess, check_store, main
 
 BUILD = Build(sys.argv[1])
 KILLS = int(os.environ.get("WEFT_KILLS", "20"))
@@ -74,6 +81,76 @@ class KillTest(unittest.TestCase):
         self.assertEqual({t: sorted(s) for t, s in after.items()}, {t: sorted(s) for t, s in whole.items()})
         print(f"{killed} of {KILLS} runs were killed, {grown} had stored something new")
         self.assertGreater(killed, KILLS // 2)
+
+    def traced(self, db, paths, calls, nth=None, config=None):
+        """A replay into db under strace, killed at the nth of these calls on these paths. How many there were."""
+        log = os.path.join(self.folder, "strace")
+        command = ["strace", "-f", "-qq", "-o", log, *(x for path in paths for x in ("-P", path)), "-e", f"trace={calls}"]
+        if nth:
+            command += ["-e", f"inject={calls}:signal=SIGKILL:when={nth}"]
+        where = ["--config", config] if config else ["--db", db]
+        code = subprocess.run([*command, BUILD.weft, "replay", STORED_RECORDING, *where, "--quiet"], check=False,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode
+        with open(log, encoding="utf-8", errors="replace") as file:
+            return code, sum("(" in line for line in file)
+
+    def killed_in(self, name, calls, suffixes, prepare=lambda db: None, config=None, kept=True, first=None):
+        """KILLS / 4 runs that are killed at random calls of this kind, of the first ones where so many are named; each
+        store is looked at, and some are run to their end."""
+        dice = random.Random(f"{SEED} {name}")
+        db = os.path.join(self.folder, f"{name}.db")
+
+        def fresh():
+            for suffix in ("", "-wal", "-shm", "-lock"):
+                if os.path.exists(db + suffix):
+                    os.unlink(db + suffix)
+            prepare(db)
+
+        paths = [db + suffix for suffix in suffixes]
+        fresh()
+        code, count = self.traced(db, paths, calls, config=config)
+        self.assertEqual(code, 0)
+        self.assertGreater(count, 2, f"{name}: no such calls")
+        whole = stored(db)
+        killed = 0
+        for number in range(max(KILLS // 4, 3)):
+            fresh()
+            nth = dice.randrange(1, min(count, first or count) + 1)
+            killed += self.traced(db, paths, calls, nth, config)[0] != 0
+            moment = f"{name}: {calls} number {nth} of about {count}"
+            before = self.assert_whole(db, moment) if os.path.exists(db) and os.path.getsize(db) else {}
+            if number % FRESH_EVERY:
+                continue
+            self.assertEqual(self.traced(db, paths, calls, config=config)[0], 0, moment)
+            after = self.assert_whole(db, moment)
+            if not kept:
+                continue
+            for trace, spans in before.items():
+                self.assertLessEqual(set(spans), set(after.get(trace, [])), f"{moment}: trace {trace}")
+            self.assertEqual({t: sorted(x) for t, x in after.items()}, {t: sorted(x) for t, x in whole.items()}, moment)
+        print(f"{name}: {killed} killed, {count} calls in a whole run", flush=True)
+        self.assertGreater(killed, 0)
+
+    @unittest.skipUnless(shutil.which("strace"), "strace is not here (apt-get install strace)")
+    def test_the_store_survives_in_the_midst_of_its_writes(self):
+        print(f"WEFT_KILLS={KILLS} WEFT_SEED={SEED} runs this again", flush=True)
+
+        def old_store(db):
+            folder = os.path.join(HERE, "..", "..", "sql", "schema")
+            with sqlite3.connect(db) as connection:
+                with open(os.path.join(folder, "0001_store.sql"), encoding="utf-8") as file:
+                    connection.executescript(file.read())
+                connection.execute("PRAGMA application_id = 0x77656674")
+                connection.execute("PRAGMA user_version = 1")
+
+        small = os.path.join(self.folder, "small.yaml")
+        with open(small, "w", encoding="utf-8") as file:
+            file.write(f"store: {{path: {os.path.join(self.folder, 'retention.db')}, max_bytes: 1MB}}\n")
+        self.killed_in("commit", "pwrite64", ("-wal",))
+        self.killed_in("checkpoint", "pwrite64", ("",))
+        self.killed_in("sync", "fdatasync,fsync", ("", "-wal"))
+        self.killed_in("migration", "pwrite64", ("", "-wal", "-journal"), old_store, first=60)
+        self.killed_in("retention", "pwrite64", ("", "-wal"), config=small, kept=False)
 
     def assert_whole(self, db, moment):
         with sqlite3.connect(db) as connection:

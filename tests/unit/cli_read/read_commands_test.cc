@@ -32,6 +32,14 @@ bool Has(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
+TEST(ReadCommands, TraceFindsTheTraceOfASpan) {
+  const test::ShopStore store;
+  const Output found = Weft({"trace", "--db", store.path(), "0000000000000013"});
+  EXPECT_EQ(found.code, kExitOk) << found.err;
+  EXPECT_TRUE(Has(found.out, "trace 0abc0000000000000000000000000001")) << found.out;
+  EXPECT_TRUE(Has(Weft({"trace", "--db", store.path(), "77"}).err, "no trace begins with 77"));
+}
+
 TEST(ReadCommands, TracesFindsAndSaysWhenNothingFits) {
   const test::ShopStore store;
   const Output found = Weft({"traces", "--db", store.path(), "--service", "pay", "--errors"});

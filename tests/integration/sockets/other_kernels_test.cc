@@ -18,9 +18,7 @@
 namespace weft::ebpf {
 namespace {
 
-ProgramSettings Settings() {
-  return {.capture_bytes = WEFT_CAPTURE_MOST, .cpu_ring_bytes = 4096};
-}
+ProgramSettings Settings() { return {.capture_bytes = WEFT_CAPTURE_MOST, .cpu_ring_bytes = 4096}; }
 
 TEST(PreemptiblePrograms, PassTheVerifierInBothFamilies) {
   if (const std::string why = test::WhyNotTraceable(); !why.empty()) WEFT_SKIP_OR_FAIL("bpf", why);

@@ -20,6 +20,8 @@ void PartitionLedger::Restore(const api::StageLedger& ledger) {
   gone_received_ = ledger.Count("gone_received");
   gone_stopped_ = ledger.Count("gone_stopped");
   gone_lost_ = ledger.Count("gone_lost");
+  dead_events_end_ = ledger.Count("dead_events_end");
+  dead_links_end_ = ledger.Count("dead_links_end");
   agents_ = ledger.agents;
   for (size_t i = 0; i < agents_.size(); ++i)
     *by_id_.Insert(agents_[i].agent_id).first = static_cast<uint32_t>(i);
@@ -59,6 +61,14 @@ void PartitionLedger::AgentLost(uint64_t agent_id, int64_t spoken_ns) {
   changed_ = true;
 }
 
+bool PartitionLedger::NoteDead(transport::Stream stream, uint64_t offset) {
+  uint64_t& end = stream == transport::Stream::kLinks ? dead_links_end_ : dead_events_end_;
+  if (offset < end) return false;
+  end = offset + 1;
+  changed_ = true;
+  return true;
+}
+
 void PartitionLedger::ForgetOldest() {
   const auto oldest = std::ranges::find_if(
       agents_, [](const auto& a) { return a.end != api::AgentEnd::kSpeaking; });
@@ -84,7 +94,9 @@ api::PayloadPtr PartitionLedger::TakeRecord() {
                                   {"gone_sealed", gone_sealed_},
                                   {"gone_received", gone_received_},
                                   {"gone_stopped", gone_stopped_},
-                                  {"gone_lost", gone_lost_}},
+                                  {"gone_lost", gone_lost_},
+                                  {"dead_events_end", dead_events_end_},
+                                  {"dead_links_end", dead_links_end_}},
                                  agents_});
 }
 

@@ -15,6 +15,7 @@
 #include "engine/api/codec.h"
 #include "engine/api/ledger_record.h"
 #include "engine/base/flat_map.h"
+#include "engine/transport/transport.h"
 
 namespace weft::stitch {
 
@@ -37,6 +38,10 @@ class PartitionLedger {
     if (forced) Add(&forced_, 1);
   }
 
+  // A record of that stream that cannot be decoded; false: an owner before this one has put it
+  // on weft.dead.
+  bool NoteDead(transport::Stream stream, uint64_t offset);
+
   const std::vector<api::AgentTally>& agents() const { return agents_; }
 
   // What is true now; null where nothing has changed since the last time.
@@ -53,6 +58,7 @@ class PartitionLedger {
   uint64_t received_ = 0, emitted_ = 0, forced_ = 0, duplicates_ = 0;
   // Of agents that are no longer in the list.
   uint64_t gone_sealed_ = 0, gone_received_ = 0, gone_stopped_ = 0, gone_lost_ = 0;
+  uint64_t dead_events_end_ = 0, dead_links_end_ = 0;  // offset behind the newest one
   std::vector<api::AgentTally> agents_;
   FlatMap<uint32_t> by_id_;
   bool changed_ = false;

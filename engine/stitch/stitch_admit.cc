@@ -20,6 +20,7 @@ int64_t FloorDiv(int64_t a, int64_t b) { return a / b - (a % b < 0); }
 }  // namespace
 
 void StitchPartition::Impl::Dead(const transport::Record& record, const Error& error) {
+  if (!ledger_.NoteDead(record.stream, record.offset)) return;  // read again
   count_.dead.Add();
   bad_records_.Warn(log_now_,
                     std::string(transport::StreamName(record.stream)) + ": " + error.message);

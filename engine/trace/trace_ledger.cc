@@ -37,15 +37,18 @@ Result<void> TracePartition::RestoreLedger(const transport::Record& record) {
   if (ledger->stage != kStage) return {};
   for (const auto& [name, fate] : kNames) told_[fate] = ledger->Count(name);
   offsets_.RestoreSettled(told_);
+  told_dead_end_ = dead_end_ = ledger->Count("dead_end");
   return {};
 }
 
 // The counts change only when the committed offset moves, and go with it: never twice, never not.
 void TracePartition::AddLedger(transport::Transaction& transaction) {
-  if (offsets_.settled() == told_) return;
+  if (offsets_.settled() == told_ && dead_end_ == told_dead_end_) return;
   told_ = offsets_.settled();
+  told_dead_end_ = dead_end_;
   api::StageLedger ledger{kStage, tenure_.partition, {}, {}};
   for (const auto& [name, fate] : kNames) ledger.counts.emplace_back(name, told_[fate]);
+  ledger.counts.emplace_back("dead_end", dead_end_);
   transaction.out.push_back({transport::Stream::kState, tenure_.partition,
                              transport::RecordType::kStageLedger, api::StageLedgerKey(kStage),
                              api::EncodeStageLedger(ledger)});

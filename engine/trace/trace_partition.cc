@@ -40,15 +40,8 @@ void TracePartition::Consume(const transport::Record& record) {
   if (record.append_ns > tenure_.since_ns) decisions_.ForgetRestored();
   auto batch = api::DecodeSpanColumns(record.payload);
   if (!batch) {
-    counters_.bad_records.Add();
-    bad_records_.Warn(now_ns_, fmt::format("weft.spans/{} offset {}: {}", record.partition,
-                                           record.offset, batch.error().message));
-    dead_.push_back(
-        {Stream::kDead, record.partition, RecordType::kDeadRecord, 0,
-         api::EncodeDead({static_cast<uint8_t>(record.stream), record.partition, record.offset,
-                          batch.error().message, record.payload->bytes()})});
     offsets_.Add(record.offset, 0);
-    return;
+    return Bury(record, batch.error());
   }
   if (const uint32_t from = batch->from_partition; from < watermarks_.size())
     watermarks_[from] = std::max(watermarks_[from], batch->watermark_ns);
@@ -66,6 +59,17 @@ void TracePartition::Consume(const transport::Record& record) {
   counters_.pending.Add(ended);
   pending_ += ended;
   for (uint32_t i = 0; i < n; ++i) Place(SpanBuffer::Ref(slot, i), spans, record, input_ns);
+}
+
+void TracePartition::Bury(const transport::Record& record, const Error& error) {
+  if (record.offset < dead_end_) return;  // an owner before this one has
+  dead_end_ = record.offset + 1;
+  counters_.bad_records.Add();
+  bad_records_.Warn(now_ns_, fmt::format("weft.spans/{} offset {}: {}", record.partition,
+                                         record.offset, error.message));
+  dead_.push_back({Stream::kDead, record.partition, RecordType::kDeadRecord, 0,
+                   api::EncodeDead({static_cast<uint8_t>(record.stream), record.partition,
+                                    record.offset, error.message, record.payload->bytes()})});
 }
 
 void TracePartition::Place(RowRef row, const api::EventColumns& spans,

@@ -105,6 +105,8 @@ class TracePartition {
     std::vector<Trace> traces;
   };
 
+  // A record that cannot be decoded goes to weft.dead, once.
+  void Bury(const transport::Record& record, const Error& error);
   void Place(RowRef row, const api::EventColumns& spans, const transport::Record& record,
              int64_t input_ns);
   void Discard(RowRef row, const api::EventColumns& spans, Counter& why);
@@ -162,7 +164,8 @@ class TracePartition {
   bool learned_ = false;  // samplers have decided since the last save
   uint64_t next_batch_ = 1;
   uint64_t committed_ = 0;
-  RowFates told_;  // what the ledger on weft.state says
+  RowFates told_;                              // what the ledger on weft.state says
+  uint64_t dead_end_ = 0, told_dead_end_ = 0;  // offset behind the newest one on weft.dead
   bool close_all_ = false;
   bool leaving_ = false;
 };

@@ -345,6 +345,24 @@ TEST(StitchPartition, PutsUnreadableRecordsAside) {
   EXPECT_EQ(h.transport->CommittedOffset(transport::Stage::kStitch, 0), 1u);
 }
 
+TEST(StitchPartition, PutsAnUnreadableRecordAsideOnceHoweverOftenItIsRead) {
+  StitchHarness h(Partitions(1));
+  Observation open = Shop{}.a;
+  open.end = 0;
+  h.Publish({open}, kT);  // pins what comes after it
+  h.PublishRaw({Stream::kEvents, 0, RecordType::kEventBatch, 0, transport::CopyPayload("not one")});
+  h.Run();
+  h.TakeOver(0);
+  h.PublishRaw(
+      {Stream::kEvents, 0, RecordType::kEventBatch, 0, transport::CopyPayload("nor this")});
+  h.Run();
+  ASSERT_EQ(h.transport->CommittedOffset(transport::Stage::kStitch, 0), 0u);
+  const auto dead = h.transport->Held(Stream::kDead, 0);
+  ASSERT_EQ(dead.size(), 2u);
+  EXPECT_EQ(api::DecodeDead(dead[1].payload)->record, "nor this");
+  EXPECT_EQ(h.Count("stitch.dead_records"), 2u);
+}
+
 TEST(StitchPartition, EndsTheOpenSpansOfAnAgentThatFellSilent) {
   StitchHarness h(Partitions(1));
   Shop s;

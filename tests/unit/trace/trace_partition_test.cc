@@ -242,10 +242,18 @@ TEST_F(TracePartitionTest, SendsAnUnreadableRecordToTheDeadAndGoesOn) {
   bad.payload = transport::CopyPayload("not a message at all....");
   partition_->Consume(bad);
   const Transaction t = Tick(100);
-  ASSERT_EQ(t.out.size(), 1u);
-  EXPECT_EQ(t.out[0].stream, Stream::kDead);
+  ASSERT_EQ(t.out.size(), 2u);
+  EXPECT_EQ(t.out[0].stream, Stream::kState);  // which remembers it
+  EXPECT_EQ(t.out[1].stream, Stream::kDead);
   EXPECT_EQ(t.commit_offset, 1u);
   EXPECT_EQ(Count("trace.bad_records"), 1u);
+
+  Make(0);
+  const Record state{Stream::kState, 0, t.out[0].type, t.out[0].key, 0, 0, t.out[0].payload};
+  ASSERT_TRUE(partition_->Restore(state));
+  partition_->Consume(bad);  // read again
+  EXPECT_EQ(Count("trace.bad_records"), 1u);
+  EXPECT_EQ(Tick(100).out.size(), 0u);
 }
 
 TEST_F(TracePartitionTest, CloseAllDecidesWhatIsThere) {

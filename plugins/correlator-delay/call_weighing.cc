@@ -12,7 +12,8 @@ constexpr float kVoiceLimit = 12.0f;
 constexpr float kLeastMass = 1e-9f;
 constexpr float kStray = 1.0005f;           // one to 2,000 at most that some request made it
 constexpr float kNotNested = -1.0f;         // ends before the call does: rests say how rare that is
-constexpr float kImpossible = -11.4f;       // log-probability of what was hardly ever seen
+constexpr float kImpossible = -12.0f;       // log-probability below which gaps are not looked at
+constexpr float kHardlyEver = -11.4f;       // likewise, of what was next to never seen
 constexpr float kPlausible = 8.0f;          // nats behind the best
 constexpr float kPlausibleInSearch = 5.0f;  // the model is vague: nearly all would be plausible
 constexpr float kNoMass = 20.0f;            // nats behind the best that are as good as nothing
@@ -23,6 +24,7 @@ constexpr float kNotDue = -12.0f;  // nats behind the best that do not matter fo
 
 float CallTracker::HazardOf(const TrackState& track, Outcome outcome, int64_t at) {
   const float p = states_->LogP(track.state, outcome);
+  if (p < kImpossible) return p + kImpossible;
   const Label last = states_->last(track.state);
   const size_t bin = model_->bins().Of(at - track.at);
   const float survival = at <= track.at ? 0 : model_->LogSurvival(last, bin);
@@ -31,7 +33,7 @@ float CallTracker::HazardOf(const TrackState& track, Outcome outcome, int64_t at
 
 // What the known end of a request says about its taking the call.
 float CallTracker::RestGain(const TrackState& track, const Call& call) {
-  if (track.end == 0) return 0;
+  if (track.end == 0 || states_->LogP(track.state, call.callee) < kImpossible) return 0;
   TrackState after = track;
   after.Take(call, *model_, *states_);
   return after.rest - track.rest;
@@ -97,7 +99,7 @@ void CallTracker::FindCandidates(const Call& call, bool all) {
   for (uint32_t i = 0; i < open_.size(); ++i) {
     const Track& track = open_[i];
     if (!all && mode_ == Mode::kSearch && track.cluster == kNone &&
-        states_->LogP(track.track.state, call.callee) < kImpossible)
+        states_->LogP(track.track.state, call.callee) < kHardlyEver)
       continue;
     AddCandidate(i, call);
   }
@@ -122,7 +124,7 @@ void CallTracker::WeighEnd(uint32_t request) {
     }
     if (track.request == request)
       mine = candidates_.size();
-    else if (!threads_ && states_->LogP(state->state, kEnds) < kImpossible)
+    else if (!threads_ && states_->LogP(state->state, kEnds) < kHardlyEver)
       continue;
     Candidate& candidate = candidates_.emplace_back();
     candidate.open = i;

@@ -32,6 +32,8 @@ class ColdSearch {
   };
   // The view's calls are decided: the voices are in tracker.weighed().
   void Decide(const Scene& scene);
+  // What was counted was in another order of events.
+  void Recount() { counted_until_ = INT64_MIN; }
 
  private:
   friend class StateCodec;

@@ -10,6 +10,7 @@ constexpr uint32_t kFadeEvery = 500;
 constexpr float kSure = 0.99f;
 constexpr size_t kMostWaitingCalls = 1'500;
 constexpr int64_t kMicrosecondNs = 1'000;
+constexpr float kLeast = 1e-5f, kLeastBesideThreads = 1e-6f;
 constexpr int64_t kSlackNs = 100'000;  // what a busy thread may wait between reading and noting
 constexpr int64_t kMillisecondNs = 1'000'000;
 // A process may use a quarter of a core: about so many candidates and hypotheses per ns.
@@ -24,10 +25,16 @@ void ProcessLearner::Decide(const weft_spans& view, const EarlierVoices& voices,
                             CallTracker& tracker, size_t hypotheses) {
   history_.Take(view);
   // Thread ids are the chain's choice: a chain without a voice of threads decides without them.
-  threads_ |= voices.OfThreads();
+  const bool first_threads = !threads_ && voices.OfThreads();
+  threads_ |= first_threads;
   tracker.set_threads(threads_, warm_);
-  // The order within a thread tells more than times that may be late.
+  // Threads tell more than times that may be late, and could make too much of unlikely steps.
   model_.set_slack(threads_ ? 0 : kSlackNs);
+  model_.set_least(threads_ ? kLeastBesideThreads : kLeast);
+  if (first_threads) {
+    states_.Clear(model_, refreshed_callees_);
+    search_.Recount();
+  }
   if (!quantum_known_) FindQuantum();
   const size_t keep = KeepOf(hypotheses);
   if (!warm_) {

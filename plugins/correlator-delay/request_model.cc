@@ -7,7 +7,6 @@ namespace weft::plugins::delay {
 namespace {
 
 constexpr float kFirstBackoff = 0.3f;
-constexpr float kLeast = 1e-5f;    // calls get lost, so anything may follow anything
 constexpr float kDiscount = 1.0f;  // leave one out: a request has no vote for its own mistake
 
 }  // namespace
@@ -84,7 +83,7 @@ float RequestModel::LogProbability(const RequestState& state, ContextRows& memo,
     const float freed = std::min(n, kDiscount * row.distinct);
     p = (std::max(seen - kDiscount, 0.0f) + (freed + 1.0f) * p) / (n + 1.0f);
   }
-  return std::log(p + kLeast);
+  return std::log(p + least_);
 }
 
 }  // namespace weft::plugins::delay

@@ -29,6 +29,8 @@ class RequestModel {
   // By how much times may be late (Timeline).
   void set_slack(int64_t ns) { slack_ns_ = ns; }
   int64_t slack() const { return slack_ns_; }
+  // No step is less likely: calls get lost, so anything may follow anything.
+  void set_least(float probability) { least_ = probability; }
   int64_t quantum() const { return gaps_.bins().quantum(); }
   const GapBins& bins() const { return gaps_.bins(); }
 
@@ -81,6 +83,7 @@ class RequestModel {
   CallRates rates_;
   double requests_ = 0;
   int64_t slack_ns_ = 0;
+  float least_ = 1e-5f;
   uint32_t callees_ = 0;
   int detail_ = 3;
 };

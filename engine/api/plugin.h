@@ -267,6 +267,15 @@ const weft_plugin* ExporterTable() {
           return int32_t{WEFT_OK};
         });
       };
+    if constexpr (requires(T & t) { t.Taken(); })
+      table.taken = [](void* self) noexcept {
+        uint64_t taken = 0;
+        internal::Guard(nullptr, [&] {
+          taken = static_cast<T*>(self)->Taken();
+          return int32_t{WEFT_OK};
+        });
+        return taken;
+      };
     return table;
   }();
   return internal::Table<T>(WEFT_PLUGIN_EXPORTER, &ops);

@@ -360,6 +360,9 @@ typedef struct weft_exporter {
   /* Optional: of the last call, the pause that the sink asks for (RETRY), or how many ended spans
    * of the batch it refused for good (OK), which count as dropped. Both are 0 before. */
   void (*delivery)(void* instance, uint64_t* retry_after_ns, uint64_t* refused);
+  /* Optional: of the last call, where it answered RETRY, how many ended spans of the batch the sink
+   * has for good. Where the batch is given up they count as stored, the rest as dropped. */
+  uint64_t (*taken)(void* instance);
 } weft_exporter;
 
 /* ---- the plugin ----------------------------------------------------------------------------- */

@@ -254,11 +254,14 @@ void ExporterWorker::Settle(const Item& item, const Answer& answer) {
   const bool overflowed = retry && expendable_ && !forgotten_;
   if (retry && !overflowed && (config_.handed_over || forgotten_))
     return Abandon(*item.batch, item.done);
-  counters_.dropped.Add(rows);
-  if (overflowed) counters_.overflowed.Add(rows);
+  // What the sink took before it was given up is there.
+  const uint64_t taken = retry ? std::min(answer.taken, rows) : 0;
+  counters_.rows.Add(taken);
+  counters_.dropped.Add(rows - taken);
+  if (overflowed) counters_.overflowed.Add(rows - taken);
   if (!overflowed)
     log_.Error(fmt::format(
-        "exporter {}: dropped a batch of {} spans: {}", exporter_.name, rows,
+        "exporter {}: dropped {} spans of a batch of {}: {}", exporter_.name, rows - taken, rows,
         retry ? std::string_view("no time left") : std::string_view(answer.error.message)));
   item.done(retry && !overflowed ? Fate::kAbandoned : Fate::kDropped);
 }
@@ -272,6 +275,8 @@ ExporterWorker::Answer ExporterWorker::Call(const trace::ExportBatch& batch) {
                                                    &source, &answer.error);
     if (exporter_.table->delivery != nullptr)
       exporter_.table->delivery(exporter_.instance, &answer.retry_after_ns, &answer.refused);
+    if (exporter_.table->taken != nullptr && answer.outcome == WEFT_EXPORT_RETRY)
+      answer.taken = exporter_.table->taken(exporter_.instance);
   } catch (...) {
     fmt::format_to_n(answer.error.message, sizeof(answer.error.message) - 1, "threw an exception{}",
                      '\0');

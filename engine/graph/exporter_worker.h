@@ -101,7 +101,7 @@ class ExporterWorker {
   // What the plugin says.
   struct Answer {
     int32_t outcome = WEFT_EXPORT_RETRY;
-    uint64_t retry_after_ns = 0, refused = 0;
+    uint64_t retry_after_ns = 0, refused = 0, taken = 0;
     weft_error error{};
   };
   void Run();

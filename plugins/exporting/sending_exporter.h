@@ -1,6 +1,6 @@
 // SendingExporter: what exporters that send over a network have in common. An exporter derives from
-// it, reads its settings with the functions here and gives it the sender; Export and Delivery are
-// the plugin's. One thread.
+// it, reads its settings with the functions here and gives it the sender; Export, Delivery and
+// Taken are the plugin's. One thread.
 #pragma once
 
 #include <algorithm>
@@ -55,6 +55,7 @@ class SendingExporter {
     retry_after_ns = static_cast<uint64_t>(last_.retry_after_ns);
     refused = last_.refused;
   }
+  uint64_t Taken() const { return sender_->taken(); }
 
  protected:
   // The value, or the end of `create` with the reason.

@@ -36,6 +36,8 @@ class BatchSender {
 
   // DROP only where no span of the batch was taken.
   Delivery Write(const weft_spans& spans, const weft_source& source);
+  // After a RETRY: how many spans of the batch have been taken for good.
+  uint64_t taken() const { return taken_ - refused_; }
 
  private:
   bool Send(std::span<const uint32_t> rows);  // false: to be tried again

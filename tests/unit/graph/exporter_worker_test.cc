@@ -19,7 +19,7 @@ struct FakeSink {
   std::vector<uint64_t> taken;
   std::atomic<int> flushes = 0;
   bool throws = false;
-  uint64_t retry_after_ns = 0, refused = 0;
+  uint64_t retry_after_ns = 0, refused = 0, taken_spans = 0;
   std::atomic<bool> hangs = false;  // the call does not come back while this is so
 };
 
@@ -42,7 +42,8 @@ void Delivery(void* instance, uint64_t* retry_after_ns, uint64_t* refused) {
   *retry_after_ns = static_cast<FakeSink*>(instance)->retry_after_ns;
   *refused = static_cast<FakeSink*>(instance)->refused;
 }
-const weft_exporter kTable{sizeof(weft_exporter), Export, Flush, Delivery};
+uint64_t Taken(void* instance) { return static_cast<FakeSink*>(instance)->taken_spans; }
+const weft_exporter kTable{sizeof(weft_exporter), Export, Flush, Delivery, Taken};
 
 class ExporterWorkerTest : public testing::Test {
  protected:
@@ -116,6 +117,20 @@ TEST_F(ExporterWorkerTest, GivesUpAtTheDeadlineAndSaysSo) {
   worker->Push(Batch(2), Note());
   worker->Stop(clock_.MonotonicNs() + 10 * kMillisecond);
   EXPECT_EQ(fates_, (std::vector<Fate>{Fate::kAbandoned, Fate::kAbandoned}));
+  EXPECT_EQ(Count("sink.dropped{sink=fake}"), 2u);
+}
+
+TEST_F(ExporterWorkerTest, WhatWasTakenOfABatchThatIsGivenUpCountsAsStored) {
+  sink_.answers.assign(1'000'000, WEFT_EXPORT_RETRY);
+  sink_.taken_spans = 3;
+  config_.max_backoff_ns = config_.first_backoff_ns = 3600 * kSecond;
+  auto worker = Worker();
+  auto batch = std::make_shared<trace::ExportBatch>();
+  batch->ended = 5;
+  worker->Push(std::move(batch), Note());
+  while (Count("sink.retries{sink=fake}") == 0) std::this_thread::yield();
+  worker->Stop(clock_.MonotonicNs());
+  EXPECT_EQ(Count("sink.rows{sink=fake}"), 3u);
   EXPECT_EQ(Count("sink.dropped{sink=fake}"), 2u);
 }
 

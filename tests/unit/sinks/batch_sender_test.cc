@@ -60,6 +60,7 @@ TEST_F(BatchSenderTest, ABatchThatComesAgainGoesOnBehindWhatWasTaken) {
   const Delivery first = Write();
   EXPECT_EQ(first.outcome, WEFT_EXPORT_RETRY);
   EXPECT_EQ(first.retry_after_ns, 5);
+  EXPECT_EQ(sender_.taken(), 4u);
   EXPECT_EQ(Write().outcome, WEFT_EXPORT_OK);
   EXPECT_EQ(backend_.taken, (std::vector<std::string>{"abcd", "efgh"}));
 }

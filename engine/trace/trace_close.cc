@@ -6,6 +6,7 @@
 #include "engine/base/check.h"
 #include "engine/trace/trace_gather.h"
 #include "engine/trace/trace_partition.h"
+#include "engine/trace/trace_weight.h"
 
 namespace weft::trace {
 
@@ -193,6 +194,7 @@ void TracePartition::Stage(std::unique_ptr<ExportBatch> batch, std::unique_ptr<F
     batch->traces.weight.push_back(trace.verdict.weight);
     batch->traces.rule.push_back(batch->spans.Intern(decisions_.rules().Name(trace.verdict.rule)));
   }
+  WriteThresholds(*batch);
   // One entry per record: rows of a batch come from few.
   std::ranges::sort(flight->records, {}, &Flight::Share::record);
   size_t last = 0;

@@ -54,6 +54,19 @@ bool Has(const weft_spans& s, uint32_t row, std::string_view key) {
   return false;
 }
 
+bool IsTraceState(const weft_spans& s, uint32_t pair) {
+  return s.pairs->type[pair] == WEFT_ATTR_STRING &&
+         api::View(s.strings[s.pairs->key[pair]]) == "w3c.tracestate";
+}
+
+// The pair, or WEFT_NONE.
+uint32_t TraceStateOf(const weft_spans& s, uint32_t row) {
+  for (uint32_t a = s.attr_offset ? s.attr_offset[row] : 0;
+       s.attr_offset && a < s.attr_offset[row + 1]; ++a)
+    if (IsTraceState(s, s.attr[a])) return s.attr[a];
+  return WEFT_NONE;
+}
+
 }  // namespace
 
 void OtlpJson::AppendTracesData(std::string& out, const weft_spans& spans, uint32_t begin,
@@ -113,7 +126,13 @@ void OtlpJson::AppendSpan(std::string& out, const weft_spans& spans, uint32_t ro
     out.append("\",\"parentSpanId\":\"");
     AppendHex(out, parent);
   }
-  out.append("\",\"name\":");
+  out.push_back('"');
+  if (const uint32_t state = TraceStateOf(spans, row); state != WEFT_NONE) {
+    out.append(",\"traceState\":");
+    AppendJsonString(out, api::View(spans.strings[spans.pairs->value[state]]));
+  }
+  if ((spans.flags[row] & WEFT_FLAG_SAMPLED) != 0) out.append(",\"flags\":1");
+  out.append(",\"name\":");
   AppendJsonString(out, Text(spans, spans.operation, row));
   out.append(",\"kind\":");
   AppendUint(out, spans.kind[row]);
@@ -122,7 +141,7 @@ void OtlpJson::AppendSpan(std::string& out, const weft_spans& spans, uint32_t ro
   out.append(",\"attributes\":[");
   if (spans.attr_offset)
     for (uint32_t a = spans.attr_offset[row]; a < spans.attr_offset[row + 1]; ++a)
-      AppendAttribute(out, spans, spans.attr[a]);
+      if (!IsTraceState(spans, spans.attr[a])) AppendAttribute(out, spans, spans.attr[a]);
   AppendFacts(out, spans, row);
   out.append("],\"status\":{");
   if (const auto status = At(spans.status, row); status != WEFT_STATUS_UNSET)

@@ -141,6 +141,8 @@ class OtlpProto::Impl {
       if (!text.empty()) AppendBytes(span_, 2, text);
       AppendNumber(span_, 3, status);
     }
+    // W3C's trace flags; a fixed32.
+    if ((spans_->flags[row] & WEFT_FLAG_SAMPLED) != 0) span_.append("\x85\x01\x01\0\0\0", 6);
     AppendBytes(group_, 2, span_);
   }
 

@@ -142,6 +142,10 @@ exporters: [sqlite, {{name: otlp, config: {{endpoint: "{jaeger.otlp_grpc}"}}}}]
         # 1 % of 890: 8.9 expected; outside of these bounds once in 10,000 draws (binomial).
         self.assertTrue(1 <= counts["fast"] <= 23, counts)
         self.assertTrue(all(len(trace["spans"]) == 2 for trace in shown.values()))
+        # Backends count all traffic from the threshold: 99 % of the fast ones were rejected.
+        for trace, one in shown.items():
+            states = {tag["value"] for one_span in one["spans"] for tag in one_span["tags"] if tag["key"] == "w3c.tracestate"}
+            self.assertEqual(states, {"ot=th:fd70a"} if traces[trace] == "fast" else set())
         # What was kept stands for everything.
         weight = self.rows("select sum(weight) as w, count(*) as n from traces")[0]
         self.assertEqual(weight["n"], sum(counts.values()))

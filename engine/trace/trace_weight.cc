@@ -1,0 +1,135 @@
+#include "engine/trace/trace_weight.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+namespace weft::trace {
+namespace {
+
+constexpr std::string_view kKey = "w3c.tracestate";
+constexpr int kDigits = 14;  // of 56 bits
+constexpr int kPrecision = 4;
+
+std::string_view Trim(std::string_view text) {
+  const size_t begin = text.find_first_not_of(" \t");
+  if (begin == text.npos) return {};
+  return text.substr(begin, text.find_last_not_of(" \t") + 1 - begin);
+}
+
+// Calls visit(part) for each part between separators that is not empty.
+template <typename Visit>
+void Split(std::string_view text, char separator, Visit visit) {
+  while (!text.empty()) {
+    const size_t end = std::min(text.find(separator), text.size());
+    if (const auto part = Trim(text.substr(0, end)); !part.empty()) visit(part);
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+}
+
+void Append(std::string& list, char separator, std::string_view part) {
+  if (!list.empty()) list.push_back(separator);
+  list.append(part);
+}
+
+// Of hex digits of which trailing zeros are left out, the order of the numbers is that of the
+// texts.
+bool IsThreshold(std::string_view digits) {
+  return !digits.empty() && digits.size() <= kDigits &&
+         digits.find_first_not_of("0123456789abcdef") == digits.npos;
+}
+
+// The pairs of one table that are trace states, as they are to become.
+class Rewriter {
+ public:
+  explicit Rewriter(api::SpanTable& spans) : spans_(spans), key_(spans.Intern(kKey)) {}
+
+  bool IsTraceState(uint32_t pair) const {
+    return spans_.pairs.key[pair] == key_ && spans_.pairs.type[pair] == WEFT_ATTR_STRING;
+  }
+  // `pair`: that of the span, or WEFT_NONE.
+  uint32_t With(uint32_t pair, double weight) {
+    const auto [known, fresh] = made_.try_emplace({pair, weight}, 0);
+    if (fresh) {
+      const std::string before =
+          pair == WEFT_NONE
+              ? std::string()
+              : std::string(spans_.strings.Text(static_cast<uint32_t>(spans_.pairs.value[pair])));
+      const uint32_t text = spans_.Intern(WithThreshold(before, Threshold(weight)));
+      known->second = spans_.pairs.Intern(key_, WEFT_ATTR_STRING, text);
+    }
+    return known->second;
+  }
+
+ private:
+  api::SpanTable& spans_;
+  const uint32_t key_;
+  std::map<std::pair<uint32_t, double>, uint32_t> made_;
+};
+
+}  // namespace
+
+std::string Threshold(double weight) {
+  if (!(weight > 1)) return "0";
+  constexpr uint64_t kAll = uint64_t{1} << 56;
+  const auto exact =
+      static_cast<uint64_t>(std::llround((1 - 1 / weight) * static_cast<double>(kAll)));
+  uint64_t threshold = std::min(exact, kAll - 1);
+  const std::string all = fmt::format("{:014x}", threshold);
+  const size_t silent = std::min(all.find_first_not_of('f'), all.size());
+  if (silent + kPrecision < kDigits) {
+    const size_t shift = 4 * (kDigits - kPrecision - silent);
+    const uint64_t rounded = (threshold + (uint64_t{1} << (shift - 1))) >> shift << shift;
+    threshold = rounded < kAll ? rounded : threshold >> shift << shift;
+  }
+  std::string digits = fmt::format("{:014x}", threshold);
+  digits.erase(std::max<size_t>(digits.find_last_not_of('0') + 1, 1));
+  return digits;
+}
+
+std::string WithThreshold(std::string_view trace_state, std::string_view threshold) {
+  std::string others, ours;
+  std::string_view wins = threshold;
+  Split(trace_state, ',', [&](std::string_view member) {
+    if (!member.starts_with("ot=")) return Append(others, ',', member);
+    Split(member.substr(3), ';', [&](std::string_view field) {
+      if (!field.starts_with("th:")) return Append(ours, ';', field);
+      if (const auto before = field.substr(3); IsThreshold(before)) wins = std::max(wins, before);
+    });
+  });
+  std::string out = fmt::format("ot=th:{}", wins);
+  if (!ours.empty()) Append(out, ';', ours);
+  if (!others.empty()) Append(out, ',', others);
+  return out;
+}
+
+void WriteThresholds(ExportBatch& batch) {
+  const TraceRows& traces = batch.traces;
+  if (std::ranges::none_of(traces.weight, [](double weight) { return weight > 1; })) return;
+  api::SpanTable& spans = batch.spans;
+  std::vector<double> weight(spans.n(), 1);
+  for (uint32_t t = 0; t < traces.n(); ++t)
+    std::fill_n(weight.begin() + traces.first_row[t], traces.n_rows[t], traces.weight[t]);
+  Rewriter rewriter(spans);
+  std::vector<uint32_t> attr, offset{0};
+  attr.reserve(spans.attr.size() + spans.n());
+  for (uint32_t row = 0; row < spans.n(); ++row) {
+    bool found = false;
+    for (uint32_t a = spans.attr_offset[row]; a < spans.attr_offset[row + 1]; ++a) {
+      const uint32_t pair = spans.attr[a];
+      const bool state = weight[row] > 1 && rewriter.IsTraceState(pair);
+      found |= state;
+      attr.push_back(state ? rewriter.With(pair, weight[row]) : pair);
+    }
+    if (weight[row] > 1 && !found) attr.push_back(rewriter.With(WEFT_NONE, weight[row]));
+    offset.push_back(static_cast<uint32_t>(attr.size()));
+  }
+  spans.attr = std::move(attr);
+  spans.attr_offset = std::move(offset);
+}
+
+}  // namespace weft::trace

@@ -357,12 +357,9 @@ typedef struct weft_exporter {
                           weft_error*);
   /* Optional: make everything accepted so far durable, by deadline_ns of the host's clock. */
   int32_t (*flush)(void* instance, uint64_t deadline_ns, weft_error*);
-  /* Optional: of the last call, the pause that the sink asks for (RETRY), or how many ended spans
-   * of the batch it refused for good (OK), which count as dropped. Both are 0 before. */
-  void (*delivery)(void* instance, uint64_t* retry_after_ns, uint64_t* refused);
-  /* Optional: of the last call, where it answered RETRY, how many ended spans of the batch the sink
-   * has for good. Where the batch is given up they count as stored, the rest as dropped. */
-  uint64_t (*taken)(void* instance);
+  /* Optional: of the last call, the pause asked for (RETRY), ended spans refused for good (OK). */
+  void (*delivery)(void* instance, uint64_t* retry_after_ns, uint64_t* refused); /* 0 before */
+  uint64_t (*taken)(void* instance); /* Optional: ended spans that it has, after a RETRY. */
 } weft_exporter;
 
 /* ---- the plugin ----------------------------------------------------------------------------- */

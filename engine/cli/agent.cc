@@ -89,7 +89,7 @@ class Agent final : public Command {
     shared_.DeclareConfig(options);
     shared_.DeclareKafka(options);
     shared_.DeclareSource(options);
-    shared_.DeclareIntake(options);
+    shared_.DeclareOtlp(options);
     shared_.DeclareMetrics(options);
     options.Text("--replay", &replay_, "Publish this recording, then end", "FILE");
     options.Number("--pace", &pace_, 0, 1e6,

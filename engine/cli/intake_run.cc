@@ -59,7 +59,7 @@ Result<std::unique_ptr<IntakeRun>> IntakeRun::IntoPipeline(const Config& config,
 Result<void> IntakeRun::CheckIntoTopic(const Config& config) {
   if (!config.zipkin.listen.empty())
     return Fail(Code::kInvalid,
-                "sources.zipkin.listen (--zipkin): an agent forwards requests as they came to a "
+                "sources.zipkin.listen: an agent forwards requests as they came to a "
                 "topic of OTLP, in which Zipkin's JSON cannot be read; send OTLP to the agent "
                 "(sources.otlp.listen_http), or Zipkin's spans to `weft run`");
   if (Wanted(config) && config.otlp.topics.empty())

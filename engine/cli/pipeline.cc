@@ -302,6 +302,13 @@ std::string Pipeline::Destination() const {
   return out;
 }
 
+std::vector<std::string> Pipeline::Expendable() const {
+  std::vector<std::string> out;
+  for (const PluginChoice& exporter : config_.exporters)
+    if (DropsWhenFull(config_, exporter)) out.push_back(exporter.label());
+  return out;
+}
+
 void Pipeline::KeepLedger() {
   if (ledger_) ledger_->Keep();
 }

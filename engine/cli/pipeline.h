@@ -40,6 +40,8 @@ class Pipeline {
   std::string store_path() const;
   // For people, "weft.db" or "weft.db, kafka": the store, and exporters that have no store.
   std::string Destination() const;
+  // Exporters that drop when they are full, so that they hold up nobody (when_full: drop).
+  std::vector<std::string> Expendable() const;
   // Seconds for which the brokers have not answered; 0 where there are none.
   uint64_t BrokersSilent() const { return services_.metrics.Get("kafka.watch_silent").Get(); }
   Counters Snapshot() const { return services_.metrics.Snapshot(); }

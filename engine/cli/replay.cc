@@ -134,7 +134,7 @@ class Replay final : public Command {
     source.stop();
     thread.join();
     if (early && stopped_early_) stopped_early_(metrics);
-    WEFT_TRY(session_.Finish(**pipeline, (*pipeline)->store_path()));
+    WEFT_TRY(session_.Finish(**pipeline, (*pipeline)->store_path(), RunSession::Counts::kAll));
     if (!replayed && !stop.requested()) return std::unexpected(replayed.error());
     return {};
   }

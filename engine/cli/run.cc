@@ -32,7 +32,8 @@ class TraceHost final : public Command {
     shared_.DeclareConfig(options);
     shared_.DeclareEngine(options);
     shared_.DeclareSource(options);
-    shared_.DeclareIntake(options);
+    shared_.DeclareOtlp(options);
+    shared_.DeclareZipkin(options);
     shared_.DeclareMetrics(options);
     options.Duration("--duration", &duration_ns_, "End after this time (default: at Ctrl-C)");
     options.Text("--record", &record_, "Also write a recording for `weft replay`", "FILE");

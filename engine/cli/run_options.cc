@@ -52,9 +52,12 @@ void RunOptions::DeclareChain(Options& options) {
   options.Text("--plugin-dir", &plugin_dir_, "Folder of the plugins", "DIR");
 }
 
-void RunOptions::DeclareIntake(Options& options) {
+void RunOptions::DeclareOtlp(Options& options) {
   options.Flag("--otlp", &otlp_,
                "Take OTLP too, of programs with an SDK: 127.0.0.1:4317 (gRPC) and 4318 (HTTP)");
+}
+
+void RunOptions::DeclareZipkin(Options& options) {
   options.Flag("--zipkin", &zipkin_, "Take Zipkin's spans too: 127.0.0.1:9411");
 }
 

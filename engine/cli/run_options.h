@@ -27,8 +27,9 @@ class RunOptions {
   void DeclareKafka(Options& options);
   // --stages.
   void DeclareStages(Options& options);
-  // Who may report spans of his own: --otlp, --zipkin.
-  void DeclareIntake(Options& options);
+  // Who may report spans of his own: --otlp; --zipkin, which no agent takes.
+  void DeclareOtlp(Options& options);
+  void DeclareZipkin(Options& options);
   // Who may look at the process: --metrics.
   void DeclareMetrics(Options& options);
 

@@ -71,7 +71,7 @@ std::string RunSession::ProgressText(const graph::EngineStats& stats, uint64_t s
                      stats.lost);
 }
 
-Result<void> RunSession::Finish(Pipeline& pipeline, const std::string& db) const {
+Result<void> RunSession::Finish(Pipeline& pipeline, const std::string& db, Counts counts) const {
   const std::optional<Error> failure = pipeline.Failure();
   if (health_ && failure) health_->Failed(failure->message);
   if (health_) health_->Stopping();
@@ -82,6 +82,7 @@ Result<void> RunSession::Finish(Pipeline& pipeline, const std::string& db) const
   summary.counters = pipeline.Snapshot();
   summary.elapsed_ns = clock_.MonotonicNs() - begun_ns_;
   summary.db = db;
+  if (counts == Counts::kButExpendable) summary.expendable = pipeline.Expendable();
   MeasureProcess(&summary);
   if (!quiet_) PrintNote(summary.Text());
   if (!json_summary_.empty()) WEFT_TRY(WriteTextFile(json_summary_, summary.Json()));

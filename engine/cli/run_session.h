@@ -36,8 +36,11 @@ class RunSession {
              const std::atomic<bool>* finished,
              const std::function<std::string()>& reload = {}) const;
   // Drains the pipeline, shows the summary and writes it where it was asked for. `db`: "" where
-  // nothing is stored. The first of the engine's own failure and those of stopping comes back.
-  Result<void> Finish(Pipeline& pipeline, const std::string& db) const;
+  // nothing is stored. The first of the engine's own failure and those of stopping comes back. What
+  // exporters that may drop have dropped is a failure of a job (kAll), not of a service.
+  enum class Counts : uint8_t { kAll, kButExpendable };
+  Result<void> Finish(Pipeline& pipeline, const std::string& db,
+                      Counts counts = Counts::kButExpendable) const;
 
  private:
   std::string ProgressText(const graph::EngineStats& stats, uint64_t spans_before,

@@ -1,8 +1,10 @@
 #include "engine/cli/run_summary.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <optional>
 
 #include <sys/resource.h>
 
@@ -19,10 +21,21 @@ double Seconds(const timeval& time) {
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
 }
 
+// The sink that a counter says has dropped; nothing for any other counter.
+std::optional<std::string_view> DroppingSink(std::string_view counter) {
+  constexpr std::string_view kBegin = "sink.dropped{sink=";
+  if (!counter.starts_with(kBegin) || !counter.ends_with('}')) return std::nullopt;
+  return counter.substr(kBegin.size(), counter.size() - kBegin.size() - 1);
+}
+
 }  // namespace
 
 double RunSummary::CpuCores() const {
   return elapsed_ns > 0 ? cpu_seconds / (static_cast<double>(elapsed_ns) / 1e9) : 0;
+}
+
+bool RunSummary::IsExpendable(std::string_view sink) const {
+  return std::ranges::find(expendable, sink) != expendable.end();
 }
 
 std::string RunSummary::Text() const {
@@ -30,6 +43,11 @@ std::string RunSummary::Text() const {
       fmt::format("{} traces of {} spans in {}; weft used {:.2f} cores and {:.0f} MB\n",
                   stats.traces, stats.spans, ShortDuration(elapsed_ns), CpuCores(), max_rss_mb);
   out += fmt::format("ledger: {}\n", LedgerLine(TotalLedger(counters)));
+  for (const auto& [name, value] : counters)
+    if (const auto sink = DroppingSink(name); sink && value > 0 && IsExpendable(*sink))
+      out += fmt::format(
+          "{}: {} spans were not delivered: it was away or too slow (when_full: drop)\n", *sink,
+          value);
   if (db.empty()) return out;
   const std::string option = db == "weft.db" ? "" : fmt::format(" --db {}", db);
   out += fmt::format("store:  {}\n", db);
@@ -66,7 +84,7 @@ std::string RunSummary::Json() const {
 
 Result<void> RunSummary::CheckStored() const {
   for (const auto& [name, value] : counters)
-    if (name.starts_with("sink.dropped{") && value > 0)
+    if (const auto sink = DroppingSink(name); sink && value > 0 && !IsExpendable(*sink))
       return Fail(
           Code::kIo,
           fmt::format("{} spans were not stored ({}); the messages above say why", value, name));

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "engine/base/result.h"
 #include "engine/cli/ledger.h"
@@ -16,13 +18,18 @@ struct RunSummary {
   double cpu_seconds = 0;  // of all threads of this process
   double max_rss_mb = 0;
   std::string db;  // "" where nothing was stored
+  std::vector<std::string> expendable;
 
   double CpuCores() const;
   // The lines at the end of a run, with what to try next.
   std::string Text() const;
   std::string Json() const;
-  // kIo if an exporter gave something up: then the run has failed, however well it ended.
+  // kIo if an exporter gave something up: then the run has failed, however well it ended. What is
+  // in `expendable`, exporters that may drop, does not count.
   Result<void> CheckStored() const;
+
+ private:
+  bool IsExpendable(std::string_view sink) const;
 };
 
 // Fills in what the system counts for this process.

@@ -50,7 +50,7 @@ constexpr weft_exporter kTaker{sizeof(weft_exporter),
                                  static_cast<WhatIfTally*>(tally)->Take(*spans, *traces);
                                  return WEFT_EXPORT_OK;
                                },
-                               nullptr, nullptr};
+                               nullptr, nullptr, nullptr};
 
 class WhatIf final : public Command {
  public:

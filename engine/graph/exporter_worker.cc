@@ -143,6 +143,7 @@ void ExporterWorker::Abandon(const trace::ExportBatch& batch, const Done& done) 
 void ExporterWorker::SetDeadline(int64_t deadline_ns) {
   std::lock_guard lock(mutex_);
   deadline_ns_ = std::min(deadline_ns_, deadline_ns);
+  ending_since_ns_ = std::min(ending_since_ns_, clock_.MonotonicNs());
   wake_.notify_one();
 }
 
@@ -193,7 +194,13 @@ void ExporterWorker::Run() {
   if (unflushed) Flush();
 }
 
-bool ExporterWorker::Expired() const { return clock_.MonotonicNs() >= deadline_ns_; }
+int64_t ExporterWorker::EndNs() const {
+  const bool patient =
+      !exporter_.drops_when_full || ending_since_ns_ == INT64_MAX || failing_since_ns_ == INT64_MAX;
+  if (patient) return deadline_ns_;
+  return std::min(deadline_ns_,
+                  std::max(ending_since_ns_, failing_since_ns_) + config_.end_patience_ns);
+}
 
 void ExporterWorker::Deliver(const Item& item) {
   int64_t backoff_ns = config_.first_backoff_ns;
@@ -205,6 +212,13 @@ void ExporterWorker::Deliver(const Item& item) {
       called_ns_ = clock_.MonotonicNs();
     }
     answer = Call(*item.batch);
+    {
+      const std::lock_guard lock(mutex_);
+      if (answer.outcome != WEFT_EXPORT_RETRY)
+        failing_since_ns_ = INT64_MAX;
+      else if (failing_since_ns_ == INT64_MAX)
+        failing_since_ns_ = clock_.MonotonicNs();
+    }
     if (answer.outcome != WEFT_EXPORT_RETRY) break;
     counters_.retries.Add();
     if (attempt == 0)
@@ -229,12 +243,11 @@ void ExporterWorker::WaitBefore(int64_t* backoff_ns, uint64_t asked_ns) {
       static_cast<int64_t>(std::min(asked_ns, static_cast<uint64_t>(config_.max_pause_ns)));
   *backoff_ns = std::min(*backoff_ns * 2, config_.max_backoff_ns);
   std::unique_lock lock(mutex_);
-  const int64_t before_ns = deadline_ns_;
-  const int64_t left_ns = deadline_ns_ == INT64_MAX
-                              ? INT64_MAX
-                              : std::max<int64_t>(deadline_ns_ - clock_.MonotonicNs(), 0);
+  const int64_t before_ns = EndNs();
+  const int64_t left_ns =
+      before_ns == INT64_MAX ? INT64_MAX : std::max<int64_t>(before_ns - clock_.MonotonicNs(), 0);
   wake_.wait_for(lock, std::chrono::nanoseconds(std::min(std::max(own_ns, asked), left_ns)),
-                 [&] { return deadline_ns_ != before_ns || forgotten_ || expendable_; });
+                 [&] { return EndNs() != before_ns || forgotten_ || expendable_; });
 }
 
 void ExporterWorker::Settle(const Item& item, const Answer& answer) {

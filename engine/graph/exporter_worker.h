@@ -45,6 +45,7 @@ struct ExporterConfig {
   int64_t max_pause_ns = 60'000'000'000;      // of those that a sink asks for
   int64_t call_patience_ns = 60'000'000'000;  // a call that takes longer may be given up
   int64_t flush_after_ns = 1'000'000'000;     // of an empty queue
+  int64_t end_patience_ns = 3'000'000'000;    // at the end, with a sink that fails and may drop
   // What is given up for want of time is exported by whoever owns the partition next.
   bool handed_over = false;
 };
@@ -88,7 +89,8 @@ class ExporterWorker {
   // Spans that were kept but never pushed: the next owner exports them.
   void HandOver(uint64_t spans) { counters_.handed_over.Add(spans); }
   // From now on no retry goes on beyond the deadline and batches not done by then are dropped, and
-  // counted. May be called again with an earlier one.
+  // counted; where the sink may drop and takes nothing, not for longer than end_patience_ns. May be
+  // called again with an earlier one.
   void SetDeadline(int64_t deadline_ns);
   // Lets the queue drain (see SetDeadline), flushes, joins.
   void Stop(int64_t deadline_ns);
@@ -115,7 +117,8 @@ class ExporterWorker {
   void Leave(const Item& item);  // the queue's sums
   void Drop(const Item& item);   // out of a full queue
   void Flush();
-  bool Expired() const;
+  bool Expired() const { return clock_.MonotonicNs() >= EndNs(); }
+  int64_t EndNs() const;  // mutex_ held
   void Abandon(const trace::ExportBatch& batch, const Done& done);
 
   const ExporterConfig config_;
@@ -131,6 +134,8 @@ class ExporterWorker {
   std::deque<Item> queue_;
   size_t bytes_ = 0;
   int64_t deadline_ns_ = INT64_MAX;
+  int64_t ending_since_ns_ = INT64_MAX;   // the first SetDeadline
+  int64_t failing_since_ns_ = INT64_MAX;  // the first RETRY since something was taken
   bool stopping_ = false;
   bool delivering_ = false;  // the queue's front
   bool given_up_ = false;    // the queue's front is settled, whatever the call answers

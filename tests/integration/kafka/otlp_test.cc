@@ -19,7 +19,7 @@ namespace {
 int32_t TakeAll(void*, const weft_spans*, const weft_traces*, const weft_source*, weft_error*) {
   return WEFT_EXPORT_OK;
 }
-const weft_exporter kTakeAll{sizeof(weft_exporter), TakeAll, nullptr, nullptr};
+const weft_exporter kTakeAll{sizeof(weft_exporter), TakeAll, nullptr, nullptr, nullptr};
 
 class OtlpTopicsTest : public KafkaTest {
  protected:

@@ -60,6 +60,16 @@ TEST(RunSummary, ARunThatAnExporterRefusedIsAFailure) {
   EXPECT_THAT(stored.error().message, HasSubstr("7 spans were not stored"));
 }
 
+TEST(RunSummary, AnExporterThatMayDropIsNamedButIsNoFailure) {
+  RunSummary summary = Summary();
+  summary.expendable = {"jaeger"};
+  summary.counters.emplace_back("sink.dropped{sink=jaeger}", 7);
+  EXPECT_TRUE(summary.CheckStored());
+  EXPECT_THAT(summary.Text(), HasSubstr("jaeger: 7 spans were not delivered"));
+  summary.counters.emplace_back("sink.dropped{sink=sqlite}", 1);
+  EXPECT_FALSE(summary.CheckStored());
+}
+
 TEST(RunSummary, MeasuresThisProcess) {
   RunSummary summary;
   MeasureProcess(&summary);

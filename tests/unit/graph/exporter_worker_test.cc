@@ -120,6 +120,17 @@ TEST_F(ExporterWorkerTest, GivesUpAtTheDeadlineAndSaysSo) {
   EXPECT_EQ(Count("sink.dropped{sink=fake}"), 2u);
 }
 
+TEST_F(ExporterWorkerTest, ADeadSinkThatMayDropDoesNotDelayTheEnd) {
+  sink_.answers.assign(1'000'000, WEFT_EXPORT_RETRY);
+  drops_when_full_ = true;
+  config_.end_patience_ns = 10 * kMillisecond;
+  auto worker = Worker();
+  for (uint64_t i = 1; i <= 3; ++i) worker->Push(Batch(i), Note());
+  worker->Stop(INT64_MAX);  // would never come
+  EXPECT_EQ(fates_, std::vector<Fate>(3, Fate::kAbandoned));
+  EXPECT_EQ(Count("sink.dropped{sink=fake}"), 3u);
+}
+
 TEST_F(ExporterWorkerTest, WhatWasTakenOfABatchThatIsGivenUpCountsAsStored) {
   sink_.answers.assign(1'000'000, WEFT_EXPORT_RETRY);
   sink_.taken_spans = 3;

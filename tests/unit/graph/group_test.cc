@@ -55,7 +55,7 @@ int32_t Export(void* instance, const weft_spans* s, const weft_traces*, const we
   }
   return WEFT_EXPORT_OK;
 }
-const weft_exporter kStore{sizeof(weft_exporter), Export, nullptr, nullptr};
+const weft_exporter kStore{sizeof(weft_exporter), Export, nullptr, nullptr, nullptr};
 
 class GroupTest : public testing::Test {
  protected:

@@ -11,6 +11,7 @@
 
 #include "engine/base/hash.h"
 #include "engine/base/large_pages.h"
+#include "engine/base/prefetch.h"
 
 namespace weft {
 
@@ -83,7 +84,7 @@ class FlatMap {
 
   // Asks for the cache line that Find(key) will look at first: for loops that know what comes next.
   void Prefetch(uint64_t key) const {
-    if (!slots_.empty()) __builtin_prefetch(&slots_[Home(Stored(key))]);
+    if (!slots_.empty()) weft::Prefetch(&slots_[Home(Stored(key))]);
   }
 
   size_t size() const { return size_; }

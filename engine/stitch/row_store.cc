@@ -60,7 +60,7 @@ uint32_t RowStore::Find(uint64_t exchange) const {
 }
 
 void RowStore::PrefetchIndex(uint64_t exchange) const {
-  if (!index_.empty()) __builtin_prefetch(&index_[Mix64(exchange) & (index_.size() - 1)]);
+  if (!index_.empty()) Prefetch(&index_[Mix64(exchange) & (index_.size() - 1)]);
 }
 
 void RowStore::AddBlocks() {

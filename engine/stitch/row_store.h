@@ -14,6 +14,7 @@
 #include "engine/api/codec.h"
 #include "engine/base/flat_map.h"
 #include "engine/base/large_pages.h"
+#include "engine/base/prefetch.h"
 #include "engine/base/radix_sort.h"
 
 namespace weft::stitch {
@@ -95,8 +96,8 @@ class RowStore {
   void PrefetchIndex(uint64_t exchange) const;
   void PrefetchRow(uint32_t number) const {
     const char* row = reinterpret_cast<const char*>(&(*this)[number]);
-    __builtin_prefetch(row);
-    __builtin_prefetch(row + sizeof(Row) - 1);
+    Prefetch(row);
+    Prefetch(row + sizeof(Row) - 1);
   }
   // A new row that refers to (batch, row).
   uint32_t Add(uint64_t exchange, uint32_t batch, uint32_t row);

@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "engine/api/ids.h"
+#include "engine/base/prefetch.h"
 
 namespace weft::stitch {
 namespace {
@@ -64,8 +65,8 @@ void SpanEmitter::Prefetch(size_t place) const {
   const uint32_t notes = rows_[keys_[place + kPrefetch].value].candidates;
   if (notes == kNone) return;
   const char* begin = reinterpret_cast<const char*>(&notes_[notes]);
-  __builtin_prefetch(begin);
-  __builtin_prefetch(begin + sizeof(Notes) - 1);
+  weft::Prefetch(begin);
+  weft::Prefetch(begin + sizeof(Notes) - 1);
 }
 
 void SpanEmitter::Finish(uint32_t number, api::SpanTable& t, uint32_t at, int64_t unix_offset_ns) {

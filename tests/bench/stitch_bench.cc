@@ -3,10 +3,13 @@
 //
 //   build/release/tests/bench/stitch_bench > build/bench/stitch.csv
 //
-// One host of observation_load.h, four partitions, correlators context and thread as plugins.
+// One host of observation_load.h, four partitions, correlators context and thread as plugins. The
+// rate is that of a process that has done the same before, as an engine has a second after its
+// start; the first time, which also faults in its memory, is a row of its own.
 // CPU seconds are those of the whole process; bytes are those of the heap. The baseline of the rate
 // is decode, copy to the receiver's batch and encode, with nothing decided; that of the buffer, the
 // record.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <deque>
@@ -224,10 +227,16 @@ int main(int argc, char** argv) {
   size_t bytes = 0;
   for (const Record& r : load.records) bytes += r.payload->bytes().size();
   std::printf("name,value,unit,baseline,ratio,aim\n");
-  const double rate = StitchRate(load);
+  const double first = StitchRate(load);
+  std::vector<double> rates;
+  for (int round = 0; round < 5; ++round) rates.push_back(StitchRate(load));
+  std::ranges::sort(rates);
+  const double rate = rates[rates.size() / 2];
   const double floor = RepartitionRate(load);
   // An aim is on the ratio where a row has a baseline; these aims are on the value.
   std::printf("stitch_observations,%.0f,observations/s/core,,,>=1000000\n", rate);
+  std::printf("stitch_first_observations,%.0f,observations/s/core,%.0f,%.2f,\n", first, rate,
+              first / rate);
   std::printf("stitch_of_repartition,%.0f,observations/s/core,%.0f,%.2f,\n", rate, floor,
               rate / floor);
   std::printf("stitch_decode_only,%.0f,observations/s/core,,,\n", DecodeRate(load));

@@ -46,8 +46,10 @@ std::string RunSummary::Text() const {
   for (const auto& [name, value] : counters)
     if (const auto sink = DroppingSink(name); sink && value > 0 && IsExpendable(*sink))
       out += fmt::format(
-          "{}: {} spans were not delivered: it was away or too slow (when_full: drop)\n", *sink,
-          value);
+          "{}: {} spans were not delivered: it refused them, was away or too slow (when_full: "
+          "drop); "
+          "the messages above say which\n",
+          *sink, value);
   if (db.empty()) return out;
   const std::string option = db == "weft.db" ? "" : fmt::format(" --db {}", db);
   out += fmt::format("store:  {}\n", db);

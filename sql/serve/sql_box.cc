@@ -10,6 +10,7 @@ namespace {
 
 // What is linear in it takes milliseconds.
 constexpr int kMostValueBytes = 1 << 20;
+constexpr int kMostColumns = 200;
 constexpr size_t kShownBlobBytes = 64;
 // Beyond this a browser's numbers are not exact.
 constexpr int64_t kExact = int64_t{1} << 53;
@@ -35,19 +36,22 @@ int Authorize(void*, int action, const char* first, const char* second, const ch
 class Guard {
  public:
   explicit Guard(sqlite3* db)
-      : db_(db), length_(sqlite3_limit(db, SQLITE_LIMIT_LENGTH, kMostValueBytes)) {
+      : db_(db),
+        length_(sqlite3_limit(db, SQLITE_LIMIT_LENGTH, kMostValueBytes)),
+        columns_(sqlite3_limit(db, SQLITE_LIMIT_COLUMN, kMostColumns)) {
     sqlite3_set_authorizer(db, &Authorize, nullptr);
   }
   ~Guard() {
     sqlite3_set_authorizer(db_, nullptr, nullptr);
     sqlite3_limit(db_, SQLITE_LIMIT_LENGTH, length_);
+    sqlite3_limit(db_, SQLITE_LIMIT_COLUMN, columns_);
   }
   Guard(const Guard&) = delete;
   Guard& operator=(const Guard&) = delete;
 
  private:
   sqlite3* const db_;
-  const int length_;
+  const int length_, columns_;
 };
 
 Result<sql::Statement> PrepareOne(sqlite3* db, std::string_view text) {
@@ -115,7 +119,12 @@ Result<void> RunSql(ReaderPool::Lease& lease, std::string_view sql, bool plan, J
     truncated = rows == kMostRows || json.size() - begin > kMostRowBytes;
     if (truncated) break;
     json.Array();
-    for (int i = 0; i < columns; ++i) PutValue(json, *statement, i);
+    const size_t row_begin = json.size();
+    for (int i = 0; i < columns; ++i) {
+      PutValue(json, *statement, i);
+      if (json.size() - row_begin > kMostRowBytes)
+        return Fail(Code::kInvalid, "a row of more than 8 MB: choose fewer or shorter columns");
+    }
     json.End();
   }
   json.End().Field("truncated", truncated);

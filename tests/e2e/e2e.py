@@ -51,7 +51,7 @@ class BackgroundLoad:
     """Load without truth until the block ends."""
 
     def __init__(self, build, port, concurrency=8):
-        self._process = subprocess.Popen([build.load, "--port", str(port), "--concurrency", str(concurrency), "--duration",
+        self._process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", build.load, "--port", str(port), "--concurrency", str(concurrency), "--duration",
                                           "86400", "--no-truth"],
                                          stdout=subprocess.DEVNULL)
 

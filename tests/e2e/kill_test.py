@@ -11,6 +11,7 @@ first ones are its migration; a store of a few hundred kilobytes is in retention
 import os
 import random
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -116,8 +117,10 @@ class KillTest(unittest.TestCase):
         for number in range(max(KILLS // 4, 3)):
             fresh()
             nth = dice.randrange(1, min(count, first or count) + 1)
-            killed += self.traced(db, paths, calls, nth, config)[0] != 0
+            code = self.traced(db, paths, calls, nth, config)[0]
             moment = f"{name}: {calls} number {nth} of about {count}"
+            self.assertIn(code, (0, -signal.SIGKILL), f"{moment}: it ended by itself")
+            killed += code != 0
             before = self.assert_whole(db, moment) if os.path.exists(db) and os.path.getsize(db) else {}
             if number % FRESH_EVERY:
                 continue

@@ -62,7 +62,9 @@ void PartitionLedger::AgentLost(uint64_t agent_id, int64_t spoken_ns) {
 }
 
 bool PartitionLedger::NoteDead(transport::Stream stream, uint64_t offset) {
-  uint64_t& end = stream == transport::Stream::kLinks ? dead_links_end_ : dead_events_end_;
+  const bool links = stream == transport::Stream::kLinks;
+  if (!links && stream != transport::Stream::kEvents) return true;
+  uint64_t& end = links ? dead_links_end_ : dead_events_end_;
   if (offset < end) return false;
   end = offset + 1;
   changed_ = true;

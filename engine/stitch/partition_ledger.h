@@ -38,8 +38,8 @@ class PartitionLedger {
     if (forced) Add(&forced_, 1);
   }
 
-  // A record of that stream that cannot be decoded; false: an owner before this one has put it
-  // on weft.dead.
+  // A record of that stream that cannot be decoded; false: an owner before this one has put it on
+  // weft.dead (known of events and links alone).
   bool NoteDead(transport::Stream stream, uint64_t offset);
 
   const std::vector<api::AgentTally>& agents() const { return agents_; }

@@ -149,8 +149,10 @@ int64_t PartitionReader::AppendTimeOf(const rd_kafka_message_t& message) {
                          ": records carry no append time, their writers' is taken for it: set "
                          "message.timestamp.type=LogAppendTime (`weft topics check` says what else "
                          "differs)");
-  const int64_t written_ns = rd_kafka_message_timestamp(&message, nullptr) * kMillisecond;
-  return std::clamp<int64_t>(written_ns, 0, context_.broker_clock.NowNs());
+  const int64_t written_ms = rd_kafka_message_timestamp(&message, nullptr);  // any number at all
+  const int64_t now_ns = context_.broker_clock.NowNs();
+  return std::min(std::clamp<int64_t>(written_ms, 0, now_ns / kMillisecond + 1) * kMillisecond,
+                  now_ns);
 }
 
 }  // namespace weft::transport

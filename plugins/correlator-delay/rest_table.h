@@ -56,7 +56,7 @@ class RestTable {
   uint32_t RowFor(uint64_t key, uint32_t coarser);
   float FindDensity(uint32_t row, size_t bin, const GapBins& bins) const;
 
-  size_t entries_ = SIZE_MAX;  // at most so many are in use
+  size_t entries_ = 0;  // at most so many are in use; SIZE_MAX: unknown
   uint32_t generation_ = 0;
   std::vector<Row> rows_;  // the first is of any request
   std::unordered_map<uint64_t, uint32_t> row_of_;

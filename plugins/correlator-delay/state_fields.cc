@@ -326,6 +326,7 @@ void StateCodec::Get(StateReader& in, RestTable& rests) {
   const uint64_t rows = in.Number(RestTable::kMaxRows);
   if (rows == 0) return in.Refuse();
   rests.rows_.resize(rows);
+  rests.entries_ = SIZE_MAX;  // to be counted
   for (uint32_t r = 0; r < rows && in.ok(); ++r) {
     auto& row = rests.rows_[r];
     row.key = in.Raw<uint64_t>();

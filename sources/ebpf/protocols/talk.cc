@@ -322,7 +322,8 @@ void Talk::End(const Mark& mark) {
 }
 
 void Talk::CutOff(const Mark& mark) {
-  for (size_t i = 0; i < open_.size(); ++i) open_[i].incomplete = true;
+  for (size_t i = 0; i < open_.size(); ++i)
+    if (!open_[i].one_way) open_[i].incomplete = true;
   End(mark);
 }
 

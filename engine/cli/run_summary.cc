@@ -46,9 +46,8 @@ std::string RunSummary::Text() const {
   for (const auto& [name, value] : counters)
     if (const auto sink = DroppingSink(name); sink && value > 0 && IsExpendable(*sink))
       out += fmt::format(
-          "{}: {} spans were not delivered: it refused them, was away or too slow (when_full: "
-          "drop); "
-          "the messages above say which\n",
+          "{}: {} spans were not delivered: it refused them, was away or too slow "
+          "(when_full: drop); the messages above say which\n",
           *sink, value);
   if (db.empty()) return out;
   const std::string option = db == "weft.db" ? "" : fmt::format(" --db {}", db);

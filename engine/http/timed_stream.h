@@ -4,8 +4,6 @@
 // cpp-httplib's own has a limit per read, so that whoever sends a byte now and then would hold a
 // thread for hours, and a server's end. Used by the thread that serves the connection; the
 // StopTime is the server's and may be set by any thread.
-//
-//   (BeginRequest BeginReply?)*
 #pragma once
 
 #include <atomic>
@@ -37,10 +35,8 @@ class TimedStream final : public httplib::Stream {
   // Both outlive the stream; the descriptor stays the caller's.
   TimedStream(int fd, const StopTime& stop) : fd_(fd), stop_(stop) {}
 
-  // What follows must be read within `time`.
-  void BeginRequest(std::chrono::nanoseconds time) { end_ = Now() + time; }
-  // And written.
-  void BeginReply(std::chrono::nanoseconds time) { end_ = Now() + time; }
+  // What follows must be read, or written, within `time`: for each request and each reply.
+  void Allow(std::chrono::nanoseconds time) { end_ = Now() + time; }
   // Whether a request begins within `time`; none does where the server is ending.
   bool AwaitRequest(std::chrono::nanoseconds time);
 

@@ -73,8 +73,8 @@ class LinkDecider {
   // The requests that are open at the child in hand, in row order; parallel.
   std::vector<uint32_t> open_row_;
   std::vector<int64_t> open_end_;
-  std::vector<uint32_t>
-      open_call_;  // span id, lower half, of the call that it is the other side of
+  // The lower half of the span id of the call that each is the other side of.
+  std::vector<uint32_t> open_call_;
   std::vector<float> total_;
   std::vector<uint32_t> said_;  // evidence, and kVoiced
   int64_t next_end_ = 0;        // the earliest of open_end_

@@ -8,6 +8,8 @@
 
 #include <fmt/format.h>
 
+#include "engine/base/ascii.h"
+
 namespace weft::trace {
 namespace {
 
@@ -15,18 +17,12 @@ constexpr std::string_view kKey = "w3c.tracestate";
 constexpr int kDigits = 14;  // of 56 bits
 constexpr int kPrecision = 4;
 
-std::string_view Trim(std::string_view text) {
-  const size_t begin = text.find_first_not_of(" \t");
-  if (begin == text.npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t") + 1 - begin);
-}
-
 // Calls visit(part) for each part between separators that is not empty.
 template <typename Visit>
 void Split(std::string_view text, char separator, Visit visit) {
   while (!text.empty()) {
     const size_t end = std::min(text.find(separator), text.size());
-    if (const auto part = Trim(text.substr(0, end)); !part.empty()) visit(part);
+    if (const auto part = TrimBlank(text.substr(0, end)); !part.empty()) visit(part);
     text.remove_prefix(std::min(end + 1, text.size()));
   }
 }

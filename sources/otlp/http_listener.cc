@@ -114,7 +114,7 @@ class HttpListener::Impl final : public httplib::Server {
     bool done = true, closed = false;
     for (size_t left = kRequestsOfAConnection; left > 0 && done && !closed; --left) {
       if (!stream.AwaitRequest(std::chrono::seconds(kIdleSeconds))) break;
-      stream.BeginRequest(kRequestTime);
+      stream.Allow(kRequestTime);
       done = process_request(stream, left == 1, closed, nullptr);
     }
     http::CloseGently(socket, kClosePatience);
@@ -178,14 +178,14 @@ class HttpListener::Impl final : public httplib::Server {
       why = "Content-Encoding: gzip or none is understood";
     }
     if (status != 0) {
-      stream_of_thread_->BeginReply(kReplyTime);
+      stream_of_thread_->Allow(kReplyTime);
       reception_.Refused();
       return Refuse(out, status, why, answer_type);
     }
     const Reply reply = reception_.Take(body, zipkin ? Format::kZipkinJson
                                               : json ? Format::kOtlpJson
                                                      : Format::kOtlpProto);
-    stream_of_thread_->BeginReply(kReplyTime);
+    stream_of_thread_->Allow(kReplyTime);
     if (reply.code != Reply::Code::kTaken)
       return Refuse(out, StatusOf(reply.code), reply.message, answer_type);
     out.status = zipkin ? 202 : 200;

@@ -97,7 +97,7 @@ class HttpFront::Impl final : public httplib::Server {
       return false;
     }
     http::TimedStream stream(socket, stop_);
-    stream.BeginRequest(kRequestTime);
+    stream.Allow(kRequestTime);
     bool closed = false;
     // Compressing well takes longer than finding the answer.
     const bool done = process_request(stream, true, closed, [&](httplib::Request& request) {
@@ -144,7 +144,7 @@ class HttpFront::Impl final : public httplib::Server {
   }
 
   void Send(const Reply& reply, httplib::Response& to) {
-    stream_of_thread_->BeginReply(kReplyTime);
+    stream_of_thread_->Allow(kReplyTime);
     to.status = reply.status;
     for (const auto& [name, value] : reply.headers) to.set_header(name, value);
     to.set_content(reply.body, reply.content_type);

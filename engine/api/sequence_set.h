@@ -48,14 +48,10 @@ class SequenceSet {
     return true;
   }
 
-  // What is known of those below `sequence`, as if that were the next one.
-  SequenceSet Below(uint64_t sequence) const {
-    SequenceSet below(sequence);
-    for (const auto& [first, end] : gaps_)
-      if (first < sequence) below.gaps_.emplace_back(first, std::min(end, sequence));
-    if (end_ < sequence) below.gaps_.emplace_back(end_, sequence);
-    below.Trim();
-    return below;
+  bool Has(uint64_t sequence) const {
+    return sequence < end_ && std::ranges::none_of(gaps_, [&](const Gap& g) {
+             return g.first <= sequence && sequence < g.second;
+           });
   }
 
   uint64_t end() const { return end_; }  // one past the highest

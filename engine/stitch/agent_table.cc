@@ -43,10 +43,13 @@ void AgentTable::Expect(const api::AgentTally& tally, int64_t log_now) {
 
 bool AgentTable::NoteSequence(Agent& agent, uint64_t sequence, const api::SequenceSet* read_before,
                               uint64_t* gap) {
-  // Where reading begins. One from before it that comes late is no repeat if nobody has read it.
+  *gap = 0;
+  if (read_before != nullptr && read_before->Has(sequence)) return false;
+  // Where reading begins. What is below may come late.
   if (!agent.read)
-    agent.read = (read_before != nullptr ? *read_before : api::SequenceSet()).Below(sequence);
-  *gap = sequence > agent.read->end() ? sequence - agent.read->end() : 0;
+    agent.read = sequence == 0 ? api::SequenceSet(0) : api::SequenceSet(sequence, {{0, sequence}});
+  const uint64_t end = std::max(agent.read->end(), read_before == nullptr ? 0 : read_before->end());
+  *gap = sequence > end ? sequence - end : 0;
   return agent.read->Add(sequence);
 }
 

@@ -8,6 +8,8 @@ namespace {
 constexpr uint8_t kStage = 1;
 constexpr size_t kMaxAgents = 256;  // of those, the ones that have ended are forgotten
 
+uint64_t Count(int64_t ns) { return static_cast<uint64_t>(std::max<int64_t>(ns, 0)); }
+
 }  // namespace
 
 void PartitionLedger::Restore(const api::StageLedger& ledger) {
@@ -20,8 +22,10 @@ void PartitionLedger::Restore(const api::StageLedger& ledger) {
   gone_received_ = ledger.Count("gone_received");
   gone_stopped_ = ledger.Count("gone_stopped");
   gone_lost_ = ledger.Count("gone_lost");
-  dead_events_end_ = ledger.Count("dead_events_end");
-  dead_links_end_ = ledger.Count("dead_links_end");
+  const auto time = [&](const char* name) { return static_cast<int64_t>(ledger.Count(name)); };
+  dead_events_ = {ledger.Count("dead_events_end"), time("dead_events_ns")};
+  dead_links_ = {ledger.Count("dead_links_end"), time("dead_links_ns")};
+  read_until_ns_ = read_before_ns_ = time("read_until_ns");
   agents_ = ledger.agents;
   for (size_t i = 0; i < agents_.size(); ++i)
     *by_id_.Insert(agents_[i].agent_id).first = static_cast<uint32_t>(i);
@@ -35,10 +39,9 @@ bool PartitionLedger::CountBatch(const api::EventHeader& header, uint64_t ended)
   }
   api::AgentTally& agent = agents_[*number];
   if (!agent.read.Add(header.sequence)) return false;
-  // Recordings of old do not say what was observed before.
-  agent.sealed = std::max(agent.sealed + (header.observed_before == 0 ? ended : 0),
-                          header.observed_before + ended);
   agent.received += ended;
+  // Recordings of old do not say what was observed before.
+  agent.sealed = std::max({agent.sealed, agent.received, header.observed_before + ended});
   Add(&received_, ended);
   const api::AgentEnd end = header.last ? api::AgentEnd::kStopped : api::AgentEnd::kSpeaking;
   changed_ |= fresh || agent.end != end;
@@ -61,12 +64,12 @@ void PartitionLedger::AgentLost(uint64_t agent_id, int64_t spoken_ns) {
   changed_ = true;
 }
 
-bool PartitionLedger::NoteDead(transport::Stream stream, uint64_t offset) {
-  const bool links = stream == transport::Stream::kLinks;
-  if (!links && stream != transport::Stream::kEvents) return true;
-  uint64_t& end = links ? dead_links_end_ : dead_events_end_;
-  if (offset < end) return false;
-  end = offset + 1;
+bool PartitionLedger::NoteDead(const transport::Record& record) {
+  const bool links = record.stream == transport::Stream::kLinks;
+  if (!links && record.stream != transport::Stream::kEvents) return true;
+  Dead& newest = links ? dead_links_ : dead_events_;
+  if (record.offset < newest.end && record.append_ns <= newest.append_ns) return false;
+  newest = {record.offset + 1, record.append_ns};
   changed_ = true;
   return true;
 }
@@ -97,8 +100,11 @@ api::PayloadPtr PartitionLedger::TakeRecord() {
                                   {"gone_received", gone_received_},
                                   {"gone_stopped", gone_stopped_},
                                   {"gone_lost", gone_lost_},
-                                  {"dead_events_end", dead_events_end_},
-                                  {"dead_links_end", dead_links_end_}},
+                                  {"dead_events_end", dead_events_.end},
+                                  {"dead_events_ns", Count(dead_events_.append_ns)},
+                                  {"dead_links_end", dead_links_.end},
+                                  {"dead_links_ns", Count(dead_links_.append_ns)},
+                                  {"read_until_ns", Count(read_until_ns_)}},
                                  agents_});
 }
 

@@ -8,6 +8,7 @@
 // it wrote and the log never got. One thread.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -38,9 +39,14 @@ class PartitionLedger {
     if (forced) Add(&forced_, 1);
   }
 
-  // A record of that stream that cannot be decoded; false: an owner before this one has put it on
-  // weft.dead (known of events and links alone).
-  bool NoteDead(transport::Stream stream, uint64_t offset);
+  // The newest event that was read was appended then.
+  void NoteRead(int64_t append_ns) { read_until_ns_ = std::max(read_until_ns_, append_ns); }
+  // Whether an owner before this one may have read an event that was appended then.
+  bool ReadBefore(int64_t append_ns) const { return append_ns <= read_before_ns_; }
+
+  // A record that cannot be decoded; false: an owner before this one has put it on weft.dead (known
+  // of events and links alone).
+  bool NoteDead(const transport::Record& record);
 
   const std::vector<api::AgentTally>& agents() const { return agents_; }
 
@@ -58,7 +64,15 @@ class PartitionLedger {
   uint64_t received_ = 0, emitted_ = 0, forced_ = 0, duplicates_ = 0;
   // Of agents that are no longer in the list.
   uint64_t gone_sealed_ = 0, gone_received_ = 0, gone_stopped_ = 0, gone_lost_ = 0;
-  uint64_t dead_events_end_ = 0, dead_links_end_ = 0;  // offset behind the newest one
+  // The newest one. What was appended later and has an offset below is in a topic that was made
+  // anew: times go on, offsets begin again.
+  struct Dead {
+    uint64_t end = 0;  // offset behind it
+    int64_t append_ns = 0;
+  };
+  Dead dead_events_, dead_links_;
+  int64_t read_until_ns_ = INT64_MIN;
+  int64_t read_before_ns_ = INT64_MIN;  // by owners before this one
   std::vector<api::AgentTally> agents_;
   FlatMap<uint32_t> by_id_;
   bool changed_ = false;

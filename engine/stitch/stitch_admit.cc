@@ -20,7 +20,7 @@ int64_t FloorDiv(int64_t a, int64_t b) { return a / b - (a % b < 0); }
 }  // namespace
 
 void StitchPartition::Impl::Dead(const transport::Record& record, const Error& error) {
-  if (!ledger_.NoteDead(record.stream, record.offset)) return;  // read again
+  if (!ledger_.NoteDead(record)) return count_.dead_repeated.Add();
   count_.dead.Add();
   bad_records_.Warn(log_now_,
                     std::string(transport::StreamName(record.stream)) + ": " + error.message);
@@ -36,6 +36,7 @@ void StitchPartition::Impl::Consume(const transport::Record& record) {
   ReadUpTo(record.append_ns);
   NoteSilence(record.append_ns);
   next_offset_ = record.offset + 1;
+  ledger_.NoteRead(record.append_ns);
   if (record.type == RecordType::kEventBatch) return ConsumeEvents(record);
   if (record.type == RecordType::kAgentLost) return ConsumeAgentLost(record);
   Dead(record, Error{Code::kCorrupt, "not a record of this stream"});
@@ -69,8 +70,9 @@ void StitchPartition::Impl::ConsumeEvents(const transport::Record& record) {
   if (!events) return Dead(record, events.error());
   const uint32_t agent_number = agents_.FindOrAdd(events->header);
   uint64_t gap = 0;
-  if (!AgentTable::NoteSequence(agents_[agent_number], events->header.sequence,
-                                ledger_.ReadOf(events->header.agent_id), &gap))
+  const api::SequenceSet* read_before =
+      ledger_.ReadBefore(record.append_ns) ? nullptr : ledger_.ReadOf(events->header.agent_id);
+  if (!AgentTable::NoteSequence(agents_[agent_number], events->header.sequence, read_before, &gap))
     return count_.duplicate_batches.Add();
   if (gap != 0) count_.sequence_gaps.Add(gap);
 

@@ -12,6 +12,7 @@ constexpr int64_t kAgentLedgerEvery = 5 * kSecond;
 StitchCounters::StitchCounters(Metrics& m)
     : records(m.Get("stitch.records")),
       dead(m.Get("stitch.dead_records")),
+      dead_repeated(m.Get("stitch.dead_repeated")),
       duplicate_batches(m.Get("stitch.duplicate_batches")),
       sequence_gaps(m.Get("stitch.sequence_gaps")),
       spans(m.Get("stitch.spans")),
@@ -43,6 +44,7 @@ StitchCounters::StitchCounters(Metrics& m)
 void StitchCounters::Settle() {
   for (Tally* t : {&records,
                    &dead,
+                   &dead_repeated,
                    &duplicate_batches,
                    &sequence_gaps,
                    &spans,

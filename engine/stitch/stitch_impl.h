@@ -37,7 +37,7 @@ inline constexpr size_t kPrefetch = 16;  // this many entries ahead
 struct StitchCounters {
   explicit StitchCounters(Metrics& m);
   void Settle();
-  Tally records, dead, duplicate_batches, sequence_gaps;
+  Tally records, dead, dead_repeated, duplicate_batches, sequence_gaps;
   Tally spans, ended_by_engine, emitted, emitted_open, pending, handed_over, duplicates;
   Tally late, windows, calls, unlinked, roots, answers, late_answers;
   Tally answer_deadline, answer_patience, same_keys, context_conflicts, untrusted_context,

@@ -170,6 +170,7 @@ constexpr MetricInfo kCatalogue[] = {
   // handed_over.
   {"stitch.records", C, "Records read by stage 1."},
   {"stitch.dead_records", C, "Of those: unreadable, gone to weft.dead."},
+  {"stitch.dead_repeated", C, "Unreadable ones that an owner before had put there."},
   {"stitch.duplicate_batches", C, "Batches that came twice."},
   {"stitch.sequence_gaps", C, "Batches that never came."},
   {"stitch.spans", C, "Observations of finished exchanges read by stage 1."},

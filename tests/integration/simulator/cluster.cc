@@ -24,6 +24,8 @@ namespace {
 constexpr int64_t kQuantum = 50 * kMillisecond;
 constexpr int64_t kBoot = 1000 * kSecond;  // log time when true time was 0
 constexpr size_t kAll = size_t{1} << 40;
+// A span's end that is overtaken by more than the span's row is kept for is a span of its own.
+constexpr int64_t kLongestDetour = 800 * kMillisecond;
 
 // Keeps every second trace, by its id.
 int32_t KeepHalf(void*, const weft_spans*, const weft_traces* traces, weft_decisions* out,
@@ -142,6 +144,11 @@ void Cluster::Send(const Seal& seal) {
     if (schedule_.max_delay_ns > 0)
       due += static_cast<int64_t>(random_() % static_cast<uint64_t>(schedule_.max_delay_ns));
     if (!road.empty()) due = std::max(due, road.back().due_ns);
+    if (schedule_.overtaken > 0 && seal.last) due += kLongestDetour;  // no agent ends so fast
+    if (schedule_.overtaken > 0 && !seal.last && Chance() < schedule_.overtaken) {
+      detours_.push_back({due + kLongestDetour / 8 * static_cast<int64_t>(random_() % 8), record});
+      continue;
+    }
     road.push_back({due, record});
     if (Chance() < schedule_.duplicate) road.push_back({due + kQuantum / 2, record});
   }
@@ -154,6 +161,11 @@ void Cluster::Deliver() {
   for (auto* road : roads)
     for (; !road->empty() && road->front().due_ns <= clock_.MonotonicNs(); road->pop_front())
       Expect(transport_->Publish(road->front().record, 0).has_value(), "publish failed");
+  std::erase_if(detours_, [this](const Parcel& parcel) {
+    if (parcel.due_ns > clock_.MonotonicNs()) return false;
+    Expect(transport_->Publish(parcel.record, 0).has_value(), "publish failed");
+    return true;
+  });
 }
 
 void Cluster::Turn(uint32_t partition, StitchMember& member) {
@@ -352,7 +364,8 @@ int64_t Cluster::quantum_ns() const {
 bool Cluster::Run() {
   size_t next = 0;
   const auto roads_empty = [&] {
-    return std::ranges::all_of(roads_, [](const auto& r) { return r.second.empty(); });
+    return detours_.empty() &&
+           std::ranges::all_of(roads_, [](const auto& r) { return r.second.empty(); });
   };
   while (next < world_.script.size() || !roads_empty()) {
     for (; next < world_.script.size() && kBoot + world_.script[next].at_ns <= clock_.MonotonicNs();

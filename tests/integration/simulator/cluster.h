@@ -31,6 +31,7 @@ struct Schedule {
   bool undisturbed = true;   // everything at once, in order, nobody dies
   int64_t max_delay_ns = 0;  // of a batch on its way to the log
   double duplicate = 0;      // share of batches that come twice
+  double overtaken = 0;      // share of batches that later ones of their agent come before
   double lazy = 0;           // share of turns that a member sleeps through
   double kill = 0;           // per member and turn
   bool zombies = false;
@@ -128,6 +129,7 @@ class Cluster {
   std::map<std::pair<uint64_t, uint32_t>, uint64_t> sequences_;  // agent, partition
   std::map<std::pair<uint64_t, uint32_t>, uint64_t> observed_;
   std::map<std::pair<uint64_t, uint32_t>, std::deque<Parcel>> roads_;  // in order each
+  std::vector<Parcel> detours_;                                        // in none
   std::vector<StitchMember> stitch_;
   std::vector<TraceMember> trace_;
   std::vector<StitchMember> stitch_zombies_;

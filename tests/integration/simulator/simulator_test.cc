@@ -320,5 +320,38 @@ TEST(Simulator, LateRowsAndSilentAgentsLoseNoSpanAndPutNoneInTwoTraces) {
   std::printf("%lu schedules\n", runs);
 }
 
+// An agent's batches may change places on their way, and whoever reads the late one may die before
+// it is decided: to the next owner it is neither a repeat nor lost, and it counts once.
+TEST(Simulator, BatchesThatComeLateAreNotTakenForRepeatsByTheNextOwner) {
+  uint64_t failures = 0, runs = 0, kills = 0, late = 0;
+  for (const uint64_t seed : Seeds()) {
+    if (failures >= 3) break;
+    if (seed % 5 != 0 && Seeds().size() > 1) continue;
+    WorldOptions options;
+    options.seal_every_ns = 100 * kMillisecond;
+    const World world = MakeWorld(seed + 4'000'000, options);
+    for (uint64_t number = 2; number < kSchedules; number += 2) {
+      if (number != FromEnvironment("WEFT_SIM_SCHEDULE", number)) continue;
+      Schedule schedule = MakeSchedule(seed, number);
+      schedule.sampled = false;
+      schedule.overtaken = 0.1;
+      schedule.kill = 0.02;
+      Cluster cluster(world, schedule);
+      const bool ended = cluster.Run();
+      ++runs;
+      kills += cluster.kills();
+      late += cluster.Count("stitch.late");
+      std::string problem = (ended ? "" : cluster.failure() + "\n") + Lost(world, cluster.sink());
+      if (problem.empty() && !cluster.sink().violations().empty())
+        problem = cluster.sink().violations()[0];
+      if (problem.empty()) problem = CheckLedger(world, cluster.transport());
+      if (problem.empty()) continue;
+      ADD_FAILURE() << problem << "\n" << Rerun(seed, number);
+      if (++failures >= 3) break;
+    }
+  }
+  std::printf("%lu schedules, %lu deaths, %lu late spans\n", runs, kills, late);
+}
+
 }  // namespace
 }  // namespace weft::sim

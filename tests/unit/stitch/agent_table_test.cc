@@ -57,21 +57,41 @@ TEST_F(AgentTableTest, ARepeatOfAnyLengthIsKnownAndWhatComesLateIsNot) {
   EXPECT_EQ(gap, 0u);
 }
 
-TEST_F(AgentTableTest, WhatComesLateFromBeforeTheFirstOneReadIsNoRepeatUnlessAnOwnerBeforeReadIt) {
-  api::SequenceSet before;
-  for (uint64_t n = 1; n < 120; ++n)
-    if (n != 50) before.Add(n);
-  for (const api::SequenceSet* known : {static_cast<const api::SequenceSet*>(nullptr),
-                                        static_cast<const api::SequenceSet*>(&before)}) {
-    Agent agent;
-    uint64_t gap = 0;
-    EXPECT_TRUE(AgentTable::NoteSequence(agent, 100, known, &gap));
-    EXPECT_EQ(gap, 0u);
-    for (uint64_t n = 1; n < 100; ++n)
-      EXPECT_EQ(AgentTable::NoteSequence(agent, n, known, &gap), known == nullptr || n == 50) << n;
-    for (uint64_t n = 101; n < 130; ++n)  // read again from there on
-      EXPECT_TRUE(AgentTable::NoteSequence(agent, n, known, &gap));
+class TakeOverTest : public ::testing::Test {
+ protected:
+  TakeOverTest() {
+    for (uint64_t n = 1; n < 120; ++n)
+      if (n != 50) before.Add(n);
   }
+  bool ReadAgain(uint64_t n) { return AgentTable::NoteSequence(agent, n, nullptr, &gap); }
+  bool ReadBehind(uint64_t n) { return AgentTable::NoteSequence(agent, n, &before, &gap); }
+
+  api::SequenceSet before;
+  Agent agent;
+  uint64_t gap = 0;
+};
+
+TEST_F(TakeOverTest, WhatAnOwnerBeforeMayHaveReadButNotDecidedIsNoRepeatInWhateverOrder) {
+  EXPECT_TRUE(ReadAgain(100));
+  EXPECT_EQ(gap, 0u);
+  for (uint64_t n = 1; n < 120; ++n) EXPECT_EQ(ReadAgain(n), n != 100) << n;
+  for (uint64_t n = 1; n < 120; ++n) EXPECT_FALSE(ReadAgain(n)) << n;
+}
+
+TEST_F(TakeOverTest, WhatIsAppendedBehindAllThatAnOwnerBeforeReadIsARepeatIfHeReadIt) {
+  EXPECT_TRUE(ReadAgain(100));
+  for (uint64_t n = 1; n < 120; ++n) EXPECT_EQ(ReadBehind(n), n == 50) << n;
+  EXPECT_TRUE(ReadBehind(120));
+  EXPECT_EQ(gap, 0u);
+  EXPECT_TRUE(ReadBehind(123));
+  EXPECT_EQ(gap, 2u);
+}
+
+TEST_F(TakeOverTest, ARepeatThatIsTheFirstOneReadSaysNothingAboutWhatFollows) {
+  EXPECT_FALSE(ReadBehind(90));
+  EXPECT_TRUE(ReadBehind(50));
+  EXPECT_TRUE(ReadBehind(120));
+  EXPECT_EQ(gap, 0u);
 }
 
 }  // namespace

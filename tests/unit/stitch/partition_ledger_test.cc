@@ -71,6 +71,55 @@ TEST(PartitionLedger, TellsALongRepeatFromWhatComesLateAlsoAfterATakeOver) {
   EXPECT_EQ(now.agents.at(0).sealed, 20'000u);
 }
 
+TEST(PartitionLedger, AnAgentsFirstBatchMayComeLast) {
+  PartitionLedger ledger(0);
+  ledger.CountBatch(Batch(1, 2, 3), 4);
+  ledger.CountBatch(Batch(1, 1, 0), 3);
+  const api::StageLedger now = Taken(ledger);
+  EXPECT_EQ(now.Count("received"), 7u);
+  EXPECT_EQ(now.agents.at(0).sealed, 7u);
+}
+
+transport::Record Unreadable(uint64_t offset, int64_t append_ns) {
+  transport::Record record;
+  record.offset = offset;
+  record.append_ns = append_ns;
+  return record;
+}
+
+TEST(PartitionLedger, KnowsWhichUnreadableRecordsAnOwnerBeforeHasPutAside) {
+  PartitionLedger first(0);
+  EXPECT_TRUE(first.NoteDead(Unreadable(3, 1'000)));
+  EXPECT_TRUE(first.NoteDead(Unreadable(4, 1'000)));
+  PartitionLedger second(0);
+  second.Restore(Taken(first));
+  EXPECT_FALSE(second.NoteDead(Unreadable(3, 1'000)));
+  EXPECT_FALSE(second.NoteDead(Unreadable(4, 1'000)));
+  EXPECT_TRUE(second.NoteDead(Unreadable(5, 1'000)));
+}
+
+TEST(PartitionLedger, UnreadableRecordsOfATopicThatWasMadeAnewAreNotTakenForThoseBefore) {
+  PartitionLedger first(0);
+  EXPECT_TRUE(first.NoteDead(Unreadable(1'000, 1'000)));
+  PartitionLedger second(0);
+  second.Restore(Taken(first));
+  EXPECT_TRUE(second.NoteDead(Unreadable(3, 2'000)));
+  EXPECT_TRUE(second.NoteDead(Unreadable(4, 2'000)));
+  EXPECT_FALSE(second.NoteDead(Unreadable(3, 2'000)));
+}
+
+TEST(PartitionLedger, KnowsHowFarOwnersBeforeMayHaveRead) {
+  PartitionLedger first(0);
+  first.NoteRead(1'000);
+  first.CountBatch(Batch(1, 1, 0), 1);
+  EXPECT_FALSE(first.ReadBefore(1'000));
+  PartitionLedger second(0);
+  second.Restore(Taken(first));
+  second.NoteRead(2'000);
+  EXPECT_TRUE(second.ReadBefore(1'000));
+  EXPECT_FALSE(second.ReadBefore(1'001));
+}
+
 TEST(PartitionLedger, SaysNothingWhereNothingHasChanged) {
   PartitionLedger ledger(0);
   EXPECT_EQ(ledger.TakeRecord(), nullptr);

@@ -12,6 +12,16 @@ namespace {
 
 constexpr size_t kPrefetch = 12;  // this many rows ahead
 
+// Off the newest row.
+void DropTraceState(api::SpanTable& t) {
+  const uint32_t key = t.Intern("w3c.tracestate");
+  const auto begin = t.attr.begin() + t.attr_offset[t.attr_offset.size() - 2];
+  t.attr.erase(
+      std::remove_if(begin, t.attr.end(), [&](uint32_t pair) { return t.pairs.key[pair] == key; }),
+      t.attr.end());
+  t.attr_offset.back() = static_cast<uint32_t>(t.attr.size());
+}
+
 }  // namespace
 
 void SpanEmitter::Flush() {
@@ -85,8 +95,10 @@ void SpanEmitter::Finish(uint32_t number, api::SpanTable& t, uint32_t at, int64_
     for (uint32_t i = 0; i < notes.n; ++i)
       t.Candidate(notes.note[i].span_id, notes.note[i].log_odds, notes.note[i].evidence);
   }
-  if (r.is(kUntrusted))
+  if (r.is(kUntrusted)) {
+    DropTraceState(t);
     Link(t, t.context_trace_hi[at], t.context_trace_lo[at], t.context_span_id[at]);
+  }
   if (!links_.empty())
     if (const LateLink* link = links_.Find(r.exchange)) {
       Link(t, link->trace_hi, link->trace_lo, link->span_id);

@@ -135,6 +135,8 @@ uint32_t ObservationWriter::WriteContext(api::SpanTable& table, uint32_t row,
   table.context_trace_hi[row] = context.trace_hi;
   table.context_trace_lo[row] = context.trace_lo;
   table.context_span_id[row] = context.span_id;
+  // With what samplers before us have done (ot=th), so believed of nobody else.
+  if (!exchange.trace_state.empty()) table.Attribute("w3c.tracestate", exchange.trace_state);
   uint32_t flags = WEFT_FLAG_CONTEXT;
   if (context.sampled) flags |= WEFT_FLAG_SAMPLED;
   if (context.unsampled) flags |= WEFT_FLAG_UNSAMPLED;

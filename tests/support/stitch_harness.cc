@@ -66,6 +66,7 @@ void StitchHarness::Publish(const std::vector<Observation>& rows, int64_t waterm
     t.operation[r] = t.Intern(o.operation);
     t.remote_address[r] = t.Intern(o.remote);
     t.request_tid[r] = t.response_tid[r] = o.tid;
+    if (!o.trace_state.empty()) t.Attribute("w3c.tracestate", o.trace_state);
     if (!o.truth.empty()) t.Truth(o.truth);
     for (const uint32_t token : o.tokens) t.Token(token);
     if (o.option != 0) t.OptionId(o.option);

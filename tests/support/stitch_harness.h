@@ -33,6 +33,7 @@ struct Observation {
   std::string operation = "GET /";
   std::string truth = {};
   std::vector<uint32_t> tokens = {};
+  std::string trace_state = {};
 
   bool server() const { return kind == WEFT_KIND_SERVER || kind == WEFT_KIND_CONSUMER; }
   api::Side side() const { return server() ? api::Side::kServer : api::Side::kClient; }

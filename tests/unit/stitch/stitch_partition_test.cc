@@ -608,8 +608,10 @@ TEST(StitchPartition, MakesALinkOfContextFromOutside) {
   s.a.context_hi = 7;
   s.a.context_lo = 8;
   s.a.context_span = 9;
+  s.a.trace_state = "ot=th:8";
   h.Publish({s.a}, h.clock.MonotonicNs());
   h.Run();
+  EXPECT_EQ(h.Server(10).text.count("w3c.tracestate"), 0u);
   EXPECT_EQ(h.Server(10).trace_lo, api::RootTraceId(ServerId(10)).lo);
   EXPECT_EQ(h.Server(10).parent, 0u);
   EXPECT_EQ(h.Server(10).text.at("weft.link.trace_id"), "00000000000000070000000000000008");

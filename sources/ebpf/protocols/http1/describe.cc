@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "engine/api/plugin_abi.h"
 #include "engine/base/ascii.h"
@@ -12,6 +13,7 @@ namespace {
 constexpr size_t kMaxHost = 255;
 constexpr size_t kMaxRequestId = 128;
 constexpr size_t kMaxUserAgent = 256;
+constexpr size_t kMaxTraceState = 1024;  // W3C asks for 512 at least
 
 // The parts of a request target that become attributes.
 struct Target {
@@ -43,6 +45,13 @@ const HeaderKey* FindHeader(const ProtocolSet& set, std::string_view name) {
   return nullptr;
 }
 
+// As many whole members as have room, the first ones: the newest.
+std::string_view FirstMembers(std::string_view trace_state) {
+  if (trace_state.size() <= kMaxTraceState) return trace_state;
+  const size_t comma = trace_state.rfind(',', kMaxTraceState);
+  return trace_state.substr(0, comma == std::string_view::npos ? 0 : comma);
+}
+
 }  // namespace
 
 void RequestDescriber::Field(FieldName which, std::string_view name, std::string_view value) {
@@ -71,6 +80,11 @@ void RequestDescriber::Field(FieldName which, std::string_view name, std::string
 
 void RequestDescriber::Finish() {
   const auto verdict = context_.Finish(&out_->context, &out_->trace_state);
+  if (!out_->trace_state.empty()) {
+    std::string shown;
+    set_.redactor().Text(FirstMembers(out_->trace_state), &shown);
+    out_->trace_state = std::move(shown);
+  }
   if (verdict == TraceHeaders::Verdict::kInvalid || context_.BadState())
     set_.counters().context_invalid.Add();
   const std::string_view known = SemanticMethod(line_.method);

@@ -175,7 +175,8 @@ TEST_F(ExchangeTrackerTest, KeepsAPipelinedRequestProvisionalUntilItsResponseCom
 TEST_F(ExchangeTrackerTest, BelievesContextOfTrustedPeersOnly) {
   const std::string request =
       "GET / HTTP/1.1\r\nHost: a\r\n"
-      "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n\r\n";
+      "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n"
+      "tracestate: ot=th:8,vendor=1\r\n\r\n";
   MadeSocket stranger(13, 8080, 40001, 1, 1);
   inet_pton(AF_INET, "8.8.8.8", stranger.wire.remote_address);
   Feed(server_.Receive(request, kStart));
@@ -193,6 +194,25 @@ TEST_F(ExchangeTrackerTest, BelievesContextOfTrustedPeersOnly) {
   EXPECT_THAT(rows[1].attributes,
               testing::Contains("weft.untrusted_context=4bf92f3577b34da6a3ce929d0e0e4736-"
                                 "00f067aa0ba902b7"));
+  EXPECT_THAT(rows[0].attributes, testing::Contains("w3c.tracestate=ot=th:8,vendor=1"));
+  EXPECT_THAT(rows[1].attributes, testing::Not(testing::Contains(testing::HasSubstr("ot=th"))));
+}
+
+TEST_F(ExchangeTrackerTest, KeepsTheFirstWholeMembersOfALongTraceState) {
+  std::string state = "ot=th:8";
+  for (int i = 0; i < 8; ++i) state += ",m" + std::to_string(i) + "=" + std::string(200, 'x');
+  const std::string request =
+      "GET / HTTP/1.1\r\nHost: a\r\n"
+      "traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\r\n"
+      "tracestate: " +
+      state + "\r\n\r\n";
+  Feed(server_.Receive(request.substr(0, 900), kStart));  // a record holds 1,024 bytes
+  Feed(server_.Receive(request.substr(900), kStart));
+  Feed(server_.Send(kResponse, kStart + 1));
+  const auto rows = Rows();
+  ASSERT_EQ(rows.size(), 1u);
+  const std::string kept = state.substr(0, state.find(",m4"));
+  EXPECT_THAT(rows[0].attributes, testing::Contains("w3c.tracestate=" + kept));
 }
 
 TEST_F(ExchangeTrackerTest, KeepsTheGroundTruthOutOfTheAttributes) {

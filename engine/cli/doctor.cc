@@ -231,7 +231,8 @@ class Doctor final : public Command {
       return fmt::format("{} observations found the queues full: raise transport.memory_bytes",
                          queue);
     if (sink > 0)
-      return fmt::format("{} spans were refused by an exporter: its messages say why", sink);
+      return fmt::format("{} spans did not get to a sink: the messages of its exporter say why",
+                         sink);
     if (gaps > 0)
       return fmt::format(
           "{} bytes of traced streams went by unseen, by calls that `hooks` above names", gaps);

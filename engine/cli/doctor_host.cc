@@ -20,7 +20,7 @@ using ebpf::CheckState;
 constexpr int64_t kFuture = 2 * kSecond;
 
 struct Sink {
-  uint64_t rows = 0, dropped = 0, retries = 0, pending = 0;
+  uint64_t rows = 0, dropped = 0, refused = 0, retries = 0, pending = 0;
 };
 
 // "sqlite" of "sink.rows{sink=sqlite}", where the name begins so.
@@ -56,6 +56,7 @@ std::vector<Check> CheckSinks(const Counters& counters, bool run_ended) {
   for (const auto& [name, value] : counters) {
     if (const auto sink = SinkOf(name, "rows"); !sink.empty()) sinks[sink].rows = value;
     if (const auto sink = SinkOf(name, "dropped"); !sink.empty()) sinks[sink].dropped = value;
+    if (const auto sink = SinkOf(name, "refused"); !sink.empty()) sinks[sink].refused = value;
     if (const auto sink = SinkOf(name, "retries"); !sink.empty()) sinks[sink].retries = value;
     if (const auto sink = SinkOf(name, "pending"); !sink.empty()) sinks[sink].pending = value;
   }
@@ -66,7 +67,11 @@ std::vector<Check> CheckSinks(const Counters& counters, bool run_ended) {
     if (sink.retries > 0) check.detail += fmt::format(", {} batches tried again", sink.retries);
     if (sink.dropped > 0) {
       check.state = CheckState::kWarn;
-      check.detail += fmt::format(", {} refused for good", sink.dropped);
+      const uint64_t refused = std::min(sink.refused, sink.dropped);
+      if (refused > 0) check.detail += fmt::format(", {} refused for good", refused);
+      if (sink.dropped > refused)
+        check.detail +=
+            fmt::format(", {} given up: it was away or too slow", sink.dropped - refused);
       check.remedy = "its messages say why: journalctl -u weft | grep 'exporter " + name + "'";
     }
     checks.push_back(std::move(check));

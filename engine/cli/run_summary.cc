@@ -28,6 +28,12 @@ std::optional<std::string_view> DroppingSink(std::string_view counter) {
   return counter.substr(kBegin.size(), counter.size() - kBegin.size() - 1);
 }
 
+uint64_t RefusedBy(std::string_view sink, const Counters& counters) {
+  const std::string name = fmt::format("sink.refused{{sink={}}}", sink);
+  const auto found = std::ranges::find(counters, name, &Counters::value_type::first);
+  return found == counters.end() ? 0 : found->second;
+}
+
 }  // namespace
 
 double RunSummary::CpuCores() const {
@@ -43,12 +49,12 @@ std::string RunSummary::Text() const {
       fmt::format("{} traces of {} spans in {}; weft used {:.2f} cores and {:.0f} MB\n",
                   stats.traces, stats.spans, ShortDuration(elapsed_ns), CpuCores(), max_rss_mb);
   out += fmt::format("ledger: {}\n", LedgerLine(TotalLedger(counters)));
-  for (const auto& [name, value] : counters)
-    if (const auto sink = DroppingSink(name); sink && value > 0 && IsExpendable(*sink))
-      out += fmt::format(
-          "{}: {} spans were not delivered: it refused them, was away or too slow "
-          "(when_full: drop); the messages above say which\n",
-          *sink, value);
+  for (const auto& [name, dropped] : counters)
+    if (const auto sink = DroppingSink(name); sink && IsExpendable(*sink))
+      if (const uint64_t refused = RefusedBy(*sink, counters); dropped > refused)
+        out += fmt::format(
+            "{}: {} spans were not delivered: it was away or too slow (when_full: drop)\n", *sink,
+            dropped - refused);
   if (db.empty()) return out;
   const std::string option = db == "weft.db" ? "" : fmt::format(" --db {}", db);
   out += fmt::format("store:  {}\n", db);
@@ -84,11 +90,18 @@ std::string RunSummary::Json() const {
 }
 
 Result<void> RunSummary::CheckStored() const {
-  for (const auto& [name, value] : counters)
-    if (const auto sink = DroppingSink(name); sink && value > 0 && !IsExpendable(*sink))
-      return Fail(
-          Code::kIo,
-          fmt::format("{} spans were not stored ({}); the messages above say why", value, name));
+  for (const auto& [name, dropped] : counters) {
+    const auto sink = DroppingSink(name);
+    if (!sink || dropped == 0) continue;
+    if (const uint64_t refused = RefusedBy(*sink, counters); refused > 0)
+      return Fail(Code::kIo, fmt::format("{} spans were refused by {} for good; the messages above "
+                                         "say why",
+                                         refused, *sink));
+    if (!IsExpendable(*sink))
+      return Fail(Code::kIo, fmt::format("{} spans were not stored by {}; the messages above say "
+                                         "why",
+                                         dropped, *sink));
+  }
   return {};
 }
 

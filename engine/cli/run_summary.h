@@ -24,8 +24,8 @@ struct RunSummary {
   // The lines at the end of a run, with what to try next.
   std::string Text() const;
   std::string Json() const;
-  // kIo if an exporter gave something up: then the run has failed, however well it ended. What is
-  // in `expendable`, exporters that may drop, does not count.
+  // kIo if an exporter gave something up: then the run has failed, however well it ended. Of those
+  // in `expendable`, which may drop, only what their receivers refused counts.
   Result<void> CheckStored() const;
 
  private:

@@ -69,7 +69,7 @@ void ExporterWorker::Push(trace::ExportBatchPtr batch, Done done,
     bytes_ += batch->bytes;
     counters_.queued_bytes.Add(batch->bytes);
     counters_.pending.Add(batch->ended);
-    queue_.push_back({std::move(batch), std::move(done)});
+    queue_.push_back({std::move(batch), std::move(done), 0});
     wake_.notify_one();
   }
   for (const Item& item : dropped) Drop(item);
@@ -106,8 +106,10 @@ void ExporterWorker::Leave(const Item& item) {
 }
 
 void ExporterWorker::Drop(const Item& item) {
-  counters_.dropped.Add(item.batch->ended);
-  counters_.overflowed.Add(item.batch->ended);
+  const uint64_t taken = std::min<uint64_t>(item.taken, item.batch->ended);
+  counters_.rows.Add(taken);
+  counters_.dropped.Add(item.batch->ended - taken);
+  counters_.overflowed.Add(item.batch->ended - taken);
   item.done(Fate::kDropped);
 }
 
@@ -214,9 +216,11 @@ void ExporterWorker::Deliver(const Item& item) {
     answer = Call(*item.batch);
     {
       const std::lock_guard lock(mutex_);
+      const bool more = answer.taken > queue_.front().taken;
+      if (more) queue_.front().taken = answer.taken;
       if (answer.outcome != WEFT_EXPORT_RETRY)
         failing_since_ns_ = INT64_MAX;
-      else if (failing_since_ns_ == INT64_MAX)
+      else if (more || failing_since_ns_ == INT64_MAX)
         failing_since_ns_ = clock_.MonotonicNs();
     }
     if (answer.outcome != WEFT_EXPORT_RETRY) break;
@@ -272,6 +276,7 @@ void ExporterWorker::Settle(const Item& item, const Answer& answer) {
   counters_.rows.Add(taken);
   counters_.dropped.Add(rows - taken);
   if (overflowed) counters_.overflowed.Add(rows - taken);
+  if (!retry) counters_.refused.Add(rows);
   if (!overflowed)
     log_.Error(fmt::format(
         "exporter {}: dropped {} spans of a batch of {}: {}", exporter_.name, rows - taken, rows,

@@ -57,7 +57,7 @@ struct ExporterCounters {
   Counter& rows;
   Counter& dropped;
   Counter& overflowed;  // of dropped: their queue was full
-  Counter& refused;     // of dropped: of batches that were taken but for these
+  Counter& refused;     // of dropped: the sink will never take them
   Counter& handed_over;
   Counter& retries;
   Counter& pending;       // gauge
@@ -99,6 +99,7 @@ class ExporterWorker {
   struct Item {
     trace::ExportBatchPtr batch;
     Done done;
+    uint64_t taken = 0;  // of its spans, by calls that wanted it again
   };
   // What the plugin says.
   struct Answer {
@@ -135,7 +136,7 @@ class ExporterWorker {
   size_t bytes_ = 0;
   int64_t deadline_ns_ = INT64_MAX;
   int64_t ending_since_ns_ = INT64_MAX;   // the first SetDeadline
-  int64_t failing_since_ns_ = INT64_MAX;  // the first RETRY since something was taken
+  int64_t failing_since_ns_ = INT64_MAX;  // the RETRY since which nothing was taken
   bool stopping_ = false;
   bool delivering_ = false;  // the queue's front
   bool given_up_ = false;    // the queue's front is settled, whatever the call answers

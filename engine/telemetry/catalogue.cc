@@ -239,7 +239,7 @@ constexpr MetricInfo kCatalogue[] = {
   {"sink.rows", C, "Spans stored.", "sink"},
   {"sink.dropped", C, "Spans that the sink could not store: lost.", "sink"},
   {"sink.overflowed", C, "Of those: others waited behind them and the queue was full.", "sink"},
-  {"sink.refused", C, "Of those: the receiver took the rest of their batch.", "sink"},
+  {"sink.refused", C, "Of those: the receiver will never take them.", "sink"},
   {"sink.handed_over", C, "Spans not exported when their partition went: its next owner exports them.", "sink"},
   {"sink.retries", C, "Batches tried again.", "sink"},
   {"sink.pending", G, "Spans waiting for the sink.", "sink"},

@@ -138,12 +138,13 @@ TEST(DoctorHost, SaysThatTheClockWasSetBack) {
 
 TEST(DoctorHost, HasACheckForEachSink) {
   const auto checks = CheckSinks({{"sink.rows{sink=sqlite}", 10},
-                                  {"sink.dropped{sink=kafka}", 3},
+                                  {"sink.dropped{sink=kafka}", 5},
+                                  {"sink.refused{sink=kafka}", 3},
                                   {"sink.rows{sink=kafka}", 7}},
                                  true);
   ASSERT_EQ(checks.size(), 2u);
   EXPECT_EQ(checks[0].state, ebpf::CheckState::kWarn);
-  EXPECT_THAT(checks[0].detail, HasSubstr("3 refused for good"));
+  EXPECT_THAT(checks[0].detail, HasSubstr("3 refused for good, 2 given up"));
   EXPECT_EQ(checks[1].state, ebpf::CheckState::kOk);
 }
 

@@ -70,6 +70,18 @@ TEST(RunSummary, AnExporterThatMayDropIsNamedButIsNoFailure) {
   EXPECT_FALSE(summary.CheckStored());
 }
 
+// A wrong password, an address of something else: no waiting helps, so somebody has to be told.
+TEST(RunSummary, WhatIsRefusedForGoodIsAFailureOfAnExporterThatMayDropToo) {
+  RunSummary summary = Summary();
+  summary.expendable = {"jaeger"};
+  summary.counters.emplace_back("sink.dropped{sink=jaeger}", 7);
+  summary.counters.emplace_back("sink.refused{sink=jaeger}", 7);
+  EXPECT_THAT(summary.Text(), Not(HasSubstr("not delivered")));
+  const auto stored = summary.CheckStored();
+  ASSERT_FALSE(stored);
+  EXPECT_THAT(stored.error().message, HasSubstr("7 spans were refused by jaeger for good"));
+}
+
 TEST(RunSummary, MeasuresThisProcess) {
   RunSummary summary;
   MeasureProcess(&summary);

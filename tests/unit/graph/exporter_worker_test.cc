@@ -20,17 +20,23 @@ struct FakeSink {
   std::atomic<int> flushes = 0;
   bool throws = false;
   uint64_t retry_after_ns = 0, refused = 0, taken_spans = 0;
+  uint64_t taken_each_call = 0;     // of a batch that it wants again
   std::atomic<bool> hangs = false;  // the call does not come back while this is so
+  size_t hangs_at_call = SIZE_MAX;  // begins there
+  ManualClock* clock = nullptr;     // a call takes a second of it
 };
 
 int32_t Export(void* instance, const weft_spans*, const weft_traces*, const weft_source* source,
                weft_error*) {
   auto* sink = static_cast<FakeSink*>(instance);
   if (sink->throws) throw std::runtime_error("broken plugin");
+  if (sink->calls == sink->hangs_at_call) sink->hangs = true;
   sink->hangs.wait(true);
   const int32_t answer =
       sink->calls < sink->answers.size() ? sink->answers[sink->calls] : int32_t{WEFT_EXPORT_OK};
   ++sink->calls;
+  sink->taken_spans += sink->taken_each_call;
+  if (sink->clock != nullptr) sink->clock->Advance(kSecond);
   if (answer == WEFT_EXPORT_OK) sink->taken.push_back(source->batch);
   return answer;
 }
@@ -107,6 +113,7 @@ TEST_F(ExporterWorkerTest, CountsWhatTheExporterWillNeverTake) {
   worker->Stop(INT64_MAX);
   EXPECT_EQ(fates_, (std::vector<Fate>{Fate::kDropped, Fate::kDropped, Fate::kExported}));
   EXPECT_EQ(Count("sink.dropped{sink=fake}"), 2u);
+  EXPECT_EQ(Count("sink.refused{sink=fake}"), 2u);
 }
 
 TEST_F(ExporterWorkerTest, GivesUpAtTheDeadlineAndSaysSo) {
@@ -143,6 +150,46 @@ TEST_F(ExporterWorkerTest, WhatWasTakenOfABatchThatIsGivenUpCountsAsStored) {
   worker->Stop(clock_.MonotonicNs());
   EXPECT_EQ(Count("sink.rows{sink=fake}"), 3u);
   EXPECT_EQ(Count("sink.dropped{sink=fake}"), 2u);
+}
+
+TEST_F(ExporterWorkerTest, ASinkThatMayDropButTakesSomethingHasTheWholeTimeAtTheEnd) {
+  constexpr size_t kCalls = 20;  // a second each
+  sink_.answers.assign(kCalls, WEFT_EXPORT_RETRY);
+  sink_.taken_each_call = 1;
+  ManualClock clock;
+  sink_.clock = &clock;
+  ExporterWorker worker(config_, Exporter{"fake", &kTable, &sink_, 0, true}, clock, metrics_,
+                        *log_);
+  auto batch = std::make_shared<trace::ExportBatch>();
+  batch->ended = kCalls + 1;
+  worker.Push(std::move(batch), Note());
+  worker.Stop(INT64_MAX);
+  EXPECT_EQ(fates_, (std::vector<Fate>{Fate::kExported}));
+  EXPECT_EQ(Count("sink.dropped{sink=fake}"), 0u);
+}
+
+TEST_F(ExporterWorkerTest, WhatWasTakenOfABatchThatMakesRoomCountsAsStored) {
+  sink_.answers = {WEFT_EXPORT_RETRY};
+  sink_.taken_each_call = 1;
+  config_.queue_bytes = 2500;
+  config_.call_patience_ns = 0;
+  drops_when_full_ = true;
+  sink_.hangs_at_call = 1;
+  auto worker = Worker();
+  auto first = std::make_shared<trace::ExportBatch>();
+  first->ended = 5;
+  first->bytes = 1000;
+  worker->Push(std::move(first), Note());
+  while (!sink_.hangs) std::this_thread::yield();  // the second call
+  for (uint64_t i = 2; fates_.empty() || i < 5; ++i) {
+    worker->Push(Batch(i), Note());
+    std::this_thread::yield();
+  }
+  const uint64_t rows = Count("sink.rows{sink=fake}");
+  sink_.hangs = false;
+  sink_.hangs.notify_all();
+  worker->Stop(INT64_MAX);
+  EXPECT_EQ(rows, 1u);
 }
 
 TEST_F(ExporterWorkerTest, WaitsForRoomInTheQueue) {

@@ -140,11 +140,14 @@ class Browser:
 
     def click(self, selector):
         """A real click, in the middle of the first match."""
-        # Found and measured in one go: the page may be painted anew at any time.
-        at = ("(window.clickAt = ((e) => { if (!e) return null; e.scrollIntoView({block: 'nearest'}); window.clickHit = false;"
-              " e.addEventListener('click', () => { window.clickHit = true; }, {once: true, capture: true});"
-              " const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })"
-              f"(document.querySelector({json.dumps(selector)})))")
+        # Found and measured in one go: the page may be painted anew at any time. What was clicked is seen by the
+        # document, since a click on the element that took the place of the measured one is as good.
+        at = ("((selector) => { const e = document.querySelector(selector); if (!e) return false;"
+              " e.scrollIntoView({block: 'nearest'}); window.clickHit = false;"
+              " document.addEventListener('click', (c) => { window.clickHit = !!c.target.closest(selector); },"
+              " {once: true, capture: true});"
+              " const r = e.getBoundingClientRect(); window.clickAt = [r.x + r.width / 2, r.y + r.height / 2];"
+              f" return true; }})({json.dumps(selector)})")
         until = time.monotonic() + WAIT
         while True:
             self.wait(at, f"an element {selector}")

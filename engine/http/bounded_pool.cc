@@ -31,6 +31,11 @@ void BoundedPool::enqueue(std::function<void()> task) {
   refusing = false;
 }
 
+bool BoundedPool::SomebodyWaits() {
+  const std::lock_guard lock(mutex_);
+  return !waiting_.empty();
+}
+
 void BoundedPool::shutdown() {
   {
     const std::lock_guard lock(mutex_);

@@ -26,6 +26,8 @@ class BoundedPool final : public httplib::TaskQueue {
 
   void enqueue(std::function<void()> task) override;
   void shutdown() override;
+  // Whether a task has no thread yet.
+  bool SomebodyWaits();
 
   // Whether this thread runs a task only to send its connection away.
   static bool Refusing();

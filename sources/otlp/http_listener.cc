@@ -12,6 +12,7 @@
 #include <httplib.h>
 
 #include "engine/http/bounded_pool.h"
+#include "engine/http/idle_connections.h"
 #include "engine/http/timed_stream.h"
 #include "sources/otlp/otlp_reply.h"
 
@@ -20,11 +21,14 @@ namespace {
 
 constexpr size_t kThreads = 32;
 constexpr size_t kWaitingConnections = 256;
-constexpr int kIdleSeconds = 2;  // between two requests: a connection holds a thread meanwhile
+// Between two requests a connection keeps its thread so long, where nobody waits for one.
+constexpr auto kOwnThread = std::chrono::milliseconds(5);
+constexpr int kIdleSeconds = 60;
+constexpr size_t kIdleConnections = 512;
 constexpr auto kRequestTime = std::chrono::seconds(30), kReplyTime = std::chrono::seconds(30);
 constexpr auto kStopTime = std::chrono::seconds(1);  // of what is under way when it ends
 constexpr auto kClosePatience = std::chrono::milliseconds(100);
-constexpr size_t kRequestsOfAConnection = 100'000;
+constexpr size_t kRequestsOfAConnection = 100'000;  // what answers say; nobody counts
 // What is too large is read on so far, so that its sender sees the answer.
 constexpr uint64_t kReadOn = 4;
 
@@ -60,6 +64,7 @@ class HttpListener::Impl final : public httplib::Server {
       : options_(options), reception_(reception) {}
   ~Impl() override {
     stop_.Set(std::chrono::steady_clock::now() + kStopTime);
+    idle_.Stop();  // hands nothing to the pool any more, which stop() ends
     stop();
     if (thread_.joinable()) thread_.join();
   }
@@ -92,11 +97,12 @@ class HttpListener::Impl final : public httplib::Server {
 
  private:
   void Configure() {
-    new_task_queue = [] {
-      return new http::BoundedPool(kThreads, kWaitingConnections,
-                                   http::BoundedPool::WhenFull::kWait);
+    new_task_queue = [this] {
+      return pool_ = new http::BoundedPool(kThreads, kWaitingConnections,
+                                           http::BoundedPool::WhenFull::kWait);
     };
     set_keep_alive_timeout(kIdleSeconds);  // says so in answers
+    set_keep_alive_max_count(kRequestsOfAConnection);
     set_tcp_nodelay(true);
     set_payload_max_length(options_.max_bytes * kReadOn);
     set_pre_routing_handler([this](const httplib::Request& in, httplib::Response& out) {
@@ -112,10 +118,14 @@ class HttpListener::Impl final : public httplib::Server {
     http::TimedStream stream(socket, stop_);
     stream_of_thread_ = &stream;
     bool done = true, closed = false;
-    for (size_t left = kRequestsOfAConnection; left > 0 && done && !closed; --left) {
-      if (!stream.AwaitRequest(std::chrono::seconds(kIdleSeconds))) break;
+    while (done && !closed) {
+      if (!stream.AwaitRequest(pool_->SomebodyWaits() ? kOwnThread * 0 : kOwnThread)) {
+        if (stop_.IsSet()) break;
+        idle_.Park(socket);  // comes here again with its next request
+        return true;
+      }
       stream.Allow(kRequestTime);
-      done = process_request(stream, left == 1, closed, nullptr);
+      done = process_request(stream, false, closed, nullptr);
     }
     http::CloseGently(socket, kClosePatience);
     return done;
@@ -231,6 +241,10 @@ class HttpListener::Impl final : public httplib::Server {
   HttpListener::Options options_;
   Reception& reception_;
   http::StopTime stop_;
+  http::BoundedPool* pool_ = nullptr;  // httplib's, while it listens
+  http::IdleConnections idle_{
+      {std::chrono::seconds(kIdleSeconds), kIdleConnections},
+      [this](int fd) { pool_->enqueue([this, fd] { process_and_close_socket(fd); }); }};
   std::thread thread_;
 };
 

@@ -104,29 +104,36 @@ bool DecodingReception::TryClaim(size_t bytes) {
   return false;
 }
 
+Result<DecodingReception::Delivery> DecodingReception::Decode(const Request& request,
+                                                              uint64_t* invalid) {
+  const Decoders::Lease lease(*decoders_, request.message.size());
+  if (lease.get() == nullptr) return Fail(Code::kFull, "weft cannot take more now");
+  auto& [proto, json, zipkin, table] = *lease.get();
+  const auto decoded = request.format == Format::kOtlpProto  ? proto.Decode(request.message, &table)
+                       : request.format == Format::kOtlpJson ? json.Decode(request.message, &table)
+                                                             : zipkin(request.message, &table);
+  if (!decoded) return Fail(Code::kCorrupt, decoded.error().message);
+  *invalid = decoded->invalid;
+  return Prepare(request, table);
+}
+
 Reply DecodingReception::Take(std::string_view message, Format format) {
   messages_.Add();
-  const Decoders::Lease lease(*decoders_, message.size());
-  if (lease.get() == nullptr) {
-    refused_.Add();
-    return {Reply::Code::kBusy, 0, "weft cannot take more now"};
+  uint64_t invalid = 0;
+  Result<Delivery> delivery = Decode({message, format}, &invalid);
+  if (!delivery) {
+    const bool busy = delivery.error().code == Code::kFull;
+    (busy ? refused_ : bad_messages_).Add();
+    return {busy ? Reply::Code::kBusy : Reply::Code::kMalformed, 0, delivery.error().message};
   }
-  auto& [proto, json, zipkin, table] = *lease.get();
-  const auto decoded = format == Format::kOtlpProto  ? proto.Decode(message, &table)
-                       : format == Format::kOtlpJson ? json.Decode(message, &table)
-                                                     : zipkin(message, &table);
-  if (!decoded) {
-    bad_messages_.Add();
-    return {Reply::Code::kMalformed, 0, decoded.error().message};
-  }
-  Reply reply = Deliver({message, format}, table);
+  Reply reply = (*delivery)();
   if (reply.code != Reply::Code::kTaken) {
     refused_.Add();
     return reply;
   }
-  invalid_spans_.Add(decoded->invalid);
-  reply.rejected = decoded->invalid;
-  if (decoded->invalid > 0)
+  invalid_spans_.Add(invalid);
+  reply.rejected = invalid;
+  if (invalid > 0)
     reply.message = "spans without valid ids, or with a time that cannot be, were left out";
   return reply;
 }
@@ -142,8 +149,13 @@ class PipelineReception final : public DecodingReception {
         spans_(metrics.Get("otlp.spans")) {}
 
  private:
-  Reply Deliver(const Request&, const api::SpanTable& table) override {
-    for (sources::SpanRecord& one : sources::MakeSpanRecords(table, transport_.partitions())) {
+  Delivery Prepare(const Request&, const api::SpanTable& table) override {
+    return [this, records = sources::MakeSpanRecords(table, transport_.partitions())]() mutable {
+      return Publish(records);
+    };
+  }
+  Reply Publish(std::vector<sources::SpanRecord>& records) {
+    for (sources::SpanRecord& one : records) {
       const auto published =
           transport_.Publish(std::move(one.record), transport_.LogTimeNs() + kPatienceNs);
       if (published) {

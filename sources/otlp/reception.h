@@ -88,11 +88,14 @@ class DecodingReception : public Reception {
     Format format;
   };
   DecodingReception(Metrics& metrics, std::function<Decoder()> zipkin);
-  // `table` is what the request says.
-  virtual Reply Deliver(const Request& request, const api::SpanTable& table) = 0;
+  // Called once, when the table is gone: it may wait, and those who decode do not wait for it.
+  using Delivery = std::move_only_function<Reply()>;
+  // `table` is what the request says; the request's message stays until the delivery is over.
+  virtual Delivery Prepare(const Request& request, const api::SpanTable& table) = 0;
 
  private:
   class Decoders;
+  Result<Delivery> Decode(const Request& request, uint64_t* invalid);
   static constexpr size_t kBudget = size_t{128} << 20;
   bool TryClaim(size_t bytes) override;
   void GiveBack(size_t bytes) override { claimed_ -= bytes; }

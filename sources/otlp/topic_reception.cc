@@ -67,7 +67,10 @@ class TopicReception final : public DecodingReception {
     (*waiting)->told.notify_one();
   }
 
-  Reply Deliver(const Request& request, const api::SpanTable& table) override {
+  Delivery Prepare(const Request& request, const api::SpanTable& table) override {
+    return [this, request, rows = table.n()] { return Forward(request, rows); };
+  }
+  Reply Forward(const Request& request, uint32_t rows) {
     const auto waiting = std::make_shared<Waiting>();
     auto opaque = std::make_unique<std::shared_ptr<Waiting>>(waiting);
     const auto refused = rd_kafka_producev(
@@ -79,7 +82,7 @@ class TopicReception final : public DecodingReception {
     std::unique_lock lock(waiting->mutex);
     waiting->told.wait(lock, [&] { return waiting->done; });
     if (waiting->error != RD_KAFKA_RESP_ERR_NO_ERROR) return Judge(waiting->error);
-    forwarded_.Add(table.n());
+    forwarded_.Add(rows);
     return {};
   }
 

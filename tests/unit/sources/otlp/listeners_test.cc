@@ -236,6 +236,48 @@ TEST_F(HttpListenerTest, ServesManyConnectionsAtOnce) {
   EXPECT_EQ(taken, 100);
 }
 
+std::string ReadAnswer(int fd) {
+  std::string answer;
+  char part[1024];
+  while (!answer.ends_with("{}") && !answer.ends_with("here\n")) {
+    const ssize_t n = ::read(fd, part, sizeof part);
+    if (n <= 0) break;
+    answer.append(part, static_cast<size_t>(n));
+  }
+  return answer.substr(0, 12);
+}
+
+// Each SDK keeps its connection, and there are fewer threads than SDKs.
+TEST_F(HttpListenerTest, ConnectionsThatWaitForTheirNextRequestHoldUpNobody) {
+  const std::string request =
+      "POST /v1/traces HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
+      "Content-Length: 2\r\n\r\n{}";
+  std::vector<int> open;
+  for (int i = 0; i < 300; ++i) {
+    open.push_back(ConnectAndSay(*listener_, request));
+    ASSERT_EQ(ReadAnswer(open.back()), "HTTP/1.1 200") << i;
+  }
+  for (int round = 0; round < 2; ++round) {
+    for (const int fd : open)
+      EXPECT_EQ(::write(fd, request.data(), request.size()), static_cast<ssize_t>(request.size()));
+    for (const int fd : open) EXPECT_EQ(ReadAnswer(fd), "HTTP/1.1 200");
+  }
+  for (const int fd : open) ::close(fd);
+  EXPECT_EQ(reception_.messages.size(), 900u);
+}
+
+TEST_F(HttpListenerTest, OfTooManyConnectionsThatWaitTheOldestIsClosed) {
+  const std::string request = "GET /v1/traces HTTP/1.1\r\nHost: h\r\n\r\n";
+  std::vector<int> open;
+  for (int i = 0; i < 600; ++i) {
+    open.push_back(ConnectAndSay(*listener_, request));
+    ASSERT_EQ(ReadAnswer(open.back()), "HTTP/1.1 405") << i;
+  }
+  char more = 0;
+  EXPECT_EQ(::read(open.front(), &more, 1), 0);
+  for (const int fd : open) ::close(fd);
+}
+
 TEST_F(HttpListenerTest, AnotherOneDoesNotGetThePort) {
   const auto second =
       HttpListener::Start({.address = listener_->address(), .otlp = true}, reception_);

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -103,18 +104,41 @@ class SlowPublisher final : public transport::Publisher {
 };
 
 TEST_F(ReceptionTest, SendsSendersAwayWhileMessagesBeforeThemAreDecoded) {
+  Open(10'000'000);
+  std::atomic<bool> decoding = false, may = false;
+  const auto reception = MakePipelineReception(*transport_, metrics_, [&] {
+    return [&](std::string_view, api::SpanTable*) -> Result<Decoded> {
+      decoding = true;
+      decoding.notify_all();
+      may.wait(false);
+      return Decoded{};
+    };
+  });
+  const std::string large(10'000'000, ' ');
+  std::thread first(
+      [&] { EXPECT_EQ(reception->Take(large, Format::kZipkinJson).code, Reply::Code::kTaken); });
+  decoding.wait(false);
+  EXPECT_EQ(reception->Take(large, Format::kZipkinJson).code, Reply::Code::kBusy);
+  EXPECT_EQ(Count("otlp.refused_messages"), 1u);
+  may = true;
+  may.notify_all();
+  first.join();
+  EXPECT_EQ(reception->Take(large, Format::kZipkinJson).code, Reply::Code::kTaken);
+}
+
+TEST_F(ReceptionTest, WhoWaitsForRoomInThePipelineDoesNotKeepOthersFromDecoding) {
   SlowPublisher slow;
   const auto reception = MakePipelineReception(slow, metrics_, MakeZipkin);
   const std::string large = Zipkin(1) + std::string(10'000'000, ' ');
-  std::thread first(
-      [&] { EXPECT_EQ(reception->Take(large, Format::kZipkinJson).code, Reply::Code::kTaken); });
-  slow.publishing.wait(0);
-  EXPECT_EQ(reception->Take(large, Format::kZipkinJson).code, Reply::Code::kBusy);
-  EXPECT_EQ(Count("otlp.refused_messages"), 1u);
+  std::vector<std::thread> senders;
+  for (int i = 1; i <= 3; ++i) {
+    senders.emplace_back(
+        [&] { EXPECT_EQ(reception->Take(large, Format::kZipkinJson).code, Reply::Code::kTaken); });
+    slow.publishing.wait(i - 1);
+  }
   slow.may = true;
   slow.may.notify_all();
-  first.join();
-  EXPECT_EQ(reception->Take(large, Format::kZipkinJson).code, Reply::Code::kTaken);
+  for (std::thread& sender : senders) sender.join();
 }
 
 TEST_F(ReceptionTest, ItsBudgetIsGivenBack) {

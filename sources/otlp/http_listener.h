@@ -5,8 +5,8 @@
 // 404, 405, 413 what is too large (uncompressed), 415 a type or encoding that is not known, 429
 // with Retry-After while the pipeline is full, 503 with it while it is ended. Bounded in
 // connections that are served at one time and that wait for their next request, bytes of a request,
-// and the time until it is here. A pool of threads; the destructor waits for requests that are being answered, and a second for
-// those that are still coming.
+// and the time until it is here. A pool of threads; the destructor waits for requests that are
+// being answered, and a second for those that are still coming.
 #pragma once
 
 #include <cstdint>

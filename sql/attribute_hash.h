@@ -1,5 +1,5 @@
-// The entries of attribute_directory: hash of an attribute pair or set, and a trace of its batch.
-// Stored: nothing here may change.
+// The entries of attribute_directory: hash of an attribute pair or set, and a trace of its batch;
+// and of attribute_parts: the same, and a trace of its group. Stored: nothing here may change.
 #pragma once
 
 #include <cstdint>
@@ -14,6 +14,10 @@ inline constexpr uint32_t kAttributeParts = 32;
 // In place of a trace's number: some traces of the batch, not said which.
 inline constexpr uint32_t kSomeTraces = (1u << 13) - 1;
 
+// Parts of spans that joined a stored trace, whose row `first_trace` then is, are numbered from
+// here on.
+inline constexpr uint32_t kJoinedPart = kAttributeParts;
+
 // Of `"key":value` as the JSON in span_rows.attributes has it.
 constexpr uint64_t PairHash(std::string_view fragment) { return HashText(fragment); }
 constexpr uint64_t SetHash(int64_t set) { return Mix64(static_cast<uint64_t>(set) + (1ULL << 40)); }
@@ -23,6 +27,18 @@ constexpr uint32_t EntryOf(uint64_t hash, uint32_t trace) {
   return (static_cast<uint32_t>(hash >> 32) & 0x7ffff) << 13 | trace;
 }
 constexpr uint32_t TraceOf(uint32_t entry) { return entry & kSomeTraces; }
+
+// attribute_parts: four more bits of the hash choose the part, so 15 are left; a bit says that the
+// trace is the first one of a batch of which some have it.
+inline constexpr uint32_t kMergedParts = 512;
+inline constexpr int64_t kMergedTraces = 1 << 13;
+inline constexpr uint32_t kMergedSome = 1u << 13;
+constexpr uint32_t MergedPartOf(uint32_t part, uint32_t entry) { return part << 4 | entry >> 28; }
+constexpr uint32_t MergedEntryOf(uint32_t entry, uint32_t trace) {
+  return (entry >> 13 & 0x7fff) << 14 | trace;
+}
+constexpr uint32_t MergedTraceOf(uint32_t entry) { return entry & (kMergedSome - 1); }
+constexpr uint32_t MergedHashOf(uint32_t entry) { return entry >> 14; }
 
 inline void AppendEntry(std::string& out, uint32_t entry) {
   for (int shift = 0; shift < 32; shift += 8) out.push_back(static_cast<char>(entry >> shift));

@@ -17,6 +17,15 @@ Result<AttributeLookup> AttributeLookup::Make(const Database& db, const std::str
       db.Prepare("SELECT entries FROM attribute_directory WHERE first_trace = ?1 AND part = ?2");
   if (!part) return std::unexpected(part.error());
   out.part_ = std::move(*part);
+  Result<Statement> merged =
+      db.Prepare("SELECT entries FROM attribute_parts WHERE first_trace = ?1 AND part = ?2");
+  if (!merged) return std::unexpected(merged.error());
+  out.merged_ = std::move(*merged);
+  Result<Statement> joined = db.Prepare(
+      "SELECT first_trace, part, entries FROM attribute_directory"
+      " WHERE first_trace >= ?1 AND first_trace < ?2");
+  if (!joined) return std::unexpected(joined.error());
+  out.joined_ = std::move(*joined);
   // A text, or what is written without quotes; SQLite takes true for 1.
   std::string name, text;
   AppendJsonString(name, key);
@@ -34,11 +43,65 @@ Result<AttributeLookup> AttributeLookup::Make(const Database& db, const std::str
     if (!*row) break;
     out.Want(SetHash(ids->Int(0)));
   }
-  for (auto& [number, entries] : out.wanted_) std::sort(entries.begin(), entries.end());
+  for (auto* wanted : {&out.wanted_, &out.wanted_merged_})
+    for (auto& [number, entries] : *wanted) std::sort(entries.begin(), entries.end());
   return out;
 }
 
-void AttributeLookup::Want(uint64_t hash) { wanted_[PartOf(hash)].push_back(EntryOf(hash, 0)); }
+void AttributeLookup::Want(uint64_t hash) {
+  const uint32_t part = PartOf(hash), entry = EntryOf(hash, 0);
+  wanted_[part].push_back(entry);
+  wanted_merged_[MergedPartOf(part, entry)].push_back(MergedHashOf(MergedEntryOf(entry, 0)));
+}
+
+Result<std::vector<AttributeLookup::Range>> AttributeLookup::FindMerged(int64_t first, int64_t end,
+                                                                        std::string_view ranges) {
+  std::vector<Range> out;
+  for (const auto& [number, wanted] : wanted_merged_) {
+    merged_.Bind(1, first);
+    merged_.Bind(2, int64_t{number});
+    const Result<bool> found = merged_.Step();
+    if (!found) return std::unexpected(found.error());
+    if (!*found) continue;
+    const std::string_view entries = merged_.Text(0);
+    for (size_t i = 0; i < entries.size() / 4; ++i) {
+      const uint32_t entry = ReadEntry(entries, i), trace = MergedTraceOf(entry);
+      if (!std::binary_search(wanted.begin(), wanted.end(), MergedHashOf(entry))) continue;
+      if ((entry & kMergedSome) == 0) {
+        out.emplace_back(first + trace, first + trace + 1);
+        continue;
+      }
+      int64_t last = end - 1;  // of the batch that begins there
+      for (size_t r = 0; r < ranges.size() / 4; ++r)
+        if (const uint32_t range = ReadEntry(ranges, r); range >> 16 == trace)
+          last = first + (range & 0xffff);
+      out.emplace_back(first + trace, last + 1);
+    }
+    merged_.Reset();
+  }
+  WEFT_TRY(FindJoined(first, end, out));
+  std::sort(out.begin(), out.end(), std::greater<>());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  return out;
+}
+
+// What has joined a trace of the group since it was merged.
+Result<void> AttributeLookup::FindJoined(int64_t first, int64_t end, std::vector<Range>& out) {
+  joined_.Bind(1, first);
+  joined_.Bind(2, end);
+  for (;;) {
+    const Result<bool> row = joined_.Step();
+    if (!row) return std::unexpected(row.error());
+    if (!*row) return {};
+    const auto wanted = wanted_.find(static_cast<uint32_t>(joined_.Int(1)) % kJoinedPart);
+    if (wanted == wanted_.end()) continue;
+    const std::string_view entries = joined_.Text(2);
+    for (size_t i = 0; i < entries.size() / 4; ++i)
+      if (const uint32_t entry = ReadEntry(entries, i);
+          std::ranges::binary_search(wanted->second, entry - TraceOf(entry)))
+        out.emplace_back(joined_.Int(0), joined_.Int(0) + 1);
+  }
+}
 
 Result<std::vector<AttributeLookup::Range>> AttributeLookup::Find(int64_t first, int64_t last) {
   // What joined a stored trace later stands alone.

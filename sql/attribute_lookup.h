@@ -1,4 +1,5 @@
-// AttributeLookup: which traces of a stored batch may have an attribute, by attribute_directory.
+// AttributeLookup: which traces may have an attribute, of a stored batch by attribute_directory, of
+// a group of batches by attribute_parts.
 //
 // Used by TraceSearch, which checks them. Lent: the database. One thread.
 #pragma once
@@ -6,6 +7,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -22,12 +24,16 @@ class AttributeLookup {
                                       const std::string& value, const std::string& sets);
   // Of the batch first..last; newest first. All of it where there is no directory.
   Result<std::vector<Range>> Find(int64_t first, int64_t last);
+  // Of the group [first, end) of attribute_groups; newest first. ranges: as there.
+  Result<std::vector<Range>> FindMerged(int64_t first, int64_t end, std::string_view ranges);
 
  private:
   void Want(uint64_t hash);
+  Result<void> FindJoined(int64_t first, int64_t end, std::vector<Range>& out);
 
-  Statement part_;
+  Statement part_, merged_, joined_;
   std::map<uint32_t, std::vector<uint32_t>> wanted_;  // part -> entries without trace, sorted
+  std::map<uint32_t, std::vector<uint32_t>> wanted_merged_;  // part -> MergedHashOf, sorted
 };
 
 }  // namespace weft::sql

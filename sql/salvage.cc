@@ -186,6 +186,15 @@ Result<void> MakeConsistent(const Database& db, Salvaged* out) {
       "(SELECT id FROM attribute_sets)");
 }
 
+// A directory with holes would hide what is there: searches read the rows instead.
+Result<void> DropDirectories(const Database& db) {
+  return db.Execute(
+      "DELETE FROM attribute_directory; DELETE FROM attribute_parts; DELETE FROM attribute_groups;"
+      "DELETE FROM class_blocks;"
+      "INSERT INTO attribute_groups SELECT 0, coalesce(max(id), 0) + 1, 0, 0, x''"
+      " FROM trace_rows");
+}
+
 Result<Salvaged> Salvage(const Database& from, const std::string& path) {
   auto to = Database::OpenForWriting(path);
   if (!to) return std::unexpected(to.error());
@@ -206,6 +215,7 @@ Result<Salvaged> Salvage(const Database& from, const std::string& path) {
   WEFT_TRY(to->Execute("BEGIN"));
   for (SalvagedTable& table : out.tables) WEFT_TRY(TableCopy(from, *to, &table).Run());
   WEFT_TRY(MakeConsistent(*to, &out));
+  if (!out.whole()) WEFT_TRY(DropDirectories(*to));
   WEFT_TRY(to->Execute("COMMIT"));
   out.traces = static_cast<uint64_t>(to->QueryInt("SELECT count(*) FROM trace_rows").value_or(0));
   out.spans = static_cast<uint64_t>(to->QueryInt("SELECT count(*) FROM span_rows").value_or(0));

@@ -6,7 +6,9 @@
 
 #include <fmt/format.h>
 
+#include "sql/attribute_filter.h"
 #include "sql/attribute_lookup.h"
+#include "sql/class_mask.h"
 #include "sql/span_class.h"
 
 namespace weft::sql {
@@ -25,7 +27,9 @@ class Search {
       : db_(db), filter_(filter), wanted_(filter.limit + std::min<size_t>(filter.limit, kMargin)) {}
 
   Result<std::vector<StoredTrace>> Run() {
-    WEFT_TRY(FindSets());
+    Result<AttributeFilter> attributes = AttributeFilter::Make(db_, filter_.attributes, kFirstText);
+    if (!attributes) return std::unexpected(attributes.error());
+    attributes_ = std::move(*attributes);
     WEFT_TRY(FindBounds());
     WEFT_TRY(PrepareStart());
     Result<void> done = OfSpans() ? BySpans() : ByTrace();
@@ -48,6 +52,8 @@ class Search {
   }
 
  private:
+  using Bounds = std::pair<int64_t, int64_t>;  // rows of traces, [first, second)
+
   bool OfSpans() const {
     return !filter_.service.empty() || !filter_.operation.empty() || !filter_.attributes.empty();
   }
@@ -134,47 +140,79 @@ class Search {
   // The newest traces, whatever they are; goes on while there are not enough. high_ is then where
   // the rest begins. Looking into attributes costs a microsecond a row: one step will do.
   Result<void> Scan(const std::string& where) {
-    Result<Probing> probe = Prepare(where);
+    Result<Statement> probe = Prepare(where);
     if (!probe) return std::unexpected(probe.error());
     const int scans = filter_.attributes.empty() ? kScans : 1;
     for (int i = 0; i < scans && high_ > low_ && found_.size() < wanted_; ++i) {
       const int64_t from = std::max(low_, high_ - kScanTraces);
-      WEFT_TRY(Take(probe->rows, {from, high_}));
+      WEFT_TRY(Take(*probe, {from, high_}));
       high_ = from;
     }
     return {};
   }
 
-  // Batch by batch, newest first: the traces that the directory names for the first pair, checked.
+  // The traces that the directories name for the first pair, checked: the newest batches each by
+  // itself, what is before them by groups.
   Result<void> ByAttribute(const std::string& where) {
-    Result<Probing> probe = Prepare(where);
+    Result<Statement> probe = Prepare(where);
     if (!probe) return std::unexpected(probe.error());
     Result<AttributeLookup> lookup = AttributeLookup::Make(
-        db_, filter_.attributes[0].first, filter_.attributes[0].second, "temp.sets_0");
+        db_, filter_.attributes[0].first, filter_.attributes[0].second, AttributeFilter::SetsOf(0));
     if (!lookup) return std::unexpected(lookup.error());
+    int64_t end = high_;  // of what is left
+    Result<Statement> groups = db_.Prepare(
+        "SELECT first_trace, end_trace, how, ranges FROM attribute_groups"
+        " WHERE first_trace < ?1 AND end_trace > ?2 ORDER BY first_trace DESC");
+    if (!groups) return std::unexpected(groups.error());
+    groups->Bind(1, high_);
+    groups->Bind(2, low_);
+    while (found_.size() < wanted_ && end > low_) {
+      const Result<bool> row = groups->Step();
+      if (!row) return std::unexpected(row.error());
+      const int64_t grouped = *row ? std::clamp(groups->Int(1), low_, end) : low_;
+      if (grouped < end) WEFT_TRY(ByBatches(*lookup, *probe, {grouped, end}));
+      if (!*row || found_.size() >= wanted_) return {};
+      end = std::max(groups->Int(0), low_);
+      if (groups->Int(2) == 2)
+        WEFT_TRY(TakeAll(lookup->FindMerged(groups->Int(0), groups->Int(1), groups->Text(3)),
+                         *probe, {end, grouped}));
+      else if (groups->Int(2) == 1)
+        WEFT_TRY(ByBatches(*lookup, *probe, {end, grouped}));
+      else
+        WEFT_TRY(Take(*probe, {end, grouped}));
+    }
+    return {};
+  }
+
+  Result<void> ByBatches(AttributeLookup& lookup, Statement& rows, Bounds bounds) {
     Result<Statement> batches = db_.Prepare(
         "SELECT first_trace, last_trace FROM span_directory WHERE last_trace >= ?1 AND"
-        " first_trace < ?2 ORDER BY id DESC");
+        " first_trace < ?2 ORDER BY last_trace DESC");
     if (!batches) return std::unexpected(batches.error());
-    batches->Bind(1, low_);
-    batches->Bind(2, high_);
+    batches->Bind(1, bounds.first);
+    batches->Bind(2, bounds.second);
     while (found_.size() < wanted_) {
       const Result<bool> row = batches->Step();
       if (!row) return std::unexpected(row.error());
       if (!*row) return {};
-      const int64_t first = batches->Int(0), last = batches->Int(1);
-      Result<std::vector<AttributeLookup::Range>> ranges = lookup->Find(first, last);
-      if (!ranges) return std::unexpected(ranges.error());
-      for (const auto& [from, to] : *ranges)
-        if (std::max(from, low_) < std::min(to, high_))
-          WEFT_TRY(Take(probe->rows, {std::max(from, low_), std::min(to, high_)}));
+      WEFT_TRY(TakeAll(lookup.Find(batches->Int(0), batches->Int(1)), rows, bounds));
     }
+    return {};
+  }
+
+  Result<void> TakeAll(const Result<std::vector<AttributeLookup::Range>>& ranges, Statement& rows,
+                       Bounds bounds) {
+    if (!ranges) return std::unexpected(ranges.error());
+    for (const auto& [from, to] : *ranges)
+      if (found_.size() < wanted_ && std::max(from, bounds.first) < std::min(to, bounds.second))
+        WEFT_TRY(Take(rows, {std::max(from, bounds.first), std::min(to, bounds.second)}));
     return {};
   }
 
   Result<std::vector<int64_t>> Operations() {
     Result<Statement> operations = db_.Prepare(
-        "SELECT id FROM operations WHERE (?1 = '' OR service = ?1) AND (?2 = '' OR name = ?2)");
+        "SELECT id FROM operations WHERE (?1 = '' OR service = ?1) AND (?2 = '' OR name = ?2)"
+        " ORDER BY id");
     if (!operations) return std::unexpected(operations.error());
     operations->Bind(1, std::string_view(filter_.service));
     operations->Bind(2, std::string_view(filter_.operation));
@@ -192,10 +230,28 @@ class Search {
         "SELECT min(class) FROM span_rows WHERE id >> 33 = ?1 AND operation = ?2"
         " AND class >= ?3 AND class <= ?4");
     if (!next) return std::unexpected(next.error());
-    Result<Probing> probe = Prepare("s.id >> 33 = ?3 AND s.operation = ?4 AND s.class = ?5 AND ");
+    Result<Statement> noted = db_.Prepare("SELECT classes FROM class_blocks WHERE block = ?1");
+    if (!noted) return std::unexpected(noted.error());
+    Result<Statement> probe = Prepare("s.id >> 33 = ?3 AND s.operation = ?4 AND s.class = ?5 AND ");
     if (!probe) return std::unexpected(probe.error());
+    const auto take = [&](int64_t block, int64_t operation, int number) {
+      probe->Bind(3, block);
+      probe->Bind(4, operation);
+      probe->Bind(5, int64_t{number});
+      return Take(*probe, {low_, high_});
+    };
     for (int64_t block = (high_ - 1) >> kBlockShift;
          found_.size() < wanted_ && block >= low_ >> kBlockShift; --block) {
+      noted->Bind(1, block);
+      const Result<bool> known = noted->Step();
+      if (!known) return std::unexpected(known.error());
+      if (*known) {
+        WEFT_TRY(ByNotes(operations, noted->Text(0), [&](int64_t operation, int number) {
+          return take(block, operation, number);
+        }));
+        noted->Reset();
+        continue;
+      }
       for (const int64_t operation : operations) {
         const auto find = [&](int low, int high) -> Result<int> {
           next->Bind(1, block);
@@ -204,13 +260,27 @@ class Search {
           next->Bind(4, int64_t{high});
           return First(*next);
         };
-        WEFT_TRY(EachClass(find, [&](int number) {
-          probe->rows.Bind(3, block);
-          probe->rows.Bind(4, operation);
-          probe->rows.Bind(5, int64_t{number});
-          return Take(probe->rows, {low_, high_});
-        }));
+        WEFT_TRY(EachClass(find, [&](int number) { return take(block, operation, number); }));
       }
+    }
+    return {};
+  }
+
+  // Calls `visit` for the operations and classes that a block has by its row in class_blocks.
+  // Requires: operations ascending.
+  template <typename Visit>
+  Result<void> ByNotes(const std::vector<int64_t>& operations, std::string_view notes,
+                       const Visit& visit) {
+    const auto ranges = ClassRanges();
+    auto operation = operations.begin();
+    for (size_t i = 0; i < notes.size() / kClassMaskBytes; ++i) {
+      const ClassMask mask = ReadMask(notes, i);
+      operation = std::lower_bound(operation, operations.end(), int64_t{mask.operation});
+      if (operation == operations.end()) return {};
+      if (*operation != mask.operation) continue;
+      for (const auto& [low, high] : ranges)
+        for (int number = low; number <= high; ++number)
+          if (mask.Has(number)) WEFT_TRY(visit(*operation, number));
     }
     return {};
   }
@@ -242,65 +312,18 @@ class Search {
     return {};
   }
 
-  struct Probing {
-    Statement rows;
-    std::vector<std::string> texts;  // lent to the statement
-  };
-
   // The newest spans under `where` that fulfil the rest of the filter; ?1 and ?2 bound the traces.
-  Result<Probing> Prepare(const std::string& where) {
+  Result<Statement> Prepare(const std::string& where) {
     std::string sql = "SELECT s.id FROM span_rows s WHERE " + where +
                       "s.id >= ?1 << 20 AND s.id < ?2 << 20" + Conditions("s");
     if (filter_.errors) sql += " AND s.status = 2";
-    Probing out;
-    for (size_t i = 0; i < filter_.attributes.size(); ++i) {
-      sql +=
-          fmt::format(" AND (s.attribute_set IN (SELECT id FROM temp.sets_{}) OR {})", i,
-                      HasValue("s.attributes", 2 * i + kFirstText, filter_.attributes[i].second));
-      out.texts.push_back(JsonPath(filter_.attributes[i].first));
-      out.texts.push_back(filter_.attributes[i].second);
-    }
-    Result<Statement> rows = db_.Prepare(sql + " ORDER BY s.id DESC");
-    if (!rows) return std::unexpected(rows.error());
-    out.rows = std::move(*rows);
-    for (size_t i = 0; i < out.texts.size(); ++i)
-      out.rows.Bind(static_cast<int>(i) + kFirstText, std::string_view(out.texts[i]));
-    return out;
-  }
-
-  // Whether the attributes have the parameter `path` with the value of the parameter after it.
-  // SQLite takes true for 1, so the word asks for the type.
-  static std::string HasValue(std::string_view json, size_t path, const std::string& value) {
-    const std::string same =
-        fmt::format("CAST(json_extract({}, ?{}) AS TEXT) = ?{}", json, path, path + 1);
-    if (value != "true" && value != "false") return same;
-    return fmt::format("({} OR json_type({}, ?{}) = ?{})", same, json, path, path + 1);
-  }
-
-  static std::string JsonPath(const std::string& key) { return "$.\"" + key + "\""; }
-
-  // The attribute sets with each pair, once per search, so that rows compare numbers. Before all
-  // other statements: tables are not dropped while one is running.
-  Result<void> FindSets() {
-    for (size_t i = 0; i < filter_.attributes.size(); ++i) {
-      const auto& [key, value] = filter_.attributes[i];
-      WEFT_TRY(db_.Execute(fmt::format("DROP TABLE IF EXISTS temp.sets_{}", i)));
-      Result<Statement> make =
-          db_.Prepare(fmt::format("CREATE TEMP TABLE sets_{} AS SELECT id FROM attribute_sets"
-                                  " WHERE {}",
-                                  i, HasValue("json", 1, value)));
-      if (!make) return std::unexpected(make.error());
-      const std::string path = JsonPath(key);
-      make->Bind(1, std::string_view(path));
-      make->Bind(2, std::string_view(value));
-      WEFT_TRY(make->Run());
-      WEFT_TRY(db_.Execute(fmt::format("CREATE INDEX temp.sets_{0}_id ON sets_{0}(id)", i)));
-    }
-    return {};
+    Result<Statement> rows = db_.Prepare(sql + attributes_.conditions() + " ORDER BY s.id DESC");
+    if (rows) attributes_.Bind(*rows);
+    return rows;
   }
 
   // Collects the traces of the rows that the statement gives, at most as many as are wanted.
-  Result<void> Take(Statement& rows, std::pair<int64_t, int64_t> bounds) {
+  Result<void> Take(Statement& rows, Bounds bounds) {
     rows.Bind(1, bounds.first);
     rows.Bind(2, bounds.second);
     int64_t last = -1;
@@ -349,6 +372,7 @@ class Search {
   const TraceFilter& filter_;
   const size_t wanted_;
   int64_t low_ = kLastTrace, high_ = 0;  // trace rows
+  AttributeFilter attributes_;
   Statement start_;
   std::vector<int64_t> found_;
   std::unordered_set<int64_t> known_;

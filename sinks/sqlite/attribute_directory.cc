@@ -7,7 +7,12 @@ namespace weft::sinks {
 Result<void> AttributeDirectory::Prepare(const sql::Database& db) {
   Result<sql::Statement> add = db.Prepare("INSERT INTO attribute_directory VALUES(?1, ?2, ?3)");
   if (!add) return std::unexpected(add.error());
+  Result<sql::Statement> join = db.Prepare(
+      "INSERT INTO attribute_directory VALUES(?1, ?2, ?3)"
+      " ON CONFLICT DO UPDATE SET entries = CAST(entries || ?3 AS BLOB)");
+  if (!join) return std::unexpected(join.error());
   add_ = std::move(*add);
+  join_ = std::move(*join);
   return {};
 }
 
@@ -16,6 +21,7 @@ void AttributeDirectory::Begin(int64_t first_trace) {
   any_ = false;
   for (std::string& part : parts_) part.clear();
   sets_.clear();
+  joined_.clear();
 }
 
 void AttributeDirectory::Add(int64_t trace, int64_t set, std::span<const uint64_t> pairs) {
@@ -31,7 +37,26 @@ void AttributeDirectory::Add(int64_t trace, int64_t set, std::span<const uint64_
   of.count = std::min<uint32_t>(of.count + 1, static_cast<uint32_t>(of.traces.size()) + 1);
 }
 
+void AttributeDirectory::Join(int64_t trace, int64_t set, std::span<const uint64_t> pairs) {
+  const auto note = [&](uint64_t hash) {
+    sql::AppendEntry(joined_[{trace, sql::PartOf(hash)}], sql::EntryOf(hash, 0));
+  };
+  for (const uint64_t pair : pairs) note(pair);
+  if (set != 0) note(sql::SetHash(set));
+}
+
+Result<void> AttributeDirectory::FinishJoined() {
+  for (const auto& [of, entries] : joined_) {
+    join_.Bind(1, of.first);
+    join_.Bind(2, int64_t{sql::kJoinedPart + of.second});
+    join_.BindBlob(3, entries);
+    WEFT_TRY(join_.Run());
+  }
+  return {};
+}
+
 Result<void> AttributeDirectory::Finish() {
+  WEFT_TRY(FinishJoined());
   if (!any_) return {};
   for (const auto& [set, of] : sets_) {
     const uint64_t hash = sql::SetHash(set);

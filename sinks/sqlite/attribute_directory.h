@@ -1,15 +1,18 @@
 // AttributeDirectory: makes the attributes of a batch findable (attribute_directory).
 //
-// Begin, Add for each span of a new trace, Finish before the transaction ends. A set that many
+// Begin, Add for each span of a new trace and Join for those of a stored one, Finish before the
+// transaction ends. A set that many
 // spans of the batch have is noted once, without its traces: whoever looks for it finds it by
 // reading. Used by TraceWriter, from its thread; holds nothing between batches.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <utility>
 
 #include "sql/attribute_hash.h"
 #include "sql/database.h"
@@ -22,6 +25,8 @@ class AttributeDirectory {
   void Begin(int64_t first_trace);
   // pairs: PairHash of the attributes in the row itself.
   void Add(int64_t trace, int64_t set, std::span<const uint64_t> pairs);
+  // The same of a span of a trace of an earlier batch.
+  void Join(int64_t trace, int64_t set, std::span<const uint64_t> pairs);
   Result<void> Finish();
 
  private:
@@ -34,11 +39,14 @@ class AttributeDirectory {
     sql::AppendEntry(parts_[sql::PartOf(hash)], sql::EntryOf(hash, trace));
   }
 
-  sql::Statement add_;
+  Result<void> FinishJoined();
+
+  sql::Statement add_, join_;
   int64_t first_trace_ = 0;
   bool any_ = false;
   std::array<std::string, sql::kAttributeParts> parts_;
   std::unordered_map<int64_t, SetTraces> sets_;
+  std::map<std::pair<int64_t, uint32_t>, std::string> joined_;  // (trace, part)
 };
 
 }  // namespace weft::sinks

@@ -35,6 +35,13 @@ Result<void> Retention::Prepare(const sql::Database& db, const RetentionLimits& 
       {&delete_attributes_,
        "DELETE FROM attribute_directory WHERE first_trace < min(?1,"
        " coalesce((SELECT first_trace FROM span_directory ORDER BY id LIMIT 1), ?1))"},
+      {&delete_parts_,
+       "DELETE FROM attribute_parts WHERE first_trace < (SELECT max(first_trace) FROM"
+       " attribute_groups WHERE first_trace <= ?1)"},
+      {&delete_groups_,
+       "DELETE FROM attribute_groups WHERE first_trace < (SELECT max(first_trace) FROM"
+       " attribute_groups WHERE first_trace <= ?1)"},
+      {&delete_classes_, "DELETE FROM class_blocks WHERE block < ?1 >> 13"},
       {&delete_traces_, "DELETE FROM trace_rows WHERE id < ?1"},
       {&delete_connections_, "DELETE FROM connection_rows WHERE id < ?1"},
       {&delete_slice_, "DELETE FROM slices WHERE id = ?1"},
@@ -105,8 +112,9 @@ Result<Retention::Retired> Retention::Remove(const Slice& slice, uint64_t max_sp
   traces_.Reset();
   WEFT_TRY(db_->Execute("BEGIN IMMEDIATE"));
   Result<void> done;
-  for (sql::Statement* statement : {&delete_spans_, &delete_candidates_, &delete_directory_,
-                                    &delete_attributes_, &delete_traces_}) {
+  for (sql::Statement* statement :
+       {&delete_spans_, &delete_candidates_, &delete_directory_, &delete_attributes_,
+        &delete_parts_, &delete_groups_, &delete_classes_, &delete_traces_}) {
     statement->Bind(1, end);
     if (done) done = statement->Run();
   }

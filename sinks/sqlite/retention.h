@@ -44,8 +44,9 @@ class Retention {
   const sql::Database* db_ = nullptr;
   RetentionLimits limits_;
   sql::Statement oldest_, traces_, delete_spans_, delete_candidates_, delete_directory_,
-      delete_attributes_, delete_traces_, delete_connections_, delete_slice_, delete_processes_,
-      delete_minutes_, page_count_, free_pages_;
+      delete_attributes_, delete_parts_, delete_groups_, delete_classes_, delete_traces_,
+      delete_connections_, delete_slice_, delete_processes_, delete_minutes_, page_count_,
+      free_pages_;
   int64_t page_size_ = 0;
 };
 

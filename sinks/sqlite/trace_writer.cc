@@ -83,6 +83,8 @@ Result<void> TraceWriter::Prepare(const sql::Database& db) {
   WEFT_TRY(attributes_.Prepare(db));
   WEFT_TRY(minutes_.Prepare(db));
   WEFT_TRY(directory_.Prepare(db));
+  WEFT_TRY(merger_.Prepare(db));
+  WEFT_TRY(classes_.Prepare(db));
   WEFT_TRY(last_trace_.Step());
   next_trace_ = last_trace_.Int(0) + 1;
   last_trace_.Reset();
@@ -93,6 +95,8 @@ void TraceWriter::Forget() {
   dictionaries_.Forget();
   attributes_.Forget();
   minutes_.Forget();
+  merger_.Forget();
+  classes_.Forget();
 }
 
 void TraceWriter::Begin(const weft_spans& spans, const weft_traces& traces, int64_t slice) {
@@ -114,16 +118,19 @@ void TraceWriter::Begin(const weft_spans& spans, const weft_traces& traces, int6
 
 Result<void> TraceWriter::Finish() {
   WEFT_TRY(minutes_.Flush(slice_));
-  if (!prefixes_.empty()) WEFT_TRY(directory_.Finish());
-  return AddDirectory(first_trace_, next_trace_ - 1, prefixes_);
+  WEFT_TRY(directory_.Finish());
+  if (next_trace_ > first_trace_) WEFT_TRY(merger_.Add(first_trace_));
+  WEFT_TRY(classes_.Finish(next_trace_ << sql::kTraceShift));
+  return prefixes_.empty() ? Result<void>{}
+                           : AddDirectory(first_trace_, next_trace_ - 1, prefixes_);
 }
 
 Result<void> TraceWriter::AddDirectory(int64_t first_trace, int64_t last_trace,
                                        std::string& prefixes) {
-  if (prefixes.empty()) return {};
   add_directory_.Bind(1, first_trace);
   add_directory_.Bind(2, last_trace);
   add_directory_.BindBlob(3, prefixes);
+  if (prefixes.empty()) sqlite3_bind_zeroblob(add_directory_.get(), 3, 0);
   auto done = add_directory_.Run();
   prefixes.clear();
   return done;
@@ -231,6 +238,7 @@ Result<void> TraceWriter::Load(int64_t id) {
 Result<void> TraceWriter::Join(uint32_t trace, int64_t id, uint32_t flags, Counts& counts) {
   WEFT_TRY(Load(id));
   joined_prefixes_.clear();
+  bool changed = false;
   const int64_t limit = (id + 1) << sql::kTraceShift;
   const uint32_t begin = traces_->first_row[trace], end = begin + traces_->n_rows[trace];
   for (uint32_t row = begin; row < end; ++row) {
@@ -254,8 +262,10 @@ Result<void> TraceWriter::Join(uint32_t trace, int64_t id, uint32_t flags, Count
       continue;
     }
     WEFT_TRY(AddSpan(row, known->second.row, !fresh));
+    changed = true;
   }
-  WEFT_TRY(AddDirectory(id, id, joined_prefixes_));
+  // Where a span was replaced as well: it may have got attributes.
+  if (changed) WEFT_TRY(AddDirectory(id, id, joined_prefixes_));
   return Summarize(id, flags);
 }
 
@@ -310,7 +320,8 @@ Result<void> TraceWriter::AddSpan(uint32_t row, int64_t row_id, bool replace) {
   add.Bind(4, s.start_ns[row]);
   open ? add.BindNull(5) : add.Bind(5, duration);
   add.Bind(6, *operation);
-  add.Bind(7, int64_t{sql::SpanClass(duration, status == WEFT_STATUS_ERROR)});
+  const int span_class = sql::SpanClass(duration, status == WEFT_STATUS_ERROR);
+  add.Bind(7, int64_t{span_class});
   add.Bind(8, static_cast<int64_t>(status));
   add.Bind(9, static_cast<int64_t>(s.flags[row]));
   add.Bind(10, *connection);
@@ -323,9 +334,11 @@ Result<void> TraceWriter::AddSpan(uint32_t row, int64_t row_id, bool replace) {
   add.Bind(17, attributes->set);
   attributes->rest.empty() ? add.BindNull(18) : add.Bind(18, attributes->rest);
   WEFT_TRY(add.Run());
-  // Spans that join a trace have a directory entry of their own, which says to read the trace.
+  classes_.Add(row_id, *operation, span_class);
   if (const int64_t trace = row_id >> sql::kTraceShift; trace >= first_trace_)
     directory_.Add(trace, attributes->set, attributes->rest_hashes);
+  else
+    directory_.Join(trace, attributes->set, attributes->rest_hashes);
   const auto kind = At(s.kind, row);
   if (!open && (kind == WEFT_KIND_SERVER || kind == WEFT_KIND_CONSUMER))
     minutes_.Add(*operation, s.start_ns[row], duration, status == WEFT_STATUS_ERROR, weight_);

@@ -11,7 +11,9 @@
 
 #include "engine/api/plugin_abi.h"
 #include "sinks/sqlite/attribute_directory.h"
+#include "sinks/sqlite/attribute_merger.h"
 #include "sinks/sqlite/attribute_store.h"
+#include "sinks/sqlite/class_blocks.h"
 #include "sinks/sqlite/dictionaries.h"
 #include "sinks/sqlite/minute_counts.h"
 #include "sql/database.h"
@@ -34,7 +36,7 @@ class TraceWriter {
   // Before the traces of a batch; lends both until the next call.
   void Begin(const weft_spans& spans, const weft_traces& traces, int64_t slice);
   Result<void> Write(uint32_t trace, Counts& counts);
-  // After the traces of a batch: what was added becomes findable by span id.
+  // After the traces of a batch: what was added becomes findable.
   Result<void> Finish();
 
   int64_t next_trace() const { return next_trace_; }
@@ -61,6 +63,8 @@ class TraceWriter {
   Dictionaries dictionaries_;
   AttributeStore attributes_;
   AttributeDirectory directory_;
+  AttributeMerger merger_;
+  ClassBlocks classes_;
   MinuteCounts minutes_;
   sql::Statement add_trace_, add_span_, add_candidates_, find_trace_, load_spans_, summarize_,
       update_trace_, replace_span_, add_directory_, last_trace_, counted_;

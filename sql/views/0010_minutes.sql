@@ -56,16 +56,20 @@ SELECT strftime('%Y-%m-%d %H:%M', minute_ns / 1000000000, 'unixepoch') AS minute
 FROM totals t JOIN percentiles USING (minute_ns, service, operation);
 
 -- red_hour: the same over the last hour that is stored, per operation: 60 minutes up to the newest.
+-- Its million buckets are summed by number first: by names that takes twice as long.
 --
 -- What was slow or failed in the last hour?
 --   SELECT service, operation, count, error_percent, p95_ms FROM red_hour ORDER BY p95_ms DESC;
 CREATE VIEW red_hour AS
 WITH hour AS (
-  SELECT * FROM minute_counts
-  WHERE minute_ns > (SELECT max(minute_ns) FROM minute_counts) - 3600000000000),
+  SELECT * FROM minute_rows
+  WHERE minute_ns > (SELECT max(minute_ns) FROM minute_rows) - 3600000000000),
+by_number AS (
+  SELECT operation, CAST(e.key AS INTEGER) AS bucket, sum(e.value) AS n
+  FROM hour, json_each(histogram) e GROUP BY 1, 2),
 buckets AS (
-  SELECT service, operation, CAST(e.key AS INTEGER) AS bucket, sum(e.value) AS n
-  FROM hour, json_each(histogram) e GROUP BY 1, 2, 3),
+  SELECT o.service AS service, o.name AS operation, bucket, sum(n) AS n
+  FROM by_number b JOIN operations o ON o.id = b.operation GROUP BY 1, 2, 3),
 ranked AS (
   SELECT *, sum(n) OVER (PARTITION BY service, operation ORDER BY bucket) AS reach,
     sum(n) OVER (PARTITION BY service, operation) AS requests,
@@ -82,9 +86,9 @@ percentiles AS (
       low + width * (requests * 0.99 - reach + n) / n, NULL)) AS p99
   FROM ranked GROUP BY 1, 2),
 totals AS (
-  SELECT service, operation, sum(requests) AS requests, sum(errors) AS errors,
-    sum(total_ns) AS total, max(max_ns) AS max, sum(estimated) AS estimated
-  FROM hour GROUP BY 1, 2)
+  SELECT o.service AS service, o.name AS operation, sum(requests) AS requests,
+    sum(errors) AS errors, sum(total_ns) AS total, max(max_ns) AS max, sum(weight) AS estimated
+  FROM hour h JOIN operations o ON o.id = h.operation GROUP BY 1, 2)
 SELECT service, operation, t.requests AS count,
   round(t.requests / 3600.0, 3) AS per_second,
   t.errors AS errors,

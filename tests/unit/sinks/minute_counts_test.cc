@@ -126,7 +126,8 @@ TEST_F(MinuteCountsTest, AnOlderStoreGetsThemWhenItIsBroughtUpToDate) {
     ASSERT_TRUE(
         db->Execute("DROP VIEW minute_counts; DROP VIEW red_minutes; DROP VIEW red_hour;"
                     "DROP TABLE minute_rows; DROP TABLE attribute_directory;"
-                    "PRAGMA user_version = 3"));
+                    "DROP TABLE attribute_groups; DROP TABLE attribute_parts;"
+                    "DROP TABLE class_blocks; PRAGMA user_version = 3"));
   }
   Open();
   EXPECT_EQ(Stored(), written);

@@ -159,6 +159,7 @@ constexpr MetricInfo kCatalogue[] = {
   {"kafka.publish_refused", C, "Of those: refused by the brokers for good.", "reason"},
   {"kafka.publish_in_flight_bytes", G, "Bytes published that no broker has acknowledged."},
   {"kafka.unreadable", C, "Records that are not for this version, gone to weft.dead."},
+  {"kafka.unreadable_repeated", C, "Such records that an owner before had put there."},
   {"kafka.unstamped", C, "Records without an append time; their writers' was taken."},
   {"kafka.expired_records", C, "Records that retention removed before they were read."},
   {"kafka.watch_gaps", C, "Times that the ends of topics were not known for long."},

@@ -8,16 +8,20 @@
 namespace weft::transport {
 namespace {
 
-constexpr std::string_view kGeneration = "weft generation ", kOf = " of ", kLinks = " links ";
+constexpr std::string_view kGeneration = "weft generation ", kOf = " of ", kLinks = " links ",
+                           kDead = " dead";
 constexpr int kAskMs = 2'000;
 constexpr int kFenceMs = 5'000;
 
 }  // namespace
 
 std::string OffsetMetadata(uint64_t generation, std::string_view transactional_id,
-                           int64_t links_from_ns) {
+                           int64_t links_from_ns, const DeadEnds& dead) {
   std::string text = fmt::format("{}{}", kGeneration, generation);
   if (links_from_ns != INT64_MAX) text += fmt::format("{}{}", kLinks, links_from_ns);
+  if (!dead.empty()) text += kDead;
+  for (const auto& [stream, one] : dead)
+    text += fmt::format(" {}:{}:{}", static_cast<int>(stream), one.end, one.append_ns);
   return text + fmt::format("{}{}", kOf, transactional_id);
 }
 
@@ -28,6 +32,26 @@ int64_t StoredLinksFrom(std::string_view metadata) {
   if (at == metadata.npos || !metadata.substr(at).starts_with(kLinks)) return from_ns;
   std::from_chars(metadata.data() + at + kLinks.size(), metadata.data() + metadata.size(), from_ns);
   return from_ns;
+}
+
+DeadEnds StoredDead(std::string_view metadata) {
+  DeadEnds dead;
+  if (!metadata.starts_with(kGeneration)) return dead;
+  metadata = metadata.substr(0, metadata.find(kOf));
+  const size_t at = metadata.find(kDead);
+  if (at == metadata.npos) return dead;
+  const char* next = metadata.data() + at + kDead.size();
+  const char* const end = metadata.data() + metadata.size();
+  const auto number = [&](char before, auto* out) {
+    if (next == end || *next != before) return false;
+    const auto read = std::from_chars(next + 1, end, *out);
+    next = read.ptr;
+    return read.ec == std::errc();
+  };
+  int stream = 0;
+  for (DeadEnd one; number(' ', &stream) && number(':', &one.end) && number(':', &one.append_ns);)
+    if (stream >= 0 && stream < kStreams) dead[static_cast<Stream>(stream)] = one;
+  return dead;
 }
 
 uint64_t StoredGeneration(std::string_view metadata) {

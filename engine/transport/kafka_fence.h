@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <mutex>
 #include <set>
 #include <string>
@@ -17,11 +18,21 @@
 
 namespace weft::transport {
 
+// The newest record of a stream that could not be read and is on weft.dead. Its append time tells a
+// topic that was made anew: there offsets begin again.
+struct DeadEnd {
+  uint64_t end = 0;  // offset behind it
+  int64_t append_ns = 0;
+  friend bool operator==(const DeadEnd&, const DeadEnd&) = default;
+};
+using DeadEnds = std::map<Stream, DeadEnd>;
+
 // What is stored with an offset. Of stage 1: the append time of the first link that is needed
 // (Transaction), INT64_MAX where nobody has said.
 std::string OffsetMetadata(uint64_t generation, std::string_view transactional_id,
-                           int64_t links_from_ns = INT64_MAX);
+                           int64_t links_from_ns = INT64_MAX, const DeadEnds& dead = {});
 int64_t StoredLinksFrom(std::string_view metadata);
+DeadEnds StoredDead(std::string_view metadata);
 uint64_t StoredGeneration(std::string_view metadata);     // 0: none
 std::string_view StoredOwner(std::string_view metadata);  // "": of an earlier version
 

@@ -35,6 +35,7 @@ KafkaOwner::KafkaOwner(KafkaContext& context, std::shared_ptr<KafkaStage> stage,
       readable_(readable),
       input_(InputOf(stage_->stage)),
       unreadable_(context.metrics.Get("kafka.unreadable")),
+      unreadable_repeated_(context.metrics.Get("kafka.unreadable_repeated")),
       expired_(context.metrics.Get("kafka.expired_records")),
       lag_(context.metrics.Get(
           fmt::format("kafka.lag{{stage={},partition={}}}", StageName(stage_->stage), partition))),
@@ -78,6 +79,7 @@ Result<void> KafkaOwner::FindStart() {
   generation_ = std::max(StoredGeneration(committed->metadata) + 1,
                          static_cast<uint64_t>(context_.clock.UnixNs() / kMillisecond));
   links_from_ns_ = StoredLinksFrom(committed->metadata);
+  dead_ends_ = StoredDead(committed->metadata);
   start_offset_ = committed->offset.value_or(*first);
   if (start_offset_ > *end || start_offset_ < *first) {
     expired_.Add(start_offset_ < *first ? *first - start_offset_ : 0);
@@ -208,6 +210,12 @@ void KafkaOwner::CheckCaughtUp() {
 
 void KafkaOwner::Bury(std::vector<Unreadable> unreadable) {
   for (Unreadable& one : unreadable) {
+    DeadEnd& newest = dead_ends_[one.stream];
+    if (one.offset < newest.end && one.append_ns <= newest.append_ns) {
+      unreadable_repeated_.Add();
+      continue;
+    }
+    newest = {one.offset + 1, one.append_ns};
     unreadable_.Add();
     context_.log.Write(LogLevel::kWarn, "unreadable",
                        fmt::format("{} offset {}: {}", context_.Name(one.stream, one.partition),
@@ -242,7 +250,8 @@ Result<void> KafkaOwner::CommitWork(std::vector<OutRecord> out, uint64_t decided
     offset = std::max(offset, input_reader_->position());
   auto done = stage_->committer->Commit(
       {partition_, tenure_, offset,
-       OffsetMetadata(generation_, stage_->committer->id(), links_from_ns_), std::move(out)});
+       OffsetMetadata(generation_, stage_->committer->id(), links_from_ns_, dead_ends_),
+       std::move(out)});
   if (!done) return Context(std::move(done.error()), context_.Name(input_, partition_));
   decided_ = decided;
   committed_ = offset;

@@ -64,7 +64,7 @@ class KafkaOwner final : public PartitionOwner {
   KafkaWatch& watch_;
   ReadSignal& readable_;
   const Stream input_;
-  Counter& unreadable_;
+  Counter &unreadable_, &unreadable_repeated_;
   Counter& expired_;
   Counter& lag_;
 
@@ -78,6 +78,7 @@ class KafkaOwner final : public PartitionOwner {
   std::unique_ptr<PartitionReader> input_reader_, links_reader_;
   std::vector<Record> first_;    // read at take-over, not handed out yet
   std::vector<OutRecord> dead_;  // go with the next commit
+  DeadEnds dead_ends_;           // with these, and those of owners before
   size_t dead_bytes_ = 0;
   std::shared_ptr<WatchedEnds> ends_;
   CaughtUpTime told_;

@@ -12,6 +12,7 @@ namespace weft::transport {
 namespace {
 
 constexpr size_t kHeartbeatBytes = 16 << 10;
+constexpr size_t kBatchBytes = 1'000'000;
 constexpr int kPollMs = 50;
 // A new client meets the same error again: the next one waits longer.
 constexpr int64_t kFirstBackoffNs = 100 * kMillisecond;
@@ -48,7 +49,10 @@ KafkaPublisher::KafkaPublisher(KafkaContext& context)
       full_(context.metrics.Get("transport.publish_full")),
       replaced_(context.metrics.Get("kafka.publishers_replaced")),
       repeated_(context.metrics.Get("kafka.publish_repeated")),
-      in_flight_gauge_(context.metrics.Get("kafka.publish_in_flight_bytes")) {
+      in_flight_gauge_(context.metrics.Get("kafka.publish_in_flight_bytes")),
+      begins_(context.partitions),
+      batch_bytes_(kBatchBytes),
+      next_batch_bytes_(kBatchBytes) {
   for (uint32_t p = 0; p < context.partitions; ++p)
     failed_.push_back(&context.metrics.Get(fmt::format("kafka.publish_lost{{partition={}}}", p)));
 }
@@ -58,22 +62,25 @@ KafkaPublisher::~KafkaPublisher() {
 }
 
 Result<std::unique_ptr<KafkaClient>> KafkaPublisher::OpenClient() {
+  // The bounds are ours, in bytes; librdkafka's must not come first.
+  KafkaProperties owned = {
+      {"enable.idempotence", "true"},
+      // Else a client goes on behind records that it gives up, and newer ones come before them.
+      {"enable.gapless.guarantee", "true"},
+      {"acks", "all"},
+      {"message.timeout.ms", "0"},
+      {"queue.buffering.max.kbytes", "2000000"},
+      {"queue.buffering.max.messages", "10000000"}};
+  if (next_batch_bytes_ < kBatchBytes)
+    owned.emplace_back("batch.size", std::to_string(next_batch_bytes_));
   return KafkaClient::Open(
       "publisher", RD_KAFKA_PRODUCER,
       {{"compression.codec", "zstd"},
        {"compression.level", "1"},
        {"linger.ms", "20"},
-       {"batch.size", "1000000"},
+       {"batch.size", std::to_string(kBatchBytes)},
        {"message.max.bytes", std::to_string(kKafkaMessageBytes)}},
-      context_.properties,
-      // The bounds are ours, in bytes; librdkafka's must not come first.
-      {{"enable.idempotence", "true"},
-       // Else a client goes on behind records that it gives up, and newer ones come before them.
-       {"enable.gapless.guarantee", "true"},
-       {"acks", "all"},
-       {"message.timeout.ms", "0"},
-       {"queue.buffering.max.kbytes", "2000000"},
-       {"queue.buffering.max.messages", "10000000"}},
+      context_.properties, owned,
       {.delivered = [this](const rd_kafka_message_t& m) { Delivered(m); }, .rebalance = {}},
       context_.log);
 }
@@ -110,25 +117,55 @@ Result<void> KafkaPublisher::Publish(OutRecord record, int64_t deadline_ns) {
 
 rd_kafka_resp_err_t KafkaPublisher::HandOver() {
   Sent& next = sent_[handed_];
-  const auto error = next.settled
-                         ? RD_KAFKA_RESP_ERR_NO_ERROR
-                         : Produce(client_->get(), client_->Topic(context_.Topic(Stream::kEvents)),
-                                   next.record, &next);
+  auto error = RD_KAFKA_RESP_ERR_NO_ERROR;
+  if (!next.settled) {
+    Begin& begin = begins_[next.record.partition];
+    if (begin.first == First::kUnderWay || !begin.put_off.empty())
+      begin.put_off.push_back(&next);
+    else
+      error = HandOver(next);
+  }
   if (error == RD_KAFKA_RESP_ERR_NO_ERROR) ++handed_;
   return error;
 }
 
+rd_kafka_resp_err_t KafkaPublisher::HandOver(Sent& next) {
+  Begin& begin = begins_[next.record.partition];
+  const auto error =
+      Produce(client_->get(), client_->Topic(context_.Topic(Stream::kEvents)), next.record, &next);
+  if (error == RD_KAFKA_RESP_ERR_NO_ERROR && begin.first == First::kNone)
+    begin.first = First::kUnderWay;
+  return error;
+}
+
 void KafkaPublisher::HandOverAll(Lock& lock) {
+  for (uint32_t p = 0; p < begins_.size(); ++p) HandOverPutOff(lock, p);
   while (client_ && !broken_ && handed_ < sent_.size()) {
+    Sent& next = sent_[handed_];
     const auto error = HandOver();
-    if (error == RD_KAFKA_RESP_ERR_NO_ERROR) continue;
-    if (error == RD_KAFKA_RESP_ERR__QUEUE_FULL) return;
-    if (!IsFinalRefusal(error)) return Break(error);
-    Sent& refused = sent_[handed_++];
-    lock.unlock();
-    Refused(refused, error);
-    lock.lock();
+    if (IsFinalRefusal(error)) ++handed_;
+    if (!Handed(lock, next, error)) return;
   }
+}
+
+void KafkaPublisher::HandOverPutOff(Lock& lock, uint32_t partition) {
+  Begin& begin = begins_[partition];
+  while (client_ && !broken_ && begin.first != First::kUnderWay && !begin.put_off.empty()) {
+    Sent& next = *begin.put_off.front();
+    const auto error = HandOver(next);
+    if (error == RD_KAFKA_RESP_ERR_NO_ERROR || IsFinalRefusal(error)) begin.put_off.pop_front();
+    if (!Handed(lock, next, error)) return;
+  }
+}
+
+bool KafkaPublisher::Handed(Lock& lock, Sent& sent, rd_kafka_resp_err_t error) {
+  if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return true;
+  if (error == RD_KAFKA_RESP_ERR__QUEUE_FULL) return false;
+  if (!IsFinalRefusal(error)) return Break(error), false;
+  lock.unlock();
+  Refused(sent, error);
+  lock.lock();
+  return true;
 }
 
 void KafkaPublisher::Run() {
@@ -169,15 +206,20 @@ void KafkaPublisher::Replace(Lock& lock) {
   auto client = OpenClient();
   if (!client) context_.log.Write(LogLevel::kError, "publish again", client.error().message);
   lock.lock();
-  repeated_.Add(static_cast<uint64_t>(
-      std::count_if(sent_.begin(), sent_.begin() + static_cast<ptrdiff_t>(handed_),
-                    [](const Sent& sent) { return !sent.settled; })));
+  auto repeated = std::count_if(sent_.begin(), sent_.begin() + static_cast<ptrdiff_t>(handed_),
+                                [](const Sent& sent) { return !sent.settled; });
+  for (Begin& begin : begins_) {
+    repeated -= static_cast<ptrdiff_t>(begin.put_off.size());
+    begin = {};
+  }
+  repeated_.Add(static_cast<uint64_t>(repeated));
   handed_ = 0;
   backoff_ns_ = std::clamp(2 * backoff_ns_, kFirstBackoffNs, kMostBackoffNs);
   replace_ns_ = context_.clock.MonotonicNs() + backoff_ns_;
   if (!client) return;
   replaced_.Add();
   client_ = std::move(*client);
+  batch_bytes_ = next_batch_bytes_;
   broken_ = false;
 }
 
@@ -188,7 +230,7 @@ void KafkaPublisher::Delivered(const rd_kafka_message_t& message) {
     case RD_KAFKA_RESP_ERR__PURGE_QUEUE:  // by us: it goes out again
     case RD_KAFKA_RESP_ERR__PURGE_INFLIGHT: return;
     default:
-      if (IsFinalRefusal(message.err)) return Refused(sent, message.err);
+      if (IsFinalRefusal(message.err)) return RefusedWithItsBatch(sent, message.err);
       const Lock lock(mutex_);
       Break(message.err);
   }
@@ -207,6 +249,28 @@ void KafkaPublisher::NoteAppendTime(const rd_kafka_message_t& message) {
                          "see `weft topics check`");
 }
 
+// One record too many is enough: all that may have been beside it go again in smaller batches, at
+// last each in one of its own.
+void KafkaPublisher::RefusedWithItsBatch(Sent& sent, rd_kafka_resp_err_t error) {
+  {
+    const Lock lock(mutex_);
+    if (sent.bytes < batch_bytes_ && SharesABatch(sent)) {
+      next_batch_bytes_ = std::max<size_t>(batch_bytes_ / 4, 1);
+      return Break(error);
+    }
+  }
+  Refused(sent, error);
+}
+
+bool KafkaPublisher::SharesABatch(const Sent& sent) const {
+  const uint32_t partition = sent.record.partition;
+  const auto others = std::count_if(
+      sent_.begin(), sent_.begin() + static_cast<ptrdiff_t>(handed_), [&](const Sent& other) {
+        return !other.settled && &other != &sent && other.record.partition == partition;
+      });
+  return static_cast<size_t>(others) > begins_[partition].put_off.size();
+}
+
 void KafkaPublisher::Refused(Sent& sent, rd_kafka_resp_err_t error) {
   failed_[sent.record.partition]->Add();
   context_.metrics.Get(fmt::format("kafka.publish_refused{{reason={}}}", rd_kafka_err2name(error)))
@@ -223,6 +287,11 @@ void KafkaPublisher::Settle(Sent& sent, bool delivered) {
   const Lock lock(mutex_);
   in_flight_ -= sent.bytes;
   in_flight_gauge_.Set(in_flight_);
+  Begin& begin = begins_[sent.record.partition];
+  if (delivered)
+    begin.first = First::kThere;
+  else if (begin.first == First::kUnderWay)
+    begin.first = First::kNone;
   sent.record = {};
   sent.settled = true;
   backoff_ns_ = 0;

@@ -4,8 +4,11 @@
 // tried for as long as the process lives: a client that has met an error which only a new one can
 // leave behind is replaced, and what it had no acknowledgement of goes out again, in order, before
 // anything newer. Some of it may then be in the log twice; stage 1 knows it by agent and sequence.
-// Lost, and counted with the reason, is only what brokers refuse for good, and what is left when
-// this closes and no spool keeps. Used by KafkaTransport and, without one, by agents. Any thread.
+// A client's first record of a partition goes alone: a broker that has not heard of the client
+// takes whatever comes first, so of two requests under way the second might be there before the
+// first. Lost, and counted with the reason, is only what brokers refuse for good, and what is left
+// when this closes and no spool keeps. Used by KafkaTransport and, without one, by agents. Any
+// thread.
 #pragma once
 
 #include <condition_variable>
@@ -52,10 +55,17 @@ class KafkaPublisher {
   void Delivered(const rd_kafka_message_t& message);
   void NoteAppendTime(const rd_kafka_message_t& message);
   void Settle(Sent& sent, bool delivered);
+  // By the broker, which refuses whole batches.
+  void RefusedWithItsBatch(Sent& sent, rd_kafka_resp_err_t error);
   void Refused(Sent& sent, rd_kafka_resp_err_t error);
-  // The next record that the client does not have yet.
+  bool SharesABatch(const Sent& sent) const;
+  // Gives the client the next record that it does not have yet, or puts it off.
   rd_kafka_resp_err_t HandOver();
+  rd_kafka_resp_err_t HandOver(Sent& next);
   void HandOverAll(Lock& lock);
+  void HandOverPutOff(Lock& lock, uint32_t partition);
+  // True: there was room for it.
+  bool Handed(Lock& lock, Sent& sent, rd_kafka_resp_err_t error);
   void Break(rd_kafka_resp_err_t error);
   void Replace(Lock& lock);
   bool Fits(size_t bytes) const;
@@ -69,9 +79,18 @@ class KafkaPublisher {
   std::condition_variable room_;
   std::unique_ptr<KafkaClient> client_;  // changed by the thread; null: a new one is being made
   std::deque<Sent> sent_;                // not acknowledged, in order; some behind the first may be
-  size_t handed_ = 0;                    // of those, the client has the first
-  size_t in_flight_ = 0;                 // bytes
-  bool broken_ = false;                  // the client takes no more: it is to be replaced
+  size_t handed_ = 0;                    // of those, the first are the client's, or put off
+  // What the client has acknowledged of a partition, and what waits for its first record.
+  enum class First : uint8_t { kNone, kUnderWay, kThere };
+  struct Begin {
+    First first = First::kNone;
+    std::deque<Sent*> put_off{};
+  };
+  std::vector<Begin> begins_;  // by partition
+  // The client's batches, and the next one's: smaller once a batch of several was refused for good.
+  size_t batch_bytes_, next_batch_bytes_;
+  size_t in_flight_ = 0;  // bytes
+  bool broken_ = false;   // the client takes no more: it is to be replaced
   int64_t replace_ns_ = INT64_MIN, backoff_ns_ = 0;
   bool refusing_ = false;
   bool stopping_ = false;

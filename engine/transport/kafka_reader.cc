@@ -100,6 +100,12 @@ Result<void> PartitionReader::Read(size_t max_bytes, std::vector<Record>* record
     const size_t mean = (bytes_ - before) / static_cast<size_t>(got);
     usual_bytes_ = std::max<size_t>((3 * usual_bytes_ + mean) / 4, 256);
   }
+  if (std::exchange(unstamped_seen_, false))
+    context_.log.Write(LogLevel::kError, "append time",
+                       context_.Name(stream_, partition_) +
+                           ": records carry no append time, their writers' is taken for it: set "
+                           "message.timestamp.type=LogAppendTime (`weft topics check` says what "
+                           "else differs)");
   if (last_append_ns_ != INT64_MIN && bytes_ > 0) context_.broker_clock.Note(last_append_ns_);
   return {};
 }
@@ -111,19 +117,7 @@ Result<void> PartitionReader::Take(const rd_kafka_message_t& message, std::vecto
     position_ = std::max(position_, offset);
     return {};
   }
-  const std::string name = context_.Name(stream_, partition_);
-  if (message.err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
-      message.err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE)
-    return Fail(Code::kCorrupt,
-                fmt::format("{}: offset {} is gone from the log before it was read: {} (raise the "
-                            "topic's retention)",
-                            name, position_, rd_kafka_message_errstr(&message)));
-  if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    // librdkafka tries again by itself.
-    context_.log.Write(LogLevel::kWarn, "read " + name,
-                       KafkaFailure(name, message.err, rd_kafka_message_errstr(&message)).message);
-    return {};
-  }
+  if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) return ReadError(message);
   last_append_ns_ = std::max(last_append_ns_, AppendTimeOf(message));
   position_ = offset + 1;
   bytes_ += std::max<size_t>(message.len, 1);
@@ -134,7 +128,23 @@ Result<void> PartitionReader::Take(const rd_kafka_message_t& message, std::vecto
     records->push_back(std::move(*record));
   } else {
     unreadable->push_back(std::move(std::get<Unreadable>(read)));
+    unreadable->back().append_ns = last_append_ns_;
   }
+  return {};
+}
+
+Result<void> PartitionReader::ReadError(const rd_kafka_message_t& message) {
+  const std::string name = context_.Name(stream_, partition_);
+  const char* text = rd_kafka_message_errstr(&message);
+  if (message.err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
+      message.err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE)
+    return Fail(Code::kCorrupt,
+                fmt::format("{}: offset {} is gone from the log before it was read: {} (raise the "
+                            "topic's retention)",
+                            name, position_, text));
+  // librdkafka tries again by itself.
+  context_.log.Write(LogLevel::kWarn, "read " + name,
+                     KafkaFailure(name, message.err, text).message);
   return {};
 }
 
@@ -144,11 +154,7 @@ Result<void> PartitionReader::Take(const rd_kafka_message_t& message, std::vecto
 int64_t PartitionReader::AppendTimeOf(const rd_kafka_message_t& message) {
   if (const auto append_ns = AppendTimeNs(message)) return *append_ns;
   unstamped_.Add();
-  context_.log.Write(LogLevel::kError, "append time",
-                     context_.Name(stream_, partition_) +
-                         ": records carry no append time, their writers' is taken for it: set "
-                         "message.timestamp.type=LogAppendTime (`weft topics check` says what else "
-                         "differs)");
+  unstamped_seen_ = true;
   const int64_t written_ms = rd_kafka_message_timestamp(&message, nullptr);  // any number at all
   const int64_t now_ns = context_.broker_clock.NowNs();
   return std::min(std::clamp<int64_t>(written_ms, 0, now_ns / kMillisecond + 1) * kMillisecond,

@@ -32,6 +32,7 @@ class PartitionReader {
   Result<void> Start();
   Result<void> Take(const rd_kafka_message_t& message, std::vector<Record>* records,
                     std::vector<Unreadable>* unreadable);
+  Result<void> ReadError(const rd_kafka_message_t& message);
   int64_t AppendTimeOf(const rd_kafka_message_t& message);
 
   KafkaContext& context_;
@@ -47,6 +48,7 @@ class PartitionReader {
   size_t bytes_ = 0;
   size_t usual_bytes_ = 64 << 10;  // of a message
   int64_t last_append_ns_ = INT64_MIN;
+  bool unstamped_seen_ = false;  // by this Read
 };
 
 class KafkaReader {

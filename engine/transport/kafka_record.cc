@@ -114,9 +114,9 @@ std::variant<Record, Unreadable> FromMessage(Stream stream, const rd_kafka_messa
     payload = CopyPayload({static_cast<const char*>(message.payload), message.len});
   auto type = TypeOf(message);
   if (auto* reason = std::get_if<std::string>(&type))
-    return Unreadable{stream, partition, offset, std::move(*reason), std::move(payload)};
+    return Unreadable{stream, partition, offset, std::move(*reason), std::move(payload), 0};
   if (payload == nullptr && stream != Stream::kState && std::get<RecordType>(type) != kTakeOver)
-    return Unreadable{stream, partition, offset, "no value", nullptr};
+    return Unreadable{stream, partition, offset, "no value", nullptr, 0};
   uint64_t key = 0;
   if (message.key_len == sizeof(key)) {
     __builtin_memcpy(&key, message.key, sizeof(key));

@@ -24,6 +24,7 @@ struct Unreadable {
   uint64_t offset = 0;
   std::string reason;
   PayloadPtr bytes;
+  int64_t append_ns = 0;
 };
 
 // Without a value, in a stage's log, where a new owner begins: it tells the brokers' time. Never

@@ -124,8 +124,10 @@ TEST(KafkaPermissions, WhatWasRefusedForAWhileIsThereBeforeAnythingNewer) {
   ASSERT_TRUE(agent) << agent.error().message;
   std::atomic<uint64_t> published = 0;
   const auto more = [&] {
-    for (const uint64_t end = published + 200; published < end;)
+    const uint64_t end = published + 200;
+    for (int i = 0; i < 6000 && published < end; ++i)
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    ASSERT_GE(published, end) << "publishing stands still";
   };
   const auto replaced = [&] { return metrics.Get("kafka.publishers_replaced").Get(); };
   {

@@ -43,10 +43,14 @@ class KafkaPublisherErrorsTest : public testing::TestWithParam<bool> {
     host_ = rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), nullptr, 0);
     cluster_ = rd_kafka_mock_cluster_new(host_, 1);
     rd_kafka_mock_topic_create(cluster_, "weft.events", 1, 1);
+    Open("200", "1");  // see above
+  }
+  void Open(const std::string& linger_ms, const std::string& under_way) {
     KafkaOptions options;
     options.settings.brokers = {rd_kafka_mock_cluster_bootstraps(cluster_)};
-    options.settings.librdkafka["linger.ms"] = "200";  // see above
-    options.settings.librdkafka["max.in.flight.requests.per.connection"] = "1";
+    options.settings.librdkafka["linger.ms"] = linger_ms;
+    if (under_way != "1") options.settings.librdkafka["batch.num.messages"] = "1";
+    options.settings.librdkafka["max.in.flight.requests.per.connection"] = under_way;
     options.close_wait_ns = kSecond;
     options.settings_wait_ns = 100 * kMillisecond;  // the mock never tells them
     auto opened = KafkaTransport::Open(options, clock_, metrics_, *log_);
@@ -168,6 +172,19 @@ TEST_P(KafkaPublisherErrorsTest, NothingOvertakesWhatAClientHasGivenUp) {
     Publish(n, n + 1);
     std::this_thread::sleep_for(std::chrono::milliseconds(10));  // some behind each request
   }
+  ASSERT_TRUE(Settled(kCount));
+  EXPECT_EQ(tally_->lost, 0);
+  EXPECT_EQ(Logged(kCount), Range(0, kCount));
+}
+
+// A broker that has not heard of a client yet takes whatever comes first, as the mock does always.
+TEST_P(KafkaPublisherErrorsTest, NothingIsUnderWayBesideAClientsFirstRecord) {
+  constexpr int kCount = 20;
+  publisher_.reset();
+  Open("0", "5");
+  rd_kafka_mock_broker_set_rtt(cluster_, 1, 50);
+  Inject({RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS});
+  Publish(0, kCount);
   ASSERT_TRUE(Settled(kCount));
   EXPECT_EQ(tally_->lost, 0);
   EXPECT_EQ(Logged(kCount), Range(0, kCount));

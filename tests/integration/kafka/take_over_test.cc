@@ -193,6 +193,36 @@ TEST_F(KafkaTakeOverTest, WhatCannotBeReadGoesToDeadWithItsReason) {
   EXPECT_NE(reasons.find("garbage: "), std::string::npos) << reasons;
 }
 
+TEST_F(KafkaTakeOverTest, WhatCannotBeReadGoesToDeadOnceHoweverManyOwnersReadIt) {
+  auto owner = Own();
+  Publish(*transport_, "undecided");
+  Acknowledged();
+  ForeignProducer foreign(broker_->bootstrap(), "");
+  foreign.Produce(Topic(Stream::kEvents), 0, "garbage", {});
+  foreign.Produce(Topic(Stream::kLinks), 0, "garbage", {});
+  foreign.Produce(Topic(Stream::kLabels), 0, "garbage", {});
+  const auto read_all = [&] {
+    EXPECT_EQ(Back(*owner, Stream::kLabels), "");
+    EXPECT_EQ(Texts(ReadAll(*transport_, *owner)), "undecided ");
+    EXPECT_TRUE(owner->Commit({}));
+  };
+  read_all();
+  EXPECT_EQ(Count("kafka.unreadable"), 3u);
+  owner.reset();
+  owner = Own();
+  EXPECT_EQ(owner->start_offset(), 0u);
+  read_all();
+  foreign.Produce(Topic(Stream::kEvents), 0, "more", {});
+  EXPECT_EQ(Texts(ReadAll(*transport_, *owner)), "");
+  EXPECT_TRUE(owner->Commit({}));
+
+  EXPECT_EQ(Count("kafka.unreadable"), 4u);
+  EXPECT_EQ(Count("kafka.unreadable_repeated"), 3u);
+  int dead = 0;
+  ASSERT_TRUE(owner->ReadBack(Stream::kDead, [&](const Record&) { ++dead; }));
+  EXPECT_EQ(dead, 4);
+}
+
 TEST_F(KafkaTakeOverTest, WhatCannotBeReadIsBuriedAndPassedThoughTheStageCommitsNothing) {
   auto owner = Own();
   Publish(*transport_, "undecided");

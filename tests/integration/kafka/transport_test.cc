@@ -1,6 +1,10 @@
 // KafkaTransport with a real broker: streams, transactions, take-over.
 #include <algorithm>
+#include <random>
+#include <set>
 #include <thread>
+
+#include <fmt/format.h>
 
 #include "engine/transport/kafka_admin.h"
 #include "tests/integration/kafka/kafka_harness.h"
@@ -90,8 +94,12 @@ TEST_F(KafkaTransportTest, GoesOnWithTheWritersTimeWhereATopicIsChangedMeanwhile
     EXPECT_TRUE(Eventually([&] {
       const uint64_t so_far = Count("kafka.unstamped");
       Publish(*t, stamp);
-      for (Record& record : ReadAll(*t, **owner)) read.push_back(std::move(record));
-      return stamped ? Count("kafka.unstamped") == so_far : Count("kafka.unstamped") > before;
+      const std::vector<Record> some = ReadAll(*t, **owner);
+      read.insert(read.end(), some.begin(), some.end());
+      const bool there =
+          std::ranges::any_of(some, [&](const Record& r) { return r.payload->bytes() == stamp; });
+      if (!stamped) return Count("kafka.unstamped") > before;
+      return there && Count("kafka.unstamped") == so_far;
     }));
   }
   ASSERT_GE(read.size(), 3u);
@@ -100,6 +108,53 @@ TEST_F(KafkaTransportTest, GoesOnWithTheWritersTimeWhereATopicIsChangedMeanwhile
     EXPECT_LT(read[i].append_ns, read[0].append_ns + 60 * kSecond);
   }
   EXPECT_LE(read.back().append_ns, t->LogTimeNs());
+}
+
+// Of what is refused for its size the broker does not say which record is the one: it refuses a
+// batch, and what is behind it.
+TEST_F(KafkaTransportTest, ARecordThatTheTopicDoesNotTakeIsLostAloneAndCounted) {
+  MakeTopics(2, {{"max.message.bytes", "50000"}});
+  auto t = Open();
+  std::mt19937 random(7);
+  const auto noise = [&](size_t bytes) {  // does not get smaller
+    std::string text(bytes, ' ');
+    for (char& c : text) c = static_cast<char>(random());
+    return text;
+  };
+  constexpr int kCount = 300;
+  for (int n = 0; n < kCount; ++n) {
+    const bool huge = n == 100 || n == 101;
+    Publish(*t, fmt::format("{} ", n) + noise(huge ? 200'000 : 2'000), n % 2);
+  }
+  Acknowledged();
+  EXPECT_EQ(Count("kafka.publish_refused{reason=MSG_SIZE_TOO_LARGE}"), 2u);
+  EXPECT_EQ(Count("kafka.publish_lost{partition=0}") + Count("kafka.publish_lost{partition=1}"),
+            2u);
+  EXPECT_LE(Count("kafka.publishers_replaced"), 12u);
+
+  // It goes on without further ado.
+  const uint64_t replaced = Count("kafka.publishers_replaced");
+  for (int n = kCount; n < 2 * kCount; ++n)
+    Publish(*t, fmt::format("{} ", n) + noise(2'000), n % 2);
+  Acknowledged();
+  EXPECT_EQ(Count("kafka.publishers_replaced"), replaced);
+
+  auto member = t->Join(Stage::kStitch);
+  ASSERT_TRUE(member) << member.error().message;
+  Gain(**member, 2);
+  for (const uint32_t p : {0u, 1u}) {
+    auto owner = t->Own(Stage::kStitch, p);
+    ASSERT_TRUE(owner) << owner.error().message;
+    std::set<int> seen;
+    int newest = -1;
+    for (const Record& record : ReadAll(*t, **owner)) {
+      const int n = std::stoi(std::string(record.payload->bytes()));
+      if (!seen.insert(n).second) continue;
+      EXPECT_GT(n, newest) << "there for the first time behind a newer one";
+      newest = n;
+    }
+    EXPECT_EQ(seen.size(), size_t{kCount} - 1);
+  }
 }
 
 TEST_F(KafkaTransportTest, RefusesTopicsThatStampRecordsWithTheirWritersTime) {

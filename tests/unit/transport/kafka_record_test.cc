@@ -38,6 +38,24 @@ TEST(OffsetMetadata, SaysWhoWroteItAndWhatLinksTheNextOwnerNeeds) {
   EXPECT_EQ(StoredLinksFrom(text), 1'700'000'000'000'000'000);
 }
 
+TEST(OffsetMetadata, SaysWhatIsOnDeadAlready) {
+  const DeadEnds dead = {{Stream::kEvents, {12, 1'700'000'000'000'000'000}},
+                         {Stream::kLabels, {UINT64_MAX, 1}}};
+  for (const int64_t links : {INT64_MAX, int64_t{5}}) {
+    const std::string text = OffsetMetadata(7, "shop dead 1:1:1", links, dead);
+    EXPECT_EQ(StoredDead(text), dead);
+    EXPECT_EQ(StoredOwner(text), "shop dead 1:1:1");
+    EXPECT_EQ(StoredLinksFrom(text), links);
+  }
+}
+
+TEST(OffsetMetadata, OfAnEarlierVersionOrOfOthersSaysNothingOfDeadRecords) {
+  for (const char* text : {"", "weft generation 7 of a", "weft generation 7 of a dead 1:1:1",
+                           " dead 1:1:1", "weft generation 7 dead 1:x:1 of a",
+                           "weft generation 7 dead 99:1:1", "weft generation 7 dead 1:2"})
+    EXPECT_TRUE(StoredDead(text).empty()) << text;
+}
+
 TEST(OffsetMetadata, OfAnEarlierVersionOrOfOthersSaysNothingOfLinks) {
   for (const char* text : {"", "weft generation 7", "weft generation 7 of a links 3", "links 3"})
     EXPECT_EQ(StoredLinksFrom(text), INT64_MAX) << text;

@@ -1,6 +1,7 @@
 #include "engine/http/idle_connections.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdint>
 #include <utility>
 
@@ -27,7 +28,9 @@ bool Watch(int epoll, int fd) {
 
 bool EndedByPeer(int fd) {
   char first;
-  return ::recv(fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
+  const ssize_t n = ::recv(fd, &first, 1, MSG_PEEK | MSG_DONTWAIT);
+  // Nothing yet: the event was of a connection that had this number before.
+  return n == 0 || (n < 0 && errno != EAGAIN);
 }
 
 }  // namespace

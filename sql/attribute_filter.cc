@@ -30,7 +30,7 @@ Result<void> FindSets(const Database& db, const std::string& table, const std::s
 
 }  // namespace
 
-std::string AttributeFilter::SetsOf(size_t pair) { return fmt::format("temp.sets_{}", pair); }
+std::string AttributeFilter::SetsOf(size_t pair) { return "temp." + fmt::format("sets_{}", pair); }
 
 Result<AttributeFilter> AttributeFilter::Make(const Database& db, const Pairs& pairs,
                                               int first_parameter) {

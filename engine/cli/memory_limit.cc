@@ -1,13 +1,14 @@
 #include "engine/cli/memory_limit.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <fstream>
+
+#include "engine/base/memory_share.h"
 
 namespace weft::cli {
 namespace {
 
-// Below it nothing flows.
-constexpr uint64_t kLeastQueue = 4 << 20;
 // Version 1 says "none" by a number near the largest.
 constexpr uint64_t kNoLimit = uint64_t{1} << 60;
 
@@ -18,38 +19,77 @@ uint64_t ReadLimit(const std::string& path) {
   return bytes;
 }
 
-// Of the group and of those that it is in.
-uint64_t SmallestUpwards(const std::string& mount, std::string group, const std::string& file) {
-  uint64_t least = 0;
-  while (true) {
-    const uint64_t limit = ReadLimit(mount + group + "/" + file);
-    if (limit != 0 && (least == 0 || limit < least)) least = limit;
-    const size_t slash = group.rfind('/');
-    if (slash == group.npos || group.empty()) return least;
-    group.resize(slash);
-  }
-}
+// The files of one version of cgroups.
+struct Files {
+  const char *limit, *soft_limit, *used, *cache[2];
+};
+constexpr Files kVersion1 = {"memory.limit_in_bytes",
+                             nullptr,
+                             "memory.usage_in_bytes",
+                             {"total_inactive_file", "total_active_file"}};
+constexpr Files kVersion2 = {
+    "memory.max", "memory.high", "memory.current", {"inactive_file", "active_file"}};
 
 uint64_t Smaller(uint64_t a, uint64_t b) { return a == 0 ? b : b == 0 ? a : std::min(a, b); }
 
-}  // namespace
+MemoryUse ReadUse(const std::string& group, const Files& files) {
+  MemoryUse use;
+  use.limit = ReadLimit(group + files.limit);
+  if (files.soft_limit) use.limit = Smaller(use.limit, ReadLimit(group + files.soft_limit));
+  if (use.limit == 0) return use;
+  use.used = ReadLimit(group + files.used);
+  std::ifstream stat(group + "memory.stat");
+  std::string name;
+  for (uint64_t bytes = 0; stat >> name >> bytes;)
+    if (name == files.cache[0] || name == files.cache[1]) use.used -= std::min(use.used, bytes);
+  std::ifstream pressure(group + "memory.pressure");  // some avg10=0.00 avg60=...
+  if (pressure >> name >> name && name.starts_with("avg10="))
+    use.stalled = std::strtod(name.c_str() + 6, nullptr);
+  return use;
+}
 
-uint64_t MemoryLimit(const std::string& root) {
-  uint64_t least = 0;
+// Calls `visit` for each of this process's memory cgroups, and for those that they are in.
+template <typename Visit>
+void EachGroup(const std::string& root, const Visit& visit) {
   std::ifstream groups(root + "/proc/self/cgroup");
   std::string line;
   while (std::getline(groups, line)) {  // "4:memory:/path", "0::/path"
     const size_t first = line.find(':'), second = line.find(':', first + 1);
     if (first == line.npos || second == line.npos) continue;
     const std::string controllers = line.substr(first + 1, second - first - 1);
-    const std::string group = line.substr(second + 1) == "/" ? "" : line.substr(second + 1);
-    const std::string cgroup = root + "/sys/fs/cgroup";
-    if (controllers == "memory")
-      least = Smaller(least, SmallestUpwards(cgroup + "/memory", group, "memory.limit_in_bytes"));
-    else if (controllers.empty())
-      least = Smaller(least, SmallestUpwards(cgroup, group, "memory.max"));
+    std::string group = line.substr(second + 1) == "/" ? "" : line.substr(second + 1);
+    if (controllers != "memory" && !controllers.empty()) continue;
+    const std::string mount = root + "/sys/fs/cgroup" + (controllers.empty() ? "" : "/memory");
+    while (true) {
+      visit(mount + group + "/", controllers.empty() ? kVersion2 : kVersion1);
+      const size_t slash = group.rfind('/');
+      if (slash == group.npos || group.empty()) break;
+      group.resize(slash);
+    }
   }
+}
+
+}  // namespace
+
+uint64_t MemoryLimit(const std::string& root) {
+  uint64_t least = 0;
+  EachGroup(root, [&](const std::string& group, const Files& files) {
+    least = Smaller(least, ReadLimit(group + files.limit));
+    if (files.soft_limit) least = Smaller(least, ReadLimit(group + files.soft_limit));
+  });
   return least;
+}
+
+MemoryUse ReadMemoryUse(const std::string& root) {
+  const auto ratio = [](const MemoryUse& use) {
+    return static_cast<double>(use.used) / static_cast<double>(use.limit);
+  };
+  MemoryUse nearest;
+  EachGroup(root, [&](const std::string& group, const Files& files) {
+    const MemoryUse use = ReadUse(group, files);
+    if (use.limit != 0 && (nearest.limit == 0 || ratio(use) > ratio(nearest))) nearest = use;
+  });
+  return nearest;
 }
 
 QueueBounds FitQueues(const QueueBounds& wanted, const Config& config, uint64_t limit) {
@@ -65,9 +105,10 @@ QueueBounds FitQueues(const QueueBounds& wanted, const Config& config, uint64_t 
   const double factor = static_cast<double>(limit / 2) / static_cast<double>(out.sum);
   for (uint64_t QueueBounds::*bound : {&QueueBounds::transport_bytes, &QueueBounds::partition_bytes,
                                        &QueueBounds::export_queue_bytes})
-    out.*bound = std::min(
-        wanted.*bound,
-        std::max(kLeastQueue, static_cast<uint64_t>(static_cast<double>(wanted.*bound) * factor)));
+    out.*bound =
+        std::min(wanted.*bound,
+                 std::max(uint64_t{MemoryShare::kLeastBytes},
+                          static_cast<uint64_t>(static_cast<double>(wanted.*bound) * factor)));
   out.shrunk = true;
   out.sum = sum(out);
   return out;

@@ -11,9 +11,17 @@
 
 namespace weft::cli {
 
-// The smallest limit of this process's memory cgroups, of either version; 0: none. `root`: in front
-// of /proc and /sys.
+// The smallest limit of this process's memory cgroups, of either version (max and high); 0: none.
+// `root`: in front of /proc and /sys.
 uint64_t MemoryLimit(const std::string& root = "");
+
+// What is used of that cgroup which is nearest to its limit, by whomever; without what the kernel
+// can take back by itself, the cache of files. limit 0: none has one.
+struct MemoryUse {
+  uint64_t used = 0, limit = 0;
+  double stalled = 0;  // percent of the last ten seconds in which somebody waited for memory
+};
+MemoryUse ReadMemoryUse(const std::string& root = "");
 
 struct QueueBounds {
   uint64_t transport_bytes = 0;     // in-process channel

@@ -6,7 +6,6 @@
 
 #include "engine/base/units.h"
 #include "engine/cli/json_writer.h"
-#include "engine/cli/memory_limit.h"
 #include "engine/cli/transport_choice.h"
 #include "engine/plugin/loader.h"
 
@@ -222,24 +221,6 @@ Result<graph::ShardPlugins> Pipeline::MakeShardPlugins(const Chains& chains,
   return shard;
 }
 
-// A limit of the cgroup wins over what the configuration allows.
-void Pipeline::FitMemory(graph::EngineConfig* engine) {
-  const uint64_t limit = MemoryLimit();
-  const QueueBounds fit = FitQueues(
-      {config_.transport.memory_bytes, engine->trace.max_bytes, engine->exporter.queue_bytes},
-      config_, limit);
-  services_.metrics.Get("memory.queue_bytes").Set(fit.sum);
-  if (!fit.shrunk) return;
-  services_.log.Warn(
-      fmt::format("the cgroup's memory limit is {}: queues are made smaller, {} in all; what they "
-                  "do not hold is "
-                  "dropped or decided early, and counted",
-                  ShortSize(limit), ShortSize(fit.sum)));
-  config_.transport.memory_bytes = fit.transport_bytes;
-  engine->trace.max_bytes = fit.partition_bytes;
-  engine->exporter.queue_bytes = fit.export_queue_bytes;
-}
-
 Result<void> Pipeline::StartEngine(const Patience& patience) {
 #if WEFT_HAVE_SQLITE
   sinks::StorePath store;
@@ -272,8 +253,11 @@ Result<void> Pipeline::StartEngine(const Patience& patience) {
   auto trace = ToTrace(config_);
   if (!trace) return std::unexpected(std::move(trace.error()));
   engine.trace = std::move(*trace);
-  FitMemory(&engine);
-  auto transport = OpenTransport(config_, services_, patience);
+  memory_.Begin(
+      {config_.transport.memory_bytes, engine.trace.max_bytes, engine.exporter.queue_bytes},
+      config_);
+  engine.trace.share = engine.exporter.share = &share_;
+  auto transport = OpenTransport(config_, services_, patience, 10 * kSecond, &share_);
   if (!transport) return std::unexpected(std::move(transport.error()));
   transport_ = std::move(*transport);
   engine.run_stitch = Runs(transport::Stage::kStitch);
@@ -312,6 +296,8 @@ std::vector<std::string> Pipeline::Expendable() const {
 void Pipeline::KeepLedger() {
   if (ledger_) ledger_->Keep();
 }
+
+void Pipeline::KeepMemory() { memory_.Keep(); }
 
 Result<void> Pipeline::Stop(int64_t deadline_ns) {
   otlp_.reset();

@@ -3,8 +3,8 @@
 // `weft run` and `weft replay` own one and put a source in front of it; for `weft engine` what
 // comes through Kafka is the source, and only what its stages need is loaded. Start loads and
 // checks every plugin first: a failure refuses the pipeline and names the plugin. The caller stops
-// its source, then calls Stop. KeepLedger and Stop from the thread that made it; Stats and Failure
-// from any.
+// its source, then calls Stop. KeepLedger, KeepMemory and Stop from the thread that made it; Stats
+// and Failure from any.
 #pragma once
 
 #include <memory>
@@ -14,7 +14,9 @@
 #include <vector>
 
 #include "engine/base/config.h"
+#include "engine/base/memory_share.h"
 #include "engine/cli/ledger.h"
+#include "engine/cli/memory_keeper.h"
 #include "engine/cli/transport_choice.h"
 #include "engine/graph/engine.h"
 #include "engine/plugin/host.h"
@@ -48,6 +50,8 @@ class Pipeline {
 
   // Writes the counters to the store if the last time is an interval ago. A failure is logged once.
   void KeepLedger();
+  // Queues shrink and grow with the memory that there is; looks at it a few times a second.
+  void KeepMemory();
   // Correlators and samplers as `next` has them, from now on: each shard changes over between two
   // turns. An error, and nothing changed, where one cannot be loaded or refuses its configuration.
   Result<void> Renew(const Config& next);
@@ -65,13 +69,14 @@ class Pipeline {
   Result<void> LoadChains(const Config& config);
   Result<void> LoadExporters(graph::EnginePlugins* plugins);
   Result<graph::ShardPlugins> MakeShardPlugins(const Chains& chains, transport::Stage stage) const;
-  void FitMemory(graph::EngineConfig* engine);
   Result<void> StartEngine(const Patience& patience);
   bool Runs(transport::Stage stage) const;
 
   Config config_;
   plugin::Services services_;
   std::unique_ptr<LedgerKeeper> ledger_;
+  MemoryShare share_;
+  MemoryKeeper memory_{share_, services_};
   std::unique_ptr<transport::Transport> transport_;
   std::mutex chains_mutex_;
   std::shared_ptr<const Chains> chains_;  // owners: this, and whoever makes a shard's plugins

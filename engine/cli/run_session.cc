@@ -43,6 +43,7 @@ void RunSession::Watch(Pipeline& pipeline, StopSignal& stop, int64_t duration_ns
     if (now >= end || stop.Wait(std::min(kLookInterval, end - now))) return;
     if (reload && stop.TakeReload())
       if (const std::string done = reload(); !done.empty()) Say(done);
+    pipeline.KeepMemory();
     pipeline.KeepLedger();
     if (!progress.active() || now - shown_ns < kProgressInterval) continue;
     const graph::EngineStats stats = pipeline.Stats();

@@ -16,8 +16,10 @@ namespace weft::cli {
 namespace {
 
 Result<std::unique_ptr<transport::Transport>> OpenMemory(const Config& config,
-                                                         const plugin::Services& services) {
+                                                         const plugin::Services& services,
+                                                         const MemoryShare* share) {
   transport::MemoryOptions memory;
+  memory.share = share;
   memory.partitions = static_cast<uint32_t>(config.partitions);
   memory.max_bytes = config.transport.memory_bytes;
   // Nobody can take a partition of this process over, so its logs are never read back: they are
@@ -106,9 +108,10 @@ Result<void> RequireKafka(const Config& config, std::string_view command) {
 Result<std::unique_ptr<transport::Transport>> OpenTransport(const Config& config,
                                                             const plugin::Services& services,
                                                             const Patience& patience,
-                                                            int64_t close_wait_ns) {
+                                                            int64_t close_wait_ns,
+                                                            const MemoryShare* share) {
   if (config.transport.kind == "kafka") return OpenKafka(config, services, patience, close_wait_ns);
-  return OpenMemory(config, services);
+  return OpenMemory(config, services, share);
 }
 
 Result<std::unique_ptr<transport::Publisher>> OpenPublisher(const Config& config,

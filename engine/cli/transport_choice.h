@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "engine/base/config.h"
+#include "engine/base/memory_share.h"
 #include "engine/plugin/host.h"
 #include "engine/transport/transport.h"
 
@@ -24,11 +25,12 @@ Result<void> RequireKafka(const Config& config, std::string_view command);
 using Patience = std::function<bool(int64_t ns)>;
 
 // close_wait_ns: how long the transport's end may take, for what was published to be acknowledged.
-// kCancelled: patience ended.
+// kCancelled: patience ended. share: of the bound of the channel in memory; none: all of it.
 Result<std::unique_ptr<transport::Transport>> OpenTransport(const Config& config,
                                                             const plugin::Services& services,
                                                             const Patience& patience,
-                                                            int64_t close_wait_ns = 10 * kSecond);
+                                                            int64_t close_wait_ns = 10 * kSecond,
+                                                            const MemoryShare* share = nullptr);
 
 // The reader of sources.otlp.topics, which its destructor ends; null where there are none. The type
 // is hidden because builds without Kafka lack it.

@@ -88,7 +88,7 @@ std::vector<ExporterWorker::Item> ExporterWorker::MakeRoom(size_t bytes) {
   if (out.empty()) return out;
   if (!std::exchange(full_, true))
     log_.Warn(fmt::format("exporter {}: {} MB wait for it: the oldest are dropped, and counted",
-                          exporter_.name, queue_bytes_ >> 20));
+                          exporter_.name, QueueBytes() >> 20));
   if (!delivering_) return out;
   expendable_ = true;
   wake_.notify_one();

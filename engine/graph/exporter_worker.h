@@ -24,6 +24,7 @@
 #include "engine/api/plugin_abi.h"
 #include "engine/base/clock.h"
 #include "engine/base/log.h"
+#include "engine/base/memory_share.h"
 #include "engine/base/metrics.h"
 #include "engine/trace/export_batch.h"
 
@@ -48,6 +49,7 @@ struct ExporterConfig {
   int64_t end_patience_ns = 3'000'000'000;    // at the end, with a sink that fails and may drop
   // What is given up for want of time is exported by whoever owns the partition next.
   bool handed_over = false;
+  const MemoryShare* share = nullptr;  // of queue_bytes; none: all of it
 };
 
 // Counters sink.*{sink=name} of ended spans: trace.kept = rows + dropped + pending + handed_over
@@ -113,7 +115,8 @@ class ExporterWorker {
   // Until it is time to try again. The pause grows.
   void WaitBefore(int64_t* backoff_ns, uint64_t asked_ns);
   Answer Call(const trace::ExportBatch& batch);  // never throws
-  bool Fits(size_t bytes) const { return queue_.empty() || bytes_ + bytes <= queue_bytes_; }
+  bool Fits(size_t bytes) const { return queue_.empty() || bytes_ + bytes <= QueueBytes(); }
+  size_t QueueBytes() const { return AllowedNow(config_.share, queue_bytes_); }
   std::vector<Item> MakeRoom(size_t bytes);
   void Leave(const Item& item);  // the queue's sums
   void Drop(const Item& item);   // out of a full queue

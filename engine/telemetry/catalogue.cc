@@ -37,7 +37,10 @@ constexpr MetricInfo kCatalogue[] = {
   {"kernel.option_refused", C, "Connections without the option, because their peer's gave it up lately."},
   {"kernel.option_segments", C, "Segments that carried the option."},
 
-  {"memory.queue_bytes", G, "Bytes that all bounded queues of an engine may hold together."},
+  {"memory.queue_bytes", G, "Bytes that all bounded queues of an engine may hold together, now."},
+  {"memory.used_bytes", G, "Bytes in use, without the cache of files, of the memory cgroup nearest to its limit."},
+  {"memory.limit_bytes", G, "Bytes that it may have; 0: none has a limit."},
+  {"memory.shrunk", C, "Times that queues were made smaller because memory was short."},
   {"replay.stopped", G, "1: the replay of this recording (when it was made, Unix ns) was ended before its end.", "recording"},
   {"config.reloads", C, "Configurations that were read again on SIGHUP and taken."},
   {"config.reloads_refused", C, "Of them: wrong, so that the one before stayed in force."},

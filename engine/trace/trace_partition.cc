@@ -155,7 +155,7 @@ void TracePartition::DecideWhatIsDue() {
   waiting_ = !due_.empty() || !late_.empty();
   if (waiting_ && !waited) due_since_ns_ = now_ns_;
   for (size_t i = before; i < due_.size(); ++i) due_spans_ += open_.at(due_[i]).spans;
-  const bool squeeze = buffer_.bytes() > config_.max_bytes;
+  const bool squeeze = buffer_.bytes() > AllowedNow(config_.share, config_.max_bytes);
   if (squeeze) KeepBudget();
   if (squeeze || close_all_ || LingerOver(due_spans_ + late_.size())) {
     DecideDue();
@@ -175,7 +175,9 @@ bool TracePartition::LingerOver(size_t spans) const {
 // The oldest traces go first until half of the budget's overshoot could be freed; what they hold is
 // an estimate, since a record is freed with the last of its rows.
 void TracePartition::KeepBudget() {
-  const size_t excess = buffer_.bytes() - config_.max_bytes + config_.max_bytes / 8;
+  const size_t bound = AllowedNow(config_.share, config_.max_bytes);
+  if (buffer_.bytes() <= bound) return;  // it has grown since
+  const size_t excess = buffer_.bytes() - bound + bound / 8;
   size_t freed = 0;
   for (uint32_t slot : due_) freed += open_.at(slot).bytes;
   while (freed < excess) {

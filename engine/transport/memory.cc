@@ -56,8 +56,8 @@ MemoryTransport::Seat& MemoryTransport::SeatOf(Stage stage, uint32_t partition) 
 
 bool MemoryTransport::Fits(size_t bytes) const {
   if (admitted_ == 0) return true;  // whatever its size, or it could never go
-  const size_t limit =
-      bytes <= kHeartbeatBytes ? options_.max_bytes + options_.max_bytes / 8 : options_.max_bytes;
+  const size_t bound = AllowedNow(options_.share, options_.max_bytes);
+  const size_t limit = bytes <= kHeartbeatBytes ? bound + bound / 8 : bound;
   return admitted_ + bytes <= limit;
 }
 
@@ -132,7 +132,8 @@ void MemoryTransport::Trim(Stream stream, uint32_t partition, Garbage* garbage) 
   int64_t oldest = from - options_.horizon_ns;
   if (stream == Stream::kLinks)
     oldest = std::min(oldest, SeatOf(Stage::kStitch, partition).links_from_ns);
-  const size_t bound = stream == Stream::kDead ? kMaxDeadBytes : options_.max_log_bytes;
+  const size_t bound =
+      stream == Stream::kDead ? kMaxDeadBytes : AllowedNow(options_.share, options_.max_log_bytes);
   while (log.records.size() > 1) {
     Record& first = log.records.front();
     if (first.append_ns >= oldest && bytes <= bound) break;

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "engine/base/clock.h"
+#include "engine/base/memory_share.h"
 #include "engine/base/metrics.h"
 #include "engine/transport/transport.h"
 
@@ -32,6 +33,7 @@ struct MemoryOptions {
   // Generations begin above this; a caller that stores them passes something that grows.
   uint64_t first_generation = 0;
   bool blocking = true;
+  const MemoryShare* share = nullptr;  // of both bounds; none: all of them
 };
 
 class MemoryTransport final : public Transport {

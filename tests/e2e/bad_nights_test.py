@@ -6,6 +6,7 @@ sink, the loader and the engine has its own tests: tests/unit/sinks/sqlite_failu
 tests/unit/plugin, tests/unit/graph.
 """
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -13,6 +14,7 @@ import sys
 import tempfile
 import time
 import unittest
+import urllib.request
 
 from e2e import HERE, STORED_RECORDING, Build, WeftProcess, check_store, main, read_ledger, wait_for
 
@@ -257,6 +259,33 @@ class MemoryTest(BadNight):
         self.assert_everything_is_stored()
         self.assertLessEqual(read_ledger(self.db)["memory.queue_bytes"], 90 << 20)
         self.assertLess(process.rss_mb, 160)
+
+    def test_queues_shrink_while_memory_is_short_and_grow_again(self):
+        procs = self.group(1 << 30)
+        into = ("sh", "-c", f'echo $$ > {procs}; exec "$@"', "-")
+        process = WeftProcess(BUILD, "replay", STORED_RECORDING, "--db", self.db, "--pace", "0.01", "--metrics",
+                              "127.0.0.1:0", log=self.log, prefix=into)
+        self.addCleanup(process.__exit__)
+        process.wait_until_it_says("metrics: ")
+        address = re.search(r"metrics: (\S+)", process.output()).group(1)
+
+        def queues():
+            with urllib.request.urlopen(address, timeout=10) as answer:
+                return float(re.search(r"^weft_memory_queue_bytes (\S+)", answer.read().decode(), re.M).group(1))
+
+        whole = queues()
+        hog = subprocess.Popen([*into, sys.executable, "-c", "b = b'x' * (900 << 20); print('has it', flush=True); input()"],
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.addCleanup(hog.wait)
+        self.addCleanup(hog.kill)
+        self.assertEqual(hog.stdout.readline(), b"has it\n")
+        wait_for(lambda: queues() < whole / 4, lambda: f"smaller queues than {queues()}")
+        self.assertIn("memory is short", process.output())
+        hog.communicate(b"\n")
+        wait_for(lambda: queues() == whole, lambda: f"queues of {whole}, not {queues()}")
+        self.assertIn("memory suffices again", process.output())
+        process.stop()
+        self.assertGreater(read_ledger(self.db)["memory.shrunk"], 0)
 
 
 if __name__ == "__main__":

@@ -186,6 +186,22 @@ TEST_F(TracePartitionTest, ClosesTheOldestTracesWhenMemoryIsShort) {
   EXPECT_FALSE(ExportedSpans().contains(1199));
 }
 
+TEST_F(TracePartitionTest, ClosesTheOldestTracesWhenItsShareOfMemoryShrinks) {
+  MemoryShare share;
+  config_.max_bytes = 64 << 20;
+  config_.share = &share;
+  Make(0);
+  for (uint64_t i = 0; i < 10'000; ++i) partition_->Consume(Spans(i, 5, {{i, 1000 + i, 1}}));
+  Tick(5);
+  ASSERT_GT(partition_->MemoryBytes(), 2 * MemoryShare::kLeastBytes);
+  EXPECT_EQ(partition_->buffered_spans(), 10'000u);
+  share.Set(0);
+  Tick(6);
+  EXPECT_LT(partition_->buffered_spans(), 10'000u);
+  EXPECT_GT(partition_->buffered_spans(), 0u);
+  EXPECT_TRUE(ExportedSpans().contains(1000));
+}
+
 TEST_F(TracePartitionTest, LateSpansFollowTheVerdictMarked) {
   samplers_ = {{"odd", &kDropOdd, nullptr}};
   Make(0);

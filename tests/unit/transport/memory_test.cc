@@ -67,6 +67,20 @@ TEST_F(MemoryTransportTest, PollsAtMostSoManyBytesButAlwaysOneRecord) {
   EXPECT_EQ(Poll(**owner, 1), "cccc ");
 }
 
+TEST_F(MemoryTransportTest, TheBoundFollowsTheShareOfMemory) {
+  MemoryShare share;
+  MemoryOptions options = Small();
+  options.max_bytes = 64 << 20;
+  options.share = &share;
+  MemoryTransport t = Make(options);
+  const std::string big(6 << 20, 'x');
+  ASSERT_TRUE(t.Publish(Out(Stream::kEvents, big), kNever));
+  share.Set(0.01);
+  EXPECT_FALSE(t.Publish(Out(Stream::kEvents, big), kNever));
+  share.Set(0.5);
+  EXPECT_TRUE(t.Publish(Out(Stream::kEvents, big), kNever));
+}
+
 TEST_F(MemoryTransportTest, RefusesSourcesAtTheByteBoundUntilOffsetsAreCommitted) {
   MemoryTransport t = Make(Small());
   const std::string big(60'000, 'x');

@@ -51,7 +51,7 @@ class KafkaPublisherErrorsTest : public testing::TestWithParam<bool> {
     options.settings.librdkafka["linger.ms"] = linger_ms;
     if (under_way != "1") options.settings.librdkafka["batch.num.messages"] = "1";
     options.settings.librdkafka["max.in.flight.requests.per.connection"] = under_way;
-    options.close_wait_ns = kSecond;
+    options.close_wait_ns = close_wait_ns_;
     options.settings_wait_ns = 100 * kMillisecond;  // the mock never tells them
     auto opened = KafkaTransport::Open(options, clock_, metrics_, *log_);
     ASSERT_TRUE(opened) << opened.error().message;
@@ -60,7 +60,7 @@ class KafkaPublisherErrorsTest : public testing::TestWithParam<bool> {
     SpoolPublisherOptions spool;
     spool.spool.folder = folder_.path() / "spool";
     spool.spool.farewells = false;
-    spool.close_wait_ns = 3 * kSecond;
+    spool.close_wait_ns = close_wait_ns_;
     auto spooled = SpoolPublisher::Open(spool, std::move(publisher_), clock_, metrics_, *log_);
     ASSERT_TRUE(spooled) << spooled.error().message;
     publisher_ = std::move(*spooled);
@@ -122,6 +122,7 @@ class KafkaPublisherErrorsTest : public testing::TestWithParam<bool> {
   }
   uint64_t Count(const std::string& name) { return metrics_.Get(name).Get(); }
 
+  int64_t close_wait_ns_ = 30 * kSecond;  // over as soon as everything is acknowledged
   SystemClock clock_;
   Metrics metrics_;
   std::unique_ptr<Logger> log_;
@@ -244,6 +245,9 @@ TEST_P(KafkaPublisherErrorsTest, TheEndWaitsForANewClient) {
 }
 
 TEST_P(KafkaPublisherErrorsTest, WhatIsLeftAtTheEndIsLostUnlessASpoolKeepsIt) {
+  publisher_.reset();
+  close_wait_ns_ = kSecond;
+  Open("200", "1");
   Publish(0, 1);
   ASSERT_TRUE(Settled(1));
   rd_kafka_mock_broker_set_down(cluster_, 1);

@@ -104,7 +104,7 @@ CallTracker::Track* CallTracker::TrackOf(uint32_t request) {
 void CallTracker::OnEnd(uint32_t request, int64_t at) {
   const uint32_t number = TrackOf(request)->cluster;
   end_bonus_.assign(number == kNone ? 0 : clusters_[number].hypotheses().size(), 0.0f);
-  if (open_.size() > 1 && mode_ != Mode::kAny) WeighEnd(request);
+  if (open_.size() > 1) WeighEnd(request);
   if (number != kNone) {
     Cluster& cluster = clusters_[number];
     cluster.End(cluster.MemberOf(request), history_->requests[request].end_ns, end_bonus_, *model_,
@@ -152,11 +152,8 @@ void CallTracker::OnCall(uint32_t number) {
     call.contested = !open_.empty();
     if ((call.wanted || mode_ != Mode::kDecide) && open_.size() > 1) ++ambiguous_;
     call.owner = kNone;
-    if (mode_ != Mode::kAny) {
-      if (!open_.empty()) Decide(number, LogBackground(call.callee));
-      return;
-    }
-    call.owner = ChooseAny(call);
+    if (!open_.empty()) Decide(number, LogBackground(call.callee));
+    return;
   }
   Track* track = TrackOf(call.owner);
   if (track == nullptr) return;

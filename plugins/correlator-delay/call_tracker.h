@@ -36,8 +36,7 @@ class CallTracker {
 
   enum class Mode {
     kDecide,  // the window's calls; looks ahead only as far as something is undecided
-    kSearch,  // every unsettled call of the history: a round of a cold start
-    kAny      // the same, any open request: where a cold start begins
+    kSearch   // every unsettled call of the history: a round of a cold start
   };
 
   // Sets the owner of every unsettled call and fills weighed() for those that are wanted. At most
@@ -136,7 +135,6 @@ class CallTracker {
   void LearnOrder(const PendingCall& pending, uint32_t owner);
   void SetRelativeHazards();
   void WeighEnd(uint32_t request);
-  uint32_t ChooseAny(const Call& call) const;
   size_t FindBest() const;
   float Plausible() const;  // nats behind the best
   void FindPlausible(float top);

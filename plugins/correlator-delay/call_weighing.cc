@@ -178,16 +178,6 @@ void CallTracker::AddBonuses(const Call& call) {
   }
 }
 
-uint32_t CallTracker::ChooseAny(const Call& call) const {
-  uint32_t n = 0;
-  for (const Track& t : open_) n += Nested(t.track, call) ? 1 : 0;
-  if (n == 0) return kNone;
-  uint32_t pick = static_cast<uint32_t>(Mix(call.exchange) % n);
-  for (const Track& t : open_)
-    if (Nested(t.track, call) && pick-- == 0) return t.request;
-  return kNone;
-}
-
 // The one of the greatest value; of equal ones the request that began last.
 size_t CallTracker::FindBest() const {
   size_t best = 0;

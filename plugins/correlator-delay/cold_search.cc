@@ -6,12 +6,10 @@ namespace weft::plugins::delay {
 namespace {
 
 constexpr int kRounds = 6, kRoundsAgain = 2;
-constexpr int kCoarseRounds = 2;      // that see only the coarse contexts
-constexpr double kFirstShare = 0.3;   // of the requests, counted in the first round
-constexpr size_t kLeastCounted = 20;  // requests
-constexpr size_t kSample = 250;
-constexpr double kUnowned = -20;  // log-likelihood of a call without a request
-constexpr double kGrowth = 1.3;   // of the requests since the last search
+constexpr size_t kSample = 250;         // requests
+constexpr double kUnowned = -20;        // log-likelihood of a call without a request
+constexpr double kGrowth = 2;           // of the requests since the last search
+constexpr double kGrowthSettled = 1.6;  // since all was last looked at
 
 // Without those that are only looked at ahead.
 double RequestsBehind(const ProcessHistory& history) {
@@ -31,7 +29,6 @@ void Run(const ColdSearch::Scene& s, CallTracker::Mode mode, int64_t until = INT
 
 }  // namespace
 
-// Each search goes over everything; together they cost a few passes over the warm-up.
 bool ColdSearch::IsDue(const ProcessHistory& history) const {
   return searched_callees_ != history.callees.size() ||
          RequestsBehind(history) >= kGrowth * searched_requests_;
@@ -41,11 +38,13 @@ void ColdSearch::Decide(const Scene& s) {
   if (s.states.callees() != s.history.callees.size())
     s.states.Clear(s.model, s.history.callees.size());
   if (IsDue(s.history)) {
-    counted_until_ = INT64_MIN;
     Search(s);
     counted_until_ = INT64_MIN;
+  } else if (RequestsBehind(s.history) >= kGrowthSettled * settled_requests_) {
+    SettleDown(s, false);
+    counted_until_ = INT64_MIN;
   } else {
-    CountDecided(s);
+    CountBehind(s);
     Rebuild(s);
     Run(s, CallTracker::Mode::kDecide);
   }
@@ -54,7 +53,7 @@ void ColdSearch::Decide(const Scene& s) {
 
 void ColdSearch::Search(const Scene& s) {
   const bool first = searched_requests_ == 0;
-  searched_requests_ = static_cast<uint32_t>(RequestsBehind(s.history));
+  searched_requests_ = static_cast<uint32_t>(s.history.requests.size());
   searched_callees_ = s.history.callees.size();
   double likelihood = 0;
   if (!first) {
@@ -64,38 +63,43 @@ void ColdSearch::Search(const Scene& s) {
     owners_.clear();
     for (const Call& c : s.history.calls) owners_.push_back(c.owner);
   }
-  s.model.Clear();
-  Rebuild(s);
   ChooseSample(s.history);
-  Run(s, CallTracker::Mode::kAny, sample_until_);
+  Guess(s);
   SettleDown(s, true);
   sample_until_ = INT64_MAX;
   if (first || Likelihood(s) > likelihood) return;
   for (size_t c = 0; c < owners_.size(); ++c) s.history.calls[c].owner = owners_[c];
-  Count(s, 1);
+  Count(s);
   Rebuild(s);
   Run(s, CallTracker::Mode::kDecide);
 }
 
-void ColdSearch::SettleDown(const Scene& s, bool anew) {
-  const int rounds = !anew ? kRoundsAgain : s.tracker.ambiguous() == 0 ? 1 : kRounds;
+// What that takes is let go of at once: it is much, and of no use any more.
+void ColdSearch::Guess(const Scene& s) {
+  s.model.Clear();
+  Rebuild(s);
+  Timeline timeline;
+  timeline.Take(s.history, INT64_MIN, sample_until_, s.model.slack());
+  FirstGuess().Run(s.history, timeline, s.model.bins(), s.model.slack());
+}
+
+void ColdSearch::SettleDown(const Scene& s, bool guessed) {
+  settled_requests_ = static_cast<uint32_t>(RequestsBehind(s.history));
+  const int rounds = guessed ? kRounds : kRoundsAgain;
   for (int round = 0; round < rounds; ++round) {
-    if (!anew && round == 0)
-      CountDecided(s);
+    if (guessed || round > 0)
+      Count(s);
     else
-      Count(s, anew ? kFirstShare * (round + 1) : 1);
-    s.model.set_detail(anew && round < kCoarseRounds ? 1 : 3);
-    SupposeStrays(s, round + 1 < rounds && !(anew && round < kCoarseRounds));
+      CountBehind(s);
+    SupposeStrays(s, round + 1 < rounds && !(guessed && round == 0));
     Rebuild(s);
-    s.order.Fade(anew && round == 1 ? 0.0f : 0.5f);
+    s.order.Fade(guessed && round == 1 ? 0.0f : 0.5f);
     owners_before_.clear();
     for (const Call& c : s.history.calls) owners_before_.push_back(c.owner);
     if (round + 1 == rounds) sample_until_ = INT64_MAX;
     Run(s, CallTracker::Mode::kSearch, sample_until_);
-    if (anew && round <= kCoarseRounds) continue;
-    if (std::ranges::equal(s.history.calls, owners_before_, {}, &Call::owner)) break;
+    if (round > 0 && std::ranges::equal(s.history.calls, owners_before_, {}, &Call::owner)) break;
   }
-  s.model.set_detail(3);
   if (sample_until_ == INT64_MAX) return;
   sample_until_ = INT64_MAX;
   Rebuild(s);
@@ -117,7 +121,7 @@ void ColdSearch::SupposeStrays(const Scene& s, bool any) {
 }
 
 double ColdSearch::Likelihood(const Scene& s) {
-  Count(s, 1);
+  Count(s);
   Rebuild(s);
   double sum = 0;
   for (const Call& c : s.history.calls) sum += c.owner == kNone ? kUnowned : 0;
@@ -164,43 +168,28 @@ void ColdSearch::CountDecided(const Scene& s) {
   counted_until_ = decided_until_;
 }
 
-// What the requests did, or this share of them: those that ran beside the fewest others.
-void ColdSearch::Count(const Scene& s, double share) {
-  const uint32_t most = share < 1 ? FindOverlaps(s.history, share) : UINT32_MAX;
+// A search has seen more than has been decided; soon it is the other way round. Where others speak,
+// what was decided is worth more.
+void ColdSearch::CountBehind(const Scene& s) {
+  const auto decided = std::ranges::count_if(s.history.requests, [this](const Request& r) {
+    return r.end_ns != 0 && r.end_ns <= decided_until_;
+  });
+  if (counted_until_ != INT64_MIN || s.voices.Any() ||
+      static_cast<double>(decided) >= s.model.requests())
+    CountDecided(s);
+}
+
+// What the requests did.
+void ColdSearch::Count(const Scene& s) {
   s.model.Clear();
   counted_until_ = INT64_MIN;
   SortCalls(s.history);
   for (size_t r = 0; r < s.history.requests.size(); ++r) {
-    if (most != UINT32_MAX && overlap_[r] > most) continue;
     const Request& request = s.history.requests[r];
     if (request.start_ns > sample_until_) continue;
     walk_.Count({request.start_ns, request.end_ns, request.operation, 0}, calls_of_[r], false,
                 s.model, s.states);
   }
-}
-
-// How many others ran beside each request; returns what at least this share does not exceed.
-uint32_t ColdSearch::FindOverlaps(const ProcessHistory& history, double share) {
-  const auto end_of = [](const Request& r) { return r.end_ns == 0 ? INT64_MAX : r.end_ns; };
-  begins_.clear();
-  ends_.clear();
-  for (const Request& r : history.requests) {
-    begins_.push_back(r.start_ns);
-    ends_.push_back(end_of(r));
-  }
-  std::ranges::sort(begins_);
-  std::ranges::sort(ends_);
-  overlap_.clear();
-  for (const Request& r : history.requests) {
-    const auto began = std::ranges::upper_bound(begins_, end_of(r)) - begins_.begin();
-    const auto ended = std::ranges::lower_bound(ends_, r.start_ns) - ends_.begin();
-    overlap_.push_back(static_cast<uint32_t>(began - ended));
-  }
-  auto sorted = overlap_;
-  std::ranges::sort(sorted);
-  const auto wanted = static_cast<size_t>(share * static_cast<double>(sorted.size()));
-  const size_t counted = std::min(sorted.size(), std::max(kLeastCounted, wanted));
-  return counted == 0 ? UINT32_MAX : sorted[counted - 1];
 }
 
 }  // namespace weft::plugins::delay

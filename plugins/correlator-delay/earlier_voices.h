@@ -24,6 +24,8 @@ class EarlierVoices {
     }
   }
 
+  // Whether anybody has spoken.
+  bool Any() const { return !head_.empty(); }
   // Whether the chain looks at threads at all.
   bool OfThreads() const { return threads_; }
 

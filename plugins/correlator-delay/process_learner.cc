@@ -33,7 +33,7 @@ void ProcessLearner::Decide(const weft_spans& view, const EarlierVoices& voices,
   model_.set_least(threads_ ? kLeastBesideThreads : kLeast);
   if (first_threads) {
     states_.Clear(model_, refreshed_callees_);
-    search_.Recount();
+    search_.Recount(model_);
   }
   if (!quantum_known_) FindQuantum();
   const size_t keep = KeepOf(hypotheses);

@@ -71,7 +71,7 @@ float RequestModel::LogProbability(const RequestState& state, ContextRows& memo,
     memo.version = counts_.version();
   }
   float p = 1.0f / static_cast<float>(callees_ + 2);
-  for (size_t k = 0; k <= static_cast<size_t>(detail_) && memo.rows[k] != kNone; ++k) {
+  for (size_t k = 0; k < kContexts && memo.rows[k] != kNone; ++k) {
     const ContextCounts::Row& row = counts_.row(memo.rows[k]);
     const float n = row.n;
     if (n <= 0) break;

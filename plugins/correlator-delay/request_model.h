@@ -52,19 +52,13 @@ class RequestModel {
   void Scale(float factor);
   void Rebuild(uint32_t callees);
 
-  // How many of the context orders are used, 0..3; the first rounds of a cold start see only the
-  // coarse ones.
-  void set_detail(int detail) { detail_ = detail; }
-
   float LogProbability(const RequestState& state, ContextRows& memo, Outcome outcome) const;
   float LogGap(Label last, Outcome outcome, size_t bin) const {
     return gaps_.LogDensity(last, outcome, bin);
   }
   float LogSurvival(Label last, size_t bin) const { return gaps_.LogSurvival(last, bin); }
   uint32_t RestRowOf(const RequestState& state) const { return rests_.RowOf(state); }
-  float LogRest(uint32_t row, size_t bin) const {
-    return rests_.LogDensity(row, bin, detail_ < 3, bins());
-  }
+  float LogRest(uint32_t row, size_t bin) const { return rests_.LogDensity(row, bin, bins()); }
   double requests() const { return requests_; }
   // Of calls without a request; not touched by Clear.
   CallRates& rates() { return rates_; }
@@ -85,7 +79,6 @@ class RequestModel {
   int64_t slack_ns_ = 0;
   float least_ = 1e-5f;
   uint32_t callees_ = 0;
-  int detail_ = 3;
 };
 
 }  // namespace weft::plugins::delay

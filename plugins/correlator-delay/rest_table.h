@@ -32,9 +32,7 @@ class RestTable {
   void Rebuild();
 
   uint32_t RowOf(const RequestState& state) const;
-  // `coarse`: without the most particular row.
-  float LogDensity(uint32_t row, size_t bin, bool coarse, const GapBins& bins) const {
-    if (coarse) row = rows_[row].coarser;
+  float LogDensity(uint32_t row, size_t bin, const GapBins& bins) const {
     float& known = rows_[row].log_density[bin];
     return known <= kUnknown ? known : known = FindDensity(row, bin, bins);
   }

@@ -6,7 +6,7 @@
 namespace weft::plugins::delay {
 namespace {
 
-constexpr uint32_t kVersion = 0x64650005;
+constexpr uint32_t kVersion = 0x64650006;
 constexpr uint64_t kMostBusySpans = 64'000;
 
 // State that was cut or bent on the way must not become a wrong model.
@@ -67,10 +67,16 @@ void StateCodec::GetWaiting(StateReader& in, ProcessLearner& l) {
   if (l.waiting_calls_.size() != calls) in.Refuse();
 }
 
+// What counts decided requests only is counted again.
+bool StateCodec::HasModel(const ProcessLearner& l) {
+  return l.warm_ || (l.search_.searched_requests_ > 0 && l.search_.counted_until_ == INT64_MIN);
+}
+
 std::string StateCodec::Save(const ProcessLearner& l) {
   StateWriter out;
   out.Raw(kVersion);
-  out.Number((l.warm_ ? 1 : 0) | (l.threads_ ? 2 : 0) | (l.quantum_known_ ? 4 : 0));
+  out.Number((l.warm_ ? 1 : 0) | (l.threads_ ? 2 : 0) | (l.quantum_known_ ? 4 : 0) |
+             (HasModel(l) ? 8 : 0));
   out.Signed(l.model_.quantum());
   out.Raw(l.busy_until_);
   out.Raw(l.effort_until_);
@@ -79,12 +85,13 @@ std::string StateCodec::Save(const ProcessLearner& l) {
   out.Number(l.slower_);
   out.Number(l.search_.searched_requests_);
   out.Number(l.search_.searched_callees_);
+  out.Number(l.search_.settled_requests_);
   out.Raw(l.search_.decided_until_);
   Put(out, l.history_);
   PutWaiting(out, l);
   Put(out, l.order_);
   Put(out, l.model_.rates());
-  if (l.warm_) Put(out, l.model_);  // a cold one is counted again by each window
+  if (HasModel(l)) Put(out, l.model_);
   return Seal(std::move(out.bytes()));
 }
 
@@ -100,7 +107,7 @@ bool StateCodec::Load(std::string_view bytes, ProcessLearner& learner) {
   if (tail.Raw<uint64_t>() != Checksum(bytes)) return false;
   StateReader in(bytes);
   if (in.Raw<uint32_t>() != kVersion) return false;
-  const uint64_t flags = in.Number(7);
+  const uint64_t flags = in.Number(15);
   l.warm_ = flags & 1;
   l.threads_ = flags & 2;
   l.quantum_known_ = flags & 4;
@@ -114,13 +121,14 @@ bool StateCodec::Load(std::string_view bytes, ProcessLearner& learner) {
   l.slower_ = static_cast<uint32_t>(in.Number(3));
   l.search_.searched_requests_ = static_cast<uint32_t>(in.Number(UINT32_MAX));
   l.search_.searched_callees_ = static_cast<uint32_t>(in.Number(kMaxNames));
+  l.search_.settled_requests_ = static_cast<uint32_t>(in.Number(UINT32_MAX));
   l.search_.decided_until_ = in.Moment();
   Get(in, l.history_);
   GetWaiting(in, l);
   Get(in, l.order_);
   Get(in, l.model_.rates());
   if (l.refreshed_callees_ > l.history_.callees.size()) return false;
-  if (l.warm_) {
+  if (flags & 8) {
     Get(in, l.model_);
     if (!in.AtEnd()) return false;
     l.model_.Rebuild(l.refreshed_callees_);

@@ -25,6 +25,7 @@ class StateCodec {
   static std::string Seal(std::string bytes);
 
  private:
+  static bool HasModel(const ProcessLearner& learner);
   static void Put(StateWriter& out, const QueueOrder& order);
   static void Put(StateWriter& out, const ThreadContinuity& threads);
   static void Put(StateWriter& out, const CallRates& rates);

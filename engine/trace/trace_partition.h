@@ -38,7 +38,7 @@ struct TraceConfig {
   std::shared_ptr<const redact::Rules> redact;  // none: nothing is hidden
   size_t max_bytes = size_t{512} << 20;  // of one partition: beyond it the oldest traces are closed
   const MemoryShare* share = nullptr;    // of max_bytes; none: all of it
-  uint32_t batch_spans = 4096;           // aimed size of an export batch
+  uint32_t batch_spans = 16'384;         // aimed size of an export batch
   int64_t linger_ns = 50'000'000;        // due traces wait so long for a batch to fill
   int64_t note_done_ns = 1'000'000'000;  // between notes of what is durable
   uint32_t remember_traces = 1u << 20;   // verdicts kept for late spans

@@ -63,8 +63,9 @@ Result<void> OtlpTopics::OpenConsumer() {
       // What was written before weft came is read too; librdkafka.auto.offset.reset changes it.
       {{"auto.offset.reset", "earliest"},
        {"fetch.wait.max.ms", "100"},
+       // librdkafka before 2.2 looks once a second whether a queue that was full has room again.
        {"queued.max.messages.kbytes",
-        std::to_string(std::max<size_t>(context_.options.fetch_bytes >> 10, 1))}},
+        std::to_string(std::max<size_t>(context_.options.fetch_bytes * 4 >> 10, 1))}},
       context_.properties,
       {{"group.id", group},
        {"partition.assignment.strategy", "cooperative-sticky"},

@@ -74,20 +74,37 @@ class Ids:
         self._now = {}
 
     def note(self, written, said):
-        """The first line that reads the same but for figures, else the id that stands as far down."""
+        """The first line with the same name, where that may be cut off; of lines without one, the id as far down."""
+        lines = [line for line in said.splitlines() if HEX.search(line)]
         ids = HEX.findall(said)
         for at, id_ in enumerate(HEX.findall(written)):
             line = next(line for line in written.splitlines() if id_ in line)
-            same = [HEX.findall(other)[0] for other in said.splitlines() if HEX.search(other) and words(other) == words(line)]
-            self._now.setdefault(id_, same[0] if words(line) and same else ids[min(at, len(ids) - 1)] if ids else id_)
+            if name(line):
+                now = next((HEX.findall(other)[0] for other in lines if alike(name(line), name(other))), None)
+            else:
+                now = ids[min(at, len(ids) - 1)] if ids else None
+            self._now.setdefault(id_, (now, f"nothing like this line of the page is there now:\n{line}\n{said}"))
 
     def in_(self, command):
-        return HEX.sub(lambda found: self._now.get(found[0], found[0]), command)
+        def now(found):
+            id_, why = self._now.get(found[0], (found[0], ""))
+            if id_ is None:
+                raise AssertionError(why)
+            return id_
+        return HEX.sub(now, command)
 
 
-def words(line):
-    """A span's name, without figures, bars and ids."""
-    return re.findall(r"→? ?(?:GET|POST|DELETE|MGET|SET) ?[^ {…]*", HEX.sub("", line))[:1]
+def name(line):
+    """A span's, without figures, bars and ids, and whether it is cut off."""
+    found = re.search(r"(→? ?(?:GET|POST|DELETE|MGET|SET) ?[^ {…]*)[^ …]*(…?)", HEX.sub("", line))
+    return found and found.groups()
+
+
+def alike(one, other):
+    if other is None:
+        return False
+    return (one[0] == other[0] or one[1] and other[0].startswith(one[0]) or
+            other[1] and one[0].startswith(other[0]))
 
 
 class FirstHourTest(unittest.TestCase):

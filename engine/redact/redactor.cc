@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "engine/base/secrets.h"
+#include "engine/redact/event_text.h"
 
 namespace weft::redact {
 namespace {
@@ -52,6 +53,14 @@ uint32_t Redactor::Clean(api::SpanTable& spans, uint32_t string, bool query) {
   return memory[string] = clean;
 }
 
+uint32_t Redactor::CleanEvents(api::SpanTable& spans, uint32_t string) {
+  const Changes changes = RewriteEvents(*rules_, spans.strings.Text(string), &text_);
+  hidden_.Add(changes.hidden);
+  hashed_.Add(changes.hashed);
+  dropped_.Add(changes.dropped);
+  return changes.any() ? spans.strings.Append(text_) : string;
+}
+
 void Redactor::ApplyToPairs(api::SpanTable& spans) {
   uint32_t redacted = WEFT_NONE;
   for (uint32_t i = 0; i < spans.pairs.size(); ++i) {
@@ -78,6 +87,9 @@ void Redactor::ApplyToPairs(api::SpanTable& spans) {
         if (redacted == WEFT_NONE) redacted = spans.strings.Intern(kRedacted);
         value = redacted;
         hidden_.Add();
+        break;
+      case Fate::kEvents:
+        if (type == WEFT_ATTR_STRING) value = CleanEvents(spans, static_cast<uint32_t>(value));
         break;
       case Fate::kLook:
         if (type == WEFT_ATTR_STRING)

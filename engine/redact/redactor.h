@@ -29,6 +29,7 @@ class Redactor {
  private:
   Fate FateOf(std::string_view key);
   uint32_t Clean(api::SpanTable& spans, uint32_t string, bool query);
+  uint32_t CleanEvents(api::SpanTable& spans, uint32_t string);
   void ApplyToPairs(api::SpanTable& spans);
   void Drop(std::vector<uint32_t>* offset, std::vector<uint32_t>* attr) const;
 

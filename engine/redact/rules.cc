@@ -97,6 +97,9 @@ Result<std::shared_ptr<const Rules>> Rules::Make(const RedactSettings& settings)
 
 Fate Rules::FateOf(std::string_view key) const {
   if (Matches(deny_, key)) return Fate::kDrop;
+  // Fields of OTLP that weft has no columns for.
+  if (key == "otel.events" || key == "otel.links") return Fate::kEvents;
+  if (key == "w3c.tracestate") return Fate::kLook;
   if (!allow_.empty() && !Matches(allow_, key)) return Fate::kDrop;
   if (Matches(hash_, key)) return Fate::kHash;
   CanonicalBuffer buffer;

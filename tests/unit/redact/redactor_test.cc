@@ -48,6 +48,53 @@ class RedactorTest : public testing::Test {
 
 using Attributes = std::map<std::string, std::string>;
 
+TEST_F(RedactorTest, AttributesOfEventsAndLinksGoByTheirKeysToo) {
+  std::ofstream(folder_.File("key")) << "0123456789abcdef0123456789abcdef";
+  RedactSettings settings;
+  settings.deny = {"user.email"};
+  settings.hash = {"user.id"};
+  settings.hash_key_file = folder_.File("key");
+  Row({{"user.id", "7"},
+       {"otel.events",
+        R"([{"timeUnixNano":"1","name":"paid","attributes":{"user.email":"a@b.c","user.id":7,)"
+        R"("password":"p","n":-2,"list":["4111 1111 1111 1111",{"secret":"s","x":1.5}]}},)"
+        R"({"timeUnixNano":"2","name":"done"}])"},
+       {"otel.links", R"([{"traceId":"00","spanId":"01","traceState":"ot=th:8",)"
+                      R"("attributes":{"user.email":"a@b.c"}}])"}});
+  Apply(settings);
+  const std::string hash = Left(0)["user.id"];
+  EXPECT_EQ(Left(0)["otel.events"],
+            R"([{"timeUnixNano":"1","name":"paid","attributes":{"user.id":")" + hash +
+                R"(","password":"REDACTED","n":-2,"list":["REDACTED",)"
+                R"({"secret":"REDACTED","x":1.5}]}},{"timeUnixNano":"2","name":"done"}])");
+  EXPECT_EQ(Left(0)["otel.links"],
+            R"([{"traceId":"00","spanId":"01","traceState":"ot=th:8","attributes":{}}])");
+  EXPECT_EQ(metrics_.Get("redact.dropped").Get(), 2u);
+}
+
+TEST_F(RedactorTest, AListOfWhatIsAllowedKeepsEventsWithoutTheirAttributesAndTheTraceState) {
+  RedactSettings settings;
+  settings.allow = {"http.*"};
+  Row({{"otel.events", R"([{"timeUnixNano":"1","name":"x","attributes":{"http.a":"1","b":2}}])"},
+       {"w3c.tracestate", "ot=th:8"},
+       {"user.id", "7"}});
+  Apply(settings);
+  EXPECT_EQ(Left(0),
+            (Attributes{
+                {"otel.events", R"([{"timeUnixNano":"1","name":"x","attributes":{"http.a":"1"}}])"},
+                {"w3c.tracestate", "ot=th:8"}}));
+}
+
+TEST_F(RedactorTest, EventsThatAreNoneAreHiddenWhole) {
+  Row({{"otel.events", R"({"user.email":)"}});
+  Row({{"otel.links", R"({"user.email":"a@b.c"})"}});
+  Row({{"otel.events", R"([{"timeUnixNano":"1","name":"x"}])"}});
+  Apply({});
+  EXPECT_EQ(Left(0)["otel.events"], "REDACTED");
+  EXPECT_EQ(Left(1)["otel.links"], "REDACTED");
+  EXPECT_EQ(Left(2)["otel.events"], R"([{"timeUnixNano":"1","name":"x"}])");
+}
+
 TEST_F(RedactorTest, HidesKnownSecretsByDefault) {
   Row({{"http.request.header.authorization", "x"}, {"url.path", "/a"}, {"db.user", "ann"}},
       "GET /pay?token=abc");

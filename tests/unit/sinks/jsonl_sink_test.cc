@@ -65,6 +65,24 @@ TEST(JsonlSink, WritesOtlpByTheJsonRulesOfTheProtocol) {
   EXPECT_EQ(std::string_view(child.at_pointer("/attributes/1/value/stringValue")), "/a\"b");
 }
 
+TEST(JsonlSink, ATraceStateAndTheSampledFlagAreFieldsOfTheSpan) {
+  test::TraceBatch batch = TwoServices();
+  batch.table.Attribute("w3c.tracestate", "ot=th:8");
+  batch.table.flags.back() |= WEFT_FLAG_SAMPLED;
+  std::string out;
+  const api::SpanView view = batch.table.View();
+  OtlpJson().AppendTracesData(out, view.spans(), 0, 3);
+  simdjson::dom::parser parser;
+  const simdjson::dom::element root = parser.parse(out);
+  const auto plain = root.at_pointer("/resourceSpans/0/scopeSpans/0/spans/0").value();
+  EXPECT_NE(plain["traceState"].error(), simdjson::SUCCESS);
+  EXPECT_NE(plain["flags"].error(), simdjson::SUCCESS);
+  const auto sampled = root.at_pointer("/resourceSpans/1/scopeSpans/0/spans/0").value();
+  EXPECT_EQ(std::string_view(sampled["traceState"]), "ot=th:8");
+  EXPECT_EQ(int64_t(sampled["flags"]), 1);
+  EXPECT_EQ(out.find("w3c.tracestate"), out.npos);
+}
+
 TEST(JsonlSink, FactsOfTheColumnsAreAttributesUnlessTheSpanSaysThemItself) {
   test::TraceBatch batch = TwoServices();
   OtlpJson encoder;

@@ -63,8 +63,16 @@ Result<void> MakePrivate(const std::string& path) {
 }
 
 std::string_view WayOut(int rc) {
-  return (rc & 0xff) == SQLITE_CORRUPT ? "; `weft recover FILE OUT` reads what is left of it" : "";
+  switch (rc & 0xff) {
+    case SQLITE_CORRUPT: return "; `weft recover FILE OUT` reads what is left of it";
+    case SQLITE_NOMEM: return ": the query needs more than it may have; ask for less";
+    default: return "";
+  }
 }
+
+// A search makes small temporary tables: files for them cost more than the search, and who may read
+// a store may have no folder to write in.
+void KeepTemporaries(const Database& db) { (void)db.Execute("PRAGMA temp_store = MEMORY"); }
 
 std::string FolderOf(const std::string& path) {
   const size_t slash = path.rfind('/');
@@ -161,6 +169,7 @@ Result<Database> Database::OpenForReading(const std::string& path) {
   WEFT_TRY(CheckRegular(path));
   Result<Database> db = Open(path, path, SQLITE_OPEN_READONLY);
   if (!db) return db;
+  KeepTemporaries(*db);
   Result<void> readable = CheckSchema(*db);
   // A store in a folder where we may not write has no place for the -shm file that reading a WAL
   // database needs. If no log is waiting beside it, the file alone is the whole truth.
@@ -168,6 +177,7 @@ Result<Database> Database::OpenForReading(const std::string& path) {
       (readable.error().code == Code::kIo || readable.error().code == Code::kDenied)) {
     db = Open(path, Uri(path, "?immutable=1"), SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
     if (!db) return db;
+    KeepTemporaries(*db);
     readable = CheckSchema(*db);
   }
   if (!readable && HasContent(path + "-wal") && ::access(FolderOf(path).c_str(), W_OK) != 0 &&

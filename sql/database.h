@@ -69,8 +69,8 @@ class Database {
   // Both: kInvalid where the path is a directory, a pipe or the like.
   // For writing; made with mode 0600 where missing. No schema is applied yet.
   static Result<Database> OpenForWriting(const std::string& path);
-  // For reading, while others write as well. kNotFound where there is no such file. The schema is
-  // checked: see CheckSchema in schema.h.
+  // For reading, while others write as well; temporary tables and sorting are in memory. kNotFound
+  // where there is no such file. The schema is checked: see CheckSchema in schema.h.
   static Result<Database> OpenForReading(const std::string& path);
   // Empty, private to this object; path() is kMemoryPath.
   static Result<Database> OpenInMemory();

@@ -14,10 +14,8 @@ extern const sqlite3_api_routines* sqlite3_api;
 #include <cmath>
 #include <cstdint>
 #include <ctime>
-#include <new>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include <fmt/format.h>
 
@@ -107,36 +105,41 @@ void Attribute(Context* context, int, Value** value) {
     sqlite3_result_double(context, number);
 }
 
-// Of an aggregate: SQLite gives room for one pointer, zeroed.
+// Of an aggregate: SQLite gives room for it, zeroed. The values are SQLite's memory, so that they
+// count where it is limited.
 struct Sample {
-  std::vector<double> values;
-  double percent = 0;
+  double* values;
+  uint64_t count, room;
+  double percent;
 };
 
-void PercentileStep(Context* context, int, Value** value) {
-  auto** const slot = static_cast<Sample**>(sqlite3_aggregate_context(context, sizeof(Sample*)));
-  if (!slot) return sqlite3_result_error_nomem(context);
-  if (!*slot) *slot = new (std::nothrow) Sample;
-  if (!*slot) return sqlite3_result_error_nomem(context);
-  (*slot)->percent = sqlite3_value_double(value[1]);
+void PercentileStep(Context* context, int, Value** value) noexcept {
+  auto* const sample = static_cast<Sample*>(sqlite3_aggregate_context(context, sizeof(Sample)));
+  if (!sample) return sqlite3_result_error_nomem(context);
+  sample->percent = sqlite3_value_double(value[1]);
   if (sqlite3_value_type(value[0]) == SQLITE_NULL) return;
-  (*slot)->values.push_back(sqlite3_value_double(value[0]));
+  if (sample->count == sample->room) {
+    const uint64_t room = std::max<uint64_t>(64, sample->room * 2);
+    void* const more = sqlite3_realloc64(sample->values, room * sizeof(double));
+    if (!more) return sqlite3_result_error_nomem(context);
+    sample->values = static_cast<double*>(more);
+    sample->room = room;
+  }
+  sample->values[sample->count++] = sqlite3_value_double(value[0]);
 }
 
-void PercentileFinal(Context* context) {
-  auto** const slot = static_cast<Sample**>(sqlite3_aggregate_context(context, 0));
-  if (!slot || !*slot) return;
-  Sample& sample = **slot;
-  if (!(sample.percent >= 0 && sample.percent <= 100)) {
+void PercentileFinal(Context* context) noexcept {
+  auto* const sample = static_cast<Sample*>(sqlite3_aggregate_context(context, 0));
+  if (!sample) return;
+  if (!(sample->percent >= 0 && sample->percent <= 100)) {
     Fail(context, "percentile: the second argument is a percentage, 0 to 100");
-  } else if (!sample.values.empty()) {
-    const auto n = static_cast<double>(sample.values.size());
-    const auto rank = static_cast<size_t>(std::max(std::ceil(n * sample.percent / 100), 1.0));
-    const auto nth = sample.values.begin() + static_cast<std::ptrdiff_t>(rank - 1);
-    std::nth_element(sample.values.begin(), nth, sample.values.end());
-    sqlite3_result_double(context, *nth);
+  } else if (sample->count != 0) {
+    const auto n = static_cast<double>(sample->count);
+    const auto rank = static_cast<size_t>(std::max(std::ceil(n * sample->percent / 100), 1.0));
+    std::nth_element(sample->values, sample->values + (rank - 1), sample->values + sample->count);
+    sqlite3_result_double(context, sample->values[rank - 1]);
   }
-  delete *slot;
+  sqlite3_free(sample->values);
 }
 
 using Scalar = void (*)(Context*, int, Value**);
@@ -152,16 +155,6 @@ void Guarded(Context* context, int n, Value** value) noexcept {
     sqlite3_result_error_nomem(context);
   }
 }
-
-void GuardedStep(Context* context, int n, Value** value) noexcept {
-  try {
-    PercentileStep(context, n, value);
-  } catch (...) {
-    sqlite3_result_error_nomem(context);
-  }
-}
-
-void GuardedFinal(Context* context) noexcept { PercentileFinal(context); }
 
 }  // namespace
 
@@ -185,8 +178,8 @@ int RegisterFunctions(sqlite3* db) {
                                               nullptr, nullptr, nullptr);
     if (rc != SQLITE_OK) return rc;
   }
-  return sqlite3_create_function_v2(db, "percentile", 2, kFlags, nullptr, nullptr, GuardedStep,
-                                    GuardedFinal, nullptr);
+  return sqlite3_create_function_v2(db, "percentile", 2, kFlags, nullptr, nullptr, PercentileStep,
+                                    PercentileFinal, nullptr);
 }
 
 }  // namespace weft::sql

@@ -4,9 +4,13 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <string_view>
 #include <utility>
 
 #include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <fmt/format.h>
@@ -48,27 +52,60 @@ int RenameToNew(const std::string& from, const std::string& to) {
   return ::unlink(from.c_str()) == 0 ? 0 : errno;
 }
 
+void RemoveWithSiblings(const std::string& path) {
+  for (const char* suffix : {"", "-wal", "-shm", "-journal"}) ::unlink((path + suffix).c_str());
+}
+
+constexpr std::string_view kMark = "-weft-part-";
+constexpr size_t kRandom = 6;
+
+// What processes that were killed have left: ours, a file, and locked by nobody.
+void RemoveLeftOver(const std::string& name) {
+  const size_t slash = name.rfind('/');
+  const std::string begin =
+      (slash == name.npos ? name : name.substr(slash + 1)) + std::string(kMark);
+  std::error_code failed;
+  for (const auto& entry : std::filesystem::directory_iterator(FolderOf(name), failed)) {
+    const std::string file = entry.path().filename().string();
+    if (!file.starts_with(begin) || file.size() != begin.size() + kRandom) continue;
+    const int fd = ::open(entry.path().c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    struct stat st {};
+    if (fd >= 0 && ::fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == ::geteuid() &&
+        ::flock(fd, LOCK_EX | LOCK_NB) == 0)
+      RemoveWithSiblings(entry.path().string());
+    if (fd >= 0) ::close(fd);
+  }
+}
+
 }  // namespace
 
-PartFile::PartFile(std::string name, std::string path)
-    : name_(std::move(name)), path_(std::move(path)) {}
+PartFile::PartFile(std::string name, std::string path, int lock)
+    : name_(std::move(name)), path_(std::move(path)), lock_(lock) {}
 
 PartFile::PartFile(PartFile&& other) noexcept
-    : name_(std::move(other.name_)), path_(std::exchange(other.path_, {})) {}
+    : name_(std::move(other.name_)),
+      path_(std::exchange(other.path_, {})),
+      lock_(std::exchange(other.lock_, -1)) {}
 
 PartFile::~PartFile() {
-  if (path_.empty()) return;
-  for (const char* suffix : {"", "-wal", "-shm", "-journal"}) ::unlink((path_ + suffix).c_str());
+  if (!path_.empty()) RemoveWithSiblings(path_);
+  if (lock_ >= 0) ::close(lock_);
 }
 
 Result<PartFile> PartFile::Create(const std::string& name) {
   if (::faccessat(AT_FDCWD, name.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0)
     return std::unexpected(Taken(name));
-  std::string path = name + "-part-XXXXXX";
-  const int fd = ::mkostemp(path.data(), O_CLOEXEC);  // O_EXCL, 0600
-  if (fd < 0) return std::unexpected(Failed(name, errno));
-  ::close(fd);
-  return PartFile(name, std::move(path));
+  RemoveLeftOver(name);
+  while (true) {
+    std::string path = name + std::string(kMark) + "XXXXXX";
+    const int fd = ::mkostemp(path.data(), O_CLOEXEC);  // O_EXCL, 0600
+    if (fd < 0) return std::unexpected(Failed(name, errno));
+    struct stat st {};
+    // Who was quicker to lock it took it for left over, and has removed it.
+    if (::flock(fd, LOCK_EX) != 0 || ::fstat(fd, &st) != 0 || st.st_nlink != 0)
+      return PartFile(name, std::move(path), fd);
+    ::close(fd);
+  }
 }
 
 Result<void> PartFile::Publish() {

@@ -237,9 +237,10 @@ Result<void> MakeView(const Database& db, const StoreSet& stores, const std::str
 
 }  // namespace
 
-Result<Database> OpenUnion(const StoreSet& stores) {
+Result<Database> OpenUnion(const StoreSet& stores, bool sort_in_memory) {
   Result<Database> db = Database::OpenInMemory();
   if (!db) return db;
+  if (sort_in_memory) WEFT_TRY(db->Execute("PRAGMA temp_store = MEMORY"));
   // The tables only read `stores`; the interface has no const.
   if (sqlite3_create_module_v2(db->get(), kModule, &Module(), const_cast<StoreSet*>(&stores),
                                nullptr) != SQLITE_OK)

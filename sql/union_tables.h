@@ -14,6 +14,7 @@
 
 namespace weft::sql {
 
-Result<Database> OpenUnion(const StoreSet& stores);
+// sort_in_memory: where memory is bounded, and files are not wanted.
+Result<Database> OpenUnion(const StoreSet& stores, bool sort_in_memory = false);
 
 }  // namespace weft::sql

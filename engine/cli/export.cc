@@ -57,7 +57,7 @@ class Export final : public Command {
       fmt::print("],\"total\":{},\"limit\":0,\"offset\":0,\"errors\":null}}\n", traces->size());
     if (format_ == "zipkin") fmt::print("]\n");
     if (!traces->empty()) return kExitOk;
-    PrintNote(fmt::format("no trace matches; {}\n", NewestTraceHint(*stores, context.clock)));
+    PrintNote(fmt::format("no trace matches; {}\n", NoMatchHint(*stores, *filter, context.clock)));
     return kExitNotFound;
   }
 

@@ -76,11 +76,19 @@ class Graph final : public Command {
   static Result<int> Draw(const std::string& dot) {
     if (std::system("command -v dot >/dev/null 2>&1") != 0)
       return Fail(Code::kUnsupported, "--svg needs Graphviz: apt-get install graphviz");
-    std::fflush(stdout);
-    FILE* const pipe = ::popen("dot -Tsvg", "w");
+    // Its output is read first: `weft graph --svg | head` ends as any command does before `head`.
+    FILE* const input = std::tmpfile();
+    if (!input) return Fail(Code::kIo, "no temporary file for dot");
+    std::fwrite(dot.data(), 1, dot.size(), input);
+    std::rewind(input);
+    FILE* const pipe = ::popen(fmt::format("dot -Tsvg <&{}", ::fileno(input)).c_str(), "re");
+    std::fclose(input);
     if (!pipe) return Fail(Code::kIo, "dot could not be started");
-    std::fwrite(dot.data(), 1, dot.size(), pipe);
+    std::string svg;
+    char part[4096];
+    while (const size_t n = std::fread(part, 1, sizeof part, pipe)) svg.append(part, n);
     if (::pclose(pipe) != 0) return Fail(Code::kIo, "dot failed");
+    fmt::print("{}", svg);
     return kExitOk;
   }
 

@@ -88,6 +88,7 @@ class Pipeline::LedgerKeeper {
       complained_ = true;
     }
   }
+  Result<void> Write() { return writer_.Write(services_.metrics.Snapshot(), false); }
   Result<void> End() { return writer_.Write(services_.metrics.Snapshot(), true); }
 
  private:
@@ -101,6 +102,7 @@ class Pipeline::LedgerKeeper {
 class Pipeline::LedgerKeeper {
  public:
   void Keep() {}
+  Result<void> Write() { return {}; }
   Result<void> End() { return {}; }
 };
 #endif
@@ -296,6 +298,8 @@ std::vector<std::string> Pipeline::Expendable() const {
 void Pipeline::KeepLedger() {
   if (ledger_) ledger_->Keep();
 }
+
+Result<void> Pipeline::WriteLedger() { return ledger_ ? ledger_->Write() : Result<void>{}; }
 
 void Pipeline::KeepMemory() { memory_.Keep(); }
 

@@ -50,6 +50,8 @@ class Pipeline {
 
   // Writes the counters to the store if the last time is an interval ago. A failure is logged once.
   void KeepLedger();
+  // The same at once.
+  Result<void> WriteLedger();
   // Queues shrink and grow with the memory that there is; looks at it a few times a second.
   void KeepMemory();
   // Correlators and samplers as `next` has them, from now on: each shard changes over between two

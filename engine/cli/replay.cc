@@ -130,10 +130,14 @@ class Replay final : public Command {
       finished = true;
     });
     session_.Watch(**pipeline, stop, 0, &finished);
-    const bool early = !finished;
     source.stop();
     thread.join();
-    if (early && stopped_early_) stopped_early_(metrics);
+    const bool early = !replayed && replayed.error().code == Code::kCancelled;
+    // In the store before anything is decided early: the end may be cut short.
+    if (early && stopped_early_) {
+      stopped_early_(metrics);
+      WEFT_TRY((*pipeline)->WriteLedger());
+    }
     WEFT_TRY(session_.Finish(**pipeline, (*pipeline)->store_path(), RunSession::Counts::kAll));
     if (!replayed && !stop.requested()) return std::unexpected(replayed.error());
     return {};

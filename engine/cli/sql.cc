@@ -104,6 +104,8 @@ class Sql final : public Command {
     Result<sql::Database> own = Own(*stores);
     if (!own) return std::unexpected(own.error());
     const sql::Database& db = *own ? *own : (*stores)[0];
+    // What it sorts may be larger than memory.
+    if (!*own) WEFT_TRY(db.Execute("PRAGMA temp_store = FILE"));
     clock_ = &context.clock;
     deadline_ns_ = clock_->MonotonicNs() + timeout_ns_;
     for (const sql::Database& store : *stores) Limit(store);
@@ -117,7 +119,7 @@ class Sql final : public Command {
       return Fail(Code::kCancelled, fmt::format("not done after {}; --timeout gives it more time",
                                                 FormatDuration(timeout_ns_)));
     if (done.error().code == Code::kDenied && !write_)
-      return Fail(Code::kDenied, done.error().message + "; --write allows it");
+      return Fail(Code::kInvalid, done.error().message + "; --write allows it");
     return std::unexpected(done.error());
   }
 

@@ -1,9 +1,12 @@
 #include "engine/cli/store_option.h"
 
 #include <algorithm>
+#include <set>
+#include <string_view>
 
 #include <fmt/format.h>
 
+#include "engine/base/nearest_word.h"
 #include "engine/base/units.h"
 
 namespace weft::cli {
@@ -32,6 +35,38 @@ std::string NewestTraceHint(const sql::StoreSet& stores, const Clock& clock) {
   if (newest == 0) return "the database holds no traces yet";
   return fmt::format("the newest trace began {} ago",
                      ShortDuration(std::max<int64_t>(clock.UnixNs() - newest, 0)));
+}
+
+namespace {
+
+// "there is no service \"crat\"; did you mean \"cart\"?", "" where there is one.
+std::string Unknown(const sql::StoreSet& stores, std::string_view what, std::string_view column,
+                    const std::string& name) {
+  std::set<std::string> known;
+  for (const sql::Database& db : stores) {
+    auto names = db.Prepare(fmt::format("SELECT DISTINCT {} FROM operations", column));
+    if (!names) return "";
+    while (true) {
+      const auto row = names->Step();
+      if (!row) return "";
+      if (!*row) break;
+      known.emplace(names->Text(0));
+    }
+  }
+  if (name.empty() || known.empty() || known.contains(name)) return "";
+  const std::vector<std::string_view> words(known.begin(), known.end());
+  const std::string_view near = NearestWord(name, words);
+  return fmt::format("there is no {} \"{}\"{}", what, name,
+                     near.empty() ? "" : fmt::format("; did you mean \"{}\"?", near));
+}
+
+}  // namespace
+
+std::string NoMatchHint(const sql::StoreSet& stores, const sql::TraceFilter& filter,
+                        const Clock& clock) {
+  std::string hint = Unknown(stores, "service", "service", filter.service);
+  if (hint.empty()) hint = Unknown(stores, "operation", "name", filter.operation);
+  return hint.empty() ? NewestTraceHint(stores, clock) : hint;
 }
 
 }  // namespace weft::cli

@@ -6,6 +6,7 @@
 
 #include "engine/cli/command.h"
 #include "sql/store_set.h"
+#include "sql/trace_search.h"
 
 namespace weft::cli {
 
@@ -20,5 +21,9 @@ Result<sql::StoreSet> OpenStore(const StoreNames& names);
 int64_t Since(const Clock& clock, int64_t last_ns);
 // For an empty answer to a question about the last d: says how old the newest trace is.
 std::string NewestTraceHint(const sql::StoreSet& stores, const Clock& clock);
+// For a filter that no trace fulfils: a service or an operation that nobody has, and what may have
+// been meant; else as above.
+std::string NoMatchHint(const sql::StoreSet& stores, const sql::TraceFilter& filter,
+                        const Clock& clock);
 
 }  // namespace weft::cli

@@ -20,7 +20,7 @@ bool LooksNumeric(const std::string& cell) {
 }  // namespace
 
 TextTable::TextTable(std::vector<std::string> header)
-    : header_(std::move(header)), numeric_(header_.size(), true) {}
+    : header_(std::move(header)), numeric_(header_.size(), true), kept_(header_.size(), false) {}
 
 void TextTable::Add(std::vector<std::string> cells) {
   cells.resize(header_.size());
@@ -41,7 +41,7 @@ std::vector<size_t> TextTable::Widths(int total) const {
   while (sum > static_cast<size_t>(total)) {
     size_t widest = widths.size();
     for (size_t i = 0; i < widths.size(); ++i)
-      if (!numeric_[i] && widths[i] > kNarrowest &&
+      if (!numeric_[i] && !kept_[i] && widths[i] > kNarrowest &&
           (widest == widths.size() || widths[i] > widths[widest]))
         widest = i;
     if (widest == widths.size()) break;

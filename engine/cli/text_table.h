@@ -1,7 +1,7 @@
 // TextTable: rows in aligned columns for a terminal. Numbers to the right.
 //
 // Add the header, then rows of as many cells; Render once. A table that is wider than the terminal
-// loses width in its widest columns, never in numbers. One thread.
+// loses width in its widest columns, never in numbers or in columns to keep. One thread.
 #pragma once
 
 #include <string>
@@ -14,6 +14,8 @@ namespace weft::cli {
 class TextTable {
  public:
   explicit TextTable(std::vector<std::string> header);
+  // The column loses no width, whatever is in it.
+  void Keep(size_t column) { kept_[column] = true; }
   // Control characters of the cells are made visible.
   void Add(std::vector<std::string> cells);
   bool empty() const { return rows_.empty(); }
@@ -24,7 +26,7 @@ class TextTable {
 
   std::vector<std::string> header_;
   std::vector<std::vector<std::string>> rows_;
-  std::vector<bool> numeric_;
+  std::vector<bool> numeric_, kept_;
 };
 
 }  // namespace weft::cli

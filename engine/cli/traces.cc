@@ -18,6 +18,8 @@
 namespace weft::cli {
 namespace {
 
+constexpr int kNarrow = 80;  // columns
+
 std::string Remarks(const sql::StoredTrace& t) {
   std::string out;
   const auto add = [&](uint32_t flag, std::string_view text) {
@@ -67,7 +69,7 @@ class Traces final : public Command {
     json_ ? PrintJson(*traces) : PrintTable(*traces, context.clock);
     if (histogram_ && !json_) PrintHistogram(*traces);
     if (!traces->empty() || json_) return kExitOk;
-    PrintNote(fmt::format("no trace matches; {}\n", NewestTraceHint(*stores, context.clock)));
+    PrintNote(fmt::format("no trace matches; {}\n", NoMatchHint(*stores, *filter, context.clock)));
     return kExitNotFound;
   }
 
@@ -114,14 +116,19 @@ class Traces final : public Command {
     const std::string today = UtcTime(clock.UnixNs()).substr(0, 11);
     TextTable table(
         {"trace", "start (UTC)", "duration", "spans", "errors", "service", "operation", "remarks"});
+    const OutputStyle style = Stdout();
+    table.Keep(1);
     for (const sql::StoredTrace& t : traces) {
       std::string start = UtcTime(t.start_ns);
       if (start.starts_with(today)) start.erase(0, today.size());
+      // Milliseconds and the year are what a narrow terminal can do without.
+      if (style.width < kNarrow) start.resize(start.size() - 4);
+      if (style.width < kNarrow && start.size() > today.size()) start.erase(0, 5);
       table.Add({t.trace_id.substr(0, 16), start, ShortDuration(t.duration_ns),
                  std::to_string(t.spans), t.errors ? std::to_string(t.errors) : "", t.service,
                  t.operation, Remarks(t)});
     }
-    fmt::print("{}", table.Render(Stdout()));
+    fmt::print("{}", table.Render(style));
   }
 
   static void PrintJson(const std::vector<sql::StoredTrace>& traces) {

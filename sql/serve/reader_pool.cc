@@ -57,7 +57,7 @@ int64_t ReaderPool::Lease::time_left_ns() const {
 Result<const sql::Database*> ReaderPool::Lease::Sql() {
   const bool several = reader_->stores.size() > 1;
   if (several && !reader_->all) {
-    Result<sql::Database> all = sql::OpenUnion(reader_->stores);
+    Result<sql::Database> all = sql::OpenUnion(reader_->stores, true);
     if (!all) return std::unexpected(all.error());
     reader_->all = std::move(*all);
     reader_->Limit(reader_->all);

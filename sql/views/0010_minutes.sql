@@ -61,34 +61,31 @@ FROM totals t JOIN percentiles USING (minute_ns, service, operation);
 -- What was slow or failed in the last hour?
 --   SELECT service, operation, count, error_percent, p95_ms FROM red_hour ORDER BY p95_ms DESC;
 CREATE VIEW red_hour AS
-WITH hour AS (
-  SELECT * FROM minute_rows
-  WHERE minute_ns > (SELECT max(minute_ns) FROM minute_rows) - 3600000000000),
+WITH hour AS MATERIALIZED (
+  SELECT *, dense_rank() OVER (ORDER BY service, operation) AS number FROM minute_counts
+  WHERE minute_ns > (SELECT max(minute_ns) FROM minute_counts) - 3600000000000),
 by_number AS (
-  SELECT operation, CAST(e.key AS INTEGER) AS bucket, sum(e.value) AS n
+  SELECT number, CAST(e.key AS INTEGER) AS bucket, sum(e.value) AS n
   FROM hour, json_each(histogram) e GROUP BY 1, 2),
-buckets AS (
-  SELECT o.service AS service, o.name AS operation, bucket, sum(n) AS n
-  FROM by_number b JOIN operations o ON o.id = b.operation GROUP BY 1, 2, 3),
 ranked AS (
-  SELECT *, sum(n) OVER (PARTITION BY service, operation ORDER BY bucket) AS reach,
-    sum(n) OVER (PARTITION BY service, operation) AS requests,
+  SELECT *, sum(n) OVER (PARTITION BY number ORDER BY bucket) AS reach,
+    sum(n) OVER (PARTITION BY number) AS requests,
     iif(bucket = 0, 0, (16 + (bucket - 1) % 16) << ((bucket - 1) / 16 + 6)) AS low,
     iif(bucket = 0, 1024, 1 << ((bucket - 1) / 16 + 6)) AS width
-  FROM buckets),
+  FROM by_number),
 percentiles AS (
-  SELECT service, operation, max(requests) AS requests,
+  SELECT number, max(requests) AS requests,
     min(iif(reach >= requests * 0.50 AND reach - n < requests * 0.50,
       low + width * (requests * 0.50 - reach + n) / n, NULL)) AS p50,
     min(iif(reach >= requests * 0.95 AND reach - n < requests * 0.95,
       low + width * (requests * 0.95 - reach + n) / n, NULL)) AS p95,
     min(iif(reach >= requests * 0.99 AND reach - n < requests * 0.99,
       low + width * (requests * 0.99 - reach + n) / n, NULL)) AS p99
-  FROM ranked GROUP BY 1, 2),
+  FROM ranked GROUP BY 1),
 totals AS (
-  SELECT o.service AS service, o.name AS operation, sum(requests) AS requests,
-    sum(errors) AS errors, sum(total_ns) AS total, max(max_ns) AS max, sum(weight) AS estimated
-  FROM hour h JOIN operations o ON o.id = h.operation GROUP BY 1, 2)
+  SELECT number, service, operation, sum(requests) AS requests, sum(errors) AS errors,
+    sum(total_ns) AS total, max(max_ns) AS max, sum(estimated) AS estimated
+  FROM hour GROUP BY 1)
 SELECT service, operation, t.requests AS count,
   round(t.requests / 3600.0, 3) AS per_second,
   t.errors AS errors,
@@ -99,4 +96,4 @@ SELECT service, operation, t.requests AS count,
   round(min(p99, t.max) / 1e6, 3) AS p99_ms,
   round(t.max / 1e6, 3) AS max_ms,
   t.estimated AS estimated
-FROM totals t JOIN percentiles USING (service, operation);
+FROM totals t JOIN percentiles USING (number);

@@ -8,6 +8,7 @@ tests/unit/plugin, tests/unit/graph.
 import os
 import re
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -100,6 +101,16 @@ class RecordingTest(BadNight):
         for _ in range(2):  # one that came to its end may be repeated: it finds all of it there
             self.assertEqual(weft("replay", STORED_RECORDING, "--db", other)[0], 0)
         self.assertEqual(check_store(other), [])
+
+    def test_a_replay_that_is_stopped_and_then_killed_has_said_so_in_its_store(self):
+        with WeftProcess(BUILD, "replay", STORED_RECORDING, "--db", self.db, "--pace", "0.1", log=self.log) as process:
+            wait_for(lambda: self.observed() > 100, process.output)
+            process.signal(signal.SIGTERM)
+            process.wait_until_it_says("writing out")  # from here on things are decided early
+            process.kill()
+        code, said = weft("replay", STORED_RECORDING, "--db", self.db)
+        self.assertEqual(code, 2, said)
+        self.assertIn("has a part of this recording", said)
 
     def observed(self):
         try:

@@ -87,11 +87,24 @@ TEST(ReadCommands, SqlIsReadOnlyAndTakesSeveralStatements) {
       Weft({"sql", "--db", store.path(), "--format", "csv", "select 1 as a; select 2 as b;"});
   EXPECT_EQ(two.out, "a\n1\nb\n2\n");
   const Output write = Weft({"sql", "--db", store.path(), "drop table span_rows"});
-  EXPECT_EQ(write.code, kExitDenied);
-  EXPECT_TRUE(Has(write.err, "readonly")) << write.err;
+  EXPECT_EQ(write.code, kExitUsage) << "no right is missing, but --write";
+  EXPECT_TRUE(Has(write.err, "readonly") && Has(write.err, "--write allows it")) << write.err;
   const Output wrong = Weft({"sql", "--db", store.path(), "select absent"});
   EXPECT_EQ(wrong.code, kExitUsage);
   EXPECT_TRUE(Has(wrong.err, "no such column: absent"));
+}
+
+TEST(ReadCommands, AServiceThatNobodyHasIsNamedWithWhatMayHaveBeenMeant) {
+  const test::ShopStore store;
+  const Output traces = Weft({"traces", "--db", store.path(), "--service", "fromt"});
+  EXPECT_EQ(traces.code, kExitNotFound);
+  EXPECT_TRUE(Has(traces.err, "there is no service \"fromt\"; did you mean \"front\"?"))
+      << traces.err;
+  const Output exported = Weft({"export", "--db", store.path(), "--operation", "POST /ordr"});
+  EXPECT_TRUE(Has(exported.err, "did you mean \"POST /order\"?")) << exported.err;
+  const Output there =
+      Weft({"traces", "--db", store.path(), "-s", "front", "--min-duration", "9h"});
+  EXPECT_TRUE(Has(there.err, "the newest trace began")) << there.err;
 }
 
 TEST(ReadCommands, SqlGivesUpWhenItsTimeIsOver) {
@@ -137,7 +150,7 @@ TEST(ReadCommands, SqlHasShortcutsParametersFunctionsAndPlans) {
 TEST(ReadCommands, SqlWritesOnlyWhenAsked) {
   const test::ShopStore store;
   const Output denied = Weft({"sql", "--db", store.path(), "create table notes(text)"});
-  EXPECT_EQ(denied.code, kExitDenied);
+  EXPECT_EQ(denied.code, kExitUsage);
   EXPECT_TRUE(Has(denied.err, "--write")) << denied.err;
   EXPECT_EQ(Weft({"sql", "--db", store.path(), "--write", "create table notes(text)"}).code,
             kExitOk);
@@ -245,7 +258,8 @@ TEST(ReadCommands, SeveralDatabasesAreReadAsOne) {
   const std::string both = shop.path() + "," + more.path();
   EXPECT_EQ(Weft({"sql", "--db", both, "--format", "csv", "select count(*) as n from traces"}).out,
             "n\n3\n");
-  EXPECT_TRUE(Has(Weft({"sql", "--db", both}).out, "service_graph"));
+  const Output views = Weft({"sql", "--db", both});
+  EXPECT_TRUE(Has(views.out, "service_graph")) << views.out << views.err;
   const Output traces = Weft({"traces", "--db", shop.path(), "--db", more.path(), "--limit", "2"});
   EXPECT_TRUE(Has(traces.out, "POST /order") && !Has(traces.out, "GET /other")) << traces.out;
   EXPECT_TRUE(Has(Weft({"trace", "--db", both, "0000000000000def"}).out, "GET /other"));

@@ -15,6 +15,15 @@ TEST(TextTable, AlignsTextLeftAndNumbersRight) {
             "a longer one   1234   12ms\n");
 }
 
+TEST(TextTable, AColumnToKeepIsNeverCut) {
+  TextTable table({"time", "name"});
+  table.Keep(0);
+  table.Add({"11-22 05:12:13", "a rather long name of something"});
+  const std::string text = table.Render({.width = 26});
+  EXPECT_NE(text.find("11-22 05:12:13"), std::string::npos) << text;
+  EXPECT_EQ(text.find("something"), std::string::npos) << text;
+}
+
 TEST(TextTable, NarrowOutputCutsTextAndNeverNumbers) {
   TextTable table({"name", "value"});
   table.Add({"a name that is much too long for this", "1234567890"});

@@ -66,6 +66,20 @@ TEST_F(PartFileTest, TakesNoFileThatSomebodyHasPutThere) {
   EXPECT_FALSE(fs::exists(folder_.File("elsewhere")));
 }
 
+TEST_F(PartFileTest, RemovesWhatAProcessThatWasKilledHasLeft) {
+  const std::string left = name_ + "-weft-part-abc123";
+  for (const char* suffix : {"", "-journal"}) Write(left + suffix, "half");
+  Write(name_ + "-weft-part-of-somebody", "else");
+  auto part = PartFile::Create(name_);
+  ASSERT_TRUE(part);
+  EXPECT_FALSE(fs::exists(left));
+  EXPECT_FALSE(fs::exists(left + "-journal"));
+  EXPECT_TRUE(fs::exists(name_ + "-weft-part-of-somebody"));
+  auto other = PartFile::Create(name_);
+  ASSERT_TRUE(other);
+  EXPECT_TRUE(fs::exists(part->path())) << "one that is being written is nobody's leftover";
+}
+
 TEST_F(PartFileTest, OverwritesNothing) {
   auto part = PartFile::Create(name_);
   ASSERT_TRUE(part);

@@ -118,7 +118,6 @@ float CallTracker::OrderBonus(size_t i) const {
 // Who waited when the call began, for when its owner is known.
 void CallTracker::NoteWaiters(PendingCall& pending) {
   pending.first_waiter = static_cast<uint32_t>(waiters_.size());
-  FindQueues();
   if (due_.size() < 2) return;
   for (const Due& due : due_)
     waiters_.push_back({due.request, queues_[due.queue].last, due.at, due.hazard});

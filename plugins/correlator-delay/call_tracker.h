@@ -45,6 +45,9 @@ class CallTracker {
            QueueOrder& order, const EarlierVoices& voices, Mode mode, size_t keep,
            int64_t until = INT64_MAX);
 
+  // The history is another one, or has changed. Due before the first search of it.
+  void NewHistory() { timeline_.Forget(); }
+
   // Whether thread ids are looked at, and whether what they say is believed yet.
   void set_threads(bool use, bool believe) {
     threads_ = use;
@@ -113,7 +116,7 @@ class CallTracker {
   void WeighClusters(int64_t now);
   void FindCandidates(const Call& call, bool all);
   bool Nested(const TrackState& track, const Call& call) const;
-  void AddCandidate(uint32_t open, const Call& call);
+  void AddCandidate(uint32_t open, const Call& call, float hazard);
   float RestGain(const TrackState& track, const Call& call);
   float HazardOf(const TrackState& track, Outcome outcome, int64_t at);
   Stand StandOf(size_t i, const Place& output) const;
@@ -165,6 +168,7 @@ class CallTracker {
   std::vector<Cluster> clusters_;
   std::vector<uint32_t> free_clusters_;
   size_t used_clusters_ = 0;
+  std::vector<float> hazards_;  // by open request, of those in no cluster
   std::vector<Candidate> candidates_;
   std::vector<Due> due_;
   std::vector<float> relative_hazard_, share_;  // by candidate

@@ -16,6 +16,7 @@ constexpr float kImpossible = -12.0f;       // log-probability below which gaps 
 constexpr float kHardlyEver = -11.4f;       // likewise, of what was next to never seen
 constexpr float kPlausible = 8.0f;          // nats behind the best
 constexpr float kPlausibleInSearch = 5.0f;  // the model is vague: nearly all would be plausible
+constexpr float kNoChance = 12.0f;          // nats behind the best that no end makes good
 constexpr float kNoMass = 20.0f;            // nats behind the best that are as good as nothing
 constexpr size_t kMaxPlausible = 6, kMaxPlausibleInSearch = 4;
 constexpr float kNotDue = -12.0f;  // nats behind the best that do not matter for the order
@@ -59,14 +60,14 @@ bool CallTracker::Nested(const TrackState& track, const Call& call) const {
   return track.end == 0 || (end >= call.end_ns && end >= call.start_ns);
 }
 
-void CallTracker::AddCandidate(uint32_t open, const Call& call) {
+void CallTracker::AddCandidate(uint32_t open, const Call& call, float hazard) {
   const Track& track = open_[open];
   Candidate& candidate = candidates_.emplace_back();
   candidate.open = open;
   candidate.nested = Nested(track.track, call);
   Follow(candidate, track.track);
   if (track.cluster == kNone) {
-    candidate.hazard = HazardOf(track.track, call.callee, call.start_ns);
+    candidate.hazard = hazard;
     candidate.rest = RestGain(track.track, call);
     return;
   }
@@ -85,24 +86,32 @@ void CallTracker::AddCandidate(uint32_t open, const Call& call) {
       own = HazardOf(mine, call.callee, call.start_ns);
       weighed = &mine;
     }
-    const float hazard = h.total - hypotheses[0].total + own;
-    if (hazard + rest <= candidate.hazard + candidate.rest) continue;
-    candidate.hazard = hazard;
+    const float gain = h.total - hypotheses[0].total + own;
+    if (gain + rest <= candidate.hazard + candidate.rest) continue;
+    candidate.hazard = gain;
     candidate.rest = rest;
   }
 }
 
-// Open requests; in a search, which goes over everything many times, those whose state can make the
-// call. `all`: whatever their state.
+// Open requests that may have made the call at all; in a search, which goes over everything many
+// times, those whose state can. `all`: whatever speaks against it.
 void CallTracker::FindCandidates(const Call& call, bool all) {
   candidates_.clear();
+  hazards_.resize(open_.size());
+  float best = -INFINITY;
   for (uint32_t i = 0; i < open_.size(); ++i) {
     const Track& track = open_[i];
-    if (!all && mode_ == Mode::kSearch && track.cluster == kNone &&
-        states_->LogP(track.track.state, call.callee) < kHardlyEver)
+    hazards_[i] = -INFINITY;
+    if (track.cluster != kNone || (!all && mode_ == Mode::kSearch &&
+                                   states_->LogP(track.track.state, call.callee) < kHardlyEver))
       continue;
-    AddCandidate(i, call);
+    hazards_[i] = HazardOf(track.track, call.callee, call.start_ns);
+    best = std::max(best, hazards_[i]);
   }
+  const float least = all ? -INFINITY : best - kNoChance;
+  for (uint32_t i = 0; i < open_.size(); ++i)
+    if (open_[i].cluster != kNone || (hazards_[i] >= least && (all || hazards_[i] > -INFINITY)))
+      AddCandidate(i, call, hazards_[i]);
   effort_ += candidates_.size();
   if (candidates_.empty()) FindCandidates(call, true);
 }
@@ -139,6 +148,7 @@ void CallTracker::WeighEnd(uint32_t request) {
   if (mode_ == Mode::kSearch || in_window) {
     PendingCall ended;
     ended.callee = kEnds;
+    FindQueues();
     NoteWaiters(ended);
     LearnOrder(ended, request);
     LearnStands(kEnds, place, mine);
@@ -256,7 +266,7 @@ void CallTracker::Decide(uint32_t number, float background) {
   FindPlausible(top);
   const bool background_plausible = background >= top - Plausible();
   PendingCall pending = NewPending(number, top, background_plausible, background);
-  if (!call.ahead) NoteWaiters(pending);
+  if (!call.ahead && candidates_.size() > 1) NoteWaiters(pending);
   if (plausible_.empty()) {
     Commit(pending, kNone);
   } else if (Track& track = open_[candidates_[plausible_[0]].open];

@@ -9,7 +9,7 @@ constexpr int kRounds = 6, kRoundsAgain = 2;
 constexpr size_t kSample = 250;         // requests
 constexpr double kUnowned = -20;        // log-likelihood of a call without a request
 constexpr double kGrowth = 2;           // of the requests since the last search
-constexpr double kGrowthSettled = 1.6;  // since all was last looked at
+constexpr double kGrowthSettled = 1.3;  // since all was last looked at
 
 // Without those that are only looked at ahead.
 double RequestsBehind(const ProcessHistory& history) {
@@ -37,6 +37,7 @@ bool ColdSearch::IsDue(const ProcessHistory& history) const {
 void ColdSearch::Decide(const Scene& s) {
   if (s.states.callees() != s.history.callees.size())
     s.states.Clear(s.model, s.history.callees.size());
+  s.tracker.NewHistory();
   if (IsDue(s.history)) {
     Search(s);
     counted_until_ = INT64_MIN;
@@ -84,7 +85,7 @@ void ColdSearch::Guess(const Scene& s) {
 }
 
 void ColdSearch::SettleDown(const Scene& s, bool guessed) {
-  settled_requests_ = static_cast<uint32_t>(RequestsBehind(s.history));
+  settled_requests_ = static_cast<uint32_t>(s.history.requests.size());
   const int rounds = guessed ? kRounds : kRoundsAgain;
   for (int round = 0; round < rounds; ++round) {
     if (guessed || round > 0)

@@ -20,6 +20,10 @@ void Timeline::Add(int64_t at, What what, uint32_t number) {
 }
 
 void Timeline::Take(const ProcessHistory& history, int64_t from, int64_t until, int64_t slack_ns) {
+  const bool whole = from == INT64_MIN;
+  if (whole && whole_ && until_ == until && slack_ns_ == slack_ns) return;
+  whole_ = whole;
+  slack_ns_ = slack_ns;
   const auto over = [from](const Request& r) { return r.end_ns != 0 && r.end_ns < from; };
   until_ = until;
   events_.clear();

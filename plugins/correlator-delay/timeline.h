@@ -24,9 +24,11 @@ class Timeline {
   };
 
   // Events up to `until`, in order; More adds the later ones. Without those of requests that ended
-  // before `from`.
+  // before `from`. A whole history is not taken twice in a row: owners do not matter then.
   void Take(const ProcessHistory& history, int64_t from, int64_t until, int64_t slack_ns);
   void More();
+  // The history is another one, or has changed.
+  void Forget() { whole_ = false; }
   const std::vector<Event>& events() const { return events_; }
 
  private:
@@ -39,7 +41,8 @@ class Timeline {
 
   std::vector<Event> events_, later_;
   std::vector<Packed> packed_;
-  int64_t until_ = 0;
+  int64_t until_ = 0, slack_ns_ = 0;
+  bool whole_ = false;
 };
 
 }  // namespace weft::plugins::delay

@@ -24,13 +24,18 @@ bool IsCompanion(const std::string& path) {
       [&](const char* suffix) { return path.ends_with(suffix); });
 }
 
-Result<std::vector<std::string>> Expand(const std::string& name) {
-  if (name.find_first_of("*?[") == name.npos || Exists(name)) return std::vector{name};
+struct Found {
+  std::string path;
+  bool by_pattern = false;
+};
+
+Result<std::vector<Found>> Expand(const std::string& name) {
+  if (name.find_first_of("*?[") == name.npos || Exists(name)) return std::vector{Found{name}};
   glob_t found{};
   const int rc = ::glob(name.c_str(), 0, nullptr, &found);
-  std::vector<std::string> paths;
+  std::vector<Found> paths;
   for (size_t i = 0; rc == 0 && i < found.gl_pathc; ++i)
-    if (!IsCompanion(found.gl_pathv[i])) paths.emplace_back(found.gl_pathv[i]);
+    if (!IsCompanion(found.gl_pathv[i])) paths.push_back({found.gl_pathv[i], true});
   ::globfree(&found);
   if (paths.empty()) return Fail(Code::kNotFound, fmt::format("{}: no such database", name));
   return paths;
@@ -43,31 +48,49 @@ bool SameFile(const std::string& a, const std::string& b) {
          x.st_dev == y.st_dev;
 }
 
+Result<std::vector<Found>> FindAll(const std::vector<std::string>& names) {
+  std::vector<Found> files;
+  for (const std::string& name : names) {
+    Result<std::vector<Found>> some = Expand(name);
+    if (!some) return some;
+    for (Found& file : *some) {
+      const auto known =
+          std::ranges::find_if(files, [&](const auto& f) { return SameFile(f.path, file.path); });
+      if (known == files.end())
+        files.push_back(std::move(file));
+      else
+        known->by_pattern &= file.by_pattern;
+    }
+  }
+  return files;
+}
+
+// What the file is, not what its owner or the disk does to us.
+bool IsNoStore(const Error& error) {
+  return error.code == Code::kCorrupt || error.code == Code::kInvalid ||
+         error.code == Code::kUnsupported;
+}
+
 }  // namespace
 
 Result<StoreSet> StoreSet::Open(const std::vector<std::string>& names) {
-  std::vector<std::string> paths;
-  for (const std::string& name : names) {
-    Result<std::vector<std::string>> some = Expand(name);
-    if (!some) return std::unexpected(some.error());
-    for (std::string& path : *some)
-      if (std::ranges::none_of(paths, [&](const auto& known) { return SameFile(known, path); }))
-        paths.push_back(std::move(path));
-  }
+  const Result<std::vector<Found>> files = FindAll(names);
+  if (!files) return std::unexpected(files.error());
   StoreSet set;
   Error empty{Code::kNotFound, "no database was named"};
-  for (const std::string& path : paths) {
+  for (const auto& [path, by_pattern] : *files) {
     Result<Database> store = Database::OpenForReading(path);
-    if (store) {
+    if (store)
       set.stores_.push_back(std::move(*store));
-      continue;
-    }
-    // A member that has just begun has an empty file.
-    if (store.error().code != Code::kNotFound || !Exists(path))
+    else if (store.error().code == Code::kNotFound && Exists(path))
+      empty = store.error();  // a member that has just begun has an empty file
+    else if (by_pattern && IsNoStore(store.error()))
+      set.passed_over_.push_back(store.error());
+    else
       return std::unexpected(store.error());
-    empty = store.error();
   }
-  if (set.stores_.empty()) return std::unexpected(empty);
+  if (set.stores_.empty())
+    return std::unexpected(set.passed_over_.empty() ? empty : set.passed_over_.front());
   WEFT_TRY(set.GatherSplitTraces());
   return set;
 }

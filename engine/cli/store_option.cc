@@ -21,6 +21,9 @@ Result<sql::StoreSet> OpenStore(const StoreNames& names) {
   if (!stores && stores.error().code == Code::kNotFound)
     return Fail(Code::kNotFound,
                 stores.error().message + "; `weft run` makes one, --db names another file");
+  if (stores)
+    for (const Error& error : stores->passed_over())
+      PrintNote(fmt::format("weft: passed over: {}\n", error.message));
   return stores;
 }
 

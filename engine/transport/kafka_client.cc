@@ -14,6 +14,7 @@ namespace weft::transport {
 namespace {
 
 constexpr int64_t kQuiet = 10 * kSecond;
+constexpr int64_t kFirstAssignment = 3 * kSecond;
 
 struct Remedy {
   rd_kafka_resp_err_t code;
@@ -61,6 +62,29 @@ Error KafkaFailure(std::string_view what, rd_kafka_resp_err_t code, std::string_
     if (remedy.code == code)
       return {remedy.ours, fmt::format("{}: {} ({})", what, words, remedy.text)};
   return {Code::kIo, fmt::format("{}: {}", what, words)};
+}
+
+GroupMetadata TakeGroupMetadata(rd_kafka_t* consumer) {
+  GroupMetadata metadata(rd_kafka_consumer_group_metadata(consumer));
+  // Asked after it was taken: who was thrown out before that has no name now, or a new one and no
+  // partitions.
+  char* member = rd_kafka_memberid(consumer);
+  const bool joined = member != nullptr && *member != '\0';
+  rd_kafka_mem_free(consumer, member);
+  if (!joined || rd_kafka_assignment_lost(consumer) != 0) return nullptr;
+  return metadata;
+}
+
+void AwaitFirstAssignment(rd_kafka_t* consumer, const Clock& clock, const bool& assigned) {
+  const int64_t deadline = clock.MonotonicNs() + kFirstAssignment;
+  while (!assigned && clock.MonotonicNs() < deadline) {
+    char* member = rd_kafka_memberid(consumer);
+    const bool joining = member != nullptr && *member != '\0';
+    rd_kafka_mem_free(consumer, member);
+    if (!joining) return;
+    if (rd_kafka_message_t* message = rd_kafka_consumer_poll(consumer, 50))
+      rd_kafka_message_destroy(message);
+  }
 }
 
 rd_kafka_resp_err_t AskBrokers(const Clock& clock, int64_t wait_ns,

@@ -102,6 +102,17 @@ using KafkaPtr = std::unique_ptr<T, KafkaFree>;
 using PartitionList = KafkaPtr<rd_kafka_topic_partition_list_t>;
 using KafkaError = KafkaPtr<rd_kafka_error_t>;
 
+// What a consumer's offsets are committed with in a transaction; null while it is in no group.
+// (That of nobody is refused by no coordinator: whoever had been thrown out could commit over his
+// successor.) Whose partitions it is for must be looked up after this call.
+using GroupMetadata = KafkaPtr<rd_kafka_consumer_group_metadata_t>;
+GroupMetadata TakeGroupMetadata(rd_kafka_t* consumer);
+
+// Before a consumer closes that has never been given an assignment, `assigned` says: where its
+// first one is under way, polls until it is there, for some seconds at most. (librdkafka 2.0.2 ends
+// the process if its assignor is destroyed between joining and the first assignment.)
+void AwaitFirstAssignment(rd_kafka_t* consumer, const Clock& clock, const bool& assigned);
+
 // Asks until there is an answer or an error that more asking does not mend; gives up after wait_ns.
 rd_kafka_resp_err_t AskBrokers(const Clock& clock, int64_t wait_ns,
                                const std::function<rd_kafka_resp_err_t(int timeout_ms)>& ask);

@@ -72,6 +72,7 @@ KafkaGroup::~KafkaGroup() {
     stopping_ = true;
   }
   thread_.join();
+  AwaitFirstAssignment(client_->get(), context_.clock, assigned_once_);
   closing_ = true;
   FinishRevocation(true);
   rd_kafka_consumer_close(client_->get());
@@ -114,6 +115,7 @@ void KafkaGroup::OnRebalance(rd_kafka_resp_err_t err, rd_kafka_topic_partition_l
   rebalances_.Add();
   rd_kafka_t* rk = client_->get();
   if (err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+    assigned_once_ = true;
     OnAssigned(*partitions);
     return;
   }
@@ -241,14 +243,7 @@ uint64_t KafkaGroup::Tenure(uint32_t partition) const {
   return seats_[partition].tenure;
 }
 
-KafkaPtr<rd_kafka_consumer_group_metadata_t> KafkaGroup::Metadata() const {
-  char* member = rd_kafka_memberid(client_->get());
-  const bool joined = member != nullptr && *member != '\0';
-  rd_kafka_mem_free(client_->get(), member);
-  if (!joined) return nullptr;
-  return KafkaPtr<rd_kafka_consumer_group_metadata_t>(
-      rd_kafka_consumer_group_metadata(client_->get()));
-}
+GroupMetadata KafkaGroup::Metadata() const { return TakeGroupMetadata(client_->get()); }
 
 Result<KafkaGroup::Committed> KafkaGroup::CommittedOffset(uint32_t partition,
                                                           int64_t wait_ns) const {

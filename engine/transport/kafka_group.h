@@ -41,7 +41,7 @@ class KafkaGroup {
   // The tenure of a partition, never 0; 0 where it is not this member's.
   uint64_t Tenure(uint32_t partition) const;
   // Null while this process is not a member.
-  KafkaPtr<rd_kafka_consumer_group_metadata_t> Metadata() const;
+  GroupMetadata Metadata() const;
 
   struct Committed {
     std::optional<uint64_t> offset;
@@ -89,7 +89,7 @@ class KafkaGroup {
   bool stopping_ = false;
 
   PartitionList revocation_;  // the poll thread's
-  bool closing_ = false;
+  bool closing_ = false, assigned_once_ = false;
   std::thread thread_;
 };
 

@@ -11,6 +11,7 @@
 
 namespace weft::otlp {
 
+using transport::AwaitFirstAssignment;
 using transport::KafkaClient;
 using transport::KafkaError;
 using transport::KafkaFailure;
@@ -53,7 +54,9 @@ Result<std::unique_ptr<OtlpTopics>> OtlpTopics::Start(const std::vector<std::str
 OtlpTopics::~OtlpTopics() {
   stopping_ = true;
   if (thread_.joinable()) thread_.join();
-  if (consumer_) rd_kafka_consumer_close(consumer_->get());
+  if (!consumer_) return;
+  AwaitFirstAssignment(consumer_->get(), context_.clock, assigned_once_);
+  rd_kafka_consumer_close(consumer_->get());
 }
 
 Result<void> OtlpTopics::OpenConsumer() {
@@ -62,6 +65,10 @@ Result<void> OtlpTopics::OpenConsumer() {
       "otlp consumer", RD_KAFKA_CONSUMER,
       // What was written before weft came is read too; librdkafka.auto.offset.reset changes it.
       {{"auto.offset.reset", "earliest"},
+       // As the stages' groups: a reader that ends while it joins keeps the others waiting so long.
+       {"session.timeout.ms", "10000"},
+       {"heartbeat.interval.ms", "500"},
+       {"max.poll.interval.ms", "60000"},
        {"fetch.wait.max.ms", "100"},
        // librdkafka before 2.2 looks once a second whether a queue that was full has room again.
        {"queued.max.messages.kbytes",
@@ -149,7 +156,11 @@ void OtlpTopics::Poll() {
 void OtlpTopics::OnRebalance(rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t* partitions) {
   rd_kafka_t* const consumer = consumer_->get();
   if (err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
-    const KafkaError failed(rd_kafka_incremental_assign(consumer, partitions));
+    assigned_once_ = true;
+    if (const KafkaError failed{rd_kafka_incremental_assign(consumer, partitions)})
+      context_.log.Write(
+          LogLevel::kError, "assign",
+          fmt::format("kafka sources.otlp: {}", rd_kafka_error_string(failed.get())));
     return;
   }
   // What was read of them is committed first, or dropped where they are another's already.
@@ -184,9 +195,8 @@ bool OtlpTopics::Commit(const std::vector<transport::OutRecord>& records) {
     return false;
   }
   rd_kafka_t* const producer = producer_->get();
-  using Metadata = transport::KafkaPtr<rd_kafka_consumer_group_metadata_t>;
-  const Metadata metadata(rd_kafka_consumer_group_metadata(consumer_->get()));
-  if (!metadata) return false;
+  const auto metadata = transport::TakeGroupMetadata(consumer_->get());
+  if (!metadata) return false;  // what was read may be another's by now
   if (rd_kafka_error_t* error = rd_kafka_begin_transaction(producer)) return GiveUp(error);
   for (const transport::OutRecord& record : records) {
     rd_kafka_topic_t* const topic = producer_->Topic(context_.Topic(record.stream));
@@ -252,7 +262,10 @@ void OtlpTopics::Rewind() {
   const KafkaError failed(rd_kafka_seek_partitions(consumer_->get(), assigned.get(), kCallMs));
   intake_.Forget();
   offsets_.clear();
-  rewind_ = failed != nullptr;
+  bool all = failed == nullptr;
+  for (int i = 0; i < assigned->cnt; ++i)
+    all &= assigned->elems[i].err == RD_KAFKA_RESP_ERR_NO_ERROR;
+  rewind_ = !all;
 }
 
 }  // namespace weft::otlp

@@ -57,6 +57,7 @@ class OtlpTopics {
   size_t bytes_ = 0;
   int64_t since_ns_ = 0;
   bool rewind_ = false;
+  bool assigned_once_ = false;
   std::atomic<bool> stopping_ = false;
   std::thread thread_;
 };

@@ -32,16 +32,17 @@ class OtlpTopicsTest : public KafkaTest {
   }
   // Waits until so many were handed on.
   void WaitFor(uint64_t spans) {
-    for (int i = 0; i < 300 && Count("otlp.spans") < spans; ++i)
+    // A reader that went while the group was changing may be waited for, see session.timeout.ms.
+    for (int i = 0; i < 900 && Count("otlp.spans") < spans; ++i)
       std::this_thread::sleep_for(std::chrono::milliseconds(100));
     ASSERT_EQ(Count("otlp.spans"), spans);
   }
-  void Write(uint64_t first_trace, int traces) {
+  void Write(uint64_t first_trace, int traces, uint32_t partitions = 1) {
     ForeignProducer producer(broker_->bootstrap(), "");
     for (int i = 0; i < traces; ++i) {
       const uint64_t trace = first_trace + static_cast<uint64_t>(i);
       producer.Produce(
-          Otlp(), 0,
+          Otlp(), static_cast<uint32_t>(i) % partitions,
           test::OtlpMessage("shop",
                             {test::OtlpSpan({.trace_lo = trace, .span_id = 1}),
                              test::OtlpSpan({.trace_lo = trace, .span_id = 2, .parent_id = 1})}),
@@ -113,6 +114,25 @@ TEST_F(OtlpTopicsTest, ReachStageTwoByTraceAndExactlyOnceAcrossRestarts) {
   const auto spans = ReadSpans(4);
   EXPECT_EQ(spans.size(), 80u);
   EXPECT_EQ(std::set(spans.begin(), spans.end()).size(), 80u);
+}
+
+// As where an agent and an engine have the same configuration.
+TEST_F(OtlpTopicsTest, SeveralReadersShareTheTopicsAndHandEachSpanOnOnce) {
+  MakeTopics(4);
+  std::vector<std::unique_ptr<otlp::OtlpTopics>> readers;
+  uint64_t trace = 100, spans = 0;
+  for (int round = 0; round < 5; ++round) {
+    if (round < 3)
+      readers.push_back(Start(4));
+    else
+      readers.erase(readers.begin());
+    for (int i = 0; i < 5; ++i, trace += 20, spans += 40) Write(trace, 20, 4);
+  }
+  WaitFor(spans);
+  readers.clear();
+  const auto read = ReadSpans(4);
+  EXPECT_EQ(read.size(), spans);
+  EXPECT_EQ(std::set(read.begin(), read.end()).size(), spans);
 }
 
 TEST_F(OtlpTopicsTest, TheLedgerSumsUpOverRestartsOfSourceAndEngine) {

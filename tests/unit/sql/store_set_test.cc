@@ -1,8 +1,12 @@
 #include "sql/store_set.h"
 
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <random>
 #include <set>
+
+#include <sqlite3.h>
 
 #include "sql/set_reader.h"
 #include "sql/union_tables.h"
@@ -54,6 +58,46 @@ std::string Content(const MemberStores& members) {
   const auto stores = StoreSet::Open({members.Pattern()});
   if (!stores) return stores.error().message;
   return Content(*stores);
+}
+
+// What may lie beside the members' files: a copy that was cut short, somebody else's database, a
+// file that is none, a folder.
+TEST(StoreSet, WhatIsNoStoreIsNamedAndTheOthersAreReadWhereAPatternFoundIt) {
+  MemberStores members(2);
+  members.Write(0, Spans(1, 100, 101), 1);
+  members.Write(1, Spans(2, 100, 102), 1);
+  const std::filesystem::path pattern(members.Pattern());
+  const auto beside = [&](const std::string& name) {
+    std::string path = pattern.native();
+    path.replace(path.find('*'), 1, name);
+    return path;
+  };
+  const auto run = [](const std::string& file, const std::string& sql) {
+    sqlite3* db = nullptr;
+    ASSERT_EQ(sqlite3_open(file.c_str(), &db), SQLITE_OK);
+    EXPECT_EQ(sqlite3_exec(db, sql.c_str(), nullptr, nullptr, nullptr), SQLITE_OK);
+    sqlite3_close(db);
+  };
+  run(members.Path(0), "VACUUM INTO '" + beside("cut") + "'");
+  std::filesystem::resize_file(beside("cut"), std::filesystem::file_size(beside("cut")) / 2);
+  std::ofstream(beside("text")) << std::string(10'000, 'x');
+  std::filesystem::create_directory(beside("folder"));
+  run(beside("foreign"), "CREATE TABLE spans(x); PRAGMA user_version = 3");
+
+  const auto stores = StoreSet::Open({members.Pattern()});
+  ASSERT_TRUE(stores) << stores.error().message;
+  EXPECT_EQ(Content(*stores), "0001 1: 100\n0002 2: 100 101\n");
+  std::set<std::string> named;
+  for (const Error& error : stores->passed_over())
+    for (const char* name : {"cut", "text", "folder", "foreign"})
+      if (error.message.find(beside(name)) != std::string::npos) named.insert(name);
+  EXPECT_EQ(named.size(), 4u);
+  EXPECT_EQ(stores->passed_over().size(), 4u);
+
+  for (const char* name : {"cut", "text", "folder", "foreign"}) {
+    EXPECT_FALSE(StoreSet::Open({beside(name)})) << name;
+    EXPECT_FALSE(StoreSet::Open({members.Pattern(), beside(name)})) << name;
+  }
 }
 
 TEST(StoreSet, APartitionThatWandersThereAndBackLosesAndDoublesNothing) {

@@ -59,9 +59,10 @@ bench: configured  ## benchmarks: CSV in build/bench
 	@cmake --build $(BUILD) --target benches
 	@tests/bench/run $(BUILD)
 
-bench-sql: configured  ## searches over 10 million stored spans while 50,000 a second are written (2 GB, 5 minutes)
-	@cmake --build $(BUILD) --target bench_sql
+bench-sql: configured  ## searches over 10 million stored spans while 50,000 a second are written; beside Jaeger (2 GB, 8 minutes)
+	@cmake --build $(BUILD) --target product bench_sql bench_peers
 	@mkdir -p build/bench && $(BUILD)/tests/bench/bench_sql $(SPANS) | tee build/bench/sql.csv
+	@tests/bench/peers/run $(BUILD) --ways http --only search --spans $(or $(PEER_SPANS),1000000)
 
 bench-kafka: configured  ## throughput, memory and delay behind a real Kafka (5 minutes)
 	@.ci/deps kafka

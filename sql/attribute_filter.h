@@ -18,7 +18,7 @@ class AttributeFilter {
  public:
   using Pairs = std::vector<std::pair<std::string, std::string>>;  // key and value, as text
 
-  // first_parameter: the number of the first of its parameters, two for each pair.
+  // first_parameter: the number of the first of its parameters, some for each pair.
   static Result<AttributeFilter> Make(const Database& db, const Pairs& pairs, int first_parameter);
   // " AND ..." for spans named `s`; "" where there are no pairs.
   const std::string& conditions() const { return conditions_; }

@@ -107,6 +107,33 @@ TEST_F(AttributeSearchTest, FindsWhatReadingEverySpanFinds) {
   CompareAll();
 }
 
+// Whatever the type, a value is found by what `attributes` shows of it.
+TEST_F(AttributeSearchTest, FindsValuesOfEveryType) {
+  test::TraceBatch batch;
+  const auto span = [&] {
+    batch.BeginTrace(0xabc, ++next_);
+    batch.AddSpan(++span_, 0, WEFT_KIND_SERVER, "cart", "GET /", test::kShopNoon,
+                  test::kShopNoon + 500);
+  };
+  for (const int64_t number : {0, 1, 10, -7}) {
+    span();
+    batch.table.Attribute("n", number);
+  }
+  for (const double number : {0.5, 1.0, 1e20, -2.25e-9}) {
+    span();
+    batch.table.Attribute("n", number);
+  }
+  for (const std::string_view text : {"0", "1", "true", "0.5", "", "a\nb", "\xc3\xa9 \"x\" \\"}) {
+    span();
+    batch.table.Attribute("n", text);
+  }
+  Write(batch);
+  const auto db = Database::OpenForReading(folder_.File("weft.db"));
+  for (const char* value : {"0", "1", "10", "-7", "0.5", "1.0", "1.0e+20", "-2.25e-09", "", "a\nb",
+                            "\xc3\xa9 \"x\" \\", "2"})
+    Compare(*db, "n", value);
+}
+
 TEST_F(AttributeSearchTest, FindsWhatManyBatchesHaveInTheirGroups) {
   for (int i = 0; i < 150; ++i) WriteBatch(40);
   EXPECT_GE(Count("SELECT count(*) FROM attribute_groups WHERE how = 2"), 1);

@@ -25,6 +25,21 @@ void TraceRows::AddSpan(const api::SpanTable& spans, uint32_t row, bool is_root)
   flags.back() |= spans.flags[row];
 }
 
+void TraceRows::Clear() {
+  for (auto* column : {&trace_hi, &trace_lo}) column->clear();
+  for (auto* column : {&first_row, &n_rows, &root_row, &n_errors, &flags, &rule}) column->clear();
+  for (auto* column : {&start_ns, &end_ns}) column->clear();
+  weight.clear();
+}
+
+void ExportBatch::Clear() {
+  view = {};
+  spans.Clear();
+  traces.Clear();
+  ended = 0;
+  bytes = 0;
+}
+
 weft_traces TraceRows::View() const {
   weft_traces view{};
   view.struct_size = sizeof(view);

@@ -28,6 +28,7 @@ struct TraceRows {
   void AddSpan(const api::SpanTable& spans, uint32_t row, bool is_root);
   // Lends the columns; valid until this changes.
   weft_traces View() const;
+  void Clear();  // keeps capacity
 };
 
 struct ExportBatch {
@@ -41,6 +42,8 @@ struct ExportBatch {
   uint32_t ended = 0;  // rows without WEFT_FLAG_OPEN: what the ledger counts
   size_t bytes = 0;
 
+  // For the next one; keeps capacity.
+  void Clear();
   weft_source Source() const {
     return {sizeof(weft_source), partition, generation, next_offset, number};
   }

@@ -20,11 +20,12 @@ void TracePartition::DecideDue() {
     begin = end;
   }
   due_.clear();
+  if (due_spans_ < config_.batch_spans) spare_.reset();  // its memory is worth keeping under load
   due_spans_ = 0;
 }
 
 void TracePartition::CloseSome(std::span<const uint32_t> slots) {
-  auto batch = std::make_unique<ExportBatch>();
+  auto batch = spare_ ? std::move(spare_) : std::make_unique<ExportBatch>();
   const auto [ended, superseded] = Gather(slots, *batch);
   const std::vector<Verdict> verdicts = Judge(slots, *batch);
   CountSpans(slots, verdicts, *batch);
@@ -43,7 +44,9 @@ void TracePartition::CloseSome(std::span<const uint32_t> slots) {
   if (!all_kept) {
     auto kept = std::make_unique<ExportBatch>();
     CopyKept(*batch, keep, *kept);
-    batch = std::move(kept);
+    std::swap(batch, kept);
+    kept->Clear();
+    spare_ = std::move(kept);
   }
   batch->ended = kept_spans;
   counters_.closed.Add(slots.size());

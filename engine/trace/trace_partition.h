@@ -159,6 +159,7 @@ class TracePartition {
   uint64_t pending_ = 0;  // this partition's share of the gauge
   std::vector<RowRef> late_;
   std::vector<transport::OutRecord> dead_;
+  std::unique_ptr<ExportBatch> spare_;  // empty; of what was gathered and not kept
   std::vector<ExportBatchPtr> staged_;
   std::deque<std::unique_ptr<Flight>> in_flight_;
   std::deque<Flight::Trace> durable_;  // not yet below the committed offset, not yet noted

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <unordered_set>
 
+#include <re2/re2.h>
 #include <re2/set.h>
 
 #include "plugins/sampler-tail/policies.h"
@@ -29,6 +30,12 @@ Matcher OneOf(const std::vector<std::string>& values) {
 
 // Go's regular expressions, unanchored; no LRU is needed where each value is looked at once.
 Matcher AnyPattern(const Settings& s, const std::vector<std::string>& patterns) {
+  // One alone is seldom more than looking for its literal beginning.
+  if (patterns.size() == 1)
+    if (auto one = std::make_shared<re2::RE2>(patterns[0], re2::RE2::Quiet); one->ok())
+      return [one](std::string_view text) {
+        return re2::RE2::PartialMatch(re2::StringPiece(text.data(), text.size()), *one);
+      };
   auto set = std::make_shared<re2::RE2::Set>(re2::RE2::Quiet, re2::RE2::UNANCHORED);
   for (const std::string& pattern : patterns) {
     std::string why;

@@ -4,7 +4,9 @@
 // Clear, an index until Clear. No allocation per lookup.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +30,23 @@ class Dictionary {
 
   // A new entry, without a look whether the text is there already; Intern will not find it.
   uint32_t Append(std::string_view text);
+  // The same for text(0) ... text(n - 1).
+  template <typename TextAt>
+  void AppendAll(size_t n, TextAt&& text) {
+    const size_t first = offset_.size();
+    size_t end = bytes_.size();
+    offset_.resize(first + n);
+    for (size_t i = 0; i < n; ++i)
+      offset_[first + i] = static_cast<uint32_t>(end += text(i).size());
+    if (end > bytes_.capacity()) bytes_.reserve(std::max(end, 2 * bytes_.capacity()));
+    bytes_.resize_and_overwrite(end, [&](char* bytes, size_t size) {
+      for (size_t i = 0; i < n; ++i) {
+        const std::string_view t = text(i);
+        std::memcpy(bytes + offset_[first + i] - t.size(), t.data(), t.size());
+      }
+      return size;
+    });
+  }
 
   std::string_view Text(uint32_t index) const {
     return {bytes_.data() + offset_[index], offset_[index + 1] - offset_[index]};

@@ -115,8 +115,8 @@ Result<AgentLost> DecodeAgentLost(const PayloadPtr& payload) {
 PayloadPtr EncodeSpans(const SpanTable& spans, uint32_t from_partition, int64_t watermark_ns,
                        int64_t input_ns) {
   const EventPlan plan = spans.empty() ? EventPlan{} : PlanEventColumns(spans);
-  return BuildMessage<wire::SpanBatch>(plan.words, [&](wire::SpanBatch::Builder out) {
-    if (!spans.empty()) FillEventColumns(out.initColumns(), spans, plan);
+  return BuildBatch<wire::SpanBatch>(plan.words, [&](wire::SpanBatch::Builder out) {
+    if (!spans.empty()) FillEventColumns(Fresh(out.initColumns()), spans, plan);
     out.setFromPartition(from_partition);
     out.setWatermarkNs(watermark_ns);
     out.setInputNs(input_ns);

@@ -272,6 +272,11 @@ void EventCopier::AppendLists(uint32_t row) {
     });
   }
   t.attr_offset.push_back(static_cast<uint32_t>(t.attr.size()));
+  AppendCandidates(row);
+}
+
+void EventCopier::AppendCandidates(uint32_t row) {
+  SpanTable& t = *to_;
   if (from_->candidate_offset.present())
     for (uint64_t c = from_->candidate_offset[row]; c < from_->candidate_offset[size_t{row} + 1];
          ++c) {
@@ -280,6 +285,87 @@ void EventCopier::AppendLists(uint32_t row) {
       t.candidate_evidence.push_back(static_cast<uint32_t>(from_->candidate_evidence[c]));
     }
   t.candidate_offset.push_back(static_cast<uint32_t>(t.candidate_span_id.size()));
+}
+
+void EventCopier::AppendAttributes(const uint32_t* rows, size_t n) {
+  SpanTable& t = *to_;
+  const size_t first = t.attr_offset.size();
+  size_t size = t.attr.size();
+  t.attr_offset.resize(first + n, static_cast<uint32_t>(size));
+  if (!from_->attr_offset.present()) return;
+  begins_.resize(n);
+  from_->attr_offset.Widen([&](auto at) {
+    for (size_t i = 0; i < n; ++i) {
+      begins_[i] = at(rows[i]);
+      size += at(size_t{rows[i]} + 1) - begins_[i];
+      t.attr_offset[first + i] = static_cast<uint32_t>(size);
+    }
+  });
+  const size_t before = t.attr.size();
+  t.attr.resize(size);
+  const bool look = repeats_ == Repeats::kOnce;
+  new_pairs_.clear();
+  from_->attr.Widen([&](auto pair) {
+    Mapped* const known = pairs_.data();
+    const uint32_t stamp = stamp_;
+    uint32_t next = t.pairs.size();
+    uint32_t* out = t.attr.data() + before;
+    for (size_t i = 0; i < n; ++i) {
+      const uint32_t* const end = t.attr.data() + t.attr_offset[first + i];
+      for (size_t a = begins_[i]; out != end; ++a, ++out) {
+        const auto index = static_cast<uint32_t>(pair(a));
+        const Mapped m = known[index];
+        *out = m.index;
+        if (m.stamp == stamp) continue;
+        if (look) {
+          *out = NewPair(index);
+        } else {
+          known[index] = {stamp, next};
+          *out = next++;
+          new_pairs_.push_back(index);
+        }
+      }
+    }
+  });
+  AppendPairs();
+}
+
+// new_pairs_, whose numbers in the table are those that follow.
+void EventCopier::AppendPairs() {
+  if (new_pairs_.empty()) return;
+  PairTable& out = to_->pairs;
+  const size_t first = out.size();
+  const size_t n = new_pairs_.size();
+  out.key.resize(first + n);
+  out.type.resize(first + n);
+  out.value.resize(first + n);
+  from_->pair_key.Widen([&](auto at) {
+    for (size_t i = 0; i < n; ++i)
+      out.key[first + i] = MapString(static_cast<uint32_t>(at(new_pairs_[i])));
+  });
+  from_->pair_type.Gather(new_pairs_.data(), n, out.type.data() + first);
+  from_->pair_value.Gather(new_pairs_.data(), n, out.value.data() + first);
+  uint32_t next = to_->strings.size();
+  new_texts_.clear();
+  for (size_t i = first; i < first + n; ++i) {
+    if (out.type[i] != WEFT_ATTR_STRING) continue;
+    Mapped& text = strings_[out.value[i]];
+    if (text.stamp != stamp_) {
+      new_texts_.push_back(static_cast<uint32_t>(out.value[i]));
+      text = {stamp_, next++};
+    }
+    out.value[i] = text.index;
+  }
+  AppendTexts();
+}
+
+void EventCopier::AppendTexts() {
+  from_->string_offset.Widen([&](auto at) {
+    to_->strings.AppendAll(new_texts_.size(), [&](size_t i) {
+      const size_t begin = at(new_texts_[i]);
+      return std::string_view(from_->string_bytes + begin, at(size_t{new_texts_[i]} + 1) - begin);
+    });
+  });
 }
 
 void EventCopier::Copy(const uint32_t* rows, size_t n) {

@@ -10,6 +10,7 @@ namespace weft::api {
 namespace {
 
 constexpr size_t kColumnWords = 4;  // its pointer, and struct Column
+constexpr size_t kSome = 64;
 constexpr uint64_t kMaxEqual = 16;  // tokens or attributes of a row, rows of an exchange
 constexpr uint64_t kAnyValue = UINT64_MAX;
 
@@ -21,11 +22,19 @@ uint8_t WidthOf(uint64_t range) {
 template <typename T>
 ColumnPlan PlanOf(const T* v, size_t n, size_t equal) {
   T min = std::numeric_limits<T>::max(), max = std::numeric_limits<T>::min();
-  for (size_t i = 0; i < n; ++i) {
-    min = v[i] < min ? v[i] : min;
-    max = v[i] > max ? v[i] : max;
-  }
   ColumnPlan plan;
+  const auto look = [&](size_t from, size_t to) {
+    for (size_t i = from; i < to; ++i) {
+      min = v[i] < min ? v[i] : min;
+      max = v[i] > max ? v[i] : max;
+    }
+  };
+  // Ids show soon that they need all of their width.
+  const size_t some = sizeof(T) == 8 ? std::min(n, kSome) : 0;
+  look(0, some);
+  if (some != 0 && static_cast<uint64_t>(max) - static_cast<uint64_t>(min) > UINT32_MAX)
+    return {.base = 0, .width = 8, .present = true, .words = n};
+  look(some, n);
   if (n == 0 || (min == 0 && max == 0 && n <= equal)) return plan;
   plan.present = true;
   plan.base = static_cast<uint64_t>(min);
@@ -47,6 +56,7 @@ void FillColumn(wire::Column::Builder out, const T* v, size_t n, const ColumnPla
   out.setWidth(plan.width);
   if (plan.width == 0) return;
   kj::byte* const data = out.initData(static_cast<unsigned>(n * plan.width)).begin();
+  ClearLastWord(data, n * plan.width);
   switch (plan.width) {
     case 1: return Store<uint8_t>(data, v, n, plan.base);
     case 2: return Store<uint16_t>(data, v, n, plan.base);
@@ -287,12 +297,13 @@ void FillEventColumns(wire::EventColumns::Builder out, const SpanTable& t, const
   out.setStrings(t.strings.size());
   auto p = plan.columns.begin();
   ForEachColumn(t, plan, [&](const auto* values, size_t n, bool, size_t, auto init) {
-    if (p->present) FillColumn(init(out), values, n, *p);
+    if (p->present) FillColumn(Fresh(init(out)), values, n, *p);
     ++p;
   });
-  out.setStringBytes(Bytes(t.strings.bytes()));
-  FillProcesses(out.initProcesses(), t.processes);
-  if (!t.truth.empty()) FillDictionary(out.initTruthStrings(), t.truth_strings);
+  const std::string& bytes = t.strings.bytes();
+  FillData(out.initStringBytes(static_cast<unsigned>(bytes.size())), bytes);
+  FillProcesses(Fresh(out.initProcesses()), t.processes);
+  if (!t.truth.empty()) FillDictionary(Fresh(out.initTruthStrings()), t.truth_strings);
 }
 
 Result<void> ReadEventColumns(wire::EventColumns::Reader in, EventColumns* out) {

@@ -12,32 +12,67 @@ bool AllBelow(const std::vector<uint8_t>& v, uint8_t limit) {
   return ok;
 }
 
-// Writes value(row) of each row into a list that is left out where all are 0.
-template <typename T, typename Row, typename Init, typename Value>
-void FillColumn(const std::vector<Row>& rows, Init&& init, Value&& value) {
-  T any = 0;
-  for (const Row& row : rows) any |= value(row);
-  if (any == 0) return;
-  T* const out = ListData<T>(init(static_cast<unsigned>(rows.size())), rows.size());
-  for (size_t i = 0; i < rows.size(); ++i) out[i] = value(rows[i]);
+// A list of value(row) of each row, which init(n) makes; one that is all 0 is left out.
+template <typename T, typename Init, typename Value>
+class RowColumn {
+ public:
+  RowColumn(Init init, Value value) : init_(init), value_(value) {}
+  void Keep() { keep_ = true; }
+  template <typename Row>
+  void Look(const Row* rows, size_t n) {
+    T any = 0;
+    for (size_t i = 0; i < n; ++i) any |= value_(rows[i]);
+    any_ |= any;
+  }
+  void Make(size_t n) {
+    if (keep_ || any_ != 0) out_ = ListData<T>(init_(static_cast<unsigned>(n)), n);
+  }
+  template <typename Row>
+  void Fill(const Row* rows, size_t n) {
+    if (out_ == nullptr) return;
+    for (size_t i = 0; i < n; ++i) out_[i] = value_(rows[i]);
+    out_ += n;
+  }
+
+ private:
+  Init init_;
+  Value value_;
+  bool keep_ = false;
+  T any_ = 0;
+  T* out_ = nullptr;
+};
+template <typename T, typename Init, typename Value>
+RowColumn<T, Init, Value> ColumnOf(Init init, Value value) {
+  return {init, value};
 }
 
-template <typename Row>
-std::vector<uint8_t> Whats(const std::vector<Row>& rows) {
-  std::vector<uint8_t> out;
-  out.reserve(rows.size());
-  for (const Row& row : rows) out.push_back(static_cast<uint8_t>(row.what));
-  return out;
+// Block by block, so that rows come from memory twice, and not twice for each column.
+template <typename Row, typename... Columns>
+void FillColumns(const std::vector<Row>& rows, Columns... columns) {
+  constexpr size_t kBlock = 256;
+  const auto blocks = [&](auto&& visit) {
+    for (size_t at = 0; at < rows.size(); at += kBlock)
+      visit(rows.data() + at, std::min(kBlock, rows.size() - at));
+  };
+  blocks([&](const Row* first, size_t n) { (columns.Look(first, n), ...); });
+  (columns.Make(rows.size()), ...);
+  blocks([&](const Row* first, size_t n) { (columns.Fill(first, n), ...); });
+}
+
+// The one column that is always there: it tells the number of rows.
+template <typename Column>
+Column Always(Column column) {
+  column.Keep();
+  return column;
 }
 
 uint32_t BitsOf(float x) { return std::bit_cast<uint32_t>(x); }
 
 }  // namespace
 
-#define WEFT_ROWS(type, expression, Name)                        \
-  FillColumn<type>(                                              \
-      rows, [&](unsigned size) { return out.init##Name(size); }, \
-      [](const auto& r) { return static_cast<type>(expression); })
+#define WEFT_ROWS(type, expression, Name)                             \
+  ColumnOf<type>([&](unsigned size) { return out.init##Name(size); }, \
+                 [](const auto& r) { return static_cast<type>(expression); })
 
 #define WEFT_SET(from, Name) \
   FillList(out.init##Name(static_cast<unsigned>((from).size())), (from).data(), (from).size())
@@ -50,12 +85,11 @@ PayloadPtr EncodeLinks(const LinkBatch& head, const std::vector<LinkRow>& rows) 
   const size_t words =
       Words(n) + 4 * Words(n * 8) + Words(n * 4) + Words(head.partition.size() * 4);
   return BuildBatch<wire::LinkBatch>(words, [&](auto out) {
-    FillList(out.initWhat(static_cast<unsigned>(n)), Whats(rows).data(), n);
-    WEFT_ROWS(uint64_t, r.wire_id, WireId);
-    WEFT_ROWS(uint64_t, r.span_id, SpanId);
-    WEFT_ROWS(uint64_t, r.trace_hi, TraceHi);
-    WEFT_ROWS(uint64_t, r.trace_lo ^ RootTraceLow(r.trace_hi), TraceLo);
-    WEFT_ROWS(uint32_t, r.flags, Flags);
+    FillColumns(rows, Always(WEFT_ROWS(uint8_t, r.what, What)),
+                WEFT_ROWS(uint64_t, r.wire_id, WireId), WEFT_ROWS(uint64_t, r.span_id, SpanId),
+                WEFT_ROWS(uint64_t, r.trace_hi, TraceHi),
+                WEFT_ROWS(uint64_t, r.trace_lo ^ RootTraceLow(r.trace_hi), TraceLo),
+                WEFT_ROWS(uint32_t, r.flags, Flags));
     if (!head.partition.empty()) WEFT_SET(head.partition, Partition);
     out.setFromPartition(head.from_partition);
     out.setWatermarkNs(head.watermark_ns);
@@ -110,16 +144,14 @@ PayloadPtr EncodeLabels(const std::vector<LabelRow>& rows,
   const size_t words =
       Words(n) + 6 * Words(n * 8) + 3 * Words(n * 4) + 2 * Words(decided.size() * 8);
   return BuildBatch<wire::LabelBatch>(words, [&](auto out) {
-    FillList(out.initWhat(static_cast<unsigned>(n)), Whats(rows).data(), n);
-    WEFT_ROWS(uint64_t, r.exchange, Exchange);
-    WEFT_ROWS(uint64_t, r.span_id, SpanId);
-    WEFT_ROWS(uint64_t, r.parent_id, ParentId);
-    WEFT_ROWS(uint64_t, r.parent_exchange, ParentExchange);
-    WEFT_ROWS(uint64_t, r.trace_hi, TraceHi);
-    WEFT_ROWS(uint64_t, r.trace_lo ^ RootTraceLow(r.trace_hi), TraceLo);
-    WEFT_ROWS(uint32_t, BitsOf(r.confidence), Confidence);
-    WEFT_ROWS(uint32_t, r.evidence, Evidence);
-    WEFT_ROWS(uint32_t, r.flags, Flags);
+    FillColumns(rows, Always(WEFT_ROWS(uint8_t, r.what, What)),
+                WEFT_ROWS(uint64_t, r.exchange, Exchange), WEFT_ROWS(uint64_t, r.span_id, SpanId),
+                WEFT_ROWS(uint64_t, r.parent_id, ParentId),
+                WEFT_ROWS(uint64_t, r.parent_exchange, ParentExchange),
+                WEFT_ROWS(uint64_t, r.trace_hi, TraceHi),
+                WEFT_ROWS(uint64_t, r.trace_lo ^ RootTraceLow(r.trace_hi), TraceLo),
+                WEFT_ROWS(uint32_t, BitsOf(r.confidence), Confidence),
+                WEFT_ROWS(uint32_t, r.evidence, Evidence), WEFT_ROWS(uint32_t, r.flags, Flags));
     if (decided.empty()) return;
     const auto processes = static_cast<unsigned>(decided.size());
     auto* const process = ListData<uint64_t>(out.initProcessId(processes), decided.size());

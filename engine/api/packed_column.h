@@ -37,12 +37,17 @@ class PackedColumn {
   // visit(at), with at(i) the value: compiled once per width.
   template <typename Visit>
   void Widen(Visit&& visit) const {
+    // By value: what visit writes cannot change them.
+    const auto each = [&visit, base = base_, data = data_](auto type) {
+      using T = decltype(type);
+      return visit([base, data](size_t i) { return base + static_cast<const T*>(data)[i]; });
+    };
     switch (width_) {
-      case 1: return visit([this](size_t i) { return base_ + At<uint8_t>(i); });
-      case 2: return visit([this](size_t i) { return base_ + At<uint16_t>(i); });
-      case 4: return visit([this](size_t i) { return base_ + At<uint32_t>(i); });
-      case 8: return visit([this](size_t i) { return base_ + At<uint64_t>(i); });
-      default: return visit([this](size_t) { return base_; });
+      case 1: return each(uint8_t{});
+      case 2: return each(uint16_t{});
+      case 4: return each(uint32_t{});
+      case 8: return each(uint64_t{});
+      default: return visit([base = base_](size_t) { return base; });
     }
   }
   // out[i] = value of rows[i].

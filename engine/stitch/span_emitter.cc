@@ -12,13 +12,13 @@ namespace {
 
 constexpr size_t kPrefetch = 12;  // this many rows ahead
 
-// Off the newest row.
+// Off the newest row. By its text: a key that was some value before has another number.
 void DropTraceState(api::SpanTable& t) {
-  const uint32_t key = t.Intern("w3c.tracestate");
+  const auto drop = [&](uint32_t pair) {
+    return t.strings.Text(t.pairs.key[pair]) == "w3c.tracestate";
+  };
   const auto begin = t.attr.begin() + t.attr_offset[t.attr_offset.size() - 2];
-  t.attr.erase(
-      std::remove_if(begin, t.attr.end(), [&](uint32_t pair) { return t.pairs.key[pair] == key; }),
-      t.attr.end());
+  t.attr.erase(std::remove_if(begin, t.attr.end(), drop), t.attr.end());
   t.attr_offset.back() = static_cast<uint32_t>(t.attr.size());
 }
 
@@ -56,14 +56,21 @@ void SpanEmitter::EmitGroup(size_t first, size_t last, int row_bits) {
   copier_.Begin(batch.columns(), table, api::RepeatsFor(group_.size()));
   const uint32_t at =
       copier_.AppendColumns(group_.data(), group_.size(), api::EventCopier::Columns::kUndecided);
+  size_t done = 0;  // so many have their attributes
   for (size_t i = 0; i < group_.size(); ++i) {
     Prefetch(first + i);
-    copier_.AppendLists(group_[i]);
+    const uint32_t number = keys_[first + i].value;
+    const uint32_t row = at + static_cast<uint32_t>(i);
+    copier_.AppendCandidates(group_[i]);
     // The end that the engine gives is later than the record of the beginning.
-    if (rows_.EndIsForced(keys_[first + i].value)) outbox_.NoteSpans(to, kEngineEnd);
-    Finish(keys_[first + i].value, table, at + static_cast<uint32_t>(i),
-           batch.events.header.unix_offset_ns);
+    if (rows_.EndIsForced(number)) outbox_.NoteSpans(to, kEngineEnd);
+    Finish(number, table, row, batch.events.header.unix_offset_ns);
+    if (!HasLinks(rows_[number])) continue;
+    copier_.AppendAttributes(group_.data() + done, i + 1 - done);
+    done = i + 1;
+    AddLinks(rows_[number], table, row);
   }
+  copier_.AppendAttributes(group_.data() + done, group_.size() - done);
   outbox_.NoteSpans(to, batch.append_ns);
   outbox_.SealSpansIfLarge(to);
 }
@@ -95,15 +102,21 @@ void SpanEmitter::Finish(uint32_t number, api::SpanTable& t, uint32_t at, int64_
     for (uint32_t i = 0; i < notes.n; ++i)
       t.Candidate(notes.note[i].span_id, notes.note[i].log_odds, notes.note[i].evidence);
   }
+}
+
+bool SpanEmitter::HasLinks(const Row& r) const {
+  return r.is(kUntrusted) || (!links_.empty() && links_.Find(r.exchange) != nullptr);
+}
+
+void SpanEmitter::AddLinks(const Row& r, api::SpanTable& t, uint32_t at) {
   if (r.is(kUntrusted)) {
     DropTraceState(t);
     Link(t, t.context_trace_hi[at], t.context_trace_lo[at], t.context_span_id[at]);
   }
-  if (!links_.empty())
-    if (const LateLink* link = links_.Find(r.exchange)) {
-      Link(t, link->trace_hi, link->trace_lo, link->span_id);
-      links_.Erase(r.exchange);
-    }
+  if (const LateLink* link = links_.Find(r.exchange)) {
+    Link(t, link->trace_hi, link->trace_lo, link->span_id);
+    links_.Erase(r.exchange);
+  }
 }
 
 // A span link, for sinks that have a place for it.

@@ -53,6 +53,8 @@ class SpanEmitter {
   void EmitGroup(size_t first, size_t last, int row_bits);
   void Prefetch(size_t place) const;
   void Finish(uint32_t number, api::SpanTable& to, uint32_t at, int64_t unix_offset_ns);
+  bool HasLinks(const Row& row) const;
+  void AddLinks(const Row& row, api::SpanTable& to, uint32_t at);
   void Link(api::SpanTable& to, uint64_t trace_hi, uint64_t trace_lo, uint64_t span_id);
 
   RowStore& rows_;

@@ -2,6 +2,8 @@
 
 #include <fstream>
 #include <limits>
+#include <string>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -106,6 +108,79 @@ TEST(EventCopier, TranslatesDictionariesOfEachRecord) {
   EXPECT_EQ(out.strings.Text(out.operation[1]), "GET /a");
   EXPECT_EQ(out.attr[0], out.attr[1]);
   EXPECT_EQ(out.processes.size(), 1u);
+}
+
+// One in three rows has a value of its own, one in five none at all.
+SpanTable RowsWithAttributes(uint32_t n) {
+  SpanTable t;
+  t.AddProcess(77, "host-a", "shop-cart", "/usr/bin/python3", 4242);
+  for (uint32_t i = 0; i < n; ++i) {
+    t.kind[t.AddRow()] = WEFT_KIND_CLIENT;
+    t.exchange[i] = 1000 + i;
+    if (i % 5 == 0) continue;
+    t.Attribute("key", i % 3 == 0 ? "value-" + std::to_string(i) : std::string("key"));
+    t.Attribute("empty", "");
+    t.Attribute("count", int64_t{-1} - i % 2);
+  }
+  return t;
+}
+
+std::vector<std::string> AttributesOf(const SpanTable& t) {
+  std::vector<std::string> rows;
+  for (uint32_t row = 0; row < t.n(); ++row) {
+    std::string& text = rows.emplace_back();
+    for (uint32_t a = t.attr_offset[row]; a < t.attr_offset[row + 1]; ++a) {
+      const uint32_t pair = t.attr[a];
+      const auto value = static_cast<uint32_t>(t.pairs.value[pair]);
+      text += std::string(t.strings.Text(t.pairs.key[pair])) + "=";
+      text += t.pairs.type[pair] == WEFT_ATTR_STRING ? std::string(t.strings.Text(value))
+                                                     : std::to_string(static_cast<int32_t>(value));
+      text += ";";
+    }
+  }
+  return rows;
+}
+
+TEST(EventCopier, AppendsAttributesOfManyRowsAsOfEach) {
+  const EventRecord records[] = {Packed(RowsWithAttributes(40)), Packed(RowsWithAttributes(31))};
+  for (const Repeats repeats : {Repeats::kOnce, Repeats::kPerSource}) {
+    SpanTable each, many;
+    EventCopier copier;
+    for (const EventRecord& r : records) {
+      const uint32_t rows[] = {30, 3, 4, 5, 6, 3, 29};
+      copier.Begin(r.columns, each, repeats);
+      copier.AppendColumns(rows, 7, EventCopier::Columns::kAll);
+      for (const uint32_t row : rows) copier.AppendLists(row);
+      copier.Begin(r.columns, many, repeats);
+      copier.AppendColumns(rows, 7, EventCopier::Columns::kAll);
+      copier.AppendAttributes(rows, 3);
+      copier.AppendAttributes(rows + 3, 0);
+      copier.AppendAttributes(rows + 3, 4);
+      for (const uint32_t row : rows) copier.AppendCandidates(row);
+    }
+    EXPECT_EQ(AttributesOf(many), AttributesOf(each));
+    EXPECT_EQ(many.attr_offset, each.attr_offset);
+    EXPECT_EQ(many.attr, each.attr);
+    EXPECT_EQ(many.candidate_offset, each.candidate_offset);
+    EXPECT_EQ(many.strings.bytes().size(), each.strings.bytes().size());
+  }
+}
+
+// Its message is made on memory that nobody has zeroed.
+TEST(SpanCodec, WritesTheSameBytesWhateverTheMemoryHeld) {
+  SpanTable t = RowsWithAttributes(41);
+  t.Truth("truth");
+  t.Candidate(5, 0.5F, 1);
+  const auto encode = [&](char junk) {
+    const size_t size = EncodeSpans(t, 1, 2, 3)->bytes().size();
+    for (size_t more = 0; more < 4096; more += 8) {
+      std::vector<char> block(size + more, junk);
+      EXPECT_EQ(block.back(), junk);
+    }
+    return std::string(EncodeSpans(t, 1, 2, 3)->bytes());
+  };
+  EXPECT_EQ(encode('\x00'), encode('\x5a'));
+  EXPECT_EQ(encode('\xff'), encode('\x5a'));
 }
 
 TEST(EventColumns, OfATableAreItsColumns) {

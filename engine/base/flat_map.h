@@ -42,11 +42,15 @@ class FlatMap {
   V& operator[](uint64_t key) { return *Insert(key).first; }
 
   bool Erase(uint64_t key) {
-    if (slots_.empty()) return false;
-    key = Stored(key);
-    size_t i = Home(key);
-    for (; slots_[i].key != key; i = Next(i))
-      if (slots_[i].key == 0) return false;
+    V* const value = Find(key);
+    if (value != nullptr) EraseAt(value);
+    return value != nullptr;
+  }
+  // What Find gave: without another search.
+  void EraseAt(const V* value) {
+    const Slot* const slot =
+        reinterpret_cast<const Slot*>(reinterpret_cast<const char*>(value) - offsetof(Slot, value));
+    auto i = static_cast<size_t>(slot - slots_.data());
     // Closes the gap: whatever would no longer be found from its home moves into it.
     for (size_t j = Next(i); slots_[j].key != 0; j = Next(j)) {
       const size_t home = Home(slots_[j].key);
@@ -56,7 +60,6 @@ class FlatMap {
     }
     slots_[i] = Slot{};
     --size_;
-    return true;
   }
 
   template <typename Visit>  // visit(key, value&); must not insert or erase

@@ -32,7 +32,10 @@ constexpr uint64_t HashText(std::string_view text) {
 }
 
 constexpr uint32_t PartitionOf(uint64_t key, uint32_t partitions) {
-  return static_cast<uint32_t>(Mix64(key ^ 0x77656674ULL) % partitions);
+  const uint64_t hash = Mix64(key ^ 0x77656674ULL);
+  // The same number, without a division where it is a power of two, as it mostly is.
+  if ((partitions & (partitions - 1)) == 0) return static_cast<uint32_t>(hash) & (partitions - 1);
+  return static_cast<uint32_t>(hash % partitions);
 }
 
 }  // namespace weft

@@ -119,6 +119,7 @@ void LinkDecider::Decide(const weft_spans& view, const weft_candidates& voices) 
 }
 
 // A correlator that says something of every open request, in their order: nothing to look up.
+template <bool first>
 bool LinkDecider::AddWholeRun(const weft_candidates& voices, const Run& run, uint32_t* bits) {
   const size_t n = run.end - run.begin;
   if (n != open_row_.size() ||
@@ -131,12 +132,14 @@ bool LinkDecider::AddWholeRun(const weft_candidates& voices, const Run& run, uin
   for (size_t k = 0; k < n; ++k)
     odd |= (std::bit_cast<uint32_t>(says[k]) & kNotFinite) == kNotFinite ? 1u : 0u;
   if (odd != 0) return false;
+  if (first) total_.resize(n);
+  if (first) said_.resize(n);
   float* const total = total_.data();
   uint32_t* const said = said_.data();
   uint32_t all = 0;
-  for (size_t k = 0; k < n; ++k) total[k] += says[k];
+  for (size_t k = 0; k < n; ++k) total[k] = first ? says[k] : total[k] + says[k];
   for (size_t k = 0; k < n; ++k) {
-    said[k] |= evidence[k] | kVoiced;
+    said[k] = (first ? 0 : said[k]) | evidence[k] | kVoiced;
     all |= evidence[k];
   }
   *bits |= all;
@@ -152,13 +155,18 @@ size_t LinkDecider::PlaceOf(uint32_t row) const {
 }
 
 double LinkDecider::AddUp(const weft_candidates& voices, uint32_t child) {
-  total_.assign(open_row_.size(), 0);
-  said_.assign(open_row_.size(), 0);
   all_voiced_ = false;
   double none = none_log_odds_;
   uint32_t bits = 0;
-  for (uint32_t r = first_run_[child]; r != WEFT_NONE; r = runs_[r].next) {
-    if (AddWholeRun(voices, runs_[r], &bits)) continue;
+  uint32_t r = first_run_[child];
+  if (r != WEFT_NONE && AddWholeRun<true>(voices, runs_[r], &bits)) {
+    r = runs_[r].next;
+  } else {
+    total_.assign(open_row_.size(), 0);
+    said_.assign(open_row_.size(), 0);
+  }
+  for (; r != WEFT_NONE; r = runs_[r].next) {
+    if (AddWholeRun<false>(voices, runs_[r], &bits)) continue;
     for (uint32_t i = runs_[r].begin; i < runs_[r].end; ++i) {
       const uint32_t row = voices.candidate[i];
       const float says = voices.log_odds[i];
@@ -191,10 +199,20 @@ double LinkDecider::Exp(double x) {
 // Of e^(log-odds - top) over all open requests and "none".
 double LinkDecider::Sum(double none, double top) {
   double sum = Exp(none - top);
-  // Correlators give most candidates one of few values.
+  // Correlators give most candidates one of few values, nearly all the same one: those are counted
+  // by vector instructions.
+  const size_t n = total_.size();
+  const float usual = total_[n / 2];
+  uint32_t usuals = 0;
+  for (size_t k = 0; k < n; ++k) usuals += total_[k] == usual ? 1u : 0u;
+  sum += usuals * Exp(usual - top);
+  size_t others = n - usuals;
   float last = 0;
   size_t times = 0;
-  for (const float total : total_) {
+  for (size_t k = 0; others != 0; ++k) {
+    const float total = total_[k];
+    if (total == usual) continue;
+    --others;
     if (total == last) {
       ++times;
       continue;
@@ -203,7 +221,8 @@ double LinkDecider::Sum(double none, double top) {
     last = total;
     times = 1;
   }
-  return sum + static_cast<double>(times) * Exp(last - top);
+  if (times != 0) sum += static_cast<double>(times) * Exp(last - top);
+  return sum;
 }
 
 // A process that calls itself over a connection has both sides of the exchange, and where its begin

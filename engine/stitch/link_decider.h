@@ -55,6 +55,7 @@ class LinkDecider {
   void Open(const weft_spans& view, uint32_t server);
   void CloseBefore(int64_t now);
   // What the voices say of each open request, and of none.
+  template <bool first>
   bool AddWholeRun(const weft_candidates& voices, const Run& run, uint32_t* bits);
   double AddUp(const weft_candidates& voices, uint32_t child);
   LinkDecision DecideOne(const weft_spans& view, const weft_candidates& voices, uint32_t child);

@@ -105,8 +105,9 @@ uint32_t RowStore::Add(uint64_t exchange, uint32_t batch, uint32_t row) {
   r.exchange = exchange;
   r.batch = batch;
   r.row = row;
-  ++batches_[batch].rows;
-  ++batches_[batch].pending;
+  HeldBatch& b = batches_[batch];
+  ++b.rows;
+  ++b.pending;
   ++used_;
   ++pending_;
   IndexInsert(number);

@@ -49,15 +49,16 @@ void StitchPartition::Impl::ConsumeLinks(const transport::Record& record) {
   const auto answer = [&](size_t i) {
     return i < links.size() && static_cast<api::LinkWhat>(links.what[i]) == api::LinkWhat::kAnswer;
   };
-  const auto asker = [&](size_t i) {
-    const uint32_t* row = answer(i) ? asking_.Find(links.wire_id[i]) : nullptr;
-    return row == nullptr ? kNone : *row;
-  };
+  uint32_t askers[kPrefetch];  // the rows that the next links may be for
+  std::fill_n(askers, kPrefetch, kNone);
   for (size_t i = 0; i < links.size(); ++i) {
     if (answer(i + 3 * kPrefetch)) asking_.Prefetch(links.wire_id[i + 3 * kPrefetch]);
-    if (const uint32_t row = asker(i + 2 * kPrefetch); row != kNone) rows_.PrefetchRow(row);
-    if (const uint32_t row = asker(i + kPrefetch); row != kNone && rows_[row].waiting != kNone)
-      rows_.PrefetchRow(rows_[row].waiting);
+    uint32_t& asker = askers[i % kPrefetch];
+    if (asker != kNone && rows_[asker].waiting != kNone) rows_.PrefetchRow(rows_[asker].waiting);
+    const uint32_t* const row =
+        answer(i + 2 * kPrefetch) ? asking_.Find(links.wire_id[i + 2 * kPrefetch]) : nullptr;
+    asker = row == nullptr ? kNone : *row;
+    if (asker != kNone) rows_.PrefetchRow(asker);
     if (answer(i))
       OnAnswer(links.wire_id[i], links.span_id[i], {links.trace_hi[i], links.trace_lo[i]},
                links.flags[i]);
@@ -283,9 +284,15 @@ void StitchPartition::Impl::Place(uint32_t number, uint32_t process, bool too_la
   const bool late = too_late_for_windows || r.start_ns < p.decided_ns;
   if (!late) {
     r.state |= kUndecidedWindow;
-    std::vector<uint32_t>& bucket = p.buckets[FloorDiv(r.start_ns, config_.window_ns)];
-    open_windows_ += bucket.empty();
-    bucket.push_back(number);
+    // Most rows of a record begin in one or two windows.
+    if (p.bucket == nullptr || r.start_ns < p.bucket_ns ||
+        r.start_ns - p.bucket_ns >= config_.window_ns) {
+      const int64_t window = FloorDiv(r.start_ns, config_.window_ns);
+      p.bucket = &p.buckets[window];
+      p.bucket_ns = window * config_.window_ns;
+    }
+    open_windows_ += p.bucket->empty();
+    p.bucket->push_back(number);
     return;
   }
   if (r.is(kDecided) || r.is(kAwaitsParent)) {  // decided before a take-over

@@ -88,6 +88,7 @@ void StitchPartition::Impl::DecideUpTo(uint32_t number, int64_t watermark) {
     hurried_ = all && !finished_ && MayBeIncomplete(p, (window + 1) * width + config_.lookahead_ns);
     std::vector<uint32_t> bucket = std::move(first->second);
     p.buckets.erase(first);
+    p.bucket = nullptr;
     --open_windows_;
     DecideWindow(number, window, std::move(bucket));
   }
@@ -144,7 +145,13 @@ void StitchPartition::Impl::DecideWindow(uint32_t number, int64_t window,
     r.state &= static_cast<uint16_t>(~kUndecidedWindow);
     if (r.server() && (r.open() || rows_.EndOf(n) >= end)) r.state |= kRetained;
   }
-  for (const uint32_t n : bucket) Retain(p, n, end);
+  for (const uint32_t n : bucket) {
+    if (rows_[n].server() && !rows_[n].is(kRetained)) {
+      QueueFree(n);
+    } else {
+      Retain(p, n, end);
+    }
+  }
   if (calls != 0 && !again) outbox_.Decided(p.id, p.decided_ns);
 }
 
@@ -250,7 +257,7 @@ void StitchPartition::Impl::Retain(Process& p, uint32_t number, int64_t from_ns)
   Row& r = rows_[number];
   bool needed = false;
   if (r.server()) {
-    needed = r.open() || rows_.EndOf(number) >= from_ns;
+    needed = r.is(kRetained) || r.open() || rows_.EndOf(number) >= from_ns;
   } else {
     const bool held = r.is(kAwaitsParent) || (r.parent != kNone && rows_[r.parent].is(kRetained));
     needed = held && r.start_ns >= from_ns - config_.before_ns;

@@ -12,6 +12,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <type_traits>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -58,10 +59,14 @@ struct Process {
   uint64_t needs_offset = 0;       // the input from here on,
   int64_t needs_append_ns = 0;     // which was appended then
   std::map<int64_t, std::vector<uint32_t>> buckets;  // window number -> undecided rows
+  std::vector<uint32_t>* bucket = nullptr;           // the one used last, of the window that
+  int64_t bucket_ns = 0;                             // begins then
   std::vector<uint32_t> before;  // decided rows that later windows need, by (start, exchange)
   std::vector<uint32_t> late;    // calls that came too late for their window
   std::vector<uint32_t> agents;
 };
+
+static_assert(std::is_nothrow_move_constructible_v<Process>);  // `bucket` stays good
 
 // A decision that was read back from weft.labels.
 struct LoggedLabel {

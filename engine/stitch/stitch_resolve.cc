@@ -102,7 +102,7 @@ void StitchPartition::Impl::OnAnswer(uint64_t wire_id, uint64_t span_id, const a
   const uint32_t* asked = asking_.Find(wire_id);
   if (asked != nullptr) {
     const uint32_t number = *asked;
-    asking_.Erase(wire_id);
+    asking_.EraseAt(asked);
     if (number != kNone) {
       // The call's agent may have missed the option: the sequence numbers are asked next.
       const bool again = span_id == 0 && (flags & api::kLinkOption) != 0;

@@ -47,6 +47,7 @@ class ThreadCorrelator {
   void Correlate(const weft_spans& w, sdk::Voices& voices) {
     if (w.request_tid == nullptr || w.n == 0) return;
     Callees& callees = BeginWindow(w);
+    notes_.assign(w.n, {});
     uint64_t crowded = 0;
     open_.ForEachCall(w, [&](uint32_t call, const std::vector<uint32_t>& open) {
       if (!WantsParent(w, call) || w.request_tid[call] == 0 || open.empty()) return;
@@ -62,22 +63,23 @@ class ThreadCorrelator {
   void Learn(const weft_spans& w, const weft_links& links) {
     if (w.request_tid == nullptr || w.n == 0) return;
     Callees& callees = BeginWindow(w);
-    link_of_.assign(w.n, WEFT_NONE);
-    for (uint32_t i = 0; i < links.n; ++i) link_of_[links.child[i]] = i;
-    open_.ForEachCall(w, [&](uint32_t call, const std::vector<uint32_t>& open) {
-      const uint32_t link = link_of_[call];
-      if (link == WEFT_NONE || links.parent[link] == WEFT_NONE || w.request_tid[call] == 0) return;
-      if (open.size() > kMaxOpen) return;
-      const uint32_t parent = links.parent[link];
-      if (w.request_tid[parent] == 0) return;
+    for (uint32_t i = 0; i < links.n; ++i) {
+      const uint32_t call = links.child[i];
+      const uint32_t parent = links.parent[i];
+      const Note& note = notes_[call];
+      if (parent == WEFT_NONE || note.open == 0 || w.request_tid[parent] == 0) continue;
+      const bool match = w.request_tid[parent] == w.request_tid[call];
+      const uint32_t other_matches = note.matches - (match ? 1 : 0);
       const Callee& callee = CalleeOf(w, callees, call);
-      const bool certain = open.size() == 1 || (links.evidence[link] & WEFT_EVIDENCE_CONTEXT) != 0;
+      const bool certain = note.open == 1 || (links.evidence[i] & WEFT_EVIDENCE_CONTEXT) != 0;
       if (!certain &&
-          !CertainWithoutUs(w, open, call, parent, links.confidence[link], callee.weights))
-        return;
-      callee.entry->Parent(w.request_tid[parent] == w.request_tid[call], 1.0f);
-      LearnOthers(w, open, call, parent, *callee.entry);
-    });
+          !CertainWithoutUs(match, other_matches != 0, links.confidence[i], callee.weights))
+        continue;
+      callee.entry->Parent(match, 1.0f);
+      if (note.known > 1)
+        callee.entry->Others(static_cast<float>(other_matches), static_cast<float>(note.known - 1));
+      if (note.open == 1) LearnRecent(w, call, parent, *callee.entry);
+    }
   }
 
   bool Save(uint64_t process_id, std::string& out) {
@@ -129,6 +131,12 @@ class ThreadCorrelator {
     return callees[callees.size() < kMaxCallees ? callee : 0];
   }
 
+  // What a call saw of the requests that were open then: how many, of how many the thread is known,
+  // and how many were on its own. 0 open: nothing was said.
+  struct Note {
+    uint32_t open = 0, known = 0, matches = 0;
+  };
+
   // What is known of a callee in the window in hand; by index of its name.
   struct Callee {
     uint64_t window = 0;
@@ -160,16 +168,18 @@ class ThreadCorrelator {
     const uint32_t tid = w.request_tid[call];
     const size_t size = open.size();
     tids_.resize(size);
-    uint32_t unknown = 0;
-    for (size_t i = 0; i < size; ++i) {
-      tids_[i] = w.request_tid[open[i]];
-      unknown |= tids_[i] == 0 ? 1u : 0u;
+    for (size_t i = 0; i < size; ++i) tids_[i] = w.request_tid[open[i]];
+    uint32_t known = 0, matches = 0;
+    for (const uint32_t theirs : tids_) {
+      known += theirs != 0 ? 1 : 0;
+      matches += theirs == tid ? 1 : 0;
     }
+    notes_[call] = {static_cast<uint32_t>(size), known, matches};
     size_t latest = size;  // on the call's thread; its place + 1
     while (latest > 0 && tids_[latest - 1] != tid) --latest;
     weft_candidates& list = voices.Room(size);
     uint32_t n = list.n;
-    if (unknown == 0 && IsHeard(weights.match) && IsHeard(weights.mismatch) &&
+    if (known == size && IsHeard(weights.match) && IsHeard(weights.mismatch) &&
         IsHeard(weights.superseded)) {  // something of each of them: no need to look at every one
       std::fill_n(list.child + n, size, call);
       std::copy_n(open.data(), size, list.candidate + n);
@@ -196,15 +206,9 @@ class ThreadCorrelator {
   }
 
   // Confidence with our own voice taken out: what the other correlators alone would have said.
-  static bool CertainWithoutUs(const weft_spans& w, const std::vector<uint32_t>& open,
-                               uint32_t call, uint32_t parent, float confidence,
+  static bool CertainWithoutUs(bool parent_matches, bool other_matches, float confidence,
                                const ThreadReliability::Voices& weights) {
-    const uint32_t tid = w.request_tid[call];
     const float span = weights.match - weights.mismatch;
-    uint32_t matches = 0;
-    for (const uint32_t server : open) matches += w.request_tid[server] == tid;
-    const bool parent_matches = w.request_tid[parent] == tid;
-    const bool other_matches = matches > (parent_matches ? 1u : 0u);
     const float c = std::clamp(confidence, 1e-4f, 1.0f - 1e-4f);
     float others = std::log(c / (1.0f - c));
     if (parent_matches && !other_matches) others -= span;
@@ -212,19 +216,12 @@ class ThreadCorrelator {
     return others > kCertainWithoutUs;
   }
 
-  // The requests that were not the parent: those that competed; if none did, recent ones of other
-  // connections. (One connection served by one thread says nothing about sharing.)
-  static void LearnOthers(const weft_spans& w, const std::vector<uint32_t>& open, uint32_t call,
-                          uint32_t parent, ThreadReliability& entry) {
+  // Where no request competed with the parent, recent ones of other connections stand for those.
+  // (One connection served by one thread says nothing about sharing.)
+  static void LearnRecent(const weft_spans& w, uint32_t call, uint32_t parent,
+                          ThreadReliability& entry) {
+    if (w.connection == nullptr) return;
     const uint32_t tid = w.request_tid[call];
-    uint32_t matches = 0, seen = 0;
-    for (const uint32_t server : open) {
-      const uint32_t theirs = server == parent ? 0 : w.request_tid[server];
-      seen += theirs != 0;
-      matches += theirs != 0 && theirs == tid;
-    }
-    if (seen != 0) entry.Others(static_cast<float>(matches), static_cast<float>(seen));
-    if (open.size() > 1 || w.connection == nullptr) return;
     uint32_t taken = 0;
     for (uint32_t row = parent; row > 0 && taken < 2 && parent - row < 64;) {
       --row;
@@ -251,9 +248,9 @@ class ThreadCorrelator {
   sdk::Host host_;
   std::unordered_map<uint64_t, Callees> processes_;
   sdk::OpenRequests open_;
-  std::vector<Callee> callees_;    // by string index of the window
-  std::vector<uint32_t> link_of_;  // by row of the window
-  std::vector<uint32_t> tids_;     // of the open requests of the call in hand
+  std::vector<Callee> callees_;  // by string index of the window
+  std::vector<Note> notes_;      // by row of the window, from Correlate to Learn
+  std::vector<uint32_t> tids_;   // of the open requests of the call in hand
   uint64_t window_ = 0;
 };
 

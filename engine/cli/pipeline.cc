@@ -258,7 +258,7 @@ Result<void> Pipeline::StartEngine(const Patience& patience) {
   memory_.Begin(
       {config_.transport.memory_bytes, engine.trace.max_bytes, engine.exporter.queue_bytes},
       config_);
-  engine.trace.share = engine.exporter.share = &share_;
+  engine.stitch.share = engine.trace.share = engine.exporter.share = &share_;
   auto transport = OpenTransport(config_, services_, patience, 10 * kSecond, &share_);
   if (!transport) return std::unexpected(std::move(transport.error()));
   transport_ = std::move(*transport);

@@ -68,8 +68,11 @@ Result<void> Shard::Read() {
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
     return {};
   }
+  const bool held = !finishing_ && !WantsInput();
+  owner_->HoldInput(held);
   WEFT_TRY(ReadAvailable());
   if (!records_.empty()) return {};
+  if (held) std::this_thread::sleep_for(std::chrono::milliseconds(5));  // the input is readable
   transport_.WaitReadable(
       owner_->stage(), owner_->partition(),
       transport_.LogTimeNs() + (finishing_ ? 2 * kMillisecond : limits_.tick_ns));

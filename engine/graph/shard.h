@@ -96,6 +96,8 @@ class Shard {
   bool input_ended() const { return input_ended_; }
   bool leaving() const { return leaving_; }
   bool dropped() const { return dropped_; }
+  // Exchange: false: the input is left where it is for now, what else there is to read comes.
+  virtual bool WantsInput() { return true; }
   // Exchange: the step's transaction has been committed. May wait.
   virtual void Committed() {}
   // Exchange: the stage calls these from now on, and the old ones no more.

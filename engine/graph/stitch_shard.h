@@ -32,6 +32,7 @@ class StitchShard final : public Shard {
 
   transport::Transaction Step(const std::vector<transport::Record>& records, int64_t now_ns,
                               bool caught_up) override;
+  bool WantsInput() override { return partition_->WantsInput(); }
   void Committed() override;
   bool Ended() const override { return left_; }
   void ShowState(ShardMetrics& metrics) override;

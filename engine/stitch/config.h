@@ -7,6 +7,7 @@
 
 #include "engine/api/plugin_abi.h"
 #include "engine/base/clock.h"
+#include "engine/base/memory_share.h"
 
 namespace weft::stitch {
 
@@ -30,6 +31,10 @@ struct StitchConfig {
   int64_t links_horizon_ns = 60 * kSecond;         // how long the links partition remembers
   int64_t process_idle_ns = 600 * kSecond;         // then what was learned about it is forgotten
   int64_t watermark_every_ns = 50 * kMillisecond;  // at most so often to every partition
+
+  // What one partition's spans and their records may take while others are behind.
+  size_t max_bytes = size_t{512} << 20;
+  const MemoryShare* share = nullptr;  // of max_bytes; none: all of it
 
   // Decision.
   double min_confidence = 0;  // below it a call stays unlinked

@@ -34,6 +34,7 @@ LinkJoin::LinkJoin(uint32_t partitions, int64_t horizon_ns, Metrics& metrics, si
       rootless_(partitions),
       watermarks_(partitions, INT64_MIN),
       complete_(partitions, INT64_MIN),
+      read_(partitions, INT64_MIN),
       heard_(partitions, INT64_MIN) {
   WEFT_CHECK(partitions > 0 && partitions < kNobody);
 }
@@ -84,7 +85,15 @@ void LinkJoin::Consume(const api::LinkBatch& b, int64_t append_ns, std::vector<L
   if (b.watermark_ns != INT64_MIN)
     complete_[b.from_partition] =
         std::max(complete_[b.from_partition], b.watermark_ns - b.silent_ns);
+  read_[b.from_partition] = std::max(read_[b.from_partition], b.input_ns);
   heard_[b.from_partition] = append_ns;
+}
+
+int64_t LinkJoin::OthersRead(uint32_t partition) const {
+  int64_t least = INT64_MAX;
+  for (size_t p = 0; p < read_.size(); ++p)
+    if (p != partition) least = std::min(least, read_[p]);
+  return least;
 }
 
 void LinkJoin::Exists(const api::LinkBatch& b, size_t i, int64_t input_ns,

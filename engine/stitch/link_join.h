@@ -39,6 +39,9 @@ class LinkJoin {
   void Settle(int64_t log_now, std::vector<LinkAnswer>* out);
 
   int64_t watermark() const;
+  // How far the partition that has read least has read its events, but for `partition`; INT64_MAX:
+  // there is no other, INT64_MIN: not all were heard.
+  int64_t OthersRead(uint32_t partition) const;
   // What it was so long ago, of the last two minutes; INT64_MIN: it was not known. Only time in
   // which all partitions were heard counts: what waits may wait for one that stands still, and then
   // needs the time that it takes as if it had not.
@@ -112,6 +115,7 @@ class LinkJoin {
   int64_t next_sweep_ns_ = INT64_MIN;
   std::vector<int64_t> watermarks_;  // by sending partition
   std::vector<int64_t> complete_;    // the same, held back by agents that fell silent, too
+  std::vector<int64_t> read_;        // by sending partition: the newest input time
   std::vector<int64_t> heard_;       // by sending partition: append time of its last batch
   int64_t all_heard_ns_ = INT64_MIN;
   int64_t time_ns_ = 0;  // in which all were heard

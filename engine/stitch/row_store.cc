@@ -289,12 +289,16 @@ int64_t RowStore::OldestPendingStart(int64_t none) const {
   return oldest;
 }
 
-size_t RowStore::MemoryBytes() const {
-  size_t sum = blocks_.size() * kBlock * sizeof(Row) + index_.capacity() * sizeof(IndexSlot) +
-               forced_ends_.MemoryBytes() + moved_ends_.MemoryBytes();
+size_t RowStore::RecordBytes() const {
+  size_t sum = 0;
   for (const HeldBatch& b : batches_)
     if (b.rows != 0) sum += sizeof(HeldBatch) + b.events.payload->bytes().size();
   return sum;
+}
+
+size_t RowStore::MemoryBytes() const {
+  return blocks_.size() * kBlock * sizeof(Row) + index_.capacity() * sizeof(IndexSlot) +
+         forced_ends_.MemoryBytes() + moved_ends_.MemoryBytes() + RecordBytes();
 }
 
 }  // namespace weft::stitch

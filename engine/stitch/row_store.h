@@ -141,8 +141,11 @@ class RowStore {
   size_t size() const { return used_; }
   size_t pending() const { return pending_; }
   size_t MemoryBytes() const;
+  // Of what is held, without room for more.
+  size_t HeldBytes() const { return size() * sizeof(Row) + RecordBytes(); }
 
  private:
+  size_t RecordBytes() const;
   void Release(uint32_t batch);
   bool Sparse(const HeldBatch& batch, int64_t append_ns) const;
   void Shrink(uint32_t batch, const SortItem* rows, size_t n);

@@ -67,6 +67,7 @@ void StitchPartition::Impl::ConsumeLinks(const transport::Record& record) {
 }
 
 void StitchPartition::Impl::ConsumeEvents(const transport::Record& record) {
+  unmeasured_bytes_ += record.payload->bytes().size();
   auto events = api::DecodeEventColumns(record.payload);
   if (!events) return Dead(record, events.error());
   const uint32_t agent_number = agents_.FindOrAdd(events->header);

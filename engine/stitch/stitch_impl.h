@@ -43,6 +43,7 @@ struct StitchCounters {
   Tally late, windows, calls, unlinked, roots, answers, late_answers;
   Tally answer_deadline, answer_patience, same_keys, context_conflicts, untrusted_context,
       agents_lost, sdk_spans;
+  Tally input_held, over_bytes;
   Tally restored, relearned, relearned_otherwise, compacted_bytes;
 };
 
@@ -103,6 +104,7 @@ class StitchPartition::Impl {
   transport::Transaction TakeTransaction();
   size_t BufferedSpans() const { return rows_.size(); }
   size_t BufferedBytes() const;
+  bool WantsInput();
   size_t OpenWindows() const { return open_windows_; }
   size_t PendingLinks() const { return join_.waiting(); }
   int64_t WatermarkLagNs() const { return watermark_lag_ns_; }
@@ -285,6 +287,8 @@ class StitchPartition::Impl {
   int64_t patience_watermark_ns_ = INT64_MIN, patience_since_ns_ = INT64_MAX;
   uint64_t next_offset_ = 0;
   uint64_t committed_ = 0;
+  // Of rows and their records: when it was measured, and what was read since.
+  size_t measured_bytes_ = 0, unmeasured_bytes_ = 0;
   uint64_t pending_ = 0;  // this partition's share of the gauge
   bool finished_ = false;
   bool hurried_ = false;  // the window in hand is decided because its agent fell silent

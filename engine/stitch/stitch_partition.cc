@@ -19,6 +19,9 @@ constexpr int64_t kEndPatience = kSecond;
 constexpr int64_t kCompactAge = 4 * kSecond;  // of records: most spans are through by then
 // Watermarks are partitions^2 records: with many they are sent more seldom.
 constexpr int64_t kWatermarkCost = 4 * kMillisecond;
+// Past its bound a partition waits for those that have read less by more than this. Whoever has
+// read least never waits, or all would.
+constexpr int64_t kAhead = 2 * kSecond;
 // Where no agent speaks, one may be about to begin: its first batch reaches this far back.
 constexpr int64_t kNewAgentLag = kSecond;
 
@@ -307,6 +310,17 @@ size_t StitchPartition::Impl::BufferedBytes() const {
          kept_answers_.MemoryBytes() + join_.MemoryBytes();
 }
 
+bool StitchPartition::Impl::WantsInput() {
+  const size_t bound = AllowedNow(config_.share, config_.max_bytes);
+  if (measured_bytes_ + unmeasured_bytes_ <= bound) return true;
+  measured_bytes_ = rows_.HeldBytes();
+  unmeasured_bytes_ = 0;
+  if (measured_bytes_ <= bound) return true;
+  const bool ahead = join_.OthersRead(partition_) < input_ns_ - kAhead;
+  (ahead ? count_.input_held : count_.over_bytes).Add();
+  return !ahead;
+}
+
 StitchPartition::StitchPartition(const StitchConfig& config, uint32_t partition,
                                  std::vector<ChainLink> chain, Metrics& metrics, Logger& logger)
     : impl_(std::make_unique<Impl>(config, partition, std::move(chain), metrics, logger)) {}
@@ -340,6 +354,11 @@ transport::Transaction StitchPartition::TakeTransaction() {
 }
 size_t StitchPartition::BufferedSpans() const { return impl_->BufferedSpans(); }
 size_t StitchPartition::BufferedBytes() const { return impl_->BufferedBytes(); }
+bool StitchPartition::WantsInput() {
+  const bool wants = impl_->WantsInput();
+  impl_->SettleCounters();
+  return wants;
+}
 size_t StitchPartition::OpenWindows() const { return impl_->OpenWindows(); }
 size_t StitchPartition::PendingLinks() const { return impl_->PendingLinks(); }
 int64_t StitchPartition::WatermarkLagNs() const { return impl_->WatermarkLagNs(); }

@@ -60,6 +60,10 @@ class StitchPartition {
   // Spans that are held, and the bytes they hold (payloads included).
   size_t BufferedSpans() const;
   size_t BufferedBytes() const;
+  // False: what is held is past its bound because other partitions are behind. They are to be
+  // waited for: links are still to be read, events are not, and no time is to be told. Whoever is
+  // behind reads on past the bound.
+  bool WantsInput();
   // For operators: windows not decided yet, requests whose caller's trace is not known yet, and how
   // far the watermark of the slowest agent is behind the log's clock.
   size_t OpenWindows() const;

@@ -207,6 +207,8 @@ constexpr MetricInfo kCatalogue[] = {
   {"stitch.untrusted_context", C, "Requests from outside the networks that brought a trace context."},
   {"stitch.sdk_spans", C, "Calls that took the id that an SDK had given them."},
   {"stitch.agents_lost", C, "Agents that fell silent."},
+  {"stitch.input_held", C, "Turns that read no events: too much is held because other partitions are behind."},
+  {"stitch.over_bytes", C, "Turns that read events past the bound of memory: this partition is behind itself."},
   {"stitch.restored", C, "Decisions read back at a take-over."},
   {"stitch.compacted_bytes", C, "Bytes freed by copying what was left of old records."},
   {"stitch.correlator_failures", C, "Calls of a correlator that failed."},

@@ -183,12 +183,14 @@ Result<void> KafkaOwner::Poll(size_t max_bytes, std::vector<Record>* out) {
     WEFT_TRY(links_reader_->Read(max_bytes, out, &unreadable));
     bytes += links_reader_->bytes();
   }
-  for (Record& record : first_) {
-    bytes += record.payload->bytes().size();
-    out->push_back(std::move(record));
+  if (!held_) {
+    for (Record& record : first_) {
+      bytes += record.payload->bytes().size();
+      out->push_back(std::move(record));
+    }
+    first_.clear();
+    WEFT_TRY(input_reader_->Read(max_bytes > bytes ? max_bytes - bytes : 1, out, &unreadable));
   }
-  first_.clear();
-  WEFT_TRY(input_reader_->Read(max_bytes > bytes ? max_bytes - bytes : 1, out, &unreadable));
   for (size_t i = before; i < out->size(); ++i)
     if ((*out)[i].stream == input_) handed_out_ = (*out)[i].offset + 1;
   Bury(std::move(unreadable));
@@ -205,7 +207,8 @@ void KafkaOwner::CheckCaughtUp() {
   const uint64_t positions[] = {input_reader_->position(),
                                 links_reader_ ? links_reader_->position() : 0};
   lag_.Set(newest.ends[0] - std::min(newest.ends[0], positions[0]));
-  if (auto told = told_.Look(newest, {positions, newest.ends.size()})) caught_up_ns_ = told;
+  const auto told = told_.Look(newest, {positions, newest.ends.size()});
+  if (told && !held_ && first_.empty()) caught_up_ns_ = told;
 }
 
 void KafkaOwner::Bury(std::vector<Unreadable> unreadable) {

@@ -44,6 +44,7 @@ class KafkaOwner final : public PartitionOwner {
   uint64_t start_offset() const override { return start_offset_; }
   Result<void> ReadBack(Stream log, const std::function<void(const Record&)>& visit) override;
   Result<void> Poll(size_t max_bytes, std::vector<Record>* out) override;
+  void HoldInput(bool hold) override { held_ = hold; }
   std::optional<int64_t> CaughtUp() override { return std::exchange(caught_up_ns_, std::nullopt); }
   Result<void> Commit(Transaction transaction) override;
 
@@ -83,6 +84,7 @@ class KafkaOwner final : public PartitionOwner {
   std::shared_ptr<WatchedEnds> ends_;
   CaughtUpTime told_;
   std::optional<int64_t> caught_up_ns_;
+  bool held_ = false;
 };
 
 }  // namespace weft::transport

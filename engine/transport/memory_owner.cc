@@ -25,7 +25,7 @@ Result<void> MemoryOwner::Poll(size_t max_bytes, std::vector<Record>* out) {
   const size_t before = out->size();
   const int64_t now_ns = transport_.LogTimeNs();
   WEFT_TRY(ReadInputs(max_bytes, out));
-  caught_up_ns_ = out->size() == before ? std::optional(now_ns) : std::nullopt;
+  caught_up_ns_ = out->size() == before && !held_ ? std::optional(now_ns) : std::nullopt;
   return {};
 }
 
@@ -33,12 +33,12 @@ Result<void> MemoryOwner::ReadInputs(size_t max_bytes, std::vector<Record>* out)
   const std::lock_guard lock(transport_.mutex_);
   WEFT_TRY(CheckOwned());
   if (stage_ == Stage::kTrace) {
-    Read(Stream::kSpans, max_bytes, &next_, out);
+    if (!held_) Read(Stream::kSpans, max_bytes, &next_, out);
     return {};
   }
   // Links first: they are small, and answers free more than observations do.
   const size_t links = Read(Stream::kLinks, max_bytes, &next_link_, out);
-  Read(Stream::kEvents, max_bytes > links ? max_bytes - links : 1, &next_, out);
+  if (!held_) Read(Stream::kEvents, max_bytes > links ? max_bytes - links : 1, &next_, out);
   return {};
 }
 

@@ -28,6 +28,7 @@ class MemoryOwner final : public PartitionOwner {
   uint64_t start_offset() const override { return start_offset_; }
   Result<void> ReadBack(Stream log, const std::function<void(const Record&)>& visit) override;
   Result<void> Poll(size_t max_bytes, std::vector<Record>* out) override;
+  void HoldInput(bool hold) override { held_ = hold; }
   // After a Poll that brought nothing.
   std::optional<int64_t> CaughtUp() override { return std::exchange(caught_up_ns_, std::nullopt); }
   Result<void> Commit(Transaction transaction) override {
@@ -47,6 +48,7 @@ class MemoryOwner final : public PartitionOwner {
   uint64_t next_;
   uint64_t next_link_;
   std::optional<int64_t> caught_up_ns_;
+  bool held_ = false;
 };
 
 }  // namespace weft::transport

@@ -124,6 +124,9 @@ class PartitionOwner {
   virtual Result<void> ReadBack(Stream log, const std::function<void(const Record&)>& visit) = 0;
   // Appends up to max_bytes of new input records to *out, in offset order within each stream.
   virtual Result<void> Poll(size_t max_bytes, std::vector<Record>* out) = 0;
+  // From now on Poll brings nothing of kEvents / kSpans, or does again; the rest goes on, and so
+  // does this member's part in the group.
+  virtual void HoldInput(bool hold) = 0;
   // A log time of which it is known that everything appended to the inputs before it has been
   // handed out by Poll; given once, nullopt: nothing new is known. (That a Poll brought nothing
   // does not say so: records may be on their way.)

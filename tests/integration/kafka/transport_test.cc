@@ -71,6 +71,31 @@ TEST_F(KafkaTransportTest, ACommitReachesAllStreamsAndTheNextOwnerGoesOnThere) {
   EXPECT_TRUE(texts == "link b " || texts == "b link ") << texts;
 }
 
+TEST_F(KafkaTransportTest, AnInputThatIsHeldComesLaterAndLinksAtOnce) {
+  MakeTopics(1);
+  auto t = Open();
+  auto member = t->Join(Stage::kStitch);
+  Gain(**member, 1);
+  auto owner = t->Own(Stage::kStitch, 0);
+  ASSERT_TRUE(owner) << owner.error().message;
+  (*owner)->HoldInput(true);
+  Publish(*t, "event");
+  Transaction tx;
+  tx.out = {Out(Stream::kLinks, "link", 0, 0, RecordType::kLinkBatch)};
+  ASSERT_TRUE((*owner)->Commit(std::move(tx)));
+  std::vector<Record> records;
+  EXPECT_TRUE(Eventually([&] {
+    EXPECT_TRUE((*owner)->Poll(1 << 20, &records));
+    return !records.empty();
+  }));
+  Acknowledged();
+  EXPECT_EQ(Texts(records), "link ");
+  EXPECT_FALSE((*owner)->CaughtUp()) << "there is more";
+
+  (*owner)->HoldInput(false);
+  EXPECT_EQ(Texts(ReadAll(*t, **owner)), "event ");
+}
+
 TEST_F(KafkaTransportTest, GoesOnWithTheWritersTimeWhereATopicIsChangedMeanwhileAndSaysSo) {
   MakeTopics(1);
   const auto properties = MakeKafkaProperties(Options().settings);

@@ -35,9 +35,10 @@ int32_t KeepHalf(void*, const weft_spans*, const weft_traces* traces, weft_decis
 }
 const weft_sampler kKeepHalf{sizeof(weft_sampler), KeepHalf, nullptr, nullptr};
 
-stitch::StitchConfig StitchSettings(uint32_t partitions) {
+stitch::StitchConfig StitchSettings(const Schedule& schedule) {
   stitch::StitchConfig config;
-  config.partitions = partitions;
+  config.partitions = schedule.partitions;
+  config.max_bytes = schedule.stitch_bytes;
   config.save_state_every_ns = 2 * kSecond;  // a world lasts for a few seconds
   return config;
 }
@@ -78,7 +79,7 @@ void Cluster::TakeOver(uint32_t partition, StitchMember& member) {
   member.owner = Own(Stage::kStitch, partition);
   member.learning = std::make_unique<LearningVoice>();
   member.stage = std::make_unique<stitch::StitchPartition>(
-      StitchSettings(schedule_.partitions), partition,
+      StitchSettings(schedule_), partition,
       std::vector<stitch::ChainLink>{{"thread", ThreadVoice(), nullptr},
                                      {"learning", LearningVoice::Table(), member.learning.get()}},
       metrics_, *log_);
@@ -173,9 +174,11 @@ void Cluster::Turn(uint32_t partition, StitchMember& member) {
   const bool hurry = schedule_.undisturbed || drained_;
   std::vector<Record> records;
   const size_t bytes = hurry || Chance() < schedule_.whole ? kAll : 1 + random_() % 4000;
+  const bool wants = finishing_ || member.stage->WantsInput();
+  member.owner->HoldInput(!wants);
   Expect(member.owner->Poll(bytes, &records).has_value(), "stitch poll failed");
   for (const Record& record : records) member.stage->Consume(record);
-  if (bytes == kAll) {
+  if (bytes == kAll && wants) {
     if (finishing_ && !member.finished) {
       member.stage->Finish(clock_.MonotonicNs());
       member.finished = true;

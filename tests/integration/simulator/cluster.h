@@ -43,6 +43,7 @@ struct Schedule {
   double move = 0;         // with kafka: partitions given back in good order, per member and turn
   int64_t quantum_ns = 0;  // between two turns; 0: the usual
   bool sampled = false;    // half of the traces, by id
+  size_t stitch_bytes = size_t{512} << 20;  // then stage 1 waits for partitions that are behind
   trace::TraceConfig trace;
 };
 

@@ -28,6 +28,7 @@ class GappedOwner final : public transport::PartitionOwner {
     for (size_t i = begin; i < out->size(); ++i) (*out)[i].offset *= kStep;
     return {};
   }
+  void HoldInput(bool hold) override { inner_->HoldInput(hold); }
   std::optional<int64_t> CaughtUp() override { return inner_->CaughtUp(); }
   Result<void> Commit(transport::Transaction transaction) override {
     if (auto& offset = transaction.commit_offset) *offset = (*offset + kStep - 1) / kStep;

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 
 #include <fmt/format.h>
@@ -18,6 +19,8 @@ namespace weft::cli {
 namespace {
 
 bool IsStore(const std::string& file) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(file, ignored)) return false;  // a pipe is read once
   std::string head(15, '\0');
   std::ifstream(file, std::ios::binary).read(head.data(), 15);
   return head == "SQLite format 3";

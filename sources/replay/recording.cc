@@ -107,6 +107,8 @@ Result<void> RecordingWriter::Close() {
 }
 
 bool RecordingReader::IsRecording(const std::filesystem::path& path) {
+  std::error_code ignored;
+  if (!std::filesystem::is_regular_file(path, ignored)) return false;  // a pipe is read once
   const FilePtr file(std::fopen(path.c_str(), "rbe"));
   char magic[sizeof kMagic] = {};
   return file && std::fread(magic, 1, sizeof magic, file.get()) == sizeof magic &&

@@ -78,7 +78,8 @@ class CsvFile final : public TraceFile {
   ForeignRows rows_;
 };
 
-// The files of a folder, by name, as one.
+// The files of a folder, by name, as one. A file that cannot be read, or not to its end, is named
+// and counted; an error only where no file can be read at all.
 class FolderTraces final : public TraceFile {
  public:
   explicit FolderTraces(const std::filesystem::path& folder) {
@@ -89,13 +90,18 @@ class FolderTraces final : public TraceFile {
 
   Result<bool> Next(api::SpanTable* out) override {
     if (file_ == nullptr) {
-      if (next_ == files_.size()) return false;
+      if (next_ == files_.size()) return AtEnd();
       auto opened = TraceFile::Open(files_[next_++]);
-      if (!opened) return std::unexpected(opened.error());
+      if (!opened) {
+        Complain(opened.error());
+        return next_ < files_.size() ? Result<bool>(true) : AtEnd();
+      }
       file_ = std::move(*opened);
+      some_read_ = true;
     }
     const auto more = file_->Next(out);
-    if (!more || *more) return more;
+    if (more && *more) return true;
+    if (!more) Complain(more.error());
     const Totals& one = file_->totals();
     done_.spans += one.spans;
     done_.malformed += one.malformed;
@@ -103,16 +109,28 @@ class FolderTraces final : public TraceFile {
       if (done_.complaints.size() < kComplaints) done_.complaints.push_back(complaint);
     format_ = file_->format();
     file_.reset();
-    return next_ < files_.size();
+    return next_ < files_.size() ? Result<bool>(true) : AtEnd();
   }
   std::string_view format() const override { return format_; }
   const Totals& totals() const override { return done_; }
 
  private:
+  void Complain(const Error& error) {
+    ++done_.malformed;
+    if (done_.complaints.size() < kComplaints) done_.complaints.push_back(error.message);
+    if (!first_error_) first_error_ = error;
+  }
+  Result<bool> AtEnd() const {
+    if (!some_read_ && first_error_) return std::unexpected(*first_error_);
+    return false;
+  }
+
   std::vector<std::filesystem::path> files_;
   size_t next_ = 0;
   std::unique_ptr<TraceFile> file_;
   Totals done_;
+  bool some_read_ = false;
+  std::optional<Error> first_error_;
   std::string format_ = "folder";
 };
 

@@ -171,6 +171,25 @@ TEST_F(TraceFileTest, ReadsAFolderAsOne) {
   EXPECT_EQ(read->totals.spans, 4u);
 }
 
+TEST_F(TraceFileTest, NamesWhatDoesNotBelongIntoAFolderAndGoesOn) {
+  File("1.txt", "hello\n");
+  File("2.csv", kFlat);
+  File("3.json", "");
+  File("4.csv", kFlat);
+  const auto read = ReadAll(folder_.path().string());
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->totals.spans, 4u);
+  EXPECT_EQ(read->totals.malformed, 2u);
+  ASSERT_EQ(read->totals.complaints.size(), 2u);
+  EXPECT_NE(read->totals.complaints[0].find("1.txt"), std::string::npos);
+  EXPECT_NE(read->totals.complaints[1].find("3.json"), std::string::npos);
+}
+
+TEST_F(TraceFileTest, SaysSoWhereAFolderHasNothingToRead) {
+  File("1.txt", "hello\n");
+  EXPECT_FALSE(ReadAll(folder_.path().string()));
+}
+
 TEST_F(TraceFileTest, SaysWhatAFileIsNot) {
   EXPECT_EQ(ReadAll(folder_.File("none")).error().code, Code::kNotFound);
   EXPECT_NE(ReadAll(File("empty", "")).error().message.find("is empty"), std::string::npos);

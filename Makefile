@@ -39,7 +39,7 @@ test: deps  ## build and run all tests
 	  tests/skipped build/dev/Testing/Temporary/LastTest.log; exit $$code
 
 accuracy: configured  ## how often parents are right on recordings ($WEFT_DATA): docs/accuracy.md
-	@cmake --build $(BUILD) --target weft weft-correlator-delay
+	@cmake --build $(BUILD) --target weft weft-correlator-delay told_truth
 	@tests/accuracy/report $(BUILD) || [ $$? = 77 ]
 
 chaos: configured  ## kill, cut off and fill what runs through Kafka, and compare (SEED=1 MINUTES=10 EVENTS=60 KINDS= CHAIN=)

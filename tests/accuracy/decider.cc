@@ -53,15 +53,20 @@ Result<void> Decider::Teach(const weft_spans& view, const weft_links& links) {
   return {};
 }
 
-Result<Links> Decider::Run(const weft_spans& view) {
+Result<Links> Decider::Run(const weft_spans& view, const std::function<void(Links&)>& correct) {
   io_.n = 0;
   const double asked = CpuSeconds();
   WEFT_TRY(Ask(view));
   const double answered = CpuSeconds();
   Links links = Decide(view);
-  const weft_links decided{sizeof(weft_links),      static_cast<uint32_t>(links.child.size()),
-                           links.child.data(),      links.parent.data(),
-                           links.confidence.data(), links.evidence.data()};
+  Links taught_links = links;
+  if (correct) correct(taught_links);
+  const weft_links decided{sizeof(weft_links),
+                           static_cast<uint32_t>(links.child.size()),
+                           taught_links.child.data(),
+                           taught_links.parent.data(),
+                           taught_links.confidence.data(),
+                           taught_links.evidence.data()};
   const double taught = CpuSeconds();
   WEFT_TRY(Teach(view, decided));
   seconds_ += (CpuSeconds() - taught) + (answered - asked);

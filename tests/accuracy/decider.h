@@ -2,6 +2,7 @@
 // LinkDecider; keeps the time that the correlators took apart from the rest.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "engine/plugin/instance.h"
@@ -20,8 +21,8 @@ class Decider {
   Decider(const Decider&) = delete;
   Decider& operator=(const Decider&) = delete;
 
-  // Correlate, decide, learn.
-  Result<Links> Run(const weft_spans& view);
+  // Correlate, decide, learn: what was decided, as `correct` leaves it.
+  Result<Links> Run(const weft_spans& view, const std::function<void(Links&)>& correct = {});
 
   // Of the last Run.
   const weft_candidates& voices() const { return io_; }

@@ -5,7 +5,7 @@
 
 namespace weft::accuracy {
 
-Result<Recording> ReadRecording(const std::string& path, double compress) {
+Result<eval::KnownTraces> ReadTraces(const std::string& path) {
   auto file = sources::TraceFile::Open(path);
   if (!file) return std::unexpected(file.error());
   eval::KnownTracesBuilder builder(path);
@@ -17,8 +17,17 @@ Result<Recording> ReadRecording(const std::string& path, double compress) {
     more = *read;
     builder.Add(table.View());
   }
-  eval::KnownTraces known = builder.Build();
-  eval::Compress(known, compress);
+  return builder.Build();
+}
+
+Result<Recording> ReadRecording(const std::string& path, double compress) {
+  auto known = ReadTraces(path);
+  if (!known) return std::unexpected(known.error());
+  eval::Compress(*known, compress);
+  return RecordingOf(*known);
+}
+
+Recording RecordingOf(const eval::KnownTraces& known) {
   Recording out;
   out.name = known.name;
   out.names = known.names;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/base/result.h"
+#include "engine/eval/known_traces.h"
 
 namespace weft::accuracy {
 
@@ -28,6 +29,8 @@ struct Recording {
   uint32_t traces = 0;
 };
 
+Recording RecordingOf(const eval::KnownTraces& known);
+Result<eval::KnownTraces> ReadTraces(const std::string& path);
 // Others' traces as `weft eval` reads them, their load raised by `compress`.
 Result<Recording> ReadRecording(const std::string& path, double compress = 1);
 

@@ -21,12 +21,17 @@ uint64_t SpanIdOf(uint32_t row) { return HashCombine(row, 1); }
 class ProcessReplay {
  public:
   ProcessReplay(const Recording& recording, uint64_t process_id, std::vector<uint32_t> rows,
-                const std::vector<const plugin::PluginInstance*>& chain, ReplayResult& out)
+                const std::vector<const plugin::PluginInstance*>& chain, Teacher teacher,
+                ReplayResult& out)
       : recording_(recording),
         process_id_(process_id),
         rows_(std::move(rows)),
         decider_(chain),
-        out_(out) {}
+        out_(out),
+        parents_(teacher == Teacher::kTruth ? truth_ : out.parents) {
+    if (teacher != Teacher::kTruth) return;
+    for (const Span& span : recording.spans) truth_.push_back(span.client ? span.parent : -1);
+  }
 
   Result<void> Run() {
     size_t next = 0;
@@ -46,7 +51,7 @@ class ProcessReplay {
     const int64_t end = begin + kWindow, known_until = end + kLookAhead;
     std::erase_if(before_, [&](uint32_t r) {
       const Span& s = recording_.spans[r];
-      const Span& owner = s.client ? recording_.spans[static_cast<size_t>(out_.parents[r])] : s;
+      const Span& owner = s.client ? recording_.spans[static_cast<size_t>(parents_[r])] : s;
       return owner.end_ns < begin;
     });
     api::SpanTable table;
@@ -67,7 +72,7 @@ class ProcessReplay {
     for (uint32_t i = 0; i < view.spans_.n; ++i) {
       if (roles[i] != WEFT_ROLE_DECIDE) continue;
       const uint32_t r = row_of[i];
-      if (!recording_.spans[r].client || out_.parents[r] >= 0) before_.push_back(r);
+      if (!recording_.spans[r].client || parents_[r] >= 0) before_.push_back(r);
     }
     return {};
   }
@@ -77,8 +82,8 @@ class ProcessReplay {
     const uint32_t row = table.AddRow();
     table.span_id[row] = SpanIdOf(r);
     table.exchange[row] = HashCombine(r, 2);
-    if (s.client && out_.parents[r] >= 0)
-      table.parent_id[row] = SpanIdOf(static_cast<uint32_t>(out_.parents[r]));
+    if (s.client && parents_[r] >= 0)
+      table.parent_id[row] = SpanIdOf(static_cast<uint32_t>(parents_[r]));
     table.start_ns[row] = s.start_ns;
     table.end_ns[row] = s.end_ns < known_until ? s.end_ns : 0;
     if (table.end_ns[row] == 0) table.flags[row] = WEFT_FLAG_OPEN;
@@ -96,7 +101,7 @@ class ProcessReplay {
   }
 
   Result<void> RunChain(const weft_spans& view, const std::vector<uint32_t>& row_of) {
-    const auto links = decider_.Run(view);
+    const auto links = decider_.Run(view, [&](Links& taught) { Correct(taught, row_of); });
     if (!links) return std::unexpected(links.error());
     for (uint32_t i = 0; i < links->child.size(); ++i) {
       const uint32_t child = row_of[links->child[i]];
@@ -107,18 +112,33 @@ class ProcessReplay {
     return {};
   }
 
+  void Correct(Links& links, const std::vector<uint32_t>& row_of) const {
+    if (truth_.empty()) return;
+    for (size_t i = 0; i < links.child.size(); ++i) {
+      const int32_t parent = truth_[row_of[links.child[i]]];
+      const auto found = std::ranges::find(row_of, static_cast<uint32_t>(parent));
+      links.parent[i] = parent < 0 || found == row_of.end()
+                            ? WEFT_NONE
+                            : static_cast<uint32_t>(found - row_of.begin());
+      links.confidence[i] = 1;
+    }
+  }
+
   const Recording& recording_;
   uint64_t process_id_;
   std::vector<uint32_t> rows_;
   Decider decider_;
   ReplayResult& out_;
+  eval::Parents truth_;  // where it is told
+  const eval::Parents& parents_;
   std::vector<uint32_t> before_;
 };
 
 }  // namespace
 
 Result<ReplayResult> Replay(const Recording& recording,
-                            const std::vector<const plugin::PluginInstance*>& chain) {
+                            const std::vector<const plugin::PluginInstance*>& chain,
+                            Teacher teacher) {
   ReplayResult out;
   out.parents.assign(recording.spans.size(), -1);
   out.confidence.assign(recording.spans.size(), 0);
@@ -131,7 +151,7 @@ Result<ReplayResult> Replay(const Recording& recording,
       return std::pair(recording.spans[a].start_ns, HashCombine(a, 2)) <
              std::pair(recording.spans[b].start_ns, HashCombine(b, 2));
     });
-    ProcessReplay process(recording, service + 1, std::move(rows), chain, out);
+    ProcessReplay process(recording, service + 1, std::move(rows), chain, teacher, out);
     WEFT_TRY(process.Run());
   }
   return out;

@@ -17,8 +17,13 @@ struct ReplayResult {
   double seconds = 0;             // in the correlators
 };
 
+// What the plugins learn from: what was decided, or what is true (a bound on what can be learned;
+// each window is still decided before it is told).
+enum class Teacher { kDecisions, kTruth };
+
 // The instances are given the services of the recording as processes 1, 2, ...
 Result<ReplayResult> Replay(const Recording& recording,
-                            const std::vector<const plugin::PluginInstance*>& chain);
+                            const std::vector<const plugin::PluginInstance*>& chain,
+                            Teacher teacher = Teacher::kDecisions);
 
 }  // namespace weft::accuracy

@@ -8,7 +8,7 @@ namespace {
 constexpr int kRounds = 6, kRoundsAgain = 2;
 constexpr size_t kSample = 250;         // requests
 constexpr double kUnowned = -20;        // log-likelihood of a call without a request
-constexpr double kGrowth = 2;           // of the requests since the last search
+constexpr double kGrowth = 1.4;         // of the requests since the last search
 constexpr double kGrowthSettled = 1.3;  // since all was last looked at
 
 // Without those that are only looked at ahead.

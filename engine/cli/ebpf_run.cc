@@ -46,9 +46,9 @@ Result<std::unique_ptr<EbpfRun>> EbpfRun::Start(const Config& config, const std:
   return run;
 }
 
-void EbpfRun::Select(const Config& config) {
+bool EbpfRun::Select(const Config& config) {
   ebpf::EbpfConfig chosen = ToEbpfConfig(config);
-  source_->Select(std::move(chosen.include), std::move(chosen.exclude));
+  return source_->Select(std::move(chosen.include), std::move(chosen.exclude));
 }
 
 Result<void> EbpfRun::Stop() {

@@ -30,8 +30,8 @@ class EbpfRun {
   // Publishes what is left and closes the recording; the first failure of the two.
   Result<void> Stop();
 
-  // Which processes are watched, from now on.
-  void Select(const Config& config);
+  // Which processes are watched. False: not from now on, but as soon as the reader goes on.
+  bool Select(const Config& config);
 
   // The hooks that were chosen, for people.
   std::string_view hooks() const { return ebpf::Describe(source_->hooks()); }

@@ -71,7 +71,10 @@ Result<void> Reload::Apply(const Config& next, Pipeline* pipeline, EbpfRun* sour
     return key == "correlators" || key == "samplers";
   };
   if (pipeline != nullptr && is(plugins)) WEFT_TRY(pipeline->Renew(next));
-  if (source != nullptr && is(IsSelection)) source->Select(next);
+  if (source != nullptr && is(IsSelection) && !source->Select(next))
+    context_.log.Warn(
+        "processes are chosen anew as soon as the probe's reader goes on: it waits until what it "
+        "has read is taken");
   SetLogLevel(context_, next);
   return {};
 }

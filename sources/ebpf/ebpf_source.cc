@@ -40,8 +40,8 @@ constexpr int64_t kSweepEveryNs = 20 * kMillisecond;
 constexpr int64_t kCountEveryNs = kSecond;
 constexpr int64_t kAddressEveryNs = 10 * kSecond;
 constexpr int64_t kDrainAtStopNs = 500 * kMillisecond;
-// The reader may be waiting for a transport that is full.
-constexpr std::chrono::seconds kSelectionPatience{10};
+// The reader may be waiting for a transport that is full, and who asks has other things to do.
+constexpr std::chrono::seconds kSelectionPatience{1};
 
 Result<void> Check(const EbpfConfig& config) {
   if (config.capture_bytes < WEFT_CAPTURE_LEAST || config.capture_bytes > WEFT_CAPTURE_MOST)
@@ -80,7 +80,7 @@ class EbpfSource::Impl {
   Result<void> Attach();
   void AttachOption();
   Result<void> Stop();
-  void Select(ProcessSelector include, ProcessSelector exclude);
+  bool Select(ProcessSelector include, ProcessSelector exclude);
   HookFamily hooks() const { return loader_->family(); }
 
  private:
@@ -269,10 +269,10 @@ void EbpfSource::Impl::Run() {
   outcome_ = publisher_.Finish();
 }
 
-void EbpfSource::Impl::Select(ProcessSelector include, ProcessSelector exclude) {
+bool EbpfSource::Impl::Select(ProcessSelector include, ProcessSelector exclude) {
   std::unique_lock lock(selection_mutex_);
   selection_.emplace(std::move(include), std::move(exclude));
-  selection_applied_.wait_for(lock, kSelectionPatience, [this] { return !selection_; });
+  return selection_applied_.wait_for(lock, kSelectionPatience, [this] { return !selection_; });
 }
 
 void EbpfSource::Impl::ApplySelection() {
@@ -385,8 +385,8 @@ Result<std::unique_ptr<EbpfSource>> EbpfSource::Start(const EbpfConfig& config,
 }
 
 Result<void> EbpfSource::Stop() { return impl_->Stop(); }
-void EbpfSource::Select(ProcessSelector include, ProcessSelector exclude) {
-  impl_->Select(std::move(include), std::move(exclude));
+bool EbpfSource::Select(ProcessSelector include, ProcessSelector exclude) {
+  return impl_->Select(std::move(include), std::move(exclude));
 }
 HookFamily EbpfSource::hooks() const { return impl_->hooks(); }
 

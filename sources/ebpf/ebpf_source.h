@@ -33,10 +33,11 @@ class EbpfSource {
   // In order and complete; kFull when the transport did not take everything. Idempotent.
   Result<void> Stop();
 
-  // Processes are chosen by these from now on: it returns when the reader has applied them, or
-  // after 10 s. An exchange of one that is no longer wanted ends as open when its connection is
-  // forgotten. From any thread.
-  void Select(ProcessSelector include, ProcessSelector exclude);
+  // Processes are chosen by these. True when the reader has applied them; false where it did not
+  // look within a second, because it waits for a transport that is full: it will when it goes on.
+  // An exchange of one that is no longer wanted ends as open when its connection is forgotten.
+  // From any thread.
+  bool Select(ProcessSelector include, ProcessSelector exclude);
 
   // The family that was chosen.
   HookFamily hooks() const;

@@ -16,7 +16,9 @@ namespace {
 constexpr size_t kMaxSpanRows = 20'000;
 constexpr size_t kMaxAttributes = 1'000'000;
 constexpr size_t kMaxText = 16 << 20;
-// From a span's end to weft.spans, live: until then what it caused is waited for.
+// From a span's end to weft.spans, live: a trace is closed so long after its root's end at the
+// earliest, and what it caused meanwhile is in it. Without it a trace that is read in a backlog
+// would be closed sooner than one that is read live (the simulator's long backlogs find that).
 constexpr int64_t kUsualDelay = 2 * kSecond;
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include "engine/transport/kafka_publisher.h"
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <utility>
 
@@ -17,6 +18,16 @@ constexpr int kPollMs = 50;
 // A new client meets the same error again: the next one waits longer.
 constexpr int64_t kFirstBackoffNs = 100 * kMillisecond;
 constexpr int64_t kMostBackoffNs = 5 * kSecond;
+// So long after a refusal batches stay small.
+constexpr int64_t kSmallBatchesNs = 60 * kSecond;
+
+// What a client's batches may hold, as the user has it or else as we do.
+size_t BatchBytes(const KafkaProperties& properties) {
+  size_t bytes = kBatchBytes;
+  for (const auto& [name, value] : properties)
+    if (name == "batch.size") std::from_chars(value.data(), value.data() + value.size(), bytes);
+  return bytes;
+}
 
 }  // namespace
 
@@ -51,8 +62,9 @@ KafkaPublisher::KafkaPublisher(KafkaContext& context)
       repeated_(context.metrics.Get("kafka.publish_repeated")),
       in_flight_gauge_(context.metrics.Get("kafka.publish_in_flight_bytes")),
       begins_(context.partitions),
-      batch_bytes_(kBatchBytes),
-      next_batch_bytes_(kBatchBytes) {
+      whole_batch_bytes_(BatchBytes(context.properties)),
+      batch_bytes_(whole_batch_bytes_),
+      next_batch_bytes_(whole_batch_bytes_) {
   for (uint32_t p = 0; p < context.partitions; ++p)
     failed_.push_back(&context.metrics.Get(fmt::format("kafka.publish_lost{{partition={}}}", p)));
 }
@@ -71,7 +83,7 @@ Result<std::unique_ptr<KafkaClient>> KafkaPublisher::OpenClient() {
       {"message.timeout.ms", "0"},
       {"queue.buffering.max.kbytes", "2000000"},
       {"queue.buffering.max.messages", "10000000"}};
-  if (next_batch_bytes_ < kBatchBytes)
+  if (next_batch_bytes_ < whole_batch_bytes_)
     owned.emplace_back("batch.size", std::to_string(next_batch_bytes_));
   return KafkaClient::Open(
       "publisher", RD_KAFKA_PRODUCER,
@@ -133,8 +145,8 @@ rd_kafka_resp_err_t KafkaPublisher::HandOver(Sent& next) {
   Begin& begin = begins_[next.record.partition];
   const auto error =
       Produce(client_->get(), client_->Topic(context_.Topic(Stream::kEvents)), next.record, &next);
-  if (error == RD_KAFKA_RESP_ERR_NO_ERROR && begin.first == First::kNone)
-    begin.first = First::kUnderWay;
+  next.first = error == RD_KAFKA_RESP_ERR_NO_ERROR && begin.first == First::kNone;
+  if (next.first) begin.first = First::kUnderWay;
   return error;
 }
 
@@ -179,6 +191,7 @@ void KafkaPublisher::Run() {
       if (const auto fatal = rd_kafka_fatal_error(client_->get(), why, sizeof(why));
           fatal != RD_KAFKA_RESP_ERR_NO_ERROR)
         Break(fatal);
+      WidenBatches();
     } else {
       room_.wait_for(lock, std::chrono::milliseconds(kPollMs), [&] { return stopping_; });
     }
@@ -192,6 +205,15 @@ void KafkaPublisher::Break(rd_kafka_resp_err_t error) {
   context_.log.Write(LogLevel::kWarn, "publish again",
                      "publishing begins anew with what is not acknowledged: " +
                          KafkaFailure(context_.Topic(Stream::kEvents), error).message);
+}
+
+// By a new client, as a client's batches keep their size.
+void KafkaPublisher::WidenBatches() {
+  if (broken_ || batch_bytes_ == whole_batch_bytes_ ||
+      context_.clock.MonotonicNs() - refused_ns_ < kSmallBatchesNs)
+    return;
+  next_batch_bytes_ = whole_batch_bytes_;
+  broken_ = true;
 }
 
 void KafkaPublisher::Replace(Lock& lock) {
@@ -254,6 +276,7 @@ void KafkaPublisher::NoteAppendTime(const rd_kafka_message_t& message) {
 void KafkaPublisher::RefusedWithItsBatch(Sent& sent, rd_kafka_resp_err_t error) {
   {
     const Lock lock(mutex_);
+    refused_ns_ = context_.clock.MonotonicNs();
     if (sent.bytes < batch_bytes_ && SharesABatch(sent)) {
       next_batch_bytes_ = std::max<size_t>(batch_bytes_ / 4, 1);
       return Break(error);
@@ -290,7 +313,7 @@ void KafkaPublisher::Settle(Sent& sent, bool delivered) {
   Begin& begin = begins_[sent.record.partition];
   if (delivered)
     begin.first = First::kThere;
-  else if (begin.first == First::kUnderWay)
+  else if (sent.first && begin.first == First::kUnderWay)
     begin.first = First::kNone;
   sent.record = {};
   sent.settled = true;

@@ -46,6 +46,7 @@ class KafkaPublisher {
     OutRecord record;
     size_t bytes = 0;
     bool settled = false;
+    bool first = false;  // of its partition, for the client that has it
   };
   using Lock = std::unique_lock<std::mutex>;
 
@@ -67,6 +68,7 @@ class KafkaPublisher {
   // True: there was room for it.
   bool Handed(Lock& lock, Sent& sent, rd_kafka_resp_err_t error);
   void Break(rd_kafka_resp_err_t error);
+  void WidenBatches();
   void Replace(Lock& lock);
   bool Fits(size_t bytes) const;
 
@@ -88,9 +90,11 @@ class KafkaPublisher {
   };
   std::vector<Begin> begins_;  // by partition
   // The client's batches, and the next one's: smaller once a batch of several was refused for good.
+  const size_t whole_batch_bytes_;  // where nothing was refused
   size_t batch_bytes_, next_batch_bytes_;
-  size_t in_flight_ = 0;  // bytes
-  bool broken_ = false;   // the client takes no more: it is to be replaced
+  int64_t refused_ns_ = INT64_MIN / 2;  // the last time
+  size_t in_flight_ = 0;                // bytes
+  bool broken_ = false;                 // the client takes no more: it is to be replaced
   int64_t replace_ns_ = INT64_MIN, backoff_ns_ = 0;
   bool refusing_ = false;
   bool stopping_ = false;

@@ -37,7 +37,6 @@ class MemoryKeeper {
   QueueBounds wanted_;
   uint64_t wanted_sum_ = 0;
   double pressure_ = 1;  // 1: none
-  uint64_t limit_ = 0;
   int64_t looked_ns_ = 0;
 };
 

@@ -21,14 +21,18 @@ uint64_t ReadLimit(const std::string& path) {
 
 // The files of one version of cgroups.
 struct Files {
-  const char *limit, *soft_limit, *used, *cache[2];
+  const char *limit, *soft_limit, *used, *reclaimable[3];
 };
 constexpr Files kVersion1 = {"memory.limit_in_bytes",
                              nullptr,
                              "memory.usage_in_bytes",
-                             {"total_inactive_file", "total_active_file"}};
-constexpr Files kVersion2 = {
-    "memory.max", "memory.high", "memory.current", {"inactive_file", "active_file"}};
+                             {"total_inactive_file", "total_active_file", ""}};
+constexpr Files kVersion2 = {"memory.max",
+                             "memory.high",
+                             "memory.current",
+                             {"inactive_file", "active_file", "slab_reclaimable"}};
+// Who uses less of a group's memory than this part cannot relieve it.
+constexpr uint64_t kLeastPart = 4;
 
 uint64_t Smaller(uint64_t a, uint64_t b) { return a == 0 ? b : b == 0 ? a : std::min(a, b); }
 
@@ -36,19 +40,20 @@ MemoryUse ReadUse(const std::string& group, const Files& files) {
   MemoryUse use;
   use.limit = ReadLimit(group + files.limit);
   if (files.soft_limit) use.limit = Smaller(use.limit, ReadLimit(group + files.soft_limit));
-  if (use.limit == 0) return use;
   use.used = ReadLimit(group + files.used);
   std::ifstream stat(group + "memory.stat");
   std::string name;
   for (uint64_t bytes = 0; stat >> name >> bytes;)
-    if (name == files.cache[0] || name == files.cache[1]) use.used -= std::min(use.used, bytes);
+    if (std::ranges::find(files.reclaimable, name) != std::end(files.reclaimable))
+      use.used -= std::min(use.used, bytes);
   std::ifstream pressure(group + "memory.pressure");  // some avg10=0.00 avg60=...
   if (pressure >> name >> name && name.starts_with("avg10="))
     use.stalled = std::strtod(name.c_str() + 6, nullptr);
   return use;
 }
 
-// Calls `visit` for each of this process's memory cgroups, and for those that they are in.
+// Calls `visit` for each of this process's memory cgroups, and for those that they are in: from the
+// innermost one outwards.
 template <typename Visit>
 void EachGroup(const std::string& root, const Visit& visit) {
   std::ifstream groups(root + "/proc/self/cgroup");
@@ -85,9 +90,12 @@ MemoryUse ReadMemoryUse(const std::string& root) {
     return static_cast<double>(use.used) / static_cast<double>(use.limit);
   };
   MemoryUse nearest;
+  uint64_t own = 0;  // of the innermost group that is accounted for
   EachGroup(root, [&](const std::string& group, const Files& files) {
     const MemoryUse use = ReadUse(group, files);
-    if (use.limit != 0 && (nearest.limit == 0 || ratio(use) > ratio(nearest))) nearest = use;
+    if (own == 0) own = use.used;
+    if (use.limit == 0 || own < use.used / kLeastPart) return;
+    if (nearest.limit == 0 || ratio(use) > ratio(nearest)) nearest = use;
   });
   return nearest;
 }

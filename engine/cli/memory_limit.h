@@ -15,8 +15,9 @@ namespace weft::cli {
 // `root`: in front of /proc and /sys.
 uint64_t MemoryLimit(const std::string& root = "");
 
-// What is used of that cgroup which is nearest to its limit, by whomever; without what the kernel
-// can take back by itself, the cache of files. limit 0: none has one.
+// What is used of that cgroup which is nearest to its limit; without what the kernel can take back
+// by itself, the caches of files. A group that others fill does not count: smaller queues here
+// would not relieve it. limit 0: none has one.
 struct MemoryUse {
   uint64_t used = 0, limit = 0;
   double stalled = 0;  // percent of the last ten seconds in which somebody waited for memory

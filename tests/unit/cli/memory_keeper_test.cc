@@ -54,10 +54,20 @@ class MemoryKeeperTest : public ::testing::Test {
   void Limit(uint64_t mb) {
     File("/sys/fs/cgroup/weft/memory.max", std::to_string(mb * kMb) + "\n");
   }
-  void Use(uint64_t mb, uint64_t cache_mb = 0) {
+  void Use(uint64_t mb, uint64_t cache_mb = 0, const std::string& cache = "inactive_file") {
     File("/sys/fs/cgroup/weft/memory.current", std::to_string((mb + cache_mb) * kMb) + "\n");
     File("/sys/fs/cgroup/weft/memory.stat",
-         "anon 5\ninactive_file " + std::to_string(cache_mb * kMb) + "\nactive_file 0\n");
+         "anon 5\n" + cache + " " + std::to_string(cache_mb * kMb) + "\nactive_file 0\n");
+  }
+  // Weft's group in another one, which has the limit.
+  void UseInPod(uint64_t own_mb, uint64_t pod_mb, int stalled = 0) {
+    File("/proc/self/cgroup", "0::/pod/weft\n");
+    const std::string pod = "/sys/fs/cgroup/pod/";
+    File(pod + "weft/memory.max", "max\n");
+    File(pod + "weft/memory.current", std::to_string(own_mb * kMb) + "\n");
+    File(pod + "memory.max", std::to_string(1000 * kMb) + "\n");
+    File(pod + "memory.current", std::to_string(pod_mb * kMb) + "\n");
+    File(pod + "memory.pressure", "some avg10=" + std::to_string(stalled) + ".00 avg60=0.00\n");
   }
   void Look(int times) {
     for (int i = 0; i < times; ++i) {
@@ -96,6 +106,29 @@ TEST_F(MemoryKeeperTest, TheCacheOfFilesIsNoNeed) {
   Look(3);
   EXPECT_EQ(share_.Get(), 1);
   EXPECT_EQ(metrics_.Get("memory.used_bytes").Get(), 1000 * kMb);
+}
+
+TEST_F(MemoryKeeperTest, NorAreTheKernelsCachesOfNames) {
+  keeper_.Begin({256 * kMb, 64 * kMb, 64 * kMb}, Config());
+  Use(1000, 3090, "slab_reclaimable");
+  Look(3);
+  EXPECT_EQ(share_.Get(), 1);
+  EXPECT_EQ(metrics_.Get("memory.used_bytes").Get(), 1000 * kMb);
+}
+
+TEST_F(MemoryKeeperTest, AGroupThatOthersFillIsNotRelievedBySmallerQueues) {
+  UseInPod(50, 300);
+  keeper_.Begin({256 * kMb, 64 * kMb, 64 * kMb}, Config());
+  const double share = share_.Get();
+  UseInPod(50, 990);
+  Look(3);
+  EXPECT_EQ(share_.Get(), share);
+  UseInPod(50, 600, 40);
+  Look(3);
+  EXPECT_EQ(share_.Get(), share) << "nor where they wait for memory";
+  UseInPod(300, 990);
+  Look(3);
+  EXPECT_LT(share_.Get(), share / 4);
 }
 
 TEST_F(MemoryKeeperTest, FollowsALimitThatIsSetWhileItRuns) {

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -56,40 +57,72 @@ void RemoveWithSiblings(const std::string& path) {
   for (const char* suffix : {"", "-wal", "-shm", "-journal"}) ::unlink((path + suffix).c_str());
 }
 
-constexpr std::string_view kMark = "-weft-part-";
+constexpr std::string_view kMark = "-weft-part-", kLock = "-lock";
 constexpr size_t kRandom = 6;
 
-// What processes that were killed have left: ours, a file, and locked by nobody.
+struct CloseFile {
+  ~CloseFile() {
+    if (fd >= 0) ::close(fd);
+  }
+  const int fd;
+};
+
+bool IsOwnFile(const std::string& path) {
+  struct stat st {};
+  return ::lstat(path.c_str(), &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == ::geteuid();
+}
+
+bool IsAt(int fd, const std::string& path) {
+  struct stat here {
+  }, there{};
+  return ::fstat(fd, &here) == 0 && ::lstat(path.c_str(), &there) == 0 &&
+         here.st_ino == there.st_ino && here.st_dev == there.st_dev;
+}
+
+// Unless it is being written: then its lock is there before it is, and is held.
+void RemoveIfLeft(const std::string& part) {
+  const std::string lock = part + std::string(kLock);
+  const CloseFile file{::open(lock.c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)};
+  if (file.fd < 0 && errno != ENOENT) return;
+  if (file.fd >= 0 && (!IsOwnFile(lock) || ::flock(file.fd, LOCK_EX | LOCK_NB) != 0)) return;
+  if (IsOwnFile(part)) RemoveWithSiblings(part);
+  if (file.fd >= 0 && IsAt(file.fd, lock)) ::unlink(lock.c_str());
+}
+
 void RemoveLeftOver(const std::string& name) {
   const size_t slash = name.rfind('/');
   const std::string begin =
       (slash == name.npos ? name : name.substr(slash + 1)) + std::string(kMark);
+  std::set<std::string> parts;  // a lock may be alone
   std::error_code failed;
   for (const auto& entry : std::filesystem::directory_iterator(FolderOf(name), failed)) {
-    const std::string file = entry.path().filename().string();
-    if (!file.starts_with(begin) || file.size() != begin.size() + kRandom) continue;
-    const int fd = ::open(entry.path().c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    struct stat st {};
-    if (fd >= 0 && ::fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == ::geteuid() &&
-        ::flock(fd, LOCK_EX | LOCK_NB) == 0)
-      RemoveWithSiblings(entry.path().string());
-    if (fd >= 0) ::close(fd);
+    std::string file = entry.path().string();
+    if (file.ends_with(kLock)) file.resize(file.size() - kLock.size());
+    const std::string base = std::filesystem::path(file).filename().string();
+    if (base.starts_with(begin) && base.size() == begin.size() + kRandom) parts.insert(file);
   }
+  for (const std::string& part : parts) RemoveIfLeft(part);
 }
 
 }  // namespace
 
 PartFile::PartFile(std::string name, std::string path, int lock)
-    : name_(std::move(name)), path_(std::move(path)), lock_(lock) {}
+    : name_(std::move(name)),
+      path_(std::move(path)),
+      lock_path_(path_ + std::string(kLock)),
+      lock_(lock) {}
 
 PartFile::PartFile(PartFile&& other) noexcept
     : name_(std::move(other.name_)),
       path_(std::exchange(other.path_, {})),
+      lock_path_(std::move(other.lock_path_)),
       lock_(std::exchange(other.lock_, -1)) {}
 
 PartFile::~PartFile() {
   if (!path_.empty()) RemoveWithSiblings(path_);
-  if (lock_ >= 0) ::close(lock_);
+  if (lock_ < 0) return;
+  ::unlink(lock_path_.c_str());  // last: a part without a lock is nobody's
+  ::close(lock_);
 }
 
 Result<PartFile> PartFile::Create(const std::string& name) {
@@ -97,14 +130,23 @@ Result<PartFile> PartFile::Create(const std::string& name) {
     return std::unexpected(Taken(name));
   RemoveLeftOver(name);
   while (true) {
-    std::string path = name + std::string(kMark) + "XXXXXX";
-    const int fd = ::mkostemp(path.data(), O_CLOEXEC);  // O_EXCL, 0600
+    std::string lock = name + std::string(kMark) + "XXXXXX" + std::string(kLock);
+    const int fd = ::mkostemps(lock.data(), static_cast<int>(kLock.size()), O_CLOEXEC);
     if (fd < 0) return std::unexpected(Failed(name, errno));
-    struct stat st {};
     // Who was quicker to lock it took it for left over, and has removed it.
-    if (::flock(fd, LOCK_EX) != 0 || ::fstat(fd, &st) != 0 || st.st_nlink != 0)
-      return PartFile(name, std::move(path), fd);
-    ::close(fd);
+    if (::flock(fd, LOCK_EX) == 0 && !IsAt(fd, lock)) {
+      ::close(fd);
+      continue;
+    }
+    PartFile part(name, lock.substr(0, lock.size() - kLock.size()), fd);
+    const int file = ::open(part.path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (file >= 0) {
+      ::close(file);
+      return part;
+    }
+    const int error = errno;
+    part.path_.clear();
+    if (error != EEXIST) return std::unexpected(Failed(name, error));
   }
 }
 

@@ -2,9 +2,10 @@
 //
 // One thread. Until Publish it is called "NAME-weft-part-" and something random, which nobody can
 // have put there before, with mode 0600. It may be opened by path meanwhile; close that first, then
-// publish. The destructor removes what was not published, SQLite's files beside it too. It is
-// locked as long as this lives: Create removes those of the same NAME that were left by a process
-// that was killed.
+// publish. The destructor removes what was not published, SQLite's files beside it too. As long as
+// this lives, a file beside it ("...-lock") is locked: Create removes what processes that were
+// killed have left of the same NAME. Not the file itself: on NFS and SMB that lock and those of
+// SQLite are of one kind, and would keep SQLite out.
 #pragma once
 
 #include <string>
@@ -31,6 +32,7 @@ class PartFile {
   PartFile(std::string name, std::string path, int lock);
 
   std::string name_, path_;  // path_ empty: nothing to remove
+  std::string lock_path_;
   int lock_ = -1;
 };
 

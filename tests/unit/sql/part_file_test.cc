@@ -4,7 +4,10 @@
 #include <fstream>
 #include <string>
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -43,6 +46,7 @@ TEST_F(PartFileTest, GetsItsNameWhenItIsPublishedAndIsPrivate) {
   EXPECT_FALSE(fs::exists(name_));
   ASSERT_TRUE(part->Publish());
   EXPECT_EQ(Read(name_), "whole");
+  { const PartFile done = std::move(*part); }
   EXPECT_EQ(Files(), 1);
 }
 
@@ -68,16 +72,27 @@ TEST_F(PartFileTest, TakesNoFileThatSomebodyHasPutThere) {
 
 TEST_F(PartFileTest, RemovesWhatAProcessThatWasKilledHasLeft) {
   const std::string left = name_ + "-weft-part-abc123";
-  for (const char* suffix : {"", "-journal"}) Write(left + suffix, "half");
+  for (const char* suffix : {"", "-journal", "-lock"}) Write(left + suffix, "half");
+  Write(name_ + "-weft-part-alone1-lock", "");
+  Write(name_ + "-weft-part-nolock", "");
   Write(name_ + "-weft-part-of-somebody", "else");
   auto part = PartFile::Create(name_);
   ASSERT_TRUE(part);
-  EXPECT_FALSE(fs::exists(left));
-  EXPECT_FALSE(fs::exists(left + "-journal"));
+  EXPECT_EQ(Files(), 3) << "the new one, its lock, somebody's";
   EXPECT_TRUE(fs::exists(name_ + "-weft-part-of-somebody"));
   auto other = PartFile::Create(name_);
   ASSERT_TRUE(other);
   EXPECT_TRUE(fs::exists(part->path())) << "one that is being written is nobody's leftover";
+}
+
+// On NFS and SMB flock and the locks of SQLite exclude each other.
+TEST_F(PartFileTest, LeavesTheLocksOfTheFileItselfToWhoOpensIt) {
+  auto part = PartFile::Create(name_);
+  ASSERT_TRUE(part);
+  const int fd = ::open(part->path().c_str(), O_RDWR | O_CLOEXEC);
+  ASSERT_GE(fd, 0);
+  EXPECT_EQ(::flock(fd, LOCK_EX | LOCK_NB), 0);
+  ::close(fd);
 }
 
 TEST_F(PartFileTest, OverwritesNothing) {

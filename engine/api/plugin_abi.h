@@ -306,7 +306,7 @@ typedef struct weft_correlator {
   uint32_t struct_size;
   /* Required. */
   int32_t (*correlate)(void* instance, const weft_spans* window, weft_candidates* io, weft_error*);
-  /* Optional: after the engine has decided the window; the same view as in correlate. */
+  /* Optional: the window was decided; the same view as in correlate, which returned WEFT_OK. */
   int32_t (*learn)(void* instance, const weft_spans* window, const weft_links* links, weft_error*);
   /* Optional, both or none: learned state of one process, at most 256 KB. load replaces. */
   int32_t (*save)(void* instance, uint64_t process_id, weft_buffer* state, weft_error*);

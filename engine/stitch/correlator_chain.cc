@@ -28,7 +28,8 @@ CorrelatorChain::CorrelatorChain(std::vector<ChainLink> chain, const StitchConfi
       logger_(logger),
       failures_(metrics.Get("stitch.correlator_failures")),
       ignored_(metrics.Get("stitch.voices_ignored")),
-      state_too_large_(metrics.Get("stitch.state_too_large")) {
+      state_too_large_(metrics.Get("stitch.state_too_large")),
+      failed_(chain_.size()) {
   voices_.struct_size = sizeof voices_;
   voices_.ctx = this;
   voices_.grow = &CorrelatorChain::Grow;
@@ -77,10 +78,12 @@ void CorrelatorChain::Report(const ChainLink& link, const char* call, const weft
 
 const LinkDecider& CorrelatorChain::Decide(const weft_spans& view) {
   voices_.n = 0;
-  for (const ChainLink& link : chain_) {
+  for (size_t i = 0; i < chain_.size(); ++i) {
+    const ChainLink& link = chain_[i];
     const uint32_t before = voices_.n;
     weft_error error{};
-    if (link.table->correlate(link.instance, &view, &voices_, &error) == WEFT_OK) continue;
+    failed_[i] = link.table->correlate(link.instance, &view, &voices_, &error) != WEFT_OK;
+    if (!failed_[i]) continue;
     voices_.n = before;
     Report(link, "correlate", error);
   }
@@ -108,9 +111,11 @@ void CorrelatorChain::Learn(const weft_spans& view) {
   const weft_links links = {sizeof(weft_links),      static_cast<uint32_t>(decisions.size()),
                             link_child_.data(),      link_parent_.data(),
                             link_confidence_.data(), link_evidence_.data()};
-  for (const ChainLink& link : chain_) {
+  for (size_t i = 0; i < chain_.size(); ++i) {
+    const ChainLink& link = chain_[i];
     weft_error error{};
-    if (link.table->learn && link.table->learn(link.instance, &view, &links, &error) != WEFT_OK)
+    if (failed_[i] || link.table->learn == nullptr) continue;
+    if (link.table->learn(link.instance, &view, &links, &error) != WEFT_OK)
       Report(link, "learn", error);
   }
 }

@@ -2,8 +2,8 @@
 //
 // Each correlator in turn appends voices to one list; LinkDecider makes decisions of it; all are
 // then told what was decided. A correlator that fails is counted and passed over for that window:
-// its voices of that call are taken back. Learned state is per process, saved and loaded by name.
-// One thread.
+// its voices are taken back, and it does not learn from it. Learned state is per process, saved and
+// loaded by name. One thread.
 #pragma once
 
 #include <string>
@@ -49,6 +49,7 @@ class CorrelatorChain {
   Counter& ignored_;
   Counter& state_too_large_;
   weft_candidates voices_{};
+  std::vector<bool> failed_;  // by link, in the window in hand
   std::vector<uint32_t> child_, candidate_, evidence_;
   std::vector<float> log_odds_;
   std::vector<uint32_t> link_child_, link_parent_, link_evidence_;

@@ -30,6 +30,32 @@ class DelayCorrelator {
   void Correlate(const weft_spans& window, sdk::Voices& voices) {
     if (window.n == 0) return;
     ProcessLearner& learner = LearnerOf(ProcessId(window));
+    try {
+      Speak(learner, window, voices);
+    } catch (...) {  // Learn will not be called
+      learner.Withdrawn();
+      throw;
+    }
+  }
+
+  void Learn(const weft_spans& window, const weft_links& links) {
+    if (window.n > 0) LearnerOf(ProcessId(window)).Learned(links);
+  }
+
+  bool Save(uint64_t process_id, std::string& state) {
+    const auto found = processes_.find(process_id);
+    if (found != processes_.end()) state = StateCodec::Save(*found->second);
+    return true;
+  }
+
+  bool Load(uint64_t process_id, std::string_view state) {
+    return StateCodec::Load(state, LearnerOf(process_id));
+  }
+
+  void Forget(uint64_t process_id) { processes_.erase(process_id); }
+
+ private:
+  void Speak(ProcessLearner& learner, const weft_spans& window, sdk::Voices& voices) {
     earlier_.Take(voices.list(), voices.earlier(), window.n);
     learner.Decide(window, earlier_, tracker_, hypotheses_);
     if (learner.cold()) host_.Count("cold_windows", 1);
@@ -51,23 +77,6 @@ class DelayCorrelator {
     }
   }
 
-  void Learn(const weft_spans& window, const weft_links& links) {
-    if (window.n > 0) LearnerOf(ProcessId(window)).Learned(links);
-  }
-
-  bool Save(uint64_t process_id, std::string& state) {
-    const auto found = processes_.find(process_id);
-    if (found != processes_.end()) state = StateCodec::Save(*found->second);
-    return true;
-  }
-
-  bool Load(uint64_t process_id, std::string_view state) {
-    return StateCodec::Load(state, LearnerOf(process_id));
-  }
-
-  void Forget(uint64_t process_id) { processes_.erase(process_id); }
-
- private:
   static uint64_t ProcessId(const weft_spans& w) {
     return w.processes == nullptr || w.processes->n == 0
                ? 0

@@ -5,9 +5,9 @@
 // request waits for the next batch; then the batch is counted with the owners that the engine
 // decided on. Every later decision uses only that.
 //
-// Decide, then Learned for the same view. What it does depends on views and links alone, and
-// StateCodec saves all of it: a copy made from saved state goes on like the original, bit by bit.
-// One thread; an instance per process. It holds at most 2 MB, saved at most 256 KB.
+// Decide, then Learned or Withdrawn for the same view. What it does depends on views and links
+// alone, and StateCodec saves all of it: a copy made from saved state goes on like the original,
+// bit by bit. One thread; an instance per process. It holds at most 2 MB, saved at most 256 KB.
 #pragma once
 
 #include <cstdint>
@@ -29,6 +29,8 @@ class ProcessLearner {
               size_t hypotheses);
   // What the engine made of it.
   void Learned(const weft_links& links);
+  // Decide threw or was not heard: the history begins anew; what is open comes with later views.
+  void Withdrawn() { history_.Clear(); }
 
   const ProcessHistory& history() const { return history_; }
   bool cold() const { return !warm_; }

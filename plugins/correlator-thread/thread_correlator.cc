@@ -45,6 +45,7 @@ class ThreadCorrelator {
   ThreadCorrelator(const sdk::Host& host, const sdk::PluginConfig&) : host_(host) {}
 
   void Correlate(const weft_spans& w, sdk::Voices& voices) {
+    noted_ = false;
     if (w.request_tid == nullptr || w.n == 0) return;
     Callees& callees = BeginWindow(w);
     notes_.assign(w.n, {});
@@ -58,10 +59,11 @@ class ThreadCorrelator {
       Speak(w, call, open, CalleeOf(w, callees, call).weights, voices);
     });
     if (crowded > 0) host_.Count("crowded_calls", crowded);
+    noted_ = true;
   }
 
   void Learn(const weft_spans& w, const weft_links& links) {
-    if (w.request_tid == nullptr || w.n == 0) return;
+    if (!noted_ || notes_.size() != w.n) return;  // Correlate threw
     Callees& callees = BeginWindow(w);
     for (uint32_t i = 0; i < links.n; ++i) {
       const uint32_t call = links.child[i];
@@ -250,6 +252,7 @@ class ThreadCorrelator {
   sdk::OpenRequests open_;
   std::vector<Callee> callees_;  // by string index of the window
   std::vector<Note> notes_;      // by row of the window, from Correlate to Learn
+  bool noted_ = false;           // all of the window
   std::vector<uint32_t> tids_;   // of the open requests of the call in hand
   uint64_t window_ = 0;
 };

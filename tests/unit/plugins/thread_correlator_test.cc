@@ -1,3 +1,4 @@
+#include "engine/api/span_table.h"
 #include "tests/unit/plugins/plugin_fixture.h"
 #include "tests/unit/plugins/window_builder.h"
 
@@ -106,6 +107,85 @@ TEST_F(ThreadCorrelator, KeepsWhatItLearnedOverSaveAndLoad) {
   state.pop_back();
   EXPECT_EQ(second.correlator().load(second.handle(), 1, {state.data(), state.size()}, &error),
             WEFT_INVALID);
+}
+
+// A request and `calls` of it, shown to one correlator.
+class OneRequest {
+ public:
+  explicit OneRequest(uint32_t calls) {
+    table_.AddProcess(1, "host", "shop", "", 1);
+    for (uint32_t i = 0; i <= calls; ++i) {
+      const uint32_t row = table_.AddRow();
+      table_.kind[row] = i == 0 ? WEFT_KIND_SERVER : WEFT_KIND_CLIENT;
+      table_.start_ns[row] = 1000 + row;
+      table_.end_ns[row] = 9000;
+      table_.request_tid[row] = 7;
+      links_child_.push_back(i + 1);
+    }
+    links_parent_.assign(calls, 0);
+    evidence_.assign(calls, 0);
+    confidence_.assign(calls, 1);
+    roles_.assign(table_.n(), WEFT_ROLE_DECIDE);
+    view_ = table_.View();
+    view_.spans_.role = roles_.data();
+  }
+
+  int32_t Correlate(const plugin::PluginInstance& by, uint32_t room) const {
+    std::vector<uint32_t> child(room), candidate(room), evidence(room);
+    std::vector<float> log_odds(room);
+    weft_candidates io{sizeof io,
+                       0,
+                       room,
+                       child.data(),
+                       candidate.data(),
+                       log_odds.data(),
+                       evidence.data(),
+                       nullptr,
+                       [](weft_candidates*, uint32_t) { return int32_t{WEFT_FAILED}; }};
+    weft_error error{};
+    return by.correlator().correlate(by.handle(), &view_.spans(), &io, &error);
+  }
+  void Learn(const plugin::PluginInstance& by) const {
+    const weft_links links{sizeof links,        static_cast<uint32_t>(links_parent_.size()),
+                           links_child_.data(), links_parent_.data(),
+                           confidence_.data(),  evidence_.data()};
+    weft_error error{};
+    EXPECT_EQ(by.correlator().learn(by.handle(), &view_.spans(), &links, &error), WEFT_OK);
+  }
+
+ private:
+  api::SpanTable table_;
+  std::vector<uint8_t> roles_;
+  std::vector<uint32_t> links_child_, links_parent_, evidence_;
+  std::vector<float> confidence_;
+  api::SpanView view_;
+};
+
+std::string StateOf(const plugin::PluginInstance& of) {
+  std::string state;
+  weft_buffer buffer{sizeof buffer, &state, [](void* ctx, weft_str bytes) {
+                       static_cast<std::string*>(ctx)->append(bytes.data, bytes.size);
+                       return int32_t{WEFT_OK};
+                     }};
+  weft_error error{};
+  EXPECT_EQ(of.correlator().save(of.handle(), 1, &buffer, &error), WEFT_OK);
+  return state;
+}
+
+TEST_F(ThreadCorrelator, LearnsNothingFromAWindowThatItCouldNotSpeakOf) {
+  const auto& thread = Correlator("thread");
+  const OneRequest small(1), large(2'000);
+  ASSERT_EQ(small.Correlate(thread, 16), WEFT_OK);
+  ASSERT_EQ(large.Correlate(thread, 16), WEFT_FAILED);
+  const std::string before = StateOf(thread);
+  large.Learn(thread);
+  small.Learn(thread);
+  EXPECT_EQ(StateOf(thread), before);
+  ASSERT_EQ(small.Correlate(thread, 16), WEFT_OK);
+  large.Learn(thread);  // another window than the one it spoke of
+  EXPECT_EQ(StateOf(thread), before);
+  small.Learn(thread);
+  EXPECT_NE(StateOf(thread), before);
 }
 
 }  // namespace

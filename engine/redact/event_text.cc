@@ -44,6 +44,10 @@ class Rewriter {
   void Item(dom::object members) {
     out_.push_back('{');
     for (const auto& [key, value] : members) {
+      if (key == "traceState") {
+        ByRules(key, kTraceState, value);
+        continue;
+      }
       Key(key);
       if (key == "attributes" && value.is_object())
         Attributes(value.get_object().value_unsafe());
@@ -56,23 +60,25 @@ class Rewriter {
   }
   void Attributes(dom::object attributes) {
     out_.push_back('{');
-    for (const auto& [key, value] : attributes) {
-      const Fate fate = rules_.FateOf(key);
-      if (fate == Fate::kDrop) {
-        ++changes_.dropped;
-        continue;
-      }
-      Key(key);
-      if (fate == Fate::kHash) {
-        ++changes_.hashed;
-        AppendJsonString(out_, rules_.Hash(TextOf(value)));
-      } else if (fate == Fate::kHide && !IsCount(key, value)) {
-        HideAll();
-      } else {
-        Value(value, 0);
-      }
-    }
+    for (const auto& [key, value] : attributes) ByRules(key, key, value);
     out_.push_back('}');
+  }
+  // The member `key`, for which the rules know the name `rule`.
+  void ByRules(std::string_view key, std::string_view rule, dom::element value) {
+    const Fate fate = rules_.FateOf(rule);
+    if (fate == Fate::kDrop) {
+      ++changes_.dropped;
+      return;
+    }
+    Key(key);
+    if (fate == Fate::kHash) {
+      ++changes_.hashed;
+      AppendJsonString(out_, rules_.Hash(TextOf(value)));
+    } else if (fate == Fate::kHide && !IsCount(key, value)) {
+      HideAll();
+    } else {
+      Value(value, 0);
+    }
   }
   void HideAll() {
     ++changes_.hidden;

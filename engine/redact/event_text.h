@@ -1,7 +1,8 @@
 // Rules for what spans carry as JSON text in otel.events and otel.links: attributes that have keys
 // of their own, to which the rules apply as to those of spans. Names of events are looked at as
-// operations are; times, ids and trace states stay. Of lists and maps in values the texts and the
-// secret names are hidden. Text that is none of this is hidden whole. Pure; any thread.
+// operations are, trace states as those of spans; times and ids stay. Of lists and maps in values
+// the texts and the secret names are hidden. Text that is none of this is hidden whole. Pure; any
+// thread.
 #pragma once
 
 #include <cstdint>

@@ -18,6 +18,8 @@ constexpr std::array<std::string_view, 8> kColumns = {
     "service.name",         "host.name",         "process.pid",           "process.executable.path",
     "network.peer.address", "network.peer.port", "network.local.address", "network.local.port"};
 
+bool IsEvents(std::string_view key) { return key == "otel.events" || key == "otel.links"; }
+
 bool Matches(const std::vector<std::string>& keys, std::string_view key) {
   return std::ranges::any_of(keys, [key](std::string_view k) {
     return k.ends_with('*') ? key.starts_with(k.substr(0, k.size() - 1)) : key == k;
@@ -66,6 +68,12 @@ Result<std::shared_ptr<const Rules>> Rules::Make(const RedactSettings& settings)
                     fmt::format("redact: '{}' is a part of every span, not an attribute: it can be "
                                 "neither denied nor hashed",
                                 key));
+  for (const std::string& key : settings.hash)
+    if (IsEvents(key))
+      return Fail(Code::kInvalid,
+                  fmt::format("redact.hash: '{}' is a list of what has attributes of its own: name "
+                              "their keys, or put it in redact.deny",
+                              key));
   rules->allow_ = settings.allow;
   rules->deny_ = settings.deny;
   rules->hash_ = settings.hash;
@@ -97,10 +105,9 @@ Result<std::shared_ptr<const Rules>> Rules::Make(const RedactSettings& settings)
 
 Fate Rules::FateOf(std::string_view key) const {
   if (Matches(deny_, key)) return Fate::kDrop;
-  // Fields of OTLP that weft has no columns for.
-  if (key == "otel.events" || key == "otel.links") return Fate::kEvents;
-  if (key == "w3c.tracestate") return Fate::kLook;
-  if (!allow_.empty() && !Matches(allow_, key)) return Fate::kDrop;
+  // Fields of OTLP that weft has no columns for: `allow` is about attributes.
+  if (IsEvents(key)) return Fate::kEvents;
+  if (key != kTraceState && !allow_.empty() && !Matches(allow_, key)) return Fate::kDrop;
   if (Matches(hash_, key)) return Fate::kHash;
   CanonicalBuffer buffer;
   if (secret_names_ && IsSecretWord(CanonicalName(key, &buffer))) return Fate::kHide;

@@ -4,8 +4,9 @@
 // not empty, goes; one in `hash` becomes 16 hex digits of a keyed hash, the same for the same
 // value; one whose key is secret by name becomes REDACTED; in any other text the shapes of
 // hidden_text.h and the user's own patterns are hidden. Operations are such texts too. A key ends
-// with * where it stands for all that begin so. Events and links go by the keys of their attributes
-// (event_text.h), a trace state stays, unless `deny` has them. Immutable: any thread.
+// with * where it stands for all that begin so. Events, links and the trace state stay whatever
+// `allow` says, unless `deny` has them; events and links go by the keys of their attributes
+// (event_text.h), so `hash` cannot name them. Immutable: any thread.
 #pragma once
 
 #include <memory>
@@ -23,6 +24,9 @@ class RE2;
 }
 
 namespace weft::redact {
+
+// What a request's trace state is stored under; those of links go by the rules for it too.
+inline constexpr std::string_view kTraceState = "w3c.tracestate";
 
 enum class Fate : uint8_t { kLook, kDrop, kHash, kHide, kEvents };
 

@@ -85,6 +85,50 @@ TEST_F(RedactorTest, AListOfWhatIsAllowedKeepsEventsWithoutTheirAttributesAndThe
                 {"w3c.tracestate", "ot=th:8"}}));
 }
 
+TEST_F(RedactorTest, ATraceStateIsHashedThatIsAskedForByNameOrWildcardInLinksToo) {
+  std::ofstream(folder_.File("key")) << "0123456789abcdef0123456789abcdef";
+  for (const char* key : {"w3c.tracestate", "w3c.*", "*"}) {
+    spans_ = {};
+    RedactSettings settings;
+    settings.allow = {"http.*"};
+    settings.hash = {key};
+    settings.hash_key_file = folder_.File("key");
+    Row({{"w3c.tracestate", "user=ann"},
+         {"otel.links", R"([{"traceId":"00","spanId":"01","traceState":"user=ann"}])"}});
+    Apply(settings);
+    const std::string hash = Left(0)["w3c.tracestate"];
+    EXPECT_EQ(hash.size(), 16u) << key;
+    EXPECT_EQ(Left(0)["otel.links"],
+              R"([{"traceId":"00","spanId":"01","traceState":")" + hash + R"("}])");
+  }
+}
+
+TEST_F(RedactorTest, TheTraceStateOfALinkIsHiddenAndDeniedAsThatOfASpan) {
+  const std::string link = R"([{"traceId":"00","spanId":"01","traceState":"u=a@example.com"}])";
+  Row({{"otel.links", link}});
+  RedactSettings settings;
+  settings.values = {"emails"};
+  Apply(settings);
+  EXPECT_EQ(Left(0)["otel.links"], R"([{"traceId":"00","spanId":"01","traceState":"u=REDACTED"}])");
+  spans_ = {};
+  Row({{"otel.links", link}});
+  settings.deny = {"w3c.tracestate"};
+  Apply(settings);
+  EXPECT_EQ(Left(0)["otel.links"], R"([{"traceId":"00","spanId":"01"}])");
+}
+
+TEST_F(RedactorTest, AWildcardHashesTheAttributesOfEvents) {
+  std::ofstream(folder_.File("key")) << "0123456789abcdef0123456789abcdef";
+  RedactSettings settings;
+  settings.hash = {"*"};
+  settings.hash_key_file = folder_.File("key");
+  Row({{"id", "7"},
+       {"otel.events", R"([{"timeUnixNano":"1","name":"paid","attributes":{"id":"7"}}])"}});
+  Apply(settings);
+  EXPECT_EQ(Left(0)["otel.events"], R"([{"timeUnixNano":"1","name":"paid","attributes":{"id":")" +
+                                        Left(0)["id"] + R"("}}])");
+}
+
 TEST_F(RedactorTest, EventsThatAreNoneAreHiddenWhole) {
   Row({{"otel.events", R"({"user.email":)"}});
   Row({{"otel.links", R"({"user.email":"a@b.c"})"}});
@@ -193,6 +237,9 @@ TEST_F(RedactorTest, RefusesWhatCannotBeWithTheRemedy) {
   settings.deny = {"network.peer.address"};
   EXPECT_THAT(refusal(settings), HasSubstr("'network.peer.address' is a part of every span"));
   settings.deny = {};
+  settings.hash = {"otel.links"};
+  EXPECT_THAT(refusal(settings), HasSubstr("redact.hash: 'otel.links' is a list"));
+  settings.hash = {"enduser.id"};
   settings.hash_key_file = folder_.path() / "nothing";
   EXPECT_THAT(refusal(settings), HasSubstr("cannot be read"));
   std::ofstream(settings.hash_key_file) << "short\n";

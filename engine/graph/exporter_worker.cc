@@ -234,6 +234,7 @@ void ExporterWorker::Deliver(const Item& item) {
     std::lock_guard lock(mutex_);
     if (given_up_) return;  // settled by who gave it up
     settled_ = true;        // from here on nobody gives it up
+    answer.taken = queue_.front().taken;
   }
   Settle(item, answer);
 }
@@ -271,12 +272,12 @@ void ExporterWorker::Settle(const Item& item, const Answer& answer) {
   const bool overflowed = retry && expendable_ && !forgotten_;
   if (retry && !overflowed && (config_.handed_over || forgotten_))
     return Abandon(*item.batch, item.done);
-  // What the sink took before it was given up is there.
-  const uint64_t taken = retry ? std::min(answer.taken, rows) : 0;
+  // What the sink took in any of the calls is there, whatever the last one said.
+  const uint64_t taken = std::min(answer.taken, rows);
   counters_.rows.Add(taken);
   counters_.dropped.Add(rows - taken);
   if (overflowed) counters_.overflowed.Add(rows - taken);
-  if (!retry) counters_.refused.Add(rows);
+  if (!retry) counters_.refused.Add(rows - taken);
   if (!overflowed)
     log_.Error(fmt::format(
         "exporter {}: dropped {} spans of a batch of {}: {}", exporter_.name, rows - taken, rows,

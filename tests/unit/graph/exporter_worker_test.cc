@@ -152,6 +152,36 @@ TEST_F(ExporterWorkerTest, WhatWasTakenOfABatchThatIsGivenUpCountsAsStored) {
   EXPECT_EQ(Count("sink.dropped{sink=fake}"), 2u);
 }
 
+TEST_F(ExporterWorkerTest, WhatWasTakenOfABatchThatIsRefusedInTheEndCountsAsStored) {
+  for (const int32_t last : {int32_t{WEFT_EXPORT_DROP}, int32_t{WEFT_FAILED}}) {
+    sink_.answers.insert(sink_.answers.end(), {WEFT_EXPORT_RETRY, last});
+    sink_.taken_spans = 3;
+    auto worker = Worker();
+    auto batch = std::make_shared<trace::ExportBatch>();
+    batch->ended = 5;
+    worker->Push(std::move(batch), Note());
+    worker->Stop(INT64_MAX);
+  }
+  EXPECT_EQ(fates_, (std::vector<Fate>{Fate::kDropped, Fate::kDropped}));
+  EXPECT_EQ(Count("sink.rows{sink=fake}"), 6u);
+  EXPECT_EQ(Count("sink.dropped{sink=fake}"), 4u);
+  EXPECT_EQ(Count("sink.refused{sink=fake}"), 4u);
+}
+
+TEST_F(ExporterWorkerTest, TheMostThatAnyCallTookOfABatchCountsWhenItIsGivenUp) {
+  sink_.answers.assign(3, WEFT_EXPORT_RETRY);
+  sink_.answers.push_back(WEFT_EXPORT_DROP);
+  sink_.taken_spans = 4;
+  sink_.taken_each_call = uint64_t{0} - 1;  // 3, 2, 1: it forgets what it said
+  auto worker = Worker();
+  auto batch = std::make_shared<trace::ExportBatch>();
+  batch->ended = 5;
+  worker->Push(std::move(batch), Note());
+  worker->Stop(INT64_MAX);
+  EXPECT_EQ(Count("sink.rows{sink=fake}"), 3u);
+  EXPECT_EQ(Count("sink.refused{sink=fake}"), 2u);
+}
+
 TEST_F(ExporterWorkerTest, ASinkThatMayDropButTakesSomethingHasTheWholeTimeAtTheEnd) {
   constexpr size_t kCalls = 20;  // a second each
   sink_.answers.assign(kCalls, WEFT_EXPORT_RETRY);

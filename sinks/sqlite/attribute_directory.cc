@@ -7,12 +7,16 @@ namespace weft::sinks {
 Result<void> AttributeDirectory::Prepare(const sql::Database& db) {
   Result<sql::Statement> add = db.Prepare("INSERT INTO attribute_directory VALUES(?1, ?2, ?3)");
   if (!add) return std::unexpected(add.error());
-  Result<sql::Statement> join = db.Prepare(
+  Result<sql::Statement> find =
+      db.Prepare("SELECT entries FROM attribute_directory WHERE first_trace = ?1 AND part = ?2");
+  if (!find) return std::unexpected(find.error());
+  Result<sql::Statement> put = db.Prepare(
       "INSERT INTO attribute_directory VALUES(?1, ?2, ?3)"
-      " ON CONFLICT DO UPDATE SET entries = CAST(entries || ?3 AS BLOB)");
-  if (!join) return std::unexpected(join.error());
+      " ON CONFLICT DO UPDATE SET entries = ?3");
+  if (!put) return std::unexpected(put.error());
   add_ = std::move(*add);
-  join_ = std::move(*join);
+  find_ = std::move(*find);
+  put_ = std::move(*put);
   return {};
 }
 
@@ -39,20 +43,46 @@ void AttributeDirectory::Add(int64_t trace, int64_t set, std::span<const uint64_
 
 void AttributeDirectory::Join(int64_t trace, int64_t set, std::span<const uint64_t> pairs) {
   const auto note = [&](uint64_t hash) {
-    sql::AppendEntry(joined_[{trace, sql::PartOf(hash)}], sql::EntryOf(hash, 0));
+    joined_[{trace, sql::PartOf(hash)}].push_back(sql::EntryOf(hash, 0));
   };
   for (const uint64_t pair : pairs) note(pair);
   if (set != 0) note(sql::SetHash(set));
 }
 
 Result<void> AttributeDirectory::FinishJoined() {
-  for (const auto& [of, entries] : joined_) {
-    join_.Bind(1, of.first);
-    join_.Bind(2, int64_t{sql::kJoinedPart + of.second});
-    join_.BindBlob(3, entries);
-    WEFT_TRY(join_.Run());
-  }
+  for (auto& [of, entries] : joined_)
+    WEFT_TRY(PutJoined(of.first, sql::kJoinedPart + of.second, entries));
   return {};
+}
+
+// A long trace is joined by every batch, most often with what it has: then nothing is written.
+Result<void> AttributeDirectory::PutJoined(int64_t trace, uint32_t part, Entries& entries) {
+  const auto unite = [&] {
+    std::ranges::sort(entries);
+    const auto repeats = std::ranges::unique(entries);
+    entries.erase(repeats.begin(), repeats.end());
+  };
+  unite();
+  find_.Bind(1, trace);
+  find_.Bind(2, int64_t{part});
+  const Result<bool> found = find_.Step();
+  if (!found) return std::unexpected(found.error());
+  if (*found) {
+    Entries stored;
+    const std::string_view bytes = find_.Text(0);
+    for (size_t i = 0; i < bytes.size() / 4; ++i) stored.push_back(sql::ReadEntry(bytes, i));
+    find_.Reset();
+    std::ranges::sort(stored);
+    if (std::ranges::includes(stored, entries)) return {};
+    entries.insert(entries.end(), stored.begin(), stored.end());
+    unite();
+  }
+  std::string bytes;
+  for (const uint32_t entry : entries) sql::AppendEntry(bytes, entry);
+  put_.Bind(1, trace);
+  put_.Bind(2, int64_t{part});
+  put_.BindBlob(3, bytes);
+  return put_.Run();
 }
 
 Result<void> AttributeDirectory::Finish() {

@@ -1,9 +1,9 @@
 // AttributeDirectory: makes the attributes of a batch findable (attribute_directory).
 //
 // Begin, Add for each span of a new trace and Join for those of a stored one, Finish before the
-// transaction ends. A set that many
-// spans of the batch have is noted once, without its traces: whoever looks for it finds it by
-// reading. Used by TraceWriter, from its thread; holds nothing between batches.
+// transaction ends. A set that many spans of the batch have is noted once, without its traces:
+// whoever looks for it finds it by reading. What joins a trace again and again is noted once. Used
+// by TraceWriter, from its thread; holds nothing between batches.
 #pragma once
 
 #include <array>
@@ -13,6 +13,7 @@
 #include <string>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "sql/attribute_hash.h"
 #include "sql/database.h"
@@ -39,14 +40,17 @@ class AttributeDirectory {
     sql::AppendEntry(parts_[sql::PartOf(hash)], sql::EntryOf(hash, trace));
   }
 
-  Result<void> FinishJoined();
+  using Entries = std::vector<uint32_t>;
 
-  sql::Statement add_, join_;
+  Result<void> FinishJoined();
+  Result<void> PutJoined(int64_t trace, uint32_t part, Entries& entries);
+
+  sql::Statement add_, find_, put_;
   int64_t first_trace_ = 0;
   bool any_ = false;
   std::array<std::string, sql::kAttributeParts> parts_;
   std::unordered_map<int64_t, SetTraces> sets_;
-  std::map<std::pair<int64_t, uint32_t>, std::string> joined_;  // (trace, part)
+  std::map<std::pair<int64_t, uint32_t>, Entries> joined_;  // (trace, part)
 };
 
 }  // namespace weft::sinks

@@ -102,6 +102,17 @@ class AttributeSearchTest : public testing::Test {
   uint64_t next_ = 0, span_ = 0, batch_ = 0;
 };
 
+TEST_F(AttributeSearchTest, WhatJoinsATraceAgainAndAgainIsNotedOnce) {
+  WriteSpan(1, "/old");
+  for (int i = 0; i < 50; ++i) WriteSpan(1, i % 2 == 0 ? "/a" : "/b");
+  const char* bytes = "SELECT sum(length(entries)) FROM attribute_directory WHERE part >= 32";
+  EXPECT_EQ(Count(bytes), 2 * 4);
+  WriteSpan(1, "/c");
+  EXPECT_EQ(Count(bytes), 3 * 4);
+  const auto db = Database::OpenForReading(folder_.File("weft.db"));
+  for (const char* path : {"/old", "/a", "/b", "/c", "/d"}) Compare(*db, "url.path", path);
+}
+
 TEST_F(AttributeSearchTest, FindsWhatReadingEverySpanFinds) {
   for (int i = 0; i < 12; ++i) WriteBatch(400);
   CompareAll();

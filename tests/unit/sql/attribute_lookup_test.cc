@@ -208,6 +208,62 @@ TEST_F(AttributeSearchTest, RetentionTakesGroupsWithTheirTraces) {
   CompareAll();
 }
 
+// Batches, spans that join stored traces, retention and restarts, in an order of chance.
+class AnyOrderTest : public AttributeSearchTest, public testing::WithParamInterface<uint64_t> {
+ protected:
+  // Of traces that are stored, retired or in a group, with values that they often have already.
+  void WriteLateSpans() {
+    test::TraceBatch batch;
+    std::set<uint64_t> traces;
+    for (uint64_t n = 1 + random_() % 4; n > 0; --n) {
+      const uint64_t back =
+          random_() % (random_() % 3 == 0 ? next_ : std::min<uint64_t>(next_, 20));
+      traces.insert(next_ - back);
+    }
+    for (const uint64_t trace : traces) {
+      batch.BeginTrace(0xabc, trace);
+      batch.AddSpan(++span_, 7, WEFT_KIND_SERVER, "cart", "GET /", test::kShopNoon,
+                    test::kShopNoon + 500);
+      batch.table.Attribute("url.path", "/late/" + std::to_string(random_() % 8));
+      batch.table.Attribute("code", static_cast<int64_t>(random_() % 20 == 0 ? 418 : 419));
+    }
+    Write(batch);
+  }
+};
+
+TEST_P(AnyOrderTest, FindsWhatReadingEverySpanFinds) {
+  random_.seed(GetParam());
+  sinks::SqliteSinkOptions options;
+  options.max_age_ns = 60 * kSecond;
+  options.slice_ns = 5 * kSecond;
+  options.slice_spans = 300;
+  Reopen(options);
+  WriteBatch(10);
+  const auto compare = [&] {
+    CompareAll();
+    const auto db = Database::OpenForReading(folder_.File("weft.db"));
+    for (int i = 0; i < 8; ++i) Compare(*db, "url.path", "/late/" + std::to_string(i));
+  };
+  for (int step = 0; step < 400 && !HasFailure(); ++step) {
+    const uint64_t dice = random_() % 100;
+    if (dice < 55)
+      WriteBatch(1 + static_cast<int>(random_() % 12));
+    else if (dice < 85)
+      WriteLateSpans();
+    else if (dice < 97)
+      clock_.Advance(static_cast<int64_t>(random_() % 5) * kSecond);
+    else if (dice < 99)
+      Reopen(options);
+    else
+      compare();
+  }
+  compare();
+  EXPECT_GT(Count("SELECT min(id) FROM trace_rows"), 1) << "retention had nothing to do";
+  EXPECT_GE(Count("SELECT count(*) FROM attribute_groups WHERE how = 2"), 1);
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, AnyOrderTest, testing::Range<uint64_t>(1, 4));
+
 TEST_F(AttributeSearchTest, AStoreOfBeforeIsReadAsBefore) {
   for (int i = 0; i < 20; ++i) WriteBatch(40);
   sink_.reset();

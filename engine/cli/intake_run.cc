@@ -52,7 +52,7 @@ Result<std::unique_ptr<IntakeRun>> IntakeRun::IntoPipeline(const Config& config,
   std::unique_ptr<IntakeRun> run(new IntakeRun);
   run->parts_->reception =
       otlp::MakePipelineReception(transport, services.metrics, MakeZipkinDecoder);
-  WEFT_TRY(run->Listen(config));
+  WEFT_TRY(run->Listen(config, services.log));
   return run;
 }
 
@@ -84,11 +84,11 @@ Result<std::unique_ptr<IntakeRun>> IntakeRun::IntoTopic(
   if (!reception) return std::unexpected(std::move(reception.error()));
   run->parts_->reception = std::move(*reception);
 #endif
-  WEFT_TRY(run->Listen(config));
+  WEFT_TRY(run->Listen(config, services.log));
   return run;
 }
 
-Result<void> IntakeRun::Listen(const Config& config) {
+Result<void> IntakeRun::Listen(const Config& config, Logger& log) {
   const auto http = [&](const std::string& at, bool is_otlp) -> Result<void> {
     if (at.empty()) return {};
     const auto address = ListenAddress::Parse(at);
@@ -97,7 +97,7 @@ Result<void> IntakeRun::Listen(const Config& config) {
                                                .otlp = is_otlp,
                                                .zipkin = !is_otlp,
                                                .max_bytes = config.otlp.max_request_bytes},
-                                              *parts_->reception);
+                                              *parts_->reception, log);
     if (!listener) return std::unexpected(std::move(listener.error()));
     parts_->Say(
         fmt::format("{} at http://{}", is_otlp ? "OTLP" : "Zipkin", (*listener)->address().Text()));

@@ -38,7 +38,7 @@ class IntakeRun {
  private:
   struct Parts;
   IntakeRun();
-  Result<void> Listen(const Config& config);
+  Result<void> Listen(const Config& config, Logger& log);
   std::unique_ptr<Parts> parts_;
 };
 

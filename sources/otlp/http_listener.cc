@@ -3,7 +3,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
-#include <thread>
+#include <optional>
 #include <utility>
 
 #include <sys/socket.h>
@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 #include <httplib.h>
 
+#include "engine/http/acceptor.h"
 #include "engine/http/bounded_pool.h"
 #include "engine/http/idle_connections.h"
 #include "engine/http/timed_stream.h"
@@ -64,12 +65,14 @@ class HttpListener::Impl final : public httplib::Server {
       : options_(options), reception_(reception) {}
   ~Impl() override {
     stop_.Set(std::chrono::steady_clock::now() + kStopTime);
-    idle_.Stop();  // hands nothing to the pool any more, which stop() ends
-    stop();
-    if (thread_.joinable()) thread_.join();
+    // Neither hands anything to the pool any more when it ends.
+    idle_.Stop();
+    acceptor_.reset();
+    svr_sock_ = INVALID_SOCKET;
+    pool_.shutdown();
   }
 
-  Result<void> Start() {
+  Result<void> Start(Logger& log) {
     Configure();
     if (options_.otlp) Serve(kOtlpPath, false);
     if (options_.zipkin) Serve(kZipkinPath, true);
@@ -88,8 +91,8 @@ class HttpListener::Impl final : public httplib::Server {
                                          errno != 0 ? std::strerror(errno) : "no such address"));
     options_.address.port = static_cast<uint16_t>(port);
     ::listen(svr_sock_, SOMAXCONN);  // httplib lets five wait
-    thread_ = std::thread([this] { listen_after_bind(); });
-    while (!is_running()) std::this_thread::yield();  // or stop() would be too early
+    acceptor_.emplace(svr_sock_, "http://" + options_.address.Text(), log,
+                      [this](int fd) { Enqueue(fd); });
     return {};
   }
 
@@ -97,10 +100,6 @@ class HttpListener::Impl final : public httplib::Server {
 
  private:
   void Configure() {
-    new_task_queue = [this] {
-      return pool_ = new http::BoundedPool(kThreads, kWaitingConnections,
-                                           http::BoundedPool::WhenFull::kWait);
-    };
     set_keep_alive_timeout(kIdleSeconds);  // says so in answers
     set_keep_alive_max_count(kRequestsOfAConnection);
     set_tcp_nodelay(true);
@@ -114,12 +113,16 @@ class HttpListener::Impl final : public httplib::Server {
     });
   }
 
+  void Enqueue(int fd) {
+    pool_.enqueue([this, fd] { process_and_close_socket(fd); });
+  }
+
   bool process_and_close_socket(socket_t socket) override {
     http::TimedStream stream(socket, stop_);
     stream_of_thread_ = &stream;
     bool done = true, closed = false;
     while (done && !closed) {
-      if (!stream.AwaitRequest(pool_->SomebodyWaits() ? kOwnThread * 0 : kOwnThread)) {
+      if (!stream.AwaitRequest(pool_.SomebodyWaits() ? kOwnThread * 0 : kOwnThread)) {
         if (stop_.IsSet()) break;
         idle_.Park(socket);  // comes here again with its next request
         return true;
@@ -241,11 +244,10 @@ class HttpListener::Impl final : public httplib::Server {
   HttpListener::Options options_;
   Reception& reception_;
   http::StopTime stop_;
-  http::BoundedPool* pool_ = nullptr;  // httplib's, while it listens
-  http::IdleConnections idle_{
-      {std::chrono::seconds(kIdleSeconds), kIdleConnections},
-      [this](int fd) { pool_->enqueue([this, fd] { process_and_close_socket(fd); }); }};
-  std::thread thread_;
+  http::BoundedPool pool_{kThreads, kWaitingConnections, http::BoundedPool::WhenFull::kWait};
+  http::IdleConnections idle_{{std::chrono::seconds(kIdleSeconds), kIdleConnections},
+                              [this](int fd) { Enqueue(fd); }};
+  std::optional<http::Acceptor> acceptor_;  // from Start on
 };
 
 thread_local http::TimedStream* HttpListener::Impl::stream_of_thread_ = nullptr;
@@ -254,9 +256,9 @@ HttpListener::HttpListener(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) 
 HttpListener::~HttpListener() = default;
 
 Result<std::unique_ptr<HttpListener>> HttpListener::Start(const Options& options,
-                                                          Reception& reception) {
+                                                          Reception& reception, Logger& log) {
   auto impl = std::make_unique<Impl>(options, reception);
-  WEFT_TRY(impl->Start());
+  WEFT_TRY(impl->Start(log));
   return std::unique_ptr<HttpListener>(new HttpListener(std::move(impl)));
 }
 

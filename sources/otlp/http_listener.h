@@ -13,6 +13,7 @@
 #include <memory>
 
 #include "engine/base/listen_address.h"
+#include "engine/base/log.h"
 #include "engine/base/result.h"
 #include "sources/otlp/reception.h"
 
@@ -26,8 +27,9 @@ class HttpListener {
     bool zipkin = false;
     uint64_t max_bytes = 16'000'000;
   };
-  // kIo where the address cannot be had. The reception outlives it.
-  static Result<std::unique_ptr<HttpListener>> Start(const Options& options, Reception& reception);
+  // kIo where the address cannot be had. The reception and the log outlive it.
+  static Result<std::unique_ptr<HttpListener>> Start(const Options& options, Reception& reception,
+                                                     Logger& log);
   ~HttpListener();
 
   const ListenAddress& address() const;  // with the port that port 0 became

@@ -57,7 +57,7 @@ class HttpListenerTest : public testing::Test {
   HttpListenerTest() {
     auto started = HttpListener::Start(
         {.address = {"127.0.0.1", 0}, .otlp = true, .zipkin = true, .max_bytes = kMaxBytes},
-        reception_);
+        reception_, *log_);
     EXPECT_TRUE(started) << started.error().message;
     listener_ = std::move(*started);
     client_ = std::make_unique<httplib::Client>("127.0.0.1", listener_->address().port);
@@ -70,6 +70,7 @@ class HttpListenerTest : public testing::Test {
   }
 
   FakeReception reception_;
+  const std::unique_ptr<Logger> log_ = NullLogger();
   std::unique_ptr<HttpListener> listener_;
   std::unique_ptr<httplib::Client> client_;
 };
@@ -278,9 +279,50 @@ TEST_F(HttpListenerTest, OfTooManyConnectionsThatWaitTheOldestIsClosed) {
   for (const int fd : open) ::close(fd);
 }
 
+// The number of the socket that listens on `port`.
+int ListeningSocket(uint16_t port) {
+  for (int fd = 0; fd < 1024; ++fd) {
+    int listens = 0;
+    socklen_t size = sizeof listens;
+    sockaddr_in at{};
+    socklen_t at_size = sizeof at;
+    if (::getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens != 0 &&
+        ::getsockname(fd, reinterpret_cast<sockaddr*>(&at), &at_size) == 0 &&
+        ntohs(at.sin_port) == port)
+      return fd;
+  }
+  return -1;
+}
+
+TEST_F(HttpListenerTest, WhereAcceptFailsItServesTheConnectionsItHasAndGoesOnTrying) {
+  const std::string request =
+      "POST /v1/traces HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
+      "Content-Length: 2\r\n\r\n{}";
+  const int open = ConnectAndSay(*listener_, request);
+  ASSERT_EQ(ReadAnswer(open), "HTTP/1.1 200");
+  const int listening = ListeningSocket(listener_->address().port);
+  ASSERT_GE(listening, 0);
+  ::shutdown(listening, SHUT_RDWR);  // accept: EINVAL
+  // Waits for the connection to be parked again each time.
+  for (int i = 0; i < 5; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    ASSERT_EQ(::write(open, request.data(), request.size()), static_cast<ssize_t>(request.size()));
+    EXPECT_EQ(ReadAnswer(open), "HTTP/1.1 200") << i;
+  }
+  ::close(open);
+  // As if what was lacking is there again.
+  sockaddr_in at{};
+  at.sin_family = AF_INET;
+  at.sin_port = htons(listener_->address().port);
+  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  ASSERT_EQ(::bind(listening, reinterpret_cast<const sockaddr*>(&at), sizeof at), 0);
+  ASSERT_EQ(::listen(listening, 16), 0);
+  EXPECT_EQ(Post("{}", "application/json")->status, 200);
+}
+
 TEST_F(HttpListenerTest, AnotherOneDoesNotGetThePort) {
   const auto second =
-      HttpListener::Start({.address = listener_->address(), .otlp = true}, reception_);
+      HttpListener::Start({.address = listener_->address(), .otlp = true}, reception_, *log_);
   ASSERT_FALSE(second);
   EXPECT_NE(second.error().message.find("cannot listen on 127.0.0.1:"), std::string::npos);
 }

@@ -20,8 +20,12 @@ constexpr int64_t kPatienceNs = 100 * kMillisecond;
 constexpr size_t kDecodedFactor = 16;
 constexpr size_t kDecodeBudget = size_t{256} << 20;
 constexpr auto kDecodePatience = std::chrono::seconds(1);
+// Records that wait for room in the pipeline; those of one message may always.
+constexpr size_t kDeliveryBudget = size_t{128} << 20;
 // A table that a large message left is not kept for the next.
 constexpr size_t kKeepBytes = size_t{4} << 20;
+
+constexpr char kBusy[] = "weft cannot take more now";
 
 }  // namespace
 
@@ -89,6 +93,25 @@ class DecodingReception::Decoders {
   std::vector<std::unique_ptr<Set>> idle_;
 };
 
+// A part of the budget for what waits to be delivered; gives it back at its end.
+class DecodingReception::Held {
+ public:
+  explicit Held(std::atomic<size_t>& all) : all_(all) {}
+  Held(const Held&) = delete;
+  Held& operator=(const Held&) = delete;
+  ~Held() { all_ -= bytes_; }
+  // Once. False: there is no room.
+  bool Hold(size_t bytes) {
+    const size_t others = all_.fetch_add(bytes);
+    bytes_ = bytes;
+    return others == 0 || others + bytes <= kDeliveryBudget;
+  }
+
+ private:
+  std::atomic<size_t>& all_;
+  size_t bytes_ = 0;
+};
+
 DecodingReception::DecodingReception(Metrics& metrics, std::function<Decoder()> zipkin)
     : decoders_(std::make_unique<Decoders>(std::move(zipkin))),
       messages_(metrics.Get("otlp.messages")),
@@ -104,29 +127,32 @@ bool DecodingReception::TryClaim(size_t bytes) {
   return false;
 }
 
-Result<DecodingReception::Delivery> DecodingReception::Decode(const Request& request,
+Result<DecodingReception::Delivery> DecodingReception::Decode(const Request& request, Held* held,
                                                               uint64_t* invalid) {
   const Decoders::Lease lease(*decoders_, request.message.size());
-  if (lease.get() == nullptr) return Fail(Code::kFull, "weft cannot take more now");
+  if (lease.get() == nullptr) return Fail(Code::kFull, kBusy);
   auto& [proto, json, zipkin, table] = *lease.get();
   const auto decoded = request.format == Format::kOtlpProto  ? proto.Decode(request.message, &table)
                        : request.format == Format::kOtlpJson ? json.Decode(request.message, &table)
                                                              : zipkin(request.message, &table);
   if (!decoded) return Fail(Code::kCorrupt, decoded.error().message);
   *invalid = decoded->invalid;
-  return Prepare(request, table);
+  Delivery delivery = Prepare(request, table);
+  if (!held->Hold(delivery.bytes)) return Fail(Code::kFull, kBusy);
+  return delivery;
 }
 
 Reply DecodingReception::Take(std::string_view message, Format format) {
   messages_.Add();
   uint64_t invalid = 0;
-  Result<Delivery> delivery = Decode({message, format}, &invalid);
+  Held held(delivering_);
+  Result<Delivery> delivery = Decode({message, format}, &held, &invalid);
   if (!delivery) {
     const bool busy = delivery.error().code == Code::kFull;
     (busy ? refused_ : bad_messages_).Add();
     return {busy ? Reply::Code::kBusy : Reply::Code::kMalformed, 0, delivery.error().message};
   }
-  Reply reply = (*delivery)();
+  Reply reply = delivery->deliver();
   if (reply.code != Reply::Code::kTaken) {
     refused_.Add();
     return reply;
@@ -150,9 +176,10 @@ class PipelineReception final : public DecodingReception {
 
  private:
   Delivery Prepare(const Request&, const api::SpanTable& table) override {
-    return [this, records = sources::MakeSpanRecords(table, transport_.partitions())]() mutable {
-      return Publish(records);
-    };
+    auto records = sources::MakeSpanRecords(table, transport_.partitions());
+    size_t bytes = 0;
+    for (const sources::SpanRecord& one : records) bytes += one.record.payload->bytes().size();
+    return {[this, records = std::move(records)]() mutable { return Publish(records); }, bytes};
   }
   Reply Publish(std::vector<sources::SpanRecord>& records) {
     for (sources::SpanRecord& one : records) {
@@ -164,7 +191,7 @@ class PipelineReception final : public DecodingReception {
       }
       const bool full = published.error().code == Code::kFull;
       return {full ? Reply::Code::kBusy : Reply::Code::kStopped, 0,
-              full ? "weft cannot take more now" : published.error().message};
+              full ? kBusy : published.error().message};
     }
     return {};
   }

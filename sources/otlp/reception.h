@@ -4,7 +4,8 @@
 // Called by the listeners (http_listener.h, grpc_listener.h), any number of threads at once. A
 // request is taken as a whole or not at all as far as its sender can tell: where the pipeline is
 // full, part of it may be in already, and the sender brings all of it again with the same ids.
-// Bounded: what is being read has a budget in bytes, and what is being decoded another.
+// Bounded: what is being read has a budget in bytes, what is being decoded another, and what
+// was decoded and waits for room in the pipeline a third.
 //
 // Ledger: otlp.messages = taken + otlp.bad_messages + of otlp.refused_messages those that were
 // read; otlp.spans (rows handed on), otlp.invalid_spans.
@@ -88,14 +89,18 @@ class DecodingReception : public Reception {
     Format format;
   };
   DecodingReception(Metrics& metrics, std::function<Decoder()> zipkin);
-  // Called once, when the table is gone: it may wait, and those who decode do not wait for it.
-  using Delivery = std::move_only_function<Reply()>;
+  struct Delivery {
+    // Called once, when the table is gone: it may wait, and those who decode do not wait for it.
+    std::move_only_function<Reply()> deliver;
+    size_t bytes = 0;  // that it keeps until then, beside the message
+  };
   // `table` is what the request says; the request's message stays until the delivery is over.
   virtual Delivery Prepare(const Request& request, const api::SpanTable& table) = 0;
 
  private:
   class Decoders;
-  Result<Delivery> Decode(const Request& request, uint64_t* invalid);
+  class Held;
+  Result<Delivery> Decode(const Request& request, Held* held, uint64_t* invalid);
   static constexpr size_t kBudget = size_t{128} << 20;
   bool TryClaim(size_t bytes) override;
   void GiveBack(size_t bytes) override { claimed_ -= bytes; }
@@ -103,6 +108,7 @@ class DecodingReception : public Reception {
   const std::unique_ptr<Decoders> decoders_;
   Counter &messages_, &bad_messages_, &refused_, &invalid_spans_;
   std::atomic<size_t> claimed_ = 0;
+  std::atomic<size_t> delivering_ = 0;
 };
 
 // Into the pipeline of this process. `zipkin`: makes a decoder of Zipkin's JSON.

@@ -68,7 +68,7 @@ class TopicReception final : public DecodingReception {
   }
 
   Delivery Prepare(const Request& request, const api::SpanTable& table) override {
-    return [this, request, rows = table.n()] { return Forward(request, rows); };
+    return {[this, request, rows = table.n()] { return Forward(request, rows); }};
   }
   Reply Forward(const Request& request, uint32_t rows) {
     const auto waiting = std::make_shared<Waiting>();

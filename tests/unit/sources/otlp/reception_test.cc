@@ -141,6 +141,27 @@ TEST_F(ReceptionTest, WhoWaitsForRoomInThePipelineDoesNotKeepOthersFromDecoding)
   for (std::thread& sender : senders) sender.join();
 }
 
+// However small the messages were that it was decoded from.
+TEST_F(ReceptionTest, SendsSendersAwayWhileTooMuchThatWasDecodedWaitsForRoom) {
+  SlowPublisher slow;
+  const auto reception = MakePipelineReception(slow, metrics_, [] {
+    return [](std::string_view message, api::SpanTable* out) -> Result<Decoded> {
+      out->AddRow();
+      out->Attribute("text", std::string(size_t{1} << (message.size() == 1 ? 27 : 10), 'x'));
+      return Decoded{};
+    };
+  });
+  std::thread first(
+      [&] { EXPECT_EQ(reception->Take("1", Format::kZipkinJson).code, Reply::Code::kTaken); });
+  slow.publishing.wait(0);
+  EXPECT_EQ(reception->Take("22", Format::kZipkinJson).code, Reply::Code::kBusy);
+  EXPECT_EQ(Count("otlp.refused_messages"), 1u);
+  slow.may = true;
+  slow.may.notify_all();
+  first.join();
+  EXPECT_EQ(reception->Take("22", Format::kZipkinJson).code, Reply::Code::kTaken);
+}
+
 TEST_F(ReceptionTest, ItsBudgetIsGivenBack) {
   Open(10'000'000);
   for (int i = 0; i < 3; ++i) {

@@ -21,6 +21,7 @@ namespace {
 
 constexpr int kPollMs = 20;
 constexpr int kCallMs = 5'000;
+constexpr int kPauseMs = 500;  // where the brokers cannot be asked
 constexpr int64_t kLinger = 50 * kMillisecond;
 constexpr uint64_t kRows = 16'384;
 constexpr size_t kBytes = size_t{8} << 20;
@@ -120,9 +121,8 @@ Result<void> OtlpTopics::OpenProducer() {
 void OtlpTopics::Run() {
   while (!stopping_) {
     Poll();
-    // What is read before the rewind lies behind what was not committed: Rewind drops it.
     if (rewind_)
-      Rewind();
+      rewind_ = !Rewind();
     else if (Due())
       Flush();
   }
@@ -137,18 +137,18 @@ bool OtlpTopics::Due() const {
 void OtlpTopics::Poll() {
   rd_kafka_message_t* message = rd_kafka_consumer_poll(consumer_->get(), kPollMs);
   if (message == nullptr) return;
-  if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+  if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    context_.log.Write(
+        LogLevel::kWarn, "otlp",
+        "kafka " +
+            KafkaFailure("sources.otlp", message->err, rd_kafka_message_errstr(message)).message);
+  } else if (!rewind_) {  // or it lies behind what was not committed, and is read again
     if (offsets_.empty()) since_ns_ = context_.clock.MonotonicNs();
     offsets_[{rd_kafka_topic_name(message->rkt), message->partition}] = message->offset + 1;
     bytes_ += message->len;
     intake_.Add(
         {static_cast<const char*>(message->payload), message->len},
         {static_cast<uint32_t>(message->partition), static_cast<uint64_t>(message->offset)});
-  } else {
-    context_.log.Write(
-        LogLevel::kWarn, "otlp",
-        "kafka " +
-            KafkaFailure("sources.otlp", message->err, rd_kafka_message_errstr(message)).message);
   }
   rd_kafka_message_destroy(message);
 }
@@ -166,9 +166,7 @@ void OtlpTopics::OnRebalance(rd_kafka_resp_err_t err, rd_kafka_topic_partition_l
   // What was read of them is committed first, or dropped where they are another's already.
   const bool lost = rd_kafka_assignment_lost(consumer) != 0;
   if (lost || rewind_) {
-    intake_.Forget();
-    offsets_.clear();
-    rewind_ = true;
+    BeginAgain();
   } else if (!offsets_.empty()) {
     Flush();
   }
@@ -179,21 +177,23 @@ void OtlpTopics::Flush() {
   const std::vector<transport::OutRecord> records = intake_.Take();
   if (Commit(records)) {
     intake_.Sent();
+    offsets_.clear();
+    bytes_ = 0;
   } else {
     retries_.Add();
-    intake_.Forget();
-    rewind_ = true;
+    BeginAgain();
   }
+}
+
+void OtlpTopics::BeginAgain() {
+  intake_.Forget();
   offsets_.clear();
   bytes_ = 0;
+  rewind_ = true;
 }
 
 bool OtlpTopics::Commit(const std::vector<transport::OutRecord>& records) {
-  if (auto opened = OpenProducer(); !opened) {
-    context_.log.Write(LogLevel::kWarn, "producer", "kafka " + opened.error().message);
-    std::this_thread::sleep_for(std::chrono::milliseconds(500));
-    return false;
-  }
+  if (auto opened = OpenProducer(); !opened) return Pause(opened.error());
   rd_kafka_t* const producer = producer_->get();
   const auto metadata = transport::TakeGroupMetadata(consumer_->get());
   if (!metadata) return false;  // what was read may be another's by now
@@ -245,27 +245,31 @@ bool OtlpTopics::GiveUp(rd_kafka_error_t* error) {
   return false;
 }
 
+bool OtlpTopics::Pause(const Error& why) {
+  context_.log.Write(LogLevel::kWarn, "wait", "kafka " + why.message);
+  std::this_thread::sleep_for(std::chrono::milliseconds(kPauseMs));
+  return false;
+}
+
 // Back to what the group has committed.
-void OtlpTopics::Rewind() {
-  if (!OpenProducer()) return;
+bool OtlpTopics::Rewind() {
+  if (auto opened = OpenProducer(); !opened) return Pause(opened.error());
   rd_kafka_topic_partition_list_t* raw = nullptr;
-  if (rd_kafka_assignment(consumer_->get(), &raw) != RD_KAFKA_RESP_ERR_NO_ERROR) return;
+  if (const auto err = rd_kafka_assignment(consumer_->get(), &raw))
+    return Pause(KafkaFailure("sources.otlp: partitions", err));
   const PartitionList assigned(raw);
-  if (assigned->cnt == 0) {
-    rewind_ = false;
-    return;
-  }
-  if (rd_kafka_committed(consumer_->get(), assigned.get(), kCallMs) != RD_KAFKA_RESP_ERR_NO_ERROR)
-    return;
+  if (assigned->cnt == 0) return true;
+  if (const auto err = rd_kafka_committed(consumer_->get(), assigned.get(), kCallMs))
+    return Pause(KafkaFailure("sources.otlp: committed offsets", err));
   for (int i = 0; i < assigned->cnt; ++i)
     if (assigned->elems[i].offset < 0) assigned->elems[i].offset = RD_KAFKA_OFFSET_BEGINNING;
-  const KafkaError failed(rd_kafka_seek_partitions(consumer_->get(), assigned.get(), kCallMs));
-  intake_.Forget();
-  offsets_.clear();
-  bool all = failed == nullptr;
+  if (const KafkaError failed{rd_kafka_seek_partitions(consumer_->get(), assigned.get(), kCallMs)})
+    return Pause(KafkaFailure("sources.otlp: seek", rd_kafka_error_code(failed.get())));
+  // One that was assigned just now may not be ready yet.
+  bool all = true;
   for (int i = 0; i < assigned->cnt; ++i)
     all &= assigned->elems[i].err == RD_KAFKA_RESP_ERR_NO_ERROR;
-  rewind_ = !all;
+  return all;
 }
 
 }  // namespace weft::otlp

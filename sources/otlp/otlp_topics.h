@@ -45,7 +45,12 @@ class OtlpTopics {
   bool Commit(const std::vector<transport::OutRecord>& records);
   // False, and the transaction is over; after a fatal error with a new producer.
   bool GiveUp(rd_kafka_error_t* error);
-  void Rewind();
+  // Drops what was read since the last commit. What comes is dropped too until
+  // Rewind has gone back there.
+  void BeginAgain();
+  bool Rewind();
+  // Says why it goes no further yet. False, after a while.
+  bool Pause(const Error& why);
 
   const std::vector<std::string> topics_;
   transport::KafkaContext context_;

@@ -28,6 +28,7 @@ struct QueueBounds {
   uint64_t transport_bytes = 0;     // in-process channel
   uint64_t partition_bytes = 0;     // traces that are not decided yet, per partition
   uint64_t export_queue_bytes = 0;  // before each exporter
+  uint64_t stitch_bytes = 0;        // spans and records of stage 1, per partition
   bool shrunk = false;
   uint64_t sum = 0;  // of all
 };

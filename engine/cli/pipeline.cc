@@ -256,7 +256,8 @@ Result<void> Pipeline::StartEngine(const Patience& patience) {
   if (!trace) return std::unexpected(std::move(trace.error()));
   engine.trace = std::move(*trace);
   memory_.Begin(
-      {config_.transport.memory_bytes, engine.trace.max_bytes, engine.exporter.queue_bytes},
+      {config_.transport.memory_bytes, engine.trace.max_bytes, engine.exporter.queue_bytes,
+       Runs(transport::Stage::kStitch) ? engine.stitch.max_bytes : 0},
       config_);
   engine.stitch.share = engine.trace.share = engine.exporter.share = &share_;
   auto transport = OpenTransport(config_, services_, patience, 10 * kSecond, &share_);

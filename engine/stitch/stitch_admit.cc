@@ -67,9 +67,10 @@ void StitchPartition::Impl::ConsumeLinks(const transport::Record& record) {
 }
 
 void StitchPartition::Impl::ConsumeEvents(const transport::Record& record) {
-  unmeasured_bytes_ += record.payload->bytes().size();
   auto events = api::DecodeEventColumns(record.payload);
   if (!events) return Dead(record, events.error());
+  unmeasured_bytes_ +=
+      sizeof(HeldBatch) + record.payload->bytes().size() + events->columns.n * sizeof(Row);
   const uint32_t agent_number = agents_.FindOrAdd(events->header);
   uint64_t gap = 0;
   const api::SequenceSet* read_before =

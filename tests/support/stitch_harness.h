@@ -66,8 +66,10 @@ class StitchHarness {
   void PublishRaw(transport::OutRecord record);
   // Reads, ticks and commits every partition until nothing moves.
   void Run();
-  void RunStitchOnly();  // stage 2's side of weft.spans is somebody else's
+  bool Step(uint32_t partition);  // one turn of one partition; false: nothing moved
+  void RunStitchOnly();           // stage 2's side of weft.spans is somebody else's
   bool Idle() const;
+  bool WantsInput(uint32_t partition) { return partitions_[partition]->WantsInput(); }
   void Advance(int64_t ns) {
     clock.Advance(ns);
     Run();
@@ -102,7 +104,6 @@ class StitchHarness {
   stitch::StitchConfig config;
 
  private:
-  bool Step(uint32_t partition);
   void ReadSpans();
 
   std::vector<stitch::ChainLink> chain_;

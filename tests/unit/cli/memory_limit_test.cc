@@ -56,6 +56,14 @@ TEST(FitQueues, LeavesWhatFits) {
   }
 }
 
+TEST(FitQueues, CountsWhatStageOneHoldsInEachPartition) {
+  const QueueBounds wanted{256 * kMb, 512 * kMb, 64 * kMb, 512 * kMb};
+  EXPECT_EQ(FitQueues(wanted, Config(), 0).sum, (256 + 4 * (512 + 512) + 64) * kMb);
+  const QueueBounds fit = FitQueues(wanted, Config(), 1024 * kMb);
+  EXPECT_LE(fit.sum, 513 * kMb);
+  EXPECT_EQ(fit.stitch_bytes, fit.partition_bytes);
+}
+
 TEST(FitQueues, ShrinksAllAlikeToHalfOfTheLimit) {
   const QueueBounds fit = FitQueues({256 * kMb, 512 * kMb, 64 * kMb}, Config(), 1024 * kMb);
   EXPECT_TRUE(fit.shrunk);

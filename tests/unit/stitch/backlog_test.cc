@@ -84,5 +84,24 @@ TEST_F(BacklogTest, NoDeadlinePassesWhileItIsRead) {
   EXPECT_EQ(h.spans().size(), 600u);
 }
 
+// Rows take many times what their records do. A partition that nobody has heard of has read
+// nothing.
+TEST(StitchBound, CountsTheRowsOfWhatWasReadSinceTheLastLook) {
+  stitch::StitchConfig config;
+  config.partitions = 2;
+  config.max_bytes = 64 << 10;
+  StitchHarness h(config);
+  std::vector<Observation> open(1'000);
+  for (uint64_t wire = 1; wire <= open.size(); ++wire) {
+    open[wire - 1].wire = wire;
+    open[wire - 1].start = h.clock.MonotonicNs();
+  }
+  EXPECT_TRUE(h.WantsInput(0));
+  h.Publish(open, h.clock.MonotonicNs());
+  ASSERT_LT(h.transport->AdmittedBytes(), config.max_bytes);
+  h.Step(0);
+  EXPECT_FALSE(h.WantsInput(0));
+}
+
 }  // namespace
 }  // namespace weft::testing

@@ -67,9 +67,10 @@ class Serve final : public Command {
         {.names = stores_, .readers = static_cast<size_t>(queries_), .query_ns = timeout_ns_},
         context.clock);
     const serve::Service service(serve::Access({std::move(*token), hosts_}), pool, context.clock);
+    const auto log = StderrLogger(LogLevel::kWarn);
     const auto front = serve::HttpFront::Start(
         *address, [&](const auto& request, uint16_t port) { return service.Refuse(request, port); },
-        [&](const auto& request, uint16_t port) { return service.Answer(request, port); });
+        [&](const auto& request, uint16_t port) { return service.Answer(request, port); }, *log);
     if (!front) return std::unexpected(front.error());
     PrintNote(fmt::format("weft: http://{} shows {} (Ctrl-C ends)\n", (*front)->address().Text(),
                           fmt::join(stores_, ", ")));

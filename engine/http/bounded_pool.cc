@@ -16,7 +16,7 @@ BoundedPool::BoundedPool(size_t threads, size_t waiting, WhenFull when_full)
 
 bool BoundedPool::Refusing() { return refusing; }
 
-void BoundedPool::enqueue(std::function<void()> task) {
+void BoundedPool::Enqueue(std::function<void()> task) {
   {
     std::unique_lock lock(mutex_);
     const auto has_room = [&] { return waiting_.size() < max_waiting_ || ended_; };
@@ -36,7 +36,7 @@ bool BoundedPool::SomebodyWaits() {
   return !waiting_.empty();
 }
 
-void BoundedPool::shutdown() {
+void BoundedPool::Shutdown() {
   {
     const std::lock_guard lock(mutex_);
     ended_ = true;

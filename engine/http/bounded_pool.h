@@ -1,7 +1,8 @@
 // BoundedPool: the threads of an HTTP server, and a bounded queue before them.
 //
-// Handed to cpp-httplib, whose own has no bound on what waits; it owns the pool and calls it from
-// the accepting thread. shutdown() runs what waits, and joins.
+// The server's, which hands it connections from the accepting thread (acceptor.h) and others.
+// Shutdown runs what waits, and joins; the destructor comes after it, and nothing is handed to
+// the pool any more.
 #pragma once
 
 #include <condition_variable>
@@ -12,11 +13,9 @@
 #include <thread>
 #include <vector>
 
-#include <httplib.h>
-
 namespace weft::http {
 
-class BoundedPool final : public httplib::TaskQueue {
+class BoundedPool {
  public:
   // Of a connection that finds the queue full: kWait holds up the accepting, so that the kernel's
   // backlog takes who comes next; kRefuse runs it at once, with Refusing() true.
@@ -24,8 +23,8 @@ class BoundedPool final : public httplib::TaskQueue {
 
   BoundedPool(size_t threads, size_t waiting, WhenFull when_full);
 
-  void enqueue(std::function<void()> task) override;
-  void shutdown() override;
+  void Enqueue(std::function<void()> task);
+  void Shutdown();
   // Whether a task has no thread yet.
   bool SomebodyWaits();
 

@@ -69,7 +69,7 @@ class HttpListener::Impl final : public httplib::Server {
     idle_.Stop();
     acceptor_.reset();
     svr_sock_ = INVALID_SOCKET;
-    pool_.shutdown();
+    pool_.Shutdown();
   }
 
   Result<void> Start(Logger& log) {
@@ -114,7 +114,7 @@ class HttpListener::Impl final : public httplib::Server {
   }
 
   void Enqueue(int fd) {
-    pool_.enqueue([this, fd] { process_and_close_socket(fd); });
+    pool_.Enqueue([this, fd] { process_and_close_socket(fd); });
   }
 
   bool process_and_close_socket(socket_t socket) override {

@@ -4,13 +4,14 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
-#include <thread>
+#include <optional>
 
 #include <sys/socket.h>
 
 #include <fmt/format.h>
 #include <httplib.h>
 
+#include "engine/http/acceptor.h"
 #include "engine/http/bounded_pool.h"
 #include "engine/http/timed_stream.h"
 
@@ -44,9 +45,6 @@ class HttpFront::Impl final : public httplib::Server {
  public:
   Impl(const ListenAddress& address, HttpFront::Gate gate, HttpFront::Handler handler)
       : address_(address), gate_(std::move(gate)), handler_(std::move(handler)) {
-    new_task_queue = [] {
-      return new http::BoundedPool(kThreads, kWaiting, http::BoundedPool::WhenFull::kRefuse);
-    };
     set_payload_max_length(kMaxBody);
     set_pre_routing_handler([this](const httplib::Request& from, httplib::Response& to) {
       return Refuse(from, to) ? HandlerResponse::Handled : HandlerResponse::Unhandled;
@@ -61,11 +59,12 @@ class HttpFront::Impl final : public httplib::Server {
   }
   ~Impl() override {
     stop_.Set(std::chrono::steady_clock::now());
-    stop();
-    if (thread_.joinable()) thread_.join();
+    acceptor_.reset();
+    svr_sock_ = INVALID_SOCKET;
+    pool_.Shutdown();
   }
 
-  Result<void> Listen() {
+  Result<void> Listen(Logger& log) {
     errno = 0;
     set_socket_options([](socket_t socket) {
       const int yes = 1;  // not SO_REUSEPORT: a second weft would take every other request
@@ -82,9 +81,9 @@ class HttpFront::Impl final : public httplib::Server {
     // The library lets five connections wait; a browser opens as many at once.
     ::listen(svr_sock_, SOMAXCONN);
     address_.port = static_cast<uint16_t>(port);
-    thread_ = std::thread([this] { listen_after_bind(); });
-    // stop() does nothing before it runs.
-    while (!is_running()) std::this_thread::yield();
+    acceptor_.emplace(svr_sock_, "http://" + address_.Text(), log, [this](int fd) {
+      pool_.Enqueue([this, fd] { process_and_close_socket(fd); });
+    });
     return {};
   }
   const ListenAddress& address() const { return address_; }
@@ -155,7 +154,8 @@ class HttpFront::Impl final : public httplib::Server {
   const HttpFront::Gate gate_;
   const HttpFront::Handler handler_;
   http::StopTime stop_;
-  std::thread thread_;
+  http::BoundedPool pool_{kThreads, kWaiting, http::BoundedPool::WhenFull::kRefuse};
+  std::optional<http::Acceptor> acceptor_;  // from Listen on
 };
 
 thread_local http::TimedStream* HttpFront::Impl::stream_of_thread_ = nullptr;
@@ -165,9 +165,9 @@ HttpFront::~HttpFront() = default;
 const ListenAddress& HttpFront::address() const { return impl_->address(); }
 
 Result<std::unique_ptr<HttpFront>> HttpFront::Start(const ListenAddress& address, Gate gate,
-                                                    Handler handler) {
+                                                    Handler handler, Logger& log) {
   auto impl = std::make_unique<Impl>(address, std::move(gate), std::move(handler));
-  WEFT_TRY(impl->Listen());
+  WEFT_TRY(impl->Listen(log));
   return std::unique_ptr<HttpFront>(new HttpFront(std::move(impl)));
 }
 

@@ -12,6 +12,7 @@
 #include <optional>
 
 #include "engine/base/listen_address.h"
+#include "engine/base/log.h"
 #include "engine/base/result.h"
 #include "sql/serve/request.h"
 
@@ -24,9 +25,9 @@ class HttpFront {
   // Asked before the body is read: what to answer instead, or nothing.
   using Gate = std::function<std::optional<Reply>(const Request&, uint16_t port)>;
 
-  // kIo where the address cannot be had.
+  // kIo where the address cannot be had. The log outlives it.
   static Result<std::unique_ptr<HttpFront>> Start(const ListenAddress& address, Gate gate,
-                                                  Handler handler);
+                                                  Handler handler, Logger& log);
   ~HttpFront();
 
   // As bound: with the port that port 0 became.

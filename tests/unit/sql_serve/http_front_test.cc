@@ -20,16 +20,24 @@ using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
 
+Logger& NoLog() {
+  static const std::unique_ptr<Logger> log = NullLogger();
+  return *log;
+}
+
 std::optional<Reply> LetIn(const Request&, uint16_t) { return std::nullopt; }
 
 std::unique_ptr<HttpFront> StartEcho(const HttpFront::Gate& gate = LetIn) {
-  auto front = HttpFront::Start({"127.0.0.1", 0}, gate, [](const Request& request, uint16_t) {
-    Reply reply;
-    reply.content_type = "text/plain";
-    reply.headers = {{"X-Host", request.host}};
-    reply.body = request.method + " " + request.target.Path() + " " + request.body;
-    return reply;
-  });
+  auto front = HttpFront::Start(
+      {"127.0.0.1", 0}, gate,
+      [](const Request& request, uint16_t) {
+        Reply reply;
+        reply.content_type = "text/plain";
+        reply.headers = {{"X-Host", request.host}};
+        reply.body = request.method + " " + request.target.Path() + " " + request.body;
+        return reply;
+      },
+      NoLog());
   EXPECT_TRUE(front) << front.error().message;
   return std::move(*front);
 }
@@ -142,10 +150,13 @@ TEST(HttpFront, EndsWhileConnectionsAreIdle) {
 
 TEST(HttpFront, TellsWhoComesWhenTooManyWaitToComeAgain) {
   std::atomic<bool> go = false;
-  auto front = HttpFront::Start({"127.0.0.1", 0}, LetIn, [&](const Request&, uint16_t) {
-    go.wait(false);
-    return Reply{};
-  });
+  auto front = HttpFront::Start(
+      {"127.0.0.1", 0}, LetIn,
+      [&](const Request&, uint16_t) {
+        go.wait(false);
+        return Reply{};
+      },
+      NoLog());
   ASSERT_TRUE(front);
   std::vector<int> all;
   for (int i = 0; i < 100; ++i) {
@@ -166,8 +177,8 @@ TEST(HttpFront, TellsWhoComesWhenTooManyWaitToComeAgain) {
 
 TEST(HttpFront, SaysWhyItCannotListen) {
   const auto front = StartEcho();
-  const auto second =
-      HttpFront::Start(front->address(), LetIn, [](const Request&, uint16_t) { return Reply{}; });
+  const auto second = HttpFront::Start(
+      front->address(), LetIn, [](const Request&, uint16_t) { return Reply{}; }, NoLog());
   ASSERT_FALSE(second);
   EXPECT_THAT(second.error().message, HasSubstr("cannot listen on 127.0.0.1:"));
 }

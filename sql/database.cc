@@ -192,6 +192,19 @@ Result<Database> Database::OpenForReading(const std::string& path) {
   return db;
 }
 
+bool Database::IsRefusedStore(const std::string& path) {
+  if (!CheckRegular(path)) return false;
+  for (const bool immutable : {false, true}) {
+    const Result<Database> db = Open(path, Uri(path, immutable ? "?immutable=1" : ""),
+                                     SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+    if (!db) continue;
+    if (const auto id = db->QueryInt("PRAGMA application_id"); id) return *id == kApplicationId;
+    const int rc = sqlite3_errcode(db->get()) & 0xff;
+    if (rc == SQLITE_NOTADB || rc == SQLITE_CORRUPT) return rc == SQLITE_CORRUPT;
+  }
+  return true;
+}
+
 Result<Database> Database::OpenInMemory() {
   const std::string path(kMemoryPath);
   return Open(path, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);

@@ -72,6 +72,9 @@ class Database {
   // For reading, while others write as well; temporary tables and sorting are in memory. kNotFound
   // where there is no such file. The schema is checked: see CheckSchema in schema.h.
   static Result<Database> OpenForReading(const std::string& path);
+  // Of a file that OpenForReading refused as kCorrupt or kInvalid: whether it is a store all the
+  // same, a damaged one or one of another version of weft.
+  static bool IsRefusedStore(const std::string& path);
   // Empty, private to this object; path() is kMemoryPath.
   static Result<Database> OpenInMemory();
 

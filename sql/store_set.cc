@@ -66,9 +66,8 @@ Result<std::vector<Found>> FindAll(const std::vector<std::string>& names) {
 }
 
 // What the file is, not what its owner or the disk does to us.
-bool IsNoStore(const Error& error) {
-  return error.code == Code::kCorrupt || error.code == Code::kInvalid ||
-         error.code == Code::kUnsupported;
+bool IsAboutTheFile(const Error& error) {
+  return error.code == Code::kCorrupt || error.code == Code::kInvalid;
 }
 
 }  // namespace
@@ -84,13 +83,15 @@ Result<StoreSet> StoreSet::Open(const std::vector<std::string>& names) {
       set.stores_.push_back(std::move(*store));
     else if (store.error().code == Code::kNotFound && Exists(path))
       empty = store.error();  // a member that has just begun has an empty file
-    else if (by_pattern && IsNoStore(store.error()))
-      set.passed_over_.push_back(store.error());
+    else if (by_pattern && IsAboutTheFile(store.error()))
+      (Database::IsRefusedStore(path) ? set.unread_ : set.passed_over_).push_back(store.error());
     else
       return std::unexpected(store.error());
   }
   if (set.stores_.empty())
-    return std::unexpected(set.passed_over_.empty() ? empty : set.passed_over_.front());
+    return std::unexpected(!set.unread_.empty()        ? set.unread_.front()
+                           : !set.passed_over_.empty() ? set.passed_over_.front()
+                                                       : empty);
   WEFT_TRY(set.GatherSplitTraces());
   return set;
 }

@@ -20,11 +20,13 @@ namespace weft::sql {
 class StoreSet {
  public:
   // Names of files, or patterns ("weft-*.db"); a file that is named twice is read once. What only a
-  // pattern finds is passed over where it is damaged, no store or none of this version, and there
-  // are others. kNotFound: no such file, or nothing is stored in any; else as
-  // Database::OpenForReading.
+  // pattern finds is passed over where it is no store, and goes unread where it is a store that is
+  // damaged or of another version, if there are others. kNotFound: no such file, or nothing is
+  // stored in any; else as Database::OpenForReading.
   static Result<StoreSet> Open(const std::vector<std::string>& names);
   const std::vector<Error>& passed_over() const { return passed_over_; }
+  // What these hold is missing in every answer: to be said with it.
+  const std::vector<Error>& unread() const { return unread_; }
 
   size_t size() const { return stores_.size(); }
   const Database& operator[](size_t store) const { return stores_[store]; }
@@ -37,7 +39,7 @@ class StoreSet {
   Result<void> GatherSplitTraces();
   Result<void> GatherInSnapshot();
 
-  std::vector<Error> passed_over_;
+  std::vector<Error> passed_over_, unread_;
   std::vector<Database> stores_;  // one per file; last the split traces, if there are any
 };
 

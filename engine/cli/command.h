@@ -69,6 +69,7 @@ struct CommandContext {
   Logger& log;
   bool log_level_given;          // on the command line: it wins over a configuration
   std::filesystem::path binary;  // of this program, links resolved
+  bool incomplete = false;       // set where the answer lacks something: the exit code says so
 };
 
 class Command {

@@ -176,7 +176,8 @@ int RunCommand(Command& command, LogLevel level, bool given) {
     return ExitCodeOf(result.error());
   }
   // What the answer is redirected to may be full; that shows only here.
-  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return *result;
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0)
+    return *result == kExitOk && context.incomplete ? kExitFailure : *result;
   PrintNote(
       fmt::format("weft {}: standard output: {}\n", command.Info().name, std::strerror(errno)));
   return kExitFailure;

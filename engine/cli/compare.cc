@@ -95,8 +95,7 @@ class Compare final : public Command {
     Side sides[2];
     for (int i = 0; i < 2; ++i) {
       const std::string& name = i == 0 ? a_ : b_;
-      if (auto read = Read(name, context.clock, &sides[i]); !read)
-        return std::unexpected(read.error());
+      if (auto read = Read(name, context, &sides[i]); !read) return std::unexpected(read.error());
       if (!sides[i].traces_ns.empty()) continue;
       return Fail(Code::kNotFound, fmt::format("{}: no trace fits", name));
     }
@@ -106,19 +105,19 @@ class Compare final : public Command {
   }
 
  private:
-  Result<void> Read(const std::string& name, const Clock& clock, Side* side) const {
+  Result<void> Read(const std::string& name, CommandContext& context, Side* side) const {
     sql::TraceFilter filter;
     filter.limit = static_cast<size_t>(limit_);
     StoreNames names = stores_;
     if (name.find("..") != name.npos && !IsFile(name)) {
-      const Result<TimeRange> range = ParseTimeRange(name, clock.UnixNs());
+      const Result<TimeRange> range = ParseTimeRange(name, context.clock.UnixNs());
       if (!range) return std::unexpected(range.error());
       filter.from_ns = range->from_ns;
       filter.to_ns = range->to_ns;
     } else {
       names = {name};
     }
-    const auto stores = OpenStore(names);
+    const auto stores = OpenStore(names, context);
     if (!stores) return std::unexpected(stores.error());
     // The search is about any span of a trace; asked for is what the root is.
     filter.service = service_;

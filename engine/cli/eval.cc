@@ -82,16 +82,16 @@ class Eval final : public Command {
 
   Result<int> Run(CommandContext& context) override {
     const auto stores = std::ranges::count_if(files_, IsStore);
-    if (files_.empty() || (stores == 1 && files_.size() == 1)) return RunStore();
+    if (files_.empty() || (stores == 1 && files_.size() == 1)) return RunStore(context);
     if (stores > 0)
       return Fail(Code::kInvalid, "one database at a time, and none beside files with traces");
     return RunTraces(context);
   }
 
  private:
-  Result<int> RunStore() {
+  Result<int> RunStore([[maybe_unused]] CommandContext& context) {
 #if WEFT_HAVE_SQLITE
-    return ScoreStores(files_.empty() ? stores_ : StoreNames{files_[0]}, roots_, json_);
+    return ScoreStores(files_.empty() ? stores_ : StoreNames{files_[0]}, roots_, json_, context);
 #else
     return Fail(Code::kUnsupported,
                 "this build reads no databases: install libsqlite3-dev and build again");

@@ -81,10 +81,11 @@ void PrintTable(const sql::TruthScore& score) {
 
 }  // namespace
 
-Result<int> ScoreStores(const StoreNames& names, std::string_view roots_text, bool json) {
+Result<int> ScoreStores(const StoreNames& names, std::string_view roots_text, bool json,
+                        CommandContext& context) {
   const Result<sql::RootRange> roots = ParseRoots(roots_text);
   if (!roots) return std::unexpected(roots.error());
-  const auto stores = OpenStore(names);
+  const auto stores = OpenStore(names, context);
   if (!stores) return std::unexpected(stores.error());
   const auto score = sql::ScoreTruth(*stores, *roots);
   if (!score) return std::unexpected(score.error());

@@ -9,6 +9,7 @@
 namespace weft::cli {
 
 // `roots`: "" or "rA-rB". Prints, and gives an exit code.
-Result<int> ScoreStores(const StoreNames& names, std::string_view roots, bool json);
+Result<int> ScoreStores(const StoreNames& names, std::string_view roots, bool json,
+                        CommandContext& context);
 
 }  // namespace weft::cli

@@ -30,8 +30,8 @@ class Explain final : public Command {
     options.Positional("id", &id_, true, "Span id, or its beginning");
   }
 
-  Result<int> Run(CommandContext&) override {
-    const auto stores = OpenStore(stores_);
+  Result<int> Run(CommandContext& context) override {
+    const auto stores = OpenStore(stores_, context);
     if (!stores) return std::unexpected(stores.error());
     const auto why = sql::Explain(*stores, id_);
     if (!why) return std::unexpected(why.error());

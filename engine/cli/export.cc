@@ -40,7 +40,7 @@ class Export final : public Command {
     auto filter = filter_.Make(context.clock);
     if (!filter) return std::unexpected(filter.error());
     filter->limit = static_cast<size_t>(limit_);
-    const auto stores = OpenStore(stores_);
+    const auto stores = OpenStore(stores_, context);
     if (!stores) return std::unexpected(stores.error());
     auto traces = Select(*stores, *filter);
     if (!traces) return std::unexpected(traces.error());

@@ -34,7 +34,7 @@ class Graph final : public Command {
   }
 
   Result<int> Run(CommandContext& context) override {
-    const auto stores = OpenStore(stores_);
+    const auto stores = OpenStore(stores_, context);
     if (!stores) return std::unexpected(stores.error());
     const auto graph = sql::ReadServiceGraph(*stores, Since(context.clock, last_ns_), INT64_MAX,
                                              exact_ ? UINT64_MAX : sql::kGraphSpans);

@@ -61,11 +61,13 @@ class Serve final : public Command {
                               "`openssl rand -hex 16 > token`, and --token-file token",
                               listen_));
     if (stores_.empty()) stores_ = kDefaultStore;
-    if (const auto stores = OpenStore(stores_); !stores) return std::unexpected(stores.error());
     sqlite3_hard_heap_limit64(kMaxQueryMemory);
-    serve::ReaderPool pool(
-        {.names = stores_, .readers = static_cast<size_t>(queries_), .query_ns = timeout_ns_},
-        context.clock);
+    serve::ReaderPool pool({.names = stores_,
+                            .readers = static_cast<size_t>(queries_),
+                            .query_ns = timeout_ns_,
+                            .note = [&](const std::string& note) { context.log.Warn(note); }},
+                           context.clock);
+    if (const auto stores = pool.Take(); !stores) return NoStore(stores.error());
     const serve::Service service(serve::Access({std::move(*token), hosts_}), pool, context.clock);
     const auto log = StderrLogger(LogLevel::kWarn);
     const auto front = serve::HttpFront::Start(

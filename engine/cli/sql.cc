@@ -99,7 +99,7 @@ class Sql final : public Command {
     auto writer = MakeResultWriter(json_ ? "json" : format_, stdout);
     if (!writer) return std::unexpected(writer.error());
     WEFT_TRY(ReadQuery());
-    const auto stores = OpenStore(stores_);
+    const auto stores = OpenStore(stores_, context);
     if (!stores) return std::unexpected(stores.error());
     Result<sql::Database> own = Own(*stores);
     if (!own) return std::unexpected(own.error());

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 #include <string_view>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -16,14 +17,20 @@ void DeclareStore(Options& options, StoreNames* names) {
                "Databases to read, as one: repeated, comma-separated, or a quoted pattern", "FILE");
 }
 
-Result<sql::StoreSet> OpenStore(const StoreNames& names) {
+std::unexpected<Error> NoStore(Error error) {
+  if (error.code == Code::kNotFound)
+    error.message += "; `weft run` makes one, --db names another file";
+  return std::unexpected(std::move(error));
+}
+
+Result<sql::StoreSet> OpenStore(const StoreNames& names, CommandContext& context) {
   auto stores = sql::StoreSet::Open(names);
-  if (!stores && stores.error().code == Code::kNotFound)
-    return Fail(Code::kNotFound,
-                stores.error().message + "; `weft run` makes one, --db names another file");
-  if (stores)
-    for (const Error& error : stores->passed_over())
-      PrintNote(fmt::format("weft: passed over: {}\n", error.message));
+  if (!stores) return NoStore(stores.error());
+  for (const Error& error : stores->passed_over())
+    PrintNote(fmt::format("weft: passed over: {}\n", error.message));
+  for (const Error& error : stores->unread())
+    PrintNote(fmt::format("weft: not read, and missing in the answer: {}\n", error.message));
+  context.incomplete |= !stores->unread().empty();
   return stores;
 }
 

@@ -15,8 +15,11 @@ using StoreNames = std::vector<std::string>;
 inline const StoreNames kDefaultStore = {"weft.db"};
 
 void DeclareStore(Options& options, StoreNames* names);
-// Read-only; works while weft writes.
-Result<sql::StoreSet> OpenStore(const StoreNames& names);
+// Read-only; works while weft writes. Says what a pattern found and is not read; where that is a
+// store, the answer is marked as incomplete.
+Result<sql::StoreSet> OpenStore(const StoreNames& names, CommandContext& context);
+// The error of opening stores, with what to do.
+std::unexpected<Error> NoStore(Error error);
 // The beginning of "the last d": `now` minus d, or the smallest time for d = 0.
 int64_t Since(const Clock& clock, int64_t last_ns);
 // For an empty answer to a question about the last d: says how old the newest trace is.

@@ -27,8 +27,8 @@ class Trace final : public Command {
     options.Int("--width", &width_, 0, 1'000, "Columns; 0: those of the terminal");
   }
 
-  Result<int> Run(CommandContext&) override {
-    const auto stores = OpenStore(stores_);
+  Result<int> Run(CommandContext& context) override {
+    const auto stores = OpenStore(stores_, context);
     if (!stores) return std::unexpected(stores.error());
     const auto trace = Find(*stores);
     if (!trace) return std::unexpected(trace.error());

@@ -61,8 +61,8 @@ class Traces final : public Command {
     auto filter = filter_.Make(context.clock);
     if (!filter) return std::unexpected(filter.error());
     filter->limit = static_cast<size_t>(limit_);
-    if (follow_) return Follow(*filter, context.clock);
-    const auto stores = OpenStore(stores_);
+    if (follow_) return Follow(*filter, context);
+    const auto stores = OpenStore(stores_, context);
     if (!stores) return std::unexpected(stores.error());
     const auto traces = sql::SearchTraces(*stores, *filter);
     if (!traces) return std::unexpected(traces.error());
@@ -76,13 +76,14 @@ class Traces final : public Command {
  private:
   // A trace is stored seconds after it began, and not in the order of beginning: each look goes
   // back as far as that may be, and leaves out what was shown.
-  Result<int> Follow(sql::TraceFilter filter, const Clock& clock) {
+  Result<int> Follow(sql::TraceFilter filter, CommandContext& context) {
+    const Clock& clock = context.clock;
     if (json_ || histogram_)
       return Fail(Code::kInvalid,
                   "--follow prints lines: it goes with neither --json nor --histogram");
     constexpr int64_t kBack = 120 * kSecond, kPause = kSecond / 2;
     StopSignal stop;
-    const auto stores = OpenStore(stores_);
+    const auto stores = OpenStore(stores_, context);
     if (!stores) return std::unexpected(stores.error());
     std::unordered_map<std::string, int64_t> shown;
     bool first = true;

@@ -21,6 +21,9 @@ Result<Reply> AnswerInfo(const PageQuestion& question) {
   json.Object().Field("store", stores.Name()).Field("now_us", question.clock.UnixNs() / 1'000);
   json.Field("newest_us", newest / 1'000);
   json.Field("oldest_us", oldest == INT64_MAX ? 0 : oldest / 1'000);
+  json.Key("unread").Array();
+  for (const Error& error : stores.unread()) json.Put(error.message);
+  json.End();
   const auto services = ReadServices(stores);
   if (!services) return std::unexpected(services.error());
   json.Key("services").Array();

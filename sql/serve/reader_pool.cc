@@ -90,6 +90,7 @@ Result<std::unique_ptr<ReaderPool::Reader>> ReaderPool::OpenReader() {
   const int64_t begin = clock_.MonotonicNs();
   Result<sql::StoreSet> stores = sql::StoreSet::Open(options_.names);
   if (!stores) return std::unexpected(stores.error());
+  Note(*stores);
   reader->stores = std::move(*stores);
   reader->clock = &clock_;
   reader->stopped = &stopped_;
@@ -97,6 +98,20 @@ Result<std::unique_ptr<ReaderPool::Reader>> ReaderPool::OpenReader() {
   reader->opening_ns = reader->opened_ns - begin;
   for (const sql::Database& store : reader->stores) reader->Limit(store);
   return reader;
+}
+
+void ReaderPool::Note(const sql::StoreSet& stores) {
+  const auto once = [&](std::string_view what, const std::vector<Error>& errors) {
+    for (const Error& error : errors) {
+      const std::string note = fmt::format("{}: {}", what, error.message);
+      std::unique_lock lock(mutex_);
+      const bool is_new = noted_.insert(note).second;
+      lock.unlock();
+      if (is_new) options_.note(note);
+    }
+  };
+  once("passed over", stores.passed_over());
+  once("not read, and missing in every answer", stores.unread());
 }
 
 Result<ReaderPool::Lease> ReaderPool::Take() {

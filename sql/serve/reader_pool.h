@@ -11,8 +11,10 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,6 +31,8 @@ class ReaderPool {
     size_t readers = 4;
     int64_t query_ns = 10 * kSecond;
     int64_t wait_ns = 2 * kSecond;  // for a reader to be free
+    // Called once for each file that a pattern found and that is not read, from any thread.
+    std::function<void(const std::string&)> note = [](const std::string&) {};
   };
   struct Reader;
 
@@ -62,6 +66,7 @@ class ReaderPool {
   Result<std::unique_ptr<Reader>> OpenReader();
   void GiveBack(std::unique_ptr<Reader> reader);
   bool IsStale(const Reader& reader) const;
+  void Note(const sql::StoreSet& stores);
 
   const Options options_;
   const Clock& clock_;
@@ -70,6 +75,7 @@ class ReaderPool {
   std::condition_variable free_;
   size_t lent_ = 0;
   std::vector<std::unique_ptr<Reader>> idle_;
+  std::set<std::string> noted_;
 };
 
 }  // namespace weft::serve

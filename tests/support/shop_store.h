@@ -31,6 +31,14 @@ class ShopStore {
     db = std::move(*opened);
   }
   std::string path() const { return folder_.File("weft.db"); }
+  // A store beside this one, which says that it has that schema.
+  std::string CopyOfVersion(int version) const {
+    const std::string copy = path() + "-copy";
+    EXPECT_TRUE(db.Execute("VACUUM INTO '" + copy + "'"));
+    const auto opened = sql::Database::OpenForWriting(copy);
+    EXPECT_TRUE(opened->Execute("PRAGMA user_version = " + std::to_string(version)));
+    return copy;
+  }
 
  private:
   TempFolder folder_;

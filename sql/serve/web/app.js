@@ -65,6 +65,8 @@ async function route() {
     if (number !== shown) return;
     setServices(info.services.map((service) => service.name));
     store.textContent = info.newest_us ? `${info.store} · newest ${ago(info.newest_us, info.now_us)}` : info.store;
+    if (info.unread.length) store.textContent += ` · ${info.unread.length} not read`;
+    store.title = info.unread.join('\n');
     const element = h('div', {class: `view ${path}`});
     main.replaceChildren(element);
     view = await module.show(element, info);

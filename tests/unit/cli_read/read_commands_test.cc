@@ -1,5 +1,6 @@
 // The reading commands from the command line to what they print.
 #include <algorithm>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -63,6 +64,17 @@ TEST(ReadCommands, TraceTakesAUniquePrefix) {
   const Output several = Weft({"trace", "--db", store.path(), "0abc"});
   EXPECT_EQ(several.code, kExitUsage);
   EXPECT_TRUE(Has(several.err, "several traces begin with 0abc")) << several.err;
+}
+
+TEST(ReadCommands, AStoreThatCannotBeReadIsNamedAndTheExitCodeSaysSo) {
+  const test::ShopStore store;
+  const std::string newer = store.CopyOfVersion(999);
+  const Output found = Weft({"traces", "--db", store.path() + "*"});
+  EXPECT_EQ(found.code, kExitFailure);
+  EXPECT_TRUE(Has(found.out, "POST /order")) << found.out;
+  EXPECT_TRUE(Has(found.err, "not read, and missing in the answer: " + newer)) << found.err;
+  std::filesystem::remove(newer);
+  EXPECT_EQ(Weft({"traces", "--db", store.path() + "*"}).code, kExitOk);
 }
 
 TEST(ReadCommands, ExplainNamesTheEvidenceAndWhatWasRefused) {

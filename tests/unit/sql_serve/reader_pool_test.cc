@@ -73,6 +73,25 @@ TEST(ReaderPool, SeesAFileThatTookThePlaceOfAnother) {
   EXPECT_EQ(traces(), 0);
 }
 
+TEST(ReaderPool, NotesEachStoreThatItCannotReadOnce) {
+  test::ShopStore store;
+  const std::string newer = store.CopyOfVersion(999);
+  ManualClock clock;
+  std::vector<std::string> notes;
+  ReaderPool pool({.names = {store.path() + "*"},
+                   .note = [&](const std::string& note) { notes.push_back(note); }},
+                  clock);
+  for (int i = 0; i < 3; ++i) {
+    const auto lease = pool.Take();
+    ASSERT_TRUE(lease) << lease.error().message;
+    EXPECT_EQ(lease->stores().size(), 1u);
+    EXPECT_EQ(lease->stores().unread().size(), 1u);
+    clock.Advance(10 * kSecond);
+  }
+  ASSERT_EQ(notes.size(), 1u);
+  EXPECT_NE(notes[0].find(newer + ": written by a newer weft"), std::string::npos) << notes[0];
+}
+
 TEST(ReaderPool, SaysThatThereIsNoStore) {
   SystemClock clock;
   ReaderPool pool({.names = {"/nowhere/weft.db"}}, clock);

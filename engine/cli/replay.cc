@@ -136,7 +136,9 @@ class Replay final : public Command {
     // In the store before anything is decided early: the end may be cut short.
     if (early && stopped_early_) {
       stopped_early_(metrics);
-      WEFT_TRY((*pipeline)->WriteLedger());
+      // Written once more at the end; what is under way must get there whether this works or not.
+      if (const auto written = (*pipeline)->WriteLedger(); !written)
+        context.log.Warn(written.error().message);
     }
     WEFT_TRY(session_.Finish(**pipeline, (*pipeline)->store_path(), RunSession::Counts::kAll));
     if (!replayed && !stop.requested()) return std::unexpected(replayed.error());

@@ -9,6 +9,7 @@ namespace {
 constexpr int kRounds = 2;  // more change hardly an owner
 constexpr size_t kMostOpen = 32, kMostRecent = 64, kMostOfKind = 8;
 constexpr size_t kMostRows = 1024;
+constexpr size_t kMostPairs = 500'000;  // 8 MB, as long as the search lasts
 constexpr float kLeastShare = 1e-3f, kLeastWeight = 1e-4f;
 // Where one loop serves all, a call follows another request's call as closely as can be: only if
 // nobody else can have made it is a callee asked again by the same request.
@@ -56,6 +57,7 @@ void FirstGuess::AddPairs(const ProcessHistory& history, const GapBins& bins, ui
   const size_t first = pairs_.size();
   calls_.push_back(number);
   first_pair_.push_back(static_cast<uint32_t>(first));
+  if (first >= kMostPairs) return;
   for (size_t i = open_.size() - std::min(open_.size(), kMostOpen); i < open_.size(); ++i) {
     const Request& r = history.requests[open_[i].request];
     const bool nested = r.end_ns == 0 || call.end_ns == 0 || r.end_ns >= call.end_ns;
@@ -82,7 +84,8 @@ void FirstGuess::FindPairs(const ProcessHistory& history, const Timeline& timeli
       open_.push_back({r.start_ns, LabelBegan(r.operation), e.number, kNone});
       ++events_[open_.back().label];
     } else if (e.what == Timeline::kEnd) {
-      open_.erase(std::ranges::find(open_, e.number, &Event::request));
+      const auto ended = std::ranges::find(open_, e.number, &Event::request);
+      if (ended != open_.end()) open_.erase(ended);
     } else if (e.what == Timeline::kCall) {
       const Call& c = history.calls[e.number];
       AddPairs(history, bins, e.number);

@@ -22,7 +22,8 @@ namespace weft::plugins::delay {
 
 class FirstGuess {
  public:
-  // Sets the owner of every unsettled call of the timeline; kNone where nobody can have made it.
+  // Sets the owner of every unsettled call of the timeline; kNone where nobody can have made it, or
+  // where it comes after more than is looked at.
   void Run(ProcessHistory& history, const Timeline& timeline, const GapBins& bins,
            int64_t slack_ns);
 

@@ -68,6 +68,16 @@ TEST_F(FirstGuessTest, KeepsWhatIsKnown) {
   EXPECT_NE(history_.calls[1].owner, kNone);
 }
 
+TEST_F(FirstGuessTest, LeavesWhatComesAfterMoreThanItLooksAt) {
+  constexpr int kCalls = 20'000;
+  for (int i = 0; i < 40; ++i) Begin(i, 1'000'000);
+  for (int i = 0; i < kCalls; ++i)
+    Call(0, 100 + 10 * i, 105 + 10 * i, static_cast<uint16_t>(i % 8));
+  Guess();
+  EXPECT_NE(history_.calls.front().owner, kNone);
+  EXPECT_EQ(history_.calls.back().owner, kNone);
+}
+
 TEST_F(FirstGuessTest, LeavesACallThatNobodyCanHaveMade) {
   Begin(0, 100);
   Call(kNone, 90, 200, 0);

@@ -20,10 +20,15 @@ constexpr int64_t kCompactAge = 4 * kSecond;  // of records: most spans are thro
 // Watermarks are partitions^2 records: with many they are sent more seldom.
 constexpr int64_t kWatermarkCost = 4 * kMillisecond;
 // Past its bound a partition waits for those that have read less by more than this. Whoever has
-// read least never waits, or all would.
+// read least never waits, or all would: so it is well above what is not told yet of how far they
+// have.
 constexpr int64_t kAhead = 2 * kSecond;
 // Where no agent speaks, one may be about to begin: its first batch reaches this far back.
 constexpr int64_t kNewAgentLag = kSecond;
+
+int64_t WatermarkEvery(const StitchConfig& config) {
+  return std::max(config.watermark_every_ns, config.partitions * kWatermarkCost);
+}
 
 Networks ParsedNetworks(const StitchConfig& config) {
   auto networks = Networks::Parse(config.networks);
@@ -90,8 +95,7 @@ void StitchPartition::Impl::KeepGoing() {
     count_.compacted_bytes.Add(rows_.Compact(input_ns_ - kCompactAge));
   }
   if (input_ns_ != INT64_MIN && (input_ns_ >= next_watermark_ns_ || finished_)) {
-    next_watermark_ns_ =
-        input_ns_ + std::max(config_.watermark_every_ns, config_.partitions * kWatermarkCost);
+    next_watermark_ns_ = input_ns_ + WatermarkEvery(config_);
     ComputeWatermarks();
   }
 }
@@ -316,7 +320,8 @@ bool StitchPartition::Impl::WantsInput() {
   measured_bytes_ = rows_.HeldBytes();
   unmeasured_bytes_ = 0;
   if (measured_bytes_ <= bound) return true;
-  const bool ahead = join_.OthersRead(partition_) < input_ns_ - kAhead;
+  const int64_t allowed = std::max(kAhead, 2 * WatermarkEvery(config_));
+  const bool ahead = join_.OthersRead(partition_) < input_ns_ - allowed;
   (ahead ? count_.input_held : count_.over_bytes).Add();
   return !ahead;
 }

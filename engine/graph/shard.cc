@@ -68,11 +68,11 @@ Result<void> Shard::Read() {
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
     return {};
   }
-  const bool held = !finishing_ && !WantsInput();
-  owner_->HoldInput(held);
+  held_ = !finishing_ && !WantsInput();
+  owner_->HoldInput(held_);
   WEFT_TRY(ReadAvailable());
   if (!records_.empty()) return {};
-  if (held) std::this_thread::sleep_for(std::chrono::milliseconds(5));  // the input is readable
+  if (held_) std::this_thread::sleep_for(std::chrono::milliseconds(5));  // the input is readable
   transport_.WaitReadable(
       owner_->stage(), owner_->partition(),
       transport_.LogTimeNs() + (finishing_ ? 2 * kMillisecond : limits_.tick_ns));
@@ -96,7 +96,10 @@ Result<void> Shard::ReadAvailable() {
     }
     if (records_.size() == before) return {};
     const size_t bytes_before = bytes;
-    for (size_t i = before; i < records_.size(); ++i) bytes += records_[i].payload->bytes().size();
+    for (size_t i = before; i < records_.size(); ++i) {
+      bytes += records_[i].payload->bytes().size();
+      if (records_[i].stream != transport::Stream::kLinks) input_read_ns_ = records_[i].append_ns;
+    }
     metrics_.read_bytes.Add(bytes - bytes_before);
     if (bytes >= limits_.poll_bytes) return {};
   }
@@ -117,7 +120,10 @@ void Shard::Show() {
   const int64_t now_ns = transport_.LogTimeNs();
   if (now_ns < next_show_ns_) return;
   next_show_ns_ = now_ns + kShowEvery;
-  metrics_.lag.Set(caught_up_ || records_.empty() ? 0 : now_ns - records_.back().append_ns);
+  if (held_)  // what is read meanwhile are links, which are always new
+    metrics_.lag.Set(input_read_ns_ == 0 ? 0 : now_ns - input_read_ns_);
+  else
+    metrics_.lag.Set(caught_up_ || records_.empty() ? 0 : now_ns - records_.back().append_ns);
   ShowState(metrics_);
 }
 

@@ -123,6 +123,8 @@ class Shard {
   std::string name_;
   ShardMetrics metrics_;
   std::vector<transport::Record> records_;
+  bool held_ = false;          // the input
+  int64_t input_read_ns_ = 0;  // append time of the newest record of it; 0: none was read
   bool caught_up_ = false;
   bool input_ended_ = false;
   int64_t now_ns_ = 0;

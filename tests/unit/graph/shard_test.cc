@@ -20,12 +20,13 @@ using transport::Transaction;
 
 class CountingShard final : public Shard {
  public:
-  CountingShard(MemoryTransport& t, uint32_t p, Metrics& m)
-      : Shard(t, std::move(t.Own(Stage::kTrace, p).value()), {1 << 20, kMillisecond}, m) {}
+  CountingShard(MemoryTransport& t, uint32_t p, Metrics& m, Stage stage = Stage::kTrace)
+      : Shard(t, std::move(t.Own(stage, p).value()), {1 << 20, kMillisecond}, m) {}
   std::atomic<int> steps = 0;
   std::atomic<size_t> seen = 0;
   bool ended = false;
   bool throws = false;
+  bool wants = true;
   std::atomic<int> end_after = -1;
 
  private:
@@ -38,6 +39,7 @@ class CountingShard final : public Shard {
     if (!records.empty()) t.commit_offset = records.back().offset + 1;
     return t;
   }
+  bool WantsInput() override { return wants; }
   bool Ended() const override { return end_after >= 0 && steps >= end_after; }
 };
 
@@ -98,6 +100,28 @@ TEST_F(ShardTest, KeepsAnExceptionAsItsFailureAndEnds) {
   loop.Add([&] { return &shard; })->Wait();
   ASSERT_TRUE(shard.failure());
   EXPECT_EQ(shard.failure()->message, "trace partition 1: exception: boom");
+}
+
+TEST(ShardLag, GrowsWhileTheInputIsHeld) {
+  ManualClock clock{1000 * kSecond};
+  Metrics metrics;
+  MemoryTransport transport({.partitions = 1, .blocking = false}, clock, metrics);
+  ASSERT_TRUE(transport.Publish({.payload = std::make_shared<api::Payload>(8)}, 0));
+  CountingShard shard(transport, 0, metrics, Stage::kStitch);
+  const auto lag = [&] {
+    shard.Exchange();
+    shard.Compute();
+    for (const auto& [name, value] : metrics.Gauges())
+      if (name == "stage.lag_ns{stage=stitch,partition=0}") return value;
+    return UINT64_MAX;
+  };
+  EXPECT_EQ(lag(), 0u);
+  shard.wants = false;
+  clock.Advance(3 * kSecond);
+  EXPECT_EQ(lag(), uint64_t{3 * kSecond});
+  shard.wants = true;
+  clock.Advance(kSecond);
+  EXPECT_EQ(lag(), 0u);
 }
 
 TEST_F(ShardTest, EndsWhenAnotherOwnerHasTakenThePartition) {

@@ -129,9 +129,11 @@ class Command(unittest.TestCase):
                 self.assertNotEqual(line, "", said)
                 said += line
             other.execute("ROLLBACK")
-            said += replay.communicate(timeout=20)[1]
-            self.assertEqual(replay.returncode, 0, said)
+            said += replay.stderr.read()  # not communicate(): it would miss what is buffered
+            replay.stderr.close()
+            self.assertEqual(replay.wait(timeout=20), 0, said)
             self.assertIn("writing out what was seen", said)
+            self.assertIn("lost 0; unexplained 0", said)
             self.assertEqual(other.execute(
                 "SELECT count(*) FROM ledger_rows WHERE name LIKE 'replay.stopped%' AND value > 0").fetchone(), (1,))
 

@@ -107,9 +107,7 @@ class WeftProcess:
         return self
 
     def __exit__(self, *_):
-        if self.code is None:
-            self._process.kill()
-            self._reap(PATIENCE)
+        self.kill()
         self._log.close()
 
     @property
@@ -123,12 +121,14 @@ class WeftProcess:
     def wait_until_it_says(self, words, seconds=PATIENCE):
         deadline = time.monotonic() + seconds
         while words not in self.output():
-            if self._process.poll() is not None or time.monotonic() > deadline:
+            if self.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"{self.command} does not say '{words}':\n{self.output()}")
             time.sleep(0.05)
 
     def signal(self, number):
-        self._process.send_signal(number)
+        """To one that still runs. Not by Popen, which reaps what has ended, and with it what it used."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
 
     def stop(self, seconds=PATIENCE):
         """SIGTERM, then waits; returns the exit code. Raises if weft does not end in time."""

@@ -218,6 +218,15 @@ Result<Statement> Database::Prepare(std::string_view sql) const {
   return Statement(stmt);
 }
 
+Result<void> Database::PrepareAll(std::span<const StatementText> all) const {
+  for (const auto& [statement, sql] : all) {
+    Result<Statement> prepared = Prepare(sql);
+    if (!prepared) return std::unexpected(std::move(prepared.error()));
+    *statement = std::move(*prepared);
+  }
+  return {};
+}
+
 Result<void> Database::Execute(std::string_view sql) const {
   char* message = nullptr;
   const int rc = sqlite3_exec(db_.get(), std::string(sql).c_str(), nullptr, nullptr, &message);

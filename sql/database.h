@@ -9,8 +9,10 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <sqlite3.h>
 
@@ -35,8 +37,9 @@ class Statement {
                       static_cast<int>(text.size()), SQLITE_STATIC);
   }
   void BindBlob(int index, std::string_view bytes) {
-    sqlite3_bind_blob(stmt_.get(), index, bytes.data(), static_cast<int>(bytes.size()),
-                      SQLITE_STATIC);
+    // Without an address no bytes would be NULL.
+    sqlite3_bind_blob(stmt_.get(), index, bytes.data() ? bytes.data() : "",
+                      static_cast<int>(bytes.size()), SQLITE_STATIC);
   }
   void BindNull(int index) { sqlite3_bind_null(stmt_.get(), index); }
 
@@ -61,6 +64,8 @@ class Statement {
   std::unique_ptr<sqlite3_stmt, Finalize> stmt_;
 };
 
+using StatementText = std::pair<Statement*, std::string_view>;
+
 inline constexpr std::string_view kMemoryPath = ":memory:";
 
 class Database {
@@ -79,6 +84,8 @@ class Database {
   static Result<Database> OpenInMemory();
 
   Result<Statement> Prepare(std::string_view sql) const;
+  // Each text into its statement; the first error ends it.
+  Result<void> PrepareAll(std::span<const StatementText> all) const;
   // Several statements in one text; rows are ignored.
   Result<void> Execute(std::string_view sql) const;
   // The first column of the first row, 0 where there is none.

@@ -5,19 +5,14 @@
 namespace weft::sinks {
 
 Result<void> AttributeDirectory::Prepare(const sql::Database& db) {
-  Result<sql::Statement> add = db.Prepare("INSERT INTO attribute_directory VALUES(?1, ?2, ?3)");
-  if (!add) return std::unexpected(add.error());
-  Result<sql::Statement> find =
-      db.Prepare("SELECT entries FROM attribute_directory WHERE first_trace = ?1 AND part = ?2");
-  if (!find) return std::unexpected(find.error());
-  Result<sql::Statement> put = db.Prepare(
-      "INSERT INTO attribute_directory VALUES(?1, ?2, ?3)"
-      " ON CONFLICT DO UPDATE SET entries = ?3");
-  if (!put) return std::unexpected(put.error());
-  add_ = std::move(*add);
-  find_ = std::move(*find);
-  put_ = std::move(*put);
-  return {};
+  const sql::StatementText all[] = {
+      {&add_, "INSERT INTO attribute_directory VALUES(?1, ?2, ?3)"},
+      {&find_, "SELECT entries FROM attribute_directory WHERE first_trace = ?1 AND part = ?2"},
+      {&put_,
+       "INSERT INTO attribute_directory VALUES(?1, ?2, ?3)"
+       " ON CONFLICT DO UPDATE SET entries = ?3"},
+  };
+  return db.PrepareAll(all);
 }
 
 void AttributeDirectory::Begin(int64_t first_trace) {
@@ -101,8 +96,6 @@ Result<void> AttributeDirectory::Finish() {
     add_.Bind(1, first_trace_);
     add_.Bind(2, int64_t{part});
     add_.BindBlob(3, parts_[part]);
-    // A text of no bytes has no address, which would be NULL.
-    if (parts_[part].empty()) sqlite3_bind_zeroblob(add_.get(), 3, 0);
     WEFT_TRY(add_.Run());
   }
   return {};

@@ -7,14 +7,6 @@ namespace {
 
 constexpr int64_t kByRows = 0, kByParts = 2;  // attribute_groups.how
 
-void BindBytes(sql::Statement& statement, int index, const std::string& bytes) {
-  // A text of no bytes has no address, which would be NULL.
-  if (bytes.empty())
-    sqlite3_bind_zeroblob(statement.get(), index, 0);
-  else
-    statement.BindBlob(index, bytes);
-}
-
 std::string Bytes(const std::vector<uint32_t>& entries) {
   std::string out;
   out.reserve(4 * entries.size());
@@ -25,7 +17,7 @@ std::string Bytes(const std::vector<uint32_t>& entries) {
 }  // namespace
 
 Result<void> AttributeMerger::Prepare(const sql::Database& db) {
-  const std::pair<sql::Statement*, std::string_view> all[] = {
+  const sql::StatementText all[] = {
       {&newest_,
        "SELECT first_trace, end_trace, how, entries FROM attribute_groups"
        " ORDER BY first_trace DESC LIMIT 1"},
@@ -51,12 +43,7 @@ Result<void> AttributeMerger::Prepare(const sql::Database& db) {
       {&add_part_, "INSERT INTO attribute_parts VALUES(?1, ?2, ?3)"},
       {&add_group_, "INSERT INTO attribute_groups VALUES(?1, ?2, ?3, ?4, ?5)"},
   };
-  for (const auto& [statement, sql] : all) {
-    Result<sql::Statement> prepared = db.Prepare(sql);
-    if (!prepared) return std::unexpected(prepared.error());
-    *statement = std::move(*prepared);
-  }
-  return {};
+  return db.PrepareAll(all);
 }
 
 void AttributeMerger::Forget() {
@@ -223,7 +210,7 @@ Result<void> AttributeMerger::Put(int64_t first, int64_t end, int64_t how) {
     const std::string bytes = Bytes(entries);
     add_part_.Bind(1, first);
     add_part_.Bind(2, int64_t{part});
-    BindBytes(add_part_, 3, bytes);
+    add_part_.BindBlob(3, bytes);
     WEFT_TRY(add_part_.Run());
   }
   std::sort(ranges_.begin(), ranges_.end());
@@ -233,7 +220,7 @@ Result<void> AttributeMerger::Put(int64_t first, int64_t end, int64_t how) {
   add_group_.Bind(2, end);
   add_group_.Bind(3, how);
   add_group_.Bind(4, static_cast<int64_t>(count));
-  BindBytes(add_group_, 5, ranges);
+  add_group_.BindBlob(5, ranges);
   return add_group_.Run();
 }
 

@@ -13,7 +13,7 @@ constexpr int kRowShift = sql::kTraceShift + sql::kBlockShift;
 }  // namespace
 
 Result<void> ClassBlocks::Prepare(const sql::Database& db) {
-  const std::pair<sql::Statement*, std::string_view> all[] = {
+  const sql::StatementText all[] = {
       {&last_, "SELECT coalesce(max(block), -1) FROM class_blocks"},
       {&read_,
        "SELECT operation, class FROM span_rows INDEXED BY span_by_operation"
@@ -21,12 +21,7 @@ Result<void> ClassBlocks::Prepare(const sql::Database& db) {
       {&find_, "SELECT classes FROM class_blocks WHERE block = ?1"},
       {&put_, "INSERT OR REPLACE INTO class_blocks VALUES(?1, ?2)"},
   };
-  for (const auto& [statement, sql] : all) {
-    Result<sql::Statement> prepared = db.Prepare(sql);
-    if (!prepared) return std::unexpected(prepared.error());
-    *statement = std::move(*prepared);
-  }
-  return {};
+  return db.PrepareAll(all);
 }
 
 void ClassBlocks::Forget() {
@@ -86,7 +81,6 @@ Result<void> ClassBlocks::Note(int64_t block) {
   if (any) sql::AppendMask(classes, mask);
   put_.Bind(1, block);
   put_.BindBlob(2, classes);
-  if (classes.empty()) sqlite3_bind_zeroblob(put_.get(), 2, 0);
   return put_.Run();
 }
 

@@ -54,7 +54,7 @@ size_t Dictionaries::Hash::operator()(const OperationKey& k) const {
 }
 
 Result<void> Dictionaries::Prepare(const sql::Database& db) {
-  const std::pair<sql::Statement*, std::string_view> all[] = {
+  const sql::StatementText all[] = {
       {&find_operation_,
        "SELECT id FROM operations WHERE service = ?1 AND name = ?2 AND kind = ?3 AND protocol = "
        "?4"},
@@ -75,11 +75,7 @@ Result<void> Dictionaries::Prepare(const sql::Database& db) {
       {&find_name_, "SELECT id FROM strings WHERE text = ?1"},
       {&add_name_, "INSERT INTO strings(text) VALUES(?1) RETURNING id"},
   };
-  for (const auto& [statement, sql] : all) {
-    Result<sql::Statement> prepared = db.Prepare(sql);
-    if (!prepared) return std::unexpected(prepared.error());
-    *statement = std::move(*prepared);
-  }
+  WEFT_TRY(db.PrepareAll(all));
   WEFT_TRY(last_connection_.Step());
   next_connection_ = last_connection_.Int(0) + 1;
   last_connection_.Reset();

@@ -23,7 +23,7 @@ Result<int64_t> One(sql::Statement& statement) {
 Result<void> Retention::Prepare(const sql::Database& db, const RetentionLimits& limits) {
   db_ = &db;
   limits_ = limits;
-  const std::pair<sql::Statement*, std::string_view> all[] = {
+  const sql::StatementText all[] = {
       {&oldest_,
        "SELECT s.id, s.stored_ns, n.first_trace, n.first_connection FROM slices s LEFT JOIN slices "
        "n"
@@ -51,11 +51,7 @@ Result<void> Retention::Prepare(const sql::Database& db, const RetentionLimits& 
       {&page_count_, "PRAGMA page_count"},
       {&free_pages_, "PRAGMA freelist_count"},
   };
-  for (const auto& [statement, sql] : all) {
-    Result<sql::Statement> prepared = db.Prepare(sql);
-    if (!prepared) return std::unexpected(prepared.error());
-    *statement = std::move(*prepared);
-  }
+  WEFT_TRY(db.PrepareAll(all));
   const Result<int64_t> page_size = db.QueryInt("PRAGMA page_size");
   if (!page_size) return std::unexpected(page_size.error());
   page_size_ = *page_size;

@@ -70,7 +70,7 @@ Result<void> SqliteSink::Prepare() {
     WEFT_TRY(db_.Execute("DELETE FROM offsets WHERE topic LIKE 'memory/%'"));
     options_.topic = fmt::format("memory/{}", clock_.UnixNs());
   }
-  const std::pair<sql::Statement*, std::string_view> all[] = {
+  const sql::StatementText all[] = {
       {&begin_, "BEGIN IMMEDIATE"},
       {&commit_, "COMMIT"},
       {&rollback_, "ROLLBACK"},
@@ -81,11 +81,7 @@ Result<void> SqliteSink::Prepare() {
        "UPDATE slices SET spans = spans + ?2, min_start_ns = min(min_start_ns, ?3),"
        " max_start_ns = max(max_start_ns, ?4) WHERE id = ?1"},
   };
-  for (const auto& [statement, sql] : all) {
-    Result<sql::Statement> prepared = db_.Prepare(sql);
-    if (!prepared) return std::unexpected(prepared.error());
-    *statement = std::move(*prepared);
-  }
+  WEFT_TRY(db_.PrepareAll(all));
   const Result<int64_t> last = db_.QueryInt("SELECT max(id) FROM slices");
   if (!last) return std::unexpected(last.error());
   slice_ = *last;

@@ -45,7 +45,7 @@ Result<void> TraceWriter::Prepare(const sql::Database& db) {
   // only rows that do replace pay for it.
   const std::string insert = fmt::format("INSERT INTO span_rows {}", kSpanValues);
   const std::string replace = fmt::format("INSERT OR REPLACE INTO span_rows {}", kSpanValues);
-  const std::pair<sql::Statement*, std::string_view> all[] = {
+  const sql::StatementText all[] = {
       {&add_span_, insert},
       {&replace_span_, replace},
       {&add_directory_,
@@ -74,11 +74,7 @@ Result<void> TraceWriter::Prepare(const sql::Database& db) {
        "SELECT max((SELECT coalesce(max(id), 0) FROM trace_rows),"
        " (SELECT coalesce(max(first_trace), 1) - 1 FROM slices))"},
   };
-  for (const auto& [statement, sql] : all) {
-    Result<sql::Statement> prepared = db.Prepare(sql);
-    if (!prepared) return std::unexpected(prepared.error());
-    *statement = std::move(*prepared);
-  }
+  WEFT_TRY(db.PrepareAll(all));
   WEFT_TRY(dictionaries_.Prepare(db));
   WEFT_TRY(attributes_.Prepare(db));
   WEFT_TRY(minutes_.Prepare(db));
@@ -130,7 +126,6 @@ Result<void> TraceWriter::AddDirectory(int64_t first_trace, int64_t last_trace,
   add_directory_.Bind(1, first_trace);
   add_directory_.Bind(2, last_trace);
   add_directory_.BindBlob(3, prefixes);
-  if (prefixes.empty()) sqlite3_bind_zeroblob(add_directory_.get(), 3, 0);
   auto done = add_directory_.Run();
   prefixes.clear();
   return done;

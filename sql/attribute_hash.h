@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <ranges>
 #include <string>
 #include <string_view>
 
@@ -43,11 +44,14 @@ constexpr uint32_t MergedHashOf(uint32_t entry) { return entry >> 14; }
 inline void AppendEntry(std::string& out, uint32_t entry) {
   for (int shift = 0; shift < 32; shift += 8) out.push_back(static_cast<char>(entry >> shift));
 }
-inline uint32_t ReadEntry(std::string_view entries, size_t number) {
-  uint32_t entry = 0;
-  for (size_t i = 0; i < 4; ++i)
-    entry |= uint32_t{static_cast<unsigned char>(entries[4 * number + i])} << (8 * i);
-  return entry;
+// All of a stored list, one by one; what is left of a torn one at its end is not looked at.
+inline auto Entries(std::string_view bytes) {
+  return std::views::iota(size_t{0}, bytes.size() / 4) | std::views::transform([bytes](size_t n) {
+           uint32_t entry = 0;
+           for (size_t i = 0; i < 4; ++i)
+             entry |= uint32_t{static_cast<unsigned char>(bytes[4 * n + i])} << (8 * i);
+           return entry;
+         });
 }
 
 }  // namespace weft::sql

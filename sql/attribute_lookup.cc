@@ -63,18 +63,16 @@ Result<std::vector<AttributeLookup::Range>> AttributeLookup::FindMerged(int64_t 
     const Result<bool> found = merged_.Step();
     if (!found) return std::unexpected(found.error());
     if (!*found) continue;
-    const std::string_view entries = merged_.Text(0);
-    for (size_t i = 0; i < entries.size() / 4; ++i) {
-      const uint32_t entry = ReadEntry(entries, i), trace = MergedTraceOf(entry);
+    for (const uint32_t entry : Entries(merged_.Text(0))) {
+      const uint32_t trace = MergedTraceOf(entry);
       if (!std::binary_search(wanted.begin(), wanted.end(), MergedHashOf(entry))) continue;
       if ((entry & kMergedSome) == 0) {
         out.emplace_back(first + trace, first + trace + 1);
         continue;
       }
       int64_t last = end - 1;  // of the batch that begins there
-      for (size_t r = 0; r < ranges.size() / 4; ++r)
-        if (const uint32_t range = ReadEntry(ranges, r); range >> 16 == trace)
-          last = first + (range & 0xffff);
+      for (const uint32_t range : Entries(ranges))
+        if (range >> 16 == trace) last = first + (range & 0xffff);
       out.emplace_back(first + trace, last + 1);
     }
     merged_.Reset();
@@ -95,10 +93,8 @@ Result<void> AttributeLookup::FindJoined(int64_t first, int64_t end, std::vector
     if (!*row) return {};
     const auto wanted = wanted_.find(static_cast<uint32_t>(joined_.Int(1)) % kJoinedPart);
     if (wanted == wanted_.end()) continue;
-    const std::string_view entries = joined_.Text(2);
-    for (size_t i = 0; i < entries.size() / 4; ++i)
-      if (const uint32_t entry = ReadEntry(entries, i);
-          std::ranges::binary_search(wanted->second, entry - TraceOf(entry)))
+    for (const uint32_t entry : Entries(joined_.Text(2)))
+      if (std::ranges::binary_search(wanted->second, entry - TraceOf(entry)))
         out.emplace_back(joined_.Int(0), joined_.Int(0) + 1);
   }
 }
@@ -113,9 +109,8 @@ Result<std::vector<AttributeLookup::Range>> AttributeLookup::Find(int64_t first,
     part_.Bind(2, int64_t{number});
     const Result<bool> found = part_.Step();
     if (!found || !*found) return found;
-    const std::string_view entries = part_.Text(0);
-    for (size_t i = 0; wanted && i < entries.size() / 4; ++i) {
-      const uint32_t entry = ReadEntry(entries, i), trace = TraceOf(entry);
+    for (const uint32_t entry : Entries(wanted ? part_.Text(0) : std::string_view{})) {
+      const uint32_t trace = TraceOf(entry);
       if (!std::binary_search(wanted->begin(), wanted->end(), entry - trace)) continue;
       traces.push_back(trace == kSomeTraces ? -1 : first + trace);
     }

@@ -64,8 +64,7 @@ Result<void> AttributeDirectory::PutJoined(int64_t trace, uint32_t part, Entries
   if (!found) return std::unexpected(found.error());
   if (*found) {
     Entries stored;
-    const std::string_view bytes = find_.Text(0);
-    for (size_t i = 0; i < bytes.size() / 4; ++i) stored.push_back(sql::ReadEntry(bytes, i));
+    for (const uint32_t entry : sql::Entries(find_.Text(0))) stored.push_back(entry);
     find_.Reset();
     std::ranges::sort(stored);
     if (std::ranges::includes(stored, entries)) return {};

@@ -145,9 +145,8 @@ Result<void> AttributeMerger::GatherGroups(int64_t first, int64_t end) {
     if (!row) return std::unexpected(row.error());
     if (!*row) break;
     const auto shift = static_cast<uint32_t>(groups_.Int(0) - first);
-    const std::string_view ranges = groups_.Text(1);
-    for (size_t i = 0; i < ranges.size() / 4; ++i)
-      ranges_.push_back(sql::ReadEntry(ranges, i) + (shift << 16 | shift));
+    for (const uint32_t range : sql::Entries(groups_.Text(1)))
+      ranges_.push_back(range + (shift << 16 | shift));
   }
   parts_of_.Bind(1, first);
   parts_of_.Bind(2, end);
@@ -158,9 +157,8 @@ Result<void> AttributeMerger::GatherGroups(int64_t first, int64_t end) {
     const auto shift = static_cast<uint32_t>(parts_of_.Int(0) - first);
     const auto part = static_cast<uint64_t>(parts_of_.Int(1));
     if (part >= parts_.size()) continue;
-    const std::string_view entries = parts_of_.Text(2);
-    for (size_t i = 0; i < entries.size() / 4; ++i)
-      parts_[part].push_back(sql::ReadEntry(entries, i) + shift);
+    for (const uint32_t entry : sql::Entries(parts_of_.Text(2)))
+      parts_[part].push_back(entry + shift);
   }
 }
 
@@ -173,9 +171,7 @@ Result<void> AttributeMerger::GatherBatches(int64_t first, int64_t end) {
     if (!*row) return {};
     const int64_t batch = batches_.Int(0);
     const auto part = static_cast<uint32_t>(batches_.Int(1)) % sql::kJoinedPart;
-    const std::string_view entries = batches_.Text(2);
-    for (size_t i = 0; i < entries.size() / 4; ++i) {
-      const uint32_t entry = sql::ReadEntry(entries, i);
+    for (const uint32_t entry : sql::Entries(batches_.Text(2))) {
       std::vector<uint32_t>& out = parts_[sql::MergedPartOf(part, entry)];
       const auto begin = static_cast<uint32_t>(batch - first);
       if (sql::TraceOf(entry) != sql::kSomeTraces) {

@@ -22,14 +22,14 @@ install: build  ## install into PREFIX=/usr/local (DESTDIR= for packagers)
 deb: build  ## the Debian package, in build/
 	@cmake/debian/build $(BUILD) build
 
-demo: configured  ## trace a shop of live programs for 20 s and show what was found (HOOKS=syscalls)
+demo: configured  ## trace a shop of live programs for 20 s and show what was found (HOOKS=syscalls, AT_ONCE=1,8,32,128)
 	@cmake --build $(BUILD) --target product
-	@tests/e2e/demo $(BUILD) $(HOOKS)
+	@tests/e2e/demo $(BUILD) $(HOOKS) $(addprefix --at-once=,$(AT_ONCE))
 
 demo-kafka: configured  ## the same through a real Kafka: one agent, two engines
 	@.ci/deps kafka
 	@cmake --build $(BUILD) --target product
-	@tests/e2e/demo_kafka $(BUILD) $(HOOKS)
+	@tests/e2e/demo_kafka $(BUILD) $(HOOKS) $(addprefix --at-once=,$(AT_ONCE))
 
 test: deps  ## build and run all tests
 	@.ci/deps kafka || echo "weft: the tests with a real Kafka will be skipped" >&2

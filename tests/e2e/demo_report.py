@@ -2,6 +2,7 @@
 
 `Demo` traces with `weft run`; demo_kafka has the one that goes through Kafka.
 """
+import argparse
 import contextlib
 import json
 import os
@@ -16,10 +17,10 @@ from e2e import (HERE, STORED_RECORDING, Build, Shop, ShopError, WeftRun, bpf_pr
                  read_ledger, reconcile, replay, run_load, weft_json)
 
 ROOT = os.path.dirname(os.path.dirname(HERE))
-CONCURRENCIES = (1, 8, 32)
+CONCURRENCIES = (1, 8, 32)  # requests at once, a phase of the load each
 PHASE_SECONDS = 6.5
 # What is measured beside the full chain.
-CHAINS = {"thread": "thread", "delay": "delay", "no-token": "context,thread,delay"}
+CHAINS = {"thread": "thread", "delay": "delay", "no-token": "context,thread,delay", "no-thread": "context,token,delay"}
 TERMINAL = sys.stdout.isatty()
 
 
@@ -41,9 +42,10 @@ class Demo:
     name = "demo"
     chains = CHAINS
 
-    def __init__(self, build, hooks):
+    def __init__(self, build, hooks, concurrencies):
         self.build = build
         self.hooks = hooks
+        self.concurrencies = concurrencies
         self.out = os.path.join(ROOT, "build", self.name)
         self.db = os.path.join(self.out, "weft.db")
         self.recording = os.path.join(self.out, "recording.weft.zst")
@@ -92,16 +94,16 @@ class Demo:
         self.report["agent_rss_mb"] = round(weft.rss_mb, 1)
 
     def load(self, shop):
-        self.report["load"] = [self.load_phase(shop, concurrency) for concurrency in CONCURRENCIES]
+        self.report["load"] = [self.load_phase(shop, concurrency) for concurrency in self.concurrencies]
 
     def load_phase(self, shop, concurrency):
         if TERMINAL:
-            print(f"  {concurrency:2} at once for {PHASE_SECONDS:g} s ...", end="\r", flush=True)
+            print(f"  {concurrency:3} at once for {PHASE_SECONDS:g} s ...", end="\r", flush=True)
         first, _ = phase_roots(concurrency)
         result = run_load(self.build, shop.port, "--concurrency", concurrency, "--duration", PHASE_SECONDS,
                           "--first-truth", first, "--seed", concurrency)
         latency = result["latency_ms"]
-        say(f"  {concurrency:2} at once: {result['ok']:6} requests, {result['per_second']:6.0f}/s, "
+        say(f"  {concurrency:3} at once: {result['ok']:6} requests, {result['per_second']:6.0f}/s, "
             f"p50 {latency['p50']:5.1f} ms, p99 {latency['p99']:5.1f} ms, {result['failed']} failed")
         return {"concurrency": concurrency, **result}
 
@@ -109,7 +111,7 @@ class Demo:
         if not os.path.exists(STORED_RECORDING):
             sys.exit("demo: no recording of the shop in this tree, nothing to show")
         heading("Going on with a recording of the same shop: " + os.path.relpath(STORED_RECORDING))
-        self.recording = STORED_RECORDING
+        self.recording, self.concurrencies = STORED_RECORDING, CONCURRENCIES
         self.replay("all", None, self.db)
         self.report["from_recording"] = True
 
@@ -142,7 +144,7 @@ class Demo:
     def score(self, name, db):
         """{"total": ..., "by_concurrency": {"1": ...}} as `weft eval` sees it."""
         result = {"total": weft_json(self.build, "eval", "--db", db), "by_concurrency": {}}
-        for concurrency in CONCURRENCIES:
+        for concurrency in self.concurrencies:
             first, last = phase_roots(concurrency)
             result["by_concurrency"][str(concurrency)] = weft_json(
                 self.build, "eval", "--db", db, "--roots", f"r{first}-r{last}")
@@ -178,12 +180,12 @@ class Demo:
     def show_accuracy(self):
         heading("Right against the ground truth (the X-Weft-Truth header, which only the scoring sees)")
         columns = ("span_accuracy", "ambiguous_accuracy", "trace_exact", "cross_process_accuracy")
-        say(f"  {'chain':8} {'at once':>8} " + "".join(f"{name.replace('_', ' '):>24}" for name in columns))
+        say(f"  {'chain':9} {'at once':>8} " + "".join(f"{name.replace('_', ' '):>24}" for name in columns))
         for chain, scores in self.report["chains"].items():
             rows = [("all", scores["total"]), *scores["by_concurrency"].items()]
             for concurrency, score in rows:
                 cells = "".join(f"{100 * score[name]:22.2f} %" for name in columns)
-                say(f"  {chain:8} {concurrency:>8} {cells}")
+                say(f"  {chain:9} {concurrency:>8} {cells}")
 
     def draw_graph(self):
         dot = os.path.join(self.out, "graph.dot")
@@ -213,16 +215,27 @@ class Demo:
         subprocess.run([self.build.weft, *arguments], check=True)
 
 
+def at_once(text):
+    numbers = tuple(int(number) for number in text.split(","))
+    if not all(1 <= number <= 256 for number in numbers):
+        raise ValueError(text)
+    return numbers
+
+
 def main(demo):
-    """Of a program that shows `demo`, a class: BUILD_DIR [HOOKS]."""
-    if len(sys.argv) not in (2, 3):
-        sys.exit(f"usage: {os.path.basename(sys.argv[0])} BUILD_DIR [auto|socket|syscalls]")
-    build = Build(sys.argv[1])
+    """Of a program that shows `demo`, a class."""
+    parser = argparse.ArgumentParser(description=f"What `make {demo.name}` runs.")
+    parser.add_argument("build_dir")
+    parser.add_argument("hooks", nargs="?", default="auto", choices=("auto", "socket", "syscalls"))
+    parser.add_argument("--at-once", type=at_once, default=CONCURRENCIES, metavar="N,...",
+                        help="requests at once in the load's phases, 1 to 256 (default: 1,8,32)")
+    arguments = parser.parse_args()
+    build = Build(arguments.build_dir)
     if not os.path.exists(build.weft):
-        sys.exit(f"demo: {build.weft} is not built; run `make demo`")
+        sys.exit(f"demo: {build.weft} is not built; run `make {demo.name}`")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        demo(build, sys.argv[2] if len(sys.argv) == 3 else "auto").run()
+        demo(build, arguments.hooks, arguments.at_once).run()
     except ShopError as error:
         sys.exit(f"demo: {error}")
     except KeyboardInterrupt:

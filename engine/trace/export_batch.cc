@@ -35,6 +35,7 @@ void TraceRows::Clear() {
 void ExportBatch::Clear() {
   view = {};
   spans.Clear();
+  seen_too.clear();
   traces.Clear();
   ended = 0;
   bytes = 0;

@@ -37,6 +37,7 @@ struct ExportBatch {
   uint64_t number = 0;       // grows by one per batch of (partition, generation)
   uint64_t next_offset = 0;  // reading goes on here once this and the earlier batches are durable
   api::SpanTable spans;
+  std::vector<uint32_t> seen_too;  // rows that an SDK reported, ascending, of calls that weft saw
   TraceRows traces;
   api::SpanView view;  // of spans; truth included
   uint32_t ended = 0;  // rows without WEFT_FLAG_OPEN: what the ledger counts

@@ -15,7 +15,7 @@ uint32_t TraceGatherer::Add(api::TraceId id, const std::vector<RowRef>& refs, ui
     items_.push_back({s.SpanIdOf(row), s.exchange[row], static_cast<int64_t>(s.start_ns[row]),
                       refs[i], i, IsRoot(s, row), (row_flags & WEFT_FLAG_OPEN) != 0,
                       (row_flags & WEFT_FLAG_AGENT_LOST) != 0,
-                      (row_flags & WEFT_FLAG_REPORTED) != 0});
+                      (row_flags & WEFT_FLAG_REPORTED) != 0, false});
   }
   std::ranges::sort(items_, [](const Item& a, const Item& b) {
     return std::tie(a.span_id, a.exchange, a.open, a.lost, a.age) <
@@ -38,6 +38,7 @@ uint32_t TraceGatherer::Add(api::TraceId id, const std::vector<RowRef>& refs, ui
            std::make_tuple(!b.root, b.start_ns, b.span_id);
   });
   for (const Item& item : items_) {
+    if (item.seen_too) seen_too_.push_back(static_cast<uint32_t>(rows_.size()));
     rows_.push_back(item.row);
     root_.push_back(item.root);
   }
@@ -57,6 +58,8 @@ void TraceGatherer::Finish() {
     }
     to_.traces.flags.back() |= trace.trace_flags;
   }
+  for (const uint32_t row : seen_too_) to_.seen_too.push_back(first + row);
+  seen_too_.clear();
   taken_.clear();
   rows_.clear();
   root_.clear();
@@ -69,14 +72,15 @@ void TraceGatherer::PreferReported() {
     both |=
         items_[i].span_id == items_[i - 1].span_id && items_[i].reported != items_[i - 1].reported;
   if (!both) return;
-  std::vector<uint64_t> reported;
-  for (const Item& item : items_)
-    if (item.reported) reported.push_back(item.span_id);
+  std::vector<uint64_t> reported, seen;
+  for (const Item& item : items_) (item.reported ? reported : seen).push_back(item.span_id);
   std::erase_if(items_, [&](const Item& item) {
     const bool goes = !item.reported && std::ranges::binary_search(reported, item.span_id);
     if (goes && !item.open) superseded_.push_back(item.row);
     return goes;
   });
+  for (Item& item : items_)
+    item.seen_too = item.reported && std::ranges::binary_search(seen, item.span_id);
 }
 
 void CopyKept(const ExportBatch& from, const std::vector<uint8_t>& keep, ExportBatch& to) {
@@ -85,6 +89,8 @@ void CopyKept(const ExportBatch& from, const std::vector<uint8_t>& keep, ExportB
     for (uint32_t i = 0; keep[t] && i < from.traces.n_rows[t]; ++i)
       rows.push_back(from.traces.first_row[t] + i);
   api::RowCopier(from.view.spans(), to.spans).Append(rows.data(), rows.size());
+  for (uint32_t i = 0; !from.seen_too.empty() && i < rows.size(); ++i)
+    if (std::ranges::binary_search(from.seen_too, rows[i])) to.seen_too.push_back(i);
   uint32_t row = 0;
   for (uint32_t t = 0; t < from.traces.n(); ++t) {
     if (!keep[t]) continue;

@@ -46,6 +46,7 @@ class TraceGatherer {
     bool root, open;
     bool lost;  // its agent fell silent: its end is not the true one
     bool reported;
+    bool seen_too;  // reported, and in the place of a row of weft's own
   };
   struct Taken {
     api::TraceId id;
@@ -60,7 +61,8 @@ class TraceGatherer {
   std::vector<Item> items_;
   std::vector<Taken> taken_;
   std::vector<RowRef> rows_;
-  std::vector<uint8_t> root_;  // by row
+  std::vector<uint8_t> root_;       // by row
+  std::vector<uint32_t> seen_too_;  // of rows_
   std::vector<RowRef> superseded_;
 };
 

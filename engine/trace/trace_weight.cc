@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -44,28 +45,59 @@ class Rewriter {
  public:
   explicit Rewriter(api::SpanTable& spans) : spans_(spans), key_(spans.Intern(kKey)) {}
 
+  // By its text: a key that was some value before has another number.
   bool IsTraceState(uint32_t pair) const {
-    return spans_.pairs.key[pair] == key_ && spans_.pairs.type[pair] == WEFT_ATTR_STRING;
+    return spans_.pairs.type[pair] == WEFT_ATTR_STRING &&
+           spans_.strings.Text(spans_.pairs.key[pair]) == kKey;
   }
   // `pair`: that of the span, or WEFT_NONE.
-  uint32_t With(uint32_t pair, double weight) {
-    const auto [known, fresh] = made_.try_emplace({pair, weight}, 0);
-    if (fresh) {
-      const std::string before =
-          pair == WEFT_NONE
-              ? std::string()
-              : std::string(spans_.strings.Text(static_cast<uint32_t>(spans_.pairs.value[pair])));
-      const uint32_t text = spans_.Intern(WithThreshold(before, Threshold(weight)));
-      known->second = spans_.pairs.Intern(key_, WEFT_ATTR_STRING, text);
-    }
-    return known->second;
+  uint32_t With(uint32_t pair, double weight, Earlier earlier) {
+    const auto [known, fresh] = made_.try_emplace({pair, weight, earlier}, pair);
+    if (!fresh) return known->second;
+    const std::string before = pair == WEFT_NONE ? std::string() : TextOf(pair);
+    if (weight <= 1 && before.find("th:") == before.npos) return pair;
+    const uint32_t text = spans_.Intern(WithThreshold(before, Threshold(weight), earlier));
+    return known->second = spans_.pairs.Intern(key_, WEFT_ATTR_STRING, text);
   }
 
  private:
+  std::string TextOf(uint32_t pair) const {
+    return std::string(spans_.strings.Text(static_cast<uint32_t>(spans_.pairs.value[pair])));
+  }
+
   api::SpanTable& spans_;
   const uint32_t key_;
-  std::map<std::pair<uint32_t, double>, uint32_t> made_;
+  std::map<std::tuple<uint32_t, double, Earlier>, uint32_t> made_;
 };
+
+// Which rows' earlier thresholds say nothing.
+std::vector<Earlier> EarlierOf(const ExportBatch& batch) {
+  const std::vector<uint32_t>& flags = batch.spans.flags;
+  std::vector<Earlier> out(flags.size());
+  for (size_t row = 0; row < flags.size(); ++row)
+    out[row] = (flags[row] & WEFT_FLAG_REPORTED) != 0 ? Earlier::kCounts : Earlier::kSaysNothing;
+  for (const uint32_t row : batch.seen_too) out[row] = Earlier::kSaysNothing;
+  return out;
+}
+
+// Of traces that stand for themselves alone nothing has to be added.
+void TakeThresholdsOff(ExportBatch& batch) {
+  // Whose requests had a trace context may have a trace state.
+  constexpr uint32_t kContext = WEFT_FLAG_CONTEXT | WEFT_FLAG_SAMPLED | WEFT_FLAG_UNSAMPLED;
+  uint32_t any = batch.seen_too.empty() ? 0 : kContext;
+  for (const uint32_t flags : batch.spans.flags)
+    any |= (flags & WEFT_FLAG_REPORTED) != 0 ? 0 : flags;
+  if ((any & kContext) == 0) return;
+  api::SpanTable& spans = batch.spans;
+  const std::vector<Earlier> earlier = EarlierOf(batch);
+  Rewriter rewriter(spans);
+  for (uint32_t row = 0; row < spans.n(); ++row) {
+    if (earlier[row] == Earlier::kCounts) continue;
+    for (uint32_t a = spans.attr_offset[row]; a < spans.attr_offset[row + 1]; ++a)
+      if (rewriter.IsTraceState(spans.attr[a]))
+        spans.attr[a] = rewriter.With(spans.attr[a], 1, Earlier::kSaysNothing);
+  }
+}
 
 }  // namespace
 
@@ -87,14 +119,16 @@ std::string Threshold(double weight) {
   return digits;
 }
 
-std::string WithThreshold(std::string_view trace_state, std::string_view threshold) {
+std::string WithThreshold(std::string_view trace_state, std::string_view threshold,
+                          Earlier earlier) {
   std::string others, ours;
   std::string_view wins = threshold;
   Split(trace_state, ',', [&](std::string_view member) {
     if (!member.starts_with("ot=")) return Append(others, ',', member);
     Split(member.substr(3), ';', [&](std::string_view field) {
       if (!field.starts_with("th:")) return Append(ours, ';', field);
-      if (const auto before = field.substr(3); IsThreshold(before)) wins = std::max(wins, before);
+      const auto before = field.substr(3);
+      if (earlier == Earlier::kCounts && IsThreshold(before)) wins = std::max(wins, before);
     });
   });
   std::string out = fmt::format("ot=th:{}", wins);
@@ -105,23 +139,27 @@ std::string WithThreshold(std::string_view trace_state, std::string_view thresho
 
 void WriteThresholds(ExportBatch& batch) {
   const TraceRows& traces = batch.traces;
-  if (std::ranges::none_of(traces.weight, [](double weight) { return weight > 1; })) return;
+  if (std::ranges::none_of(traces.weight, [](double weight) { return weight > 1; }))
+    return TakeThresholdsOff(batch);
   api::SpanTable& spans = batch.spans;
   std::vector<double> weight(spans.n(), 1);
   for (uint32_t t = 0; t < traces.n(); ++t)
     std::fill_n(weight.begin() + traces.first_row[t], traces.n_rows[t], traces.weight[t]);
+  const std::vector<Earlier> earlier = EarlierOf(batch);
   Rewriter rewriter(spans);
   std::vector<uint32_t> attr, offset{0};
   attr.reserve(spans.attr.size() + spans.n());
   for (uint32_t row = 0; row < spans.n(); ++row) {
+    const bool written = weight[row] > 1 || earlier[row] == Earlier::kSaysNothing;
     bool found = false;
     for (uint32_t a = spans.attr_offset[row]; a < spans.attr_offset[row + 1]; ++a) {
       const uint32_t pair = spans.attr[a];
-      const bool state = weight[row] > 1 && rewriter.IsTraceState(pair);
+      const bool state = written && rewriter.IsTraceState(pair);
       found |= state;
-      attr.push_back(state ? rewriter.With(pair, weight[row]) : pair);
+      attr.push_back(state ? rewriter.With(pair, weight[row], earlier[row]) : pair);
     }
-    if (weight[row] > 1 && !found) attr.push_back(rewriter.With(WEFT_NONE, weight[row]));
+    if (weight[row] > 1 && !found)
+      attr.push_back(rewriter.With(WEFT_NONE, weight[row], earlier[row]));
     offset.push_back(static_cast<uint32_t>(attr.size()));
   }
   spans.attr = std::move(attr);

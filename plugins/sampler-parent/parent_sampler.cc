@@ -45,7 +45,9 @@ class ParentSampler {
       std::string_view rule = kRoot;
       if ((flags & WEFT_FLAG_SAMPLED) != 0) {
         rule = kSampled;
-        if (state.threshold && *state.threshold < kRandomnessRange)
+        // Where the others are kept as well, only what its program reported was chosen by it.
+        const bool chosen = !keep_unsampled_ || (flags & WEFT_FLAG_REPORTED) != 0;
+        if (chosen && state.threshold && *state.threshold < kRandomnessRange)
           out.weight[i] = std::min(max_weight_, WeightOf(*state.threshold));
       } else if ((flags & WEFT_FLAG_UNSAMPLED) != 0) {
         rule = kNot;

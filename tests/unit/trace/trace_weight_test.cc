@@ -41,6 +41,12 @@ TEST(TraceWeight, WhatOneBeforeUsRejectedStaysRejected) {
   EXPECT_EQ(WithThreshold("ot=th:what", "c"), "ot=th:c");
 }
 
+TEST(TraceWeight, WhatWasSeenAnywaySaysNothingOfAnEarlierSampler) {
+  EXPECT_EQ(WithThreshold("ot=th:fd70a;rv:abcdefabcdefab,b=y", "c", Earlier::kSaysNothing),
+            "ot=th:c;rv:abcdefabcdefab,b=y");
+  EXPECT_EQ(WithThreshold("ot=th:fd70a", "0", Earlier::kSaysNothing), "ot=th:0");
+}
+
 TEST(TraceWeight, ItIsWrittenIntoTheSpansOfTracesThatStandForMore) {
   ExportBatch batch;
   for (uint32_t row = 0; row < 4; ++row) {

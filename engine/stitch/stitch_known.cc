@@ -53,6 +53,7 @@ bool StitchPartition::Impl::ApplyLogged(uint32_t number, bool* emitted) {
   if (l == nullptr) return false;
   count_.restored.Add();
   Row& r = rows_[number];
+  const KnownTrace* gone = nullptr;  // its parent's
   r.flags |= static_cast<uint16_t>(l->flags &
                                    (WEFT_FLAG_LATE | WEFT_FLAG_LOCAL_ROOT | WEFT_FLAG_DEADLINE));
   if ((l->what & api::kLabelTrace) != 0) {
@@ -74,9 +75,9 @@ bool StitchPartition::Impl::ApplyLogged(uint32_t number, bool* emitted) {
     }
     if (l->parent_exchange != 0) {
       r.parent = rows_.Find(l->parent_exchange);
-      if (const KnownTrace* parent = FindGoneParent(*l); r.parent == kNone && parent != nullptr) {
-        r.parent_id = parent->span_id;
-        SetTrace(number, parent->trace);
+      if (r.parent == kNone) gone = FindGoneParent(*l);
+      if (gone != nullptr) {
+        r.parent_id = gone->span_id;
       } else if (r.parent == kNone && (chain_learns_ || (l->trace_hi | l->trace_lo) == 0)) {
         r.state |= kAwaitsParent;
         orphans_.emplace(l->parent_exchange, OpenRow{number, r.age});
@@ -101,6 +102,8 @@ bool StitchPartition::Impl::ApplyLogged(uint32_t number, bool* emitted) {
     SetTrace(number, {l->trace_hi, l->trace_lo});
   } else if (r.is(kDecided) && !r.server() && (l->trace_hi | l->trace_lo) != 0) {
     SetTrace(number, {l->trace_hi, l->trace_lo});  // provisional when it was decided
+  } else if (gone != nullptr) {
+    SetTrace(number, gone->trace);  // now that it is decided: it may go out with that
   } else if (r.is(kDecided) && !r.server() && r.parent != kNone) {
     LinkTo(number, r.parent);
   }

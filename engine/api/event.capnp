@@ -280,6 +280,9 @@ struct AgentTally {
   end @6 :UInt8;        # 0 it speaks, 1 it stopped in order, 2 it fell silent
   gaps @7 :List(UInt64);  # below sequence, not counted: first missing and first that is not, ascending
   spokenNs @8 :Int64;   # log time of the newest batch of one that fell silent, else 0
+  # As sequence and gaps, of the batches that lie below the committed offset: they are decided.
+  settled @9 :UInt64;
+  settledGaps @10 :List(UInt64);
 }
 
 # weft.state: the running totals that an agent told last.

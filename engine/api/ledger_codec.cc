@@ -60,7 +60,8 @@ uint64_t StageLedger::Count(std::string_view name) const {
 PayloadPtr EncodeStageLedger(const StageLedger& l) {
   size_t words = CountsWords(l.counts) + 8;
   for (const AgentTally& a : l.agents)
-    words += 11 + Words(a.host_id.size() + 1) + 2 * a.read.gaps().size();
+    words +=
+        13 + Words(a.host_id.size() + 1) + 2 * a.read.gaps().size() + 2 * a.settled.gaps().size();
   return BuildMessage<wire::StageLedger>(words, [&](auto out) {
     out.setStage(l.stage);
     out.setPartition(l.partition);
@@ -76,6 +77,9 @@ PayloadPtr EncodeStageLedger(const StageLedger& l) {
       agents[i].setReceived(a.received);
       agents[i].setEnd(static_cast<uint8_t>(a.end));
       agents[i].setSpokenNs(a.spoken_ns);
+      agents[i].setSettled(a.settled.end() - 1);
+      FillGaps(agents[i].initSettledGaps(static_cast<unsigned>(2 * a.settled.gaps().size())),
+               a.settled);
     }
   });
 }
@@ -95,8 +99,11 @@ Result<StageLedger> DecodeStageLedger(const PayloadPtr& payload) {
             return Corrupt("end of an agent out of range");
           auto read = ReadGaps(a.getSequence() + 1, a.getGaps());
           if (!read) return std::unexpected(read.error());
+          auto settled = ReadGaps(a.getSettled() + 1, a.getSettledGaps());
+          if (!settled) return std::unexpected(settled.error());
           l.agents.push_back({a.getAgentId(), Copy(a.getHostId()), std::move(*read), a.getSealed(),
-                              a.getReceived(), static_cast<AgentEnd>(a.getEnd()), a.getSpokenNs()});
+                              a.getReceived(), static_cast<AgentEnd>(a.getEnd()), a.getSpokenNs(),
+                              std::move(*settled)});
         }
         return l;
       });

@@ -31,6 +31,7 @@ struct AgentTally {
   uint64_t sealed = 0, received = 0;
   AgentEnd end = AgentEnd::kSpeaking;
   int64_t spoken_ns = 0;  // of one that fell silent: when its newest batch was appended
+  SequenceSet settled{};  // of `read`, what lies below the committed offset
 };
 
 // The stage of whoever writes spans of others to weft.spans; its counts are "reported".

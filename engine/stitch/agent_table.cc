@@ -41,14 +41,14 @@ void AgentTable::Expect(const api::AgentTally& tally, int64_t log_now) {
   agent.last_append_ns = agent.lost ? tally.spoken_ns : log_now;
 }
 
-bool AgentTable::NoteSequence(Agent& agent, uint64_t sequence, const api::SequenceSet* read_before,
+bool AgentTable::NoteSequence(Agent& agent, uint64_t sequence, const api::SequenceSet* settled,
                               uint64_t* gap) {
   *gap = 0;
-  if (read_before != nullptr && read_before->Has(sequence)) return false;
+  if (settled != nullptr && settled->Has(sequence)) return false;
   // Where reading begins. What is below may come late.
   if (!agent.read)
     agent.read = sequence == 0 ? api::SequenceSet(0) : api::SequenceSet(sequence, {{0, sequence}});
-  const uint64_t end = std::max(agent.read->end(), read_before == nullptr ? 0 : read_before->end());
+  const uint64_t end = std::max(agent.read->end(), settled == nullptr ? 0 : settled->end());
   *gap = sequence > end ? sequence - end : 0;
   return agent.read->Add(sequence);
 }

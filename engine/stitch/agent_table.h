@@ -56,10 +56,9 @@ class AgentTable {
   Agent& operator[](uint32_t number) { return agents_[number]; }
   size_t size() const { return agents_.size(); }
 
-  // False: this (agent, sequence) was read here before, or is in `read_before`: what was read here
-  // or by owners before this one. Null for a record that may be the very one that they read:
-  // whether it was decided is in the log. *gap: how many before it are missing by now.
-  static bool NoteSequence(Agent& agent, uint64_t sequence, const api::SequenceSet* read_before,
+  // False: this (agent, sequence) was read here before, or is in `settled`: what was read of it
+  // below the offset where reading begins. *gap: how many before it are missing by now.
+  static bool NoteSequence(Agent& agent, uint64_t sequence, const api::SequenceSet* settled,
                            uint64_t* gap);
   // Learns from the stamps of a batch that has been read how the agent's clock and the log's
   // relate.

@@ -25,7 +25,6 @@ void PartitionLedger::Restore(const api::StageLedger& ledger) {
   const auto time = [&](const char* name) { return static_cast<int64_t>(ledger.Count(name)); };
   dead_events_ = {ledger.Count("dead_events_end"), time("dead_events_ns")};
   dead_links_ = {ledger.Count("dead_links_end"), time("dead_links_ns")};
-  read_until_ns_ = read_before_ns_ = time("read_until_ns");
   agents_ = ledger.agents;
   for (size_t i = 0; i < agents_.size(); ++i)
     *by_id_.Insert(agents_[i].agent_id).first = static_cast<uint32_t>(i);
@@ -51,9 +50,23 @@ bool PartitionLedger::CountBatch(const api::EventHeader& header, uint64_t ended)
   return true;
 }
 
-const api::SequenceSet* PartitionLedger::ReadOf(uint64_t agent_id) const {
+const api::SequenceSet* PartitionLedger::SettledOf(uint64_t agent_id) const {
   const uint32_t* number = by_id_.Find(agent_id);
-  return number == nullptr ? nullptr : &agents_[*number].read;
+  return number == nullptr ? nullptr : &agents_[*number].settled;
+}
+
+void PartitionLedger::NoteBatch(const api::EventHeader& header, uint64_t offset, size_t rows) {
+  unsettled_.push_back({offset, header.agent_id, header.sequence, rows != 0});
+}
+
+void PartitionLedger::Settle(uint64_t offset) {
+  for (; !unsettled_.empty() && unsettled_.front().offset < offset; unsettled_.pop_front()) {
+    const Unsettled& batch = unsettled_.front();
+    const uint32_t* number = by_id_.Find(batch.agent_id);
+    if (number == nullptr) continue;
+    agents_[*number].settled.Add(batch.sequence);
+    changed_ |= batch.rows;  // what repeats a heartbeat does nothing
+  }
 }
 
 void PartitionLedger::AgentLost(uint64_t agent_id, int64_t spoken_ns) {
@@ -103,8 +116,7 @@ api::PayloadPtr PartitionLedger::TakeRecord() {
                                   {"dead_events_end", dead_events_.end},
                                   {"dead_events_ns", Count(dead_events_.append_ns)},
                                   {"dead_links_end", dead_links_.end},
-                                  {"dead_links_ns", Count(dead_links_.append_ns)},
-                                  {"read_until_ns", Count(read_until_ns_)}},
+                                  {"dead_links_ns", Count(dead_links_.append_ns)}},
                                  agents_});
 }
 

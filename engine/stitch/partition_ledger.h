@@ -8,8 +8,8 @@
 // it wrote and the log never got. One thread.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <vector>
 
@@ -27,8 +27,13 @@ class PartitionLedger {
   void Restore(const api::StageLedger& ledger);
   // A batch with so many ended observations; false: an owner before this one has counted it.
   bool CountBatch(const api::EventHeader& header, uint64_t ended);
-  // Which of the agent's batches were counted, by owners before this one too; null: none.
-  const api::SequenceSet* ReadOf(uint64_t agent_id) const;
+  // Which of the agent's batches lay below the committed offset when it was restored, or do by now:
+  // what comes of them is a repeat. Null: none.
+  const api::SequenceSet* SettledOf(uint64_t agent_id) const;
+  // The batch, which is no repeat and was counted, is the record with this offset. `rows`: of it.
+  void NoteBatch(const api::EventHeader& header, uint64_t offset, size_t rows);
+  // To be committed with the next record: everything below is decided.
+  void Settle(uint64_t offset);
   // `spoken_ns`: when its newest batch was appended.
   void AgentLost(uint64_t agent_id, int64_t spoken_ns);
   // Ended observations that will not be emitted, because their span was.
@@ -38,11 +43,6 @@ class PartitionLedger {
     Add(&emitted_, 1);
     if (forced) Add(&forced_, 1);
   }
-
-  // The newest event that was read was appended then.
-  void NoteRead(int64_t append_ns) { read_until_ns_ = std::max(read_until_ns_, append_ns); }
-  // Whether an owner before this one may have read an event that was appended then.
-  bool ReadBefore(int64_t append_ns) const { return append_ns <= read_before_ns_; }
 
   // A record that cannot be decoded; false: an owner before this one has put it on weft.dead (known
   // of events and links alone).
@@ -71,9 +71,12 @@ class PartitionLedger {
     int64_t append_ns = 0;
   };
   Dead dead_events_, dead_links_;
-  int64_t read_until_ns_ = INT64_MIN;
-  int64_t read_before_ns_ = INT64_MIN;  // by owners before this one
   std::vector<api::AgentTally> agents_;
+  struct Unsettled {
+    uint64_t offset, agent_id, sequence;
+    bool rows;
+  };
+  std::deque<Unsettled> unsettled_;  // by offset
   FlatMap<uint32_t> by_id_;
   bool changed_ = false;
 };

@@ -36,7 +36,6 @@ void StitchPartition::Impl::Consume(const transport::Record& record) {
   ReadUpTo(record.append_ns);
   NoteSilence(record.append_ns);
   next_offset_ = record.offset + 1;
-  ledger_.NoteRead(record.append_ns);
   if (record.type == RecordType::kEventBatch) return ConsumeEvents(record);
   if (record.type == RecordType::kAgentLost) return ConsumeAgentLost(record);
   Dead(record, Error{Code::kCorrupt, "not a record of this stream"});
@@ -73,15 +72,15 @@ void StitchPartition::Impl::ConsumeEvents(const transport::Record& record) {
       sizeof(HeldBatch) + record.payload->bytes().size() + events->columns.n * sizeof(Row);
   const uint32_t agent_number = agents_.FindOrAdd(events->header);
   uint64_t gap = 0;
-  const api::SequenceSet* read_before =
-      ledger_.ReadBefore(record.append_ns) ? nullptr : ledger_.ReadOf(events->header.agent_id);
-  if (!AgentTable::NoteSequence(agents_[agent_number], events->header.sequence, read_before, &gap))
+  if (!AgentTable::NoteSequence(agents_[agent_number], events->header.sequence,
+                                ledger_.SettledOf(events->header.agent_id), &gap))
     return count_.duplicate_batches.Add();
   if (gap != 0) count_.sequence_gaps.Add(gap);
 
   const api::EventHeader header = events->header;
+  const size_t rows = events->columns.n;
   AgentTable::NoteOffset(agents_[agent_number], header, record.append_ns);
-  if (events->columns.n != 0) {
+  if (rows != 0) {
     HeldBatch held;
     held.events = std::move(*events);
     held.offset = record.offset;
@@ -95,6 +94,7 @@ void StitchPartition::Impl::ConsumeEvents(const transport::Record& record) {
   } else {
     CountBatch(header, 0);
   }
+  ledger_.NoteBatch(header, record.offset, rows);
   Agent& agent = agents_[agent_number];
   agents_.NoteBatch(agent, header, record.append_ns, config_.grace_ns);
   peers_of_ = 0;  // there may be new addresses

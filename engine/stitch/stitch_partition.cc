@@ -294,12 +294,13 @@ transport::Transaction StitchPartition::Impl::TakeTransaction() {
   FlushFrees();
   transport::Transaction tx;
   outbox_.Take(&tx);
-  if (auto ledger = ledger_.TakeRecord())
-    tx.out.push_back({Stream::kState, partition_, RecordType::kStageLedger, api::StageLedgerKey(1),
-                      std::move(ledger)});
   const int64_t pins_from = input_ns_ == INT64_MIN ? INT64_MIN : input_ns_ - config_.max_pin_ns;
   const uint64_t offset =
       OffsetToLearnAgain(pins_from, rows_.OldestOffset(pins_from, next_offset_));
+  ledger_.Settle(offset);
+  if (auto ledger = ledger_.TakeRecord())
+    tx.out.push_back({Stream::kState, partition_, RecordType::kStageLedger, api::StageLedgerKey(1),
+                      std::move(ledger)});
   if (offset > committed_) {
     committed_ = offset;
     tx.commit_offset = offset;

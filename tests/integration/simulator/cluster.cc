@@ -26,6 +26,7 @@ constexpr int64_t kBoot = 1000 * kSecond;  // log time when true time was 0
 constexpr size_t kAll = size_t{1} << 40;
 // A span's end that is overtaken by more than the span's row is kept for is a span of its own.
 constexpr int64_t kLongestDetour = 800 * kMillisecond;
+constexpr int64_t kLongestRepeat = 24 * kSecond;
 
 // Keeps every second trace, by its id.
 int32_t KeepHalf(void*, const weft_spans*, const weft_traces* traces, weft_decisions* out,
@@ -52,6 +53,7 @@ Cluster::Cluster(const World& world, const Schedule& schedule)
   transport::MemoryOptions options;
   options.partitions = schedule.partitions;
   options.blocking = false;
+  options.horizon_ns = schedule.log_horizon_ns;
   transport_ = std::make_unique<transport::MemoryTransport>(options, clock_, metrics_);
   stitch_.resize(schedule.partitions);
   trace_.resize(schedule.partitions);
@@ -145,6 +147,9 @@ void Cluster::Send(const Seal& seal) {
     if (schedule_.max_delay_ns > 0)
       due += static_cast<int64_t>(random_() % static_cast<uint64_t>(schedule_.max_delay_ns));
     if (!road.empty()) due = std::max(due, road.back().due_ns);
+    if (schedule_.again > 0 && Chance() < schedule_.again)
+      detours_.push_back(
+          {due + kLongestRepeat / 64 * static_cast<int64_t>(random_() % 64), record});
     if (schedule_.overtaken > 0 && seal.last) due += kLongestDetour;  // no agent ends so fast
     if (schedule_.overtaken > 0 && !seal.last && Chance() < schedule_.overtaken) {
       detours_.push_back({due + kLongestDetour / 8 * static_cast<int64_t>(random_() % 8), record});

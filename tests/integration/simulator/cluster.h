@@ -32,6 +32,7 @@ struct Schedule {
   int64_t max_delay_ns = 0;  // of a batch on its way to the log
   double duplicate = 0;      // share of batches that come twice
   double overtaken = 0;      // share of batches that later ones of their agent come before
+  double again = 0;          // share of batches that come once more, seconds later
   double lazy = 0;           // share of turns that a member sleeps through
   double kill = 0;           // per member and turn
   bool zombies = false;
@@ -43,6 +44,7 @@ struct Schedule {
   double move = 0;         // with kafka: partitions given back in good order, per member and turn
   int64_t quantum_ns = 0;  // between two turns; 0: the usual
   bool sampled = false;    // half of the traces, by id
+  int64_t log_horizon_ns = 120 * kSecond;   // labels and decisions are held for so long
   size_t stitch_bytes = size_t{512} << 20;  // then stage 1 waits for partitions that are behind
   trace::TraceConfig trace;
 };

@@ -357,5 +357,42 @@ TEST(Simulator, BatchesThatComeLateAreNotTakenForRepeatsByTheNextOwner) {
   std::printf("%lu schedules, %lu deaths, %lu late spans\n", runs, kills, late);
 }
 
+// An agent's batch may come again long after its spans are stored and the labels that say so are
+// gone, and whoever reads the repeat may die at any time.
+TEST(Simulator, BatchesThatComeAgainAfterTheirLabelsAreGoneGiveNoSpanTwice) {
+  uint64_t failures = 0, runs = 0, kills = 0, repeats = 0;
+  for (const uint64_t seed : Seeds()) {
+    if (failures >= 3) break;
+    if (seed % 10 != 5 && Seeds().size() > 1) continue;
+    WorldOptions options;
+    options.length_ns = 15 * kSecond;
+    const World world = MakeWorld(seed + 5'000'000, options);
+    Cluster reference(world, Schedule{});
+    ASSERT_TRUE(reference.Run()) << "seed " << seed << ": " << reference.failure();
+    for (uint64_t number = 2; number < kSchedules; ++number) {
+      if (number != FromEnvironment("WEFT_SIM_SCHEDULE", number)) continue;
+      Schedule schedule = MakeSchedule(seed, number);
+      schedule.sampled = false;
+      schedule.again = 0.3;
+      schedule.log_horizon_ns = 6 * kSecond;  // no request is open for longer
+      schedule.kill = 0.02;
+      Cluster cluster(world, schedule);
+      const bool ended = cluster.Run();
+      ++runs;
+      kills += cluster.kills();
+      repeats += cluster.Count("stitch.duplicate_batches");
+      std::string problem = ended ? Difference(world, reference.sink(), cluster.sink())
+                                  : cluster.failure() + "\n" + Lost(world, cluster.sink());
+      if (problem.empty() && !cluster.sink().violations().empty())
+        problem = cluster.sink().violations()[0];
+      if (problem.empty()) problem = CheckLedger(world, cluster.transport());
+      if (problem.empty()) continue;
+      ADD_FAILURE() << problem << "\n" << Rerun(seed, number);
+      if (++failures >= 3) break;
+    }
+  }
+  std::printf("%lu schedules, %lu deaths, %lu repeats\n", runs, kills, repeats);
+}
+
 }  // namespace
 }  // namespace weft::sim

@@ -7,7 +7,8 @@ namespace {
 
 TEST(LedgerRecord, StageLedgerComesBackAsItWas) {
   StageLedger ledger{1, 7, {{"received", 12}, {"emitted", 11}}, {}};
-  ledger.agents.push_back({42, "machine", {9, {{2, 4}, {7, 8}}}, 13, 12, AgentEnd::kLost, 77});
+  ledger.agents.push_back(
+      {42, "machine", {9, {{2, 4}, {7, 8}}}, 13, 12, AgentEnd::kLost, 77, {7, {{2, 5}}}});
   const auto back = DecodeStageLedger(EncodeStageLedger(ledger));
   ASSERT_TRUE(back) << back.error().message;
   EXPECT_EQ(back->stage, 1);
@@ -21,6 +22,8 @@ TEST(LedgerRecord, StageLedgerComesBackAsItWas) {
   EXPECT_EQ(back->agents[0].sealed, 13u);
   EXPECT_EQ(back->agents[0].end, AgentEnd::kLost);
   EXPECT_EQ(back->agents[0].spoken_ns, 77);
+  EXPECT_EQ(back->agents[0].settled.end(), 7u);
+  EXPECT_EQ(back->agents[0].settled.gaps(), ledger.agents[0].settled.gaps());
 }
 
 TEST(LedgerRecord, AgentLedgerComesBackAsItWas) {

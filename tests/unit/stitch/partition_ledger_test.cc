@@ -108,16 +108,33 @@ TEST(PartitionLedger, UnreadableRecordsOfATopicThatWasMadeAnewAreNotTakenForThos
   EXPECT_FALSE(second.NoteDead(Unreadable(3, 2'000)));
 }
 
-TEST(PartitionLedger, KnowsHowFarOwnersBeforeMayHaveRead) {
+TEST(PartitionLedger, KnowsWhichBatchesLieBelowTheCommittedOffset) {
   PartitionLedger first(0);
-  first.NoteRead(1'000);
-  first.CountBatch(Batch(1, 1, 0), 1);
-  EXPECT_FALSE(first.ReadBefore(1'000));
+  uint64_t offset = 10;
+  for (const uint64_t sequence : {1, 2, 4, 3}) {
+    first.CountBatch(Batch(1, sequence, 0), 1);
+    first.NoteBatch(Batch(1, sequence, 0), offset++, 1);
+  }
+  first.Settle(13);  // 3 came late and is not decided
   PartitionLedger second(0);
   second.Restore(Taken(first));
-  second.NoteRead(2'000);
-  EXPECT_TRUE(second.ReadBefore(1'000));
-  EXPECT_FALSE(second.ReadBefore(1'001));
+  ASSERT_NE(second.SettledOf(1), nullptr);
+  for (const uint64_t sequence : {1, 2, 4}) EXPECT_TRUE(second.SettledOf(1)->Has(sequence));
+  EXPECT_FALSE(second.SettledOf(1)->Has(3));
+  EXPECT_EQ(second.SettledOf(2), nullptr);
+}
+
+TEST(PartitionLedger, WhatIsSettledIsSaidWithTheOffsetWhereItHadRows) {
+  PartitionLedger ledger(0);
+  ledger.CountBatch(Batch(1, 1, 0), 0);
+  ledger.NoteBatch(Batch(1, 1, 0), 0, 0);
+  ledger.CountBatch(Batch(1, 2, 0), 1);
+  ledger.NoteBatch(Batch(1, 2, 0), 1, 1);
+  Taken(ledger);
+  ledger.Settle(1);
+  EXPECT_EQ(ledger.TakeRecord(), nullptr) << "a heartbeat";
+  ledger.Settle(2);
+  EXPECT_TRUE(Taken(ledger).agents.at(0).settled.Has(2));
 }
 
 TEST(PartitionLedger, SaysNothingWhereNothingHasChanged) {

@@ -333,6 +333,31 @@ TEST(StitchPartition, DropsBatchesThatItHasSeen) {
   EXPECT_EQ(h.Count("stitch.sequence_gaps"), 2u);
 }
 
+// However old: nothing in the labels tells any more that its spans are emitted.
+TEST(StitchPartition, ABatchThatComesAgainWithoutLabelsIsARepeatToTheNextOwnerToo) {
+  StitchHarness h(Partitions(1));
+  const Shop s;
+  h.Publish({s.a, s.call, s.b}, h.clock.MonotonicNs());
+  const auto first = h.transport->Held(Stream::kEvents, 0).at(0).payload;
+  h.Run();
+  for (int i = 0; i < 200; ++i) h.Beat();
+  Observation open{.process = 1, .service = "a", .wire = 20, .start = h.clock.MonotonicNs()};
+  h.Publish({open}, h.clock.MonotonicNs());  // holds the offset back
+  h.PublishRaw({Stream::kEvents, 0, RecordType::kEventBatch, 0, first});
+  h.Run();
+  ASSERT_EQ(h.Count("stitch.duplicate_batches"), 1u);
+  h.Beat();
+  for (const auto& labels : h.transport->Held(Stream::kLabels, 0))
+    ASSERT_GT(labels.append_ns, 1100 * kSecond);
+
+  h.TakeOver(0);
+  h.Run();
+  h.Beat();
+  EXPECT_EQ(h.Count("stitch.duplicate_batches"), 2u);
+  for (const uint64_t id : {ServerId(10), ClientId(11), ServerId(11)})
+    EXPECT_EQ(h.spans().at(id).times, 1);
+}
+
 TEST(StitchPartition, PutsUnreadableRecordsAside) {
   StitchHarness h(Partitions(1));
   h.PublishRaw({Stream::kEvents, 0, RecordType::kEventBatch, 0,

@@ -10,6 +10,9 @@ namespace {
 
 constexpr float kVoiceLimit = 12.0f;
 constexpr float kLeastMass = 1e-9f;
+// Hypotheses that lost may add up to more than the one that won. The engine decides call by call,
+// and the likeliest owners of several calls need not go together.
+constexpr float kMostMass = 0.99f;
 constexpr float kStray = 1.0005f;           // one to 2,000 at most that some request made it
 constexpr float kNotNested = -1.0f;         // ends before the call does: rests say how rare that is
 constexpr float kImpossible = -12.0f;       // log-probability below which gaps are not looked at
@@ -323,9 +326,10 @@ void CallTracker::Commit(const PendingCall& pending, uint32_t owner) {
   if (!call.wanted && owner != kNone) return;
   const Alternative* const begin = alternatives_.data() + pending.first;
   const Alternative* const end = begin + pending.count;
+  const auto mass_of = [](const Alternative& a) { return std::min(a.mass, kMostMass); };
   float sum = 1;
   for (const Alternative* a = begin; a < end; ++a)
-    if (a->owner != owner) sum += a->mass;
+    if (a->owner != owner) sum += mass_of(*a);
   call.stray = owner == kNone && sum < kStray;
   if (!call.wanted) return;
   const float even = std::log(static_cast<float>(pending.candidates)) - std::log(sum);
@@ -335,7 +339,7 @@ void CallTracker::Commit(const PendingCall& pending, uint32_t owner) {
     if (a->owner == owner)
       odds = std::clamp(even, -kVoiceLimit, kVoiceLimit);
     else if (a->mass > kLeastMass)
-      odds = std::clamp(std::log(a->mass) + even, -kVoiceLimit, kVoiceLimit);
+      odds = std::clamp(std::log(mass_of(*a)) + even, -kVoiceLimit, kVoiceLimit);
     weighed_.push_back({pending.call, a->owner, odds, pending.candidates == 1});
   }
 }

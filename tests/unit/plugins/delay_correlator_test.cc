@@ -123,6 +123,26 @@ TEST_F(DelayCorrelator, OneQueueServesRequestsOfSeveralKinds) {
   EXPECT_GT(builder.Accuracy(Chain({"delay"}), 2'000'000), 0.9);
 }
 
+TEST_F(DelayCorrelator, DoubtsAboutSeveralCallsDoNotEndInAnAnswerThatNobodyBelieves) {
+  WindowBuilder builder;
+  for (int i = 0; i < 400; ++i)
+    for (int k = 0; k < 5; ++k) {
+      const int64_t start = 20'000 * i + builder.Between(0, 200);
+      const int32_t request = builder.Request(start, 0);
+      const int64_t call = start + builder.Between(500, 1'500);
+      const int64_t answer = call + builder.Between(2'000, 3'000);
+      builder.Call(request, call, answer, 0);
+      builder.End(request, answer + builder.Between(500, 1'500));
+    }
+  const auto replayed = accuracy::Replay(builder.recording(), Chain({"delay"}));
+  ASSERT_TRUE(replayed) << replayed.error().message;
+  std::vector<int> calls(builder.recording().spans.size());
+  for (const int32_t parent : replayed->parents)
+    if (parent >= 0) ++calls[static_cast<size_t>(parent)];
+  // Who made which is a guess, but each made one.
+  EXPECT_LT(std::ranges::count_if(calls, [](int n) { return n > 1; }), 20);
+}
+
 TEST_F(DelayCorrelator, SaysOnlyWhereOneRequestIsOpen) {
   auto builder = SteadyDelays(300, 0.05);
   EXPECT_EQ(builder.Accuracy(Chain({"delay"})), 1.0);

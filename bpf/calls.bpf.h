@@ -16,7 +16,8 @@ enum weft_call_shape {
 	WEFT_FLAT = 1 << 4,		/* where the bytes are: second argument is their address, */
 	WEFT_VECTOR = 2 << 4,		/* of an array of iovec, */
 	WEFT_MESSAGE = 3 << 4,		/* of a struct user_msghdr, */
-	WEFT_MESSAGES = 4 << 4,		/* of an array of struct mmsghdr */
+	WEFT_MESSAGES = 4 << 4,		/* of an array of struct mmsghdr, */
+	WEFT_URING = 5 << 4,		/* in memory that the kernel shares: only counted */
 	WEFT_BYTES = 7 << 4,		/* 0: not in user memory */
 	WEFT_CLOSES = 1 << 7,
 };
@@ -37,6 +38,9 @@ static const __u8 calls[WEFT_CALLS] = {
 	[WEFT_SYS_SENDFILE] = WEFT_SENDS,
 	[WEFT_SYS_SPLICE] = WEFT_SENDS | WEFT_RECEIVES,
 	[WEFT_SYS_CLOSE] = WEFT_CLOSES,
+	/* A ring with a thread of the kernel's needs no further call. */
+	[WEFT_SYS_IO_URING_SETUP] = WEFT_URING,
+	[WEFT_SYS_IO_URING_ENTER] = WEFT_URING,
 };
 
 /* As 64 bits: in halves the verifier does not see what bounds it. */

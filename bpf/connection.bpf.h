@@ -78,17 +78,24 @@ static __always_inline void weft_ends_of(const struct weft_connection *c, bool s
 	ends->to_port = swapped ? c->local_port : c->remote_port;
 }
 
-/* As weft_ends_of, by where the streams begin. Requires: a connection that is established right now. */
-static __always_inline void weft_begins_of(struct sock *sk, bool swapped, struct weft_ends *ends)
+/* Requires: a connection that is established right now. */
+static __always_inline struct weft_begins weft_begins_of(struct sock *sk)
 {
 	struct tcp_sock *tp = (struct tcp_sock *)sk;
-	__u32 sent = 0, received = 0;
+	struct weft_begins begins = {};
 
-	WEFT_LOAD(sent, tp, write_seq);
-	WEFT_LOAD(received, tp, copied_seq);
+	WEFT_LOAD(begins.sent, tp, write_seq);
+	WEFT_LOAD(begins.received, tp, copied_seq);
+	return begins;
+}
+
+/* As weft_ends_of, by where the streams begin. */
+static __always_inline void weft_ends_by_begins(const struct weft_begins *begins, bool swapped,
+						struct weft_ends *ends)
+{
 	__builtin_memset(ends, 0, sizeof(*ends));
-	__builtin_memcpy(ends->from, swapped ? &received : &sent, sizeof(sent));
-	__builtin_memcpy(ends->to, swapped ? &sent : &received, sizeof(sent));
+	__builtin_memcpy(ends->from, swapped ? &begins->received : &begins->sent, sizeof(__u32));
+	__builtin_memcpy(ends->to, swapped ? &begins->sent : &begins->received, sizeof(__u32));
 }
 
 static __always_inline bool weft_peer_is_agent(const struct weft_connection *c)

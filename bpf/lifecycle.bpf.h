@@ -37,6 +37,7 @@ int BPF_PROG(socket_state, struct sock *typed, int old_state, int new_state)
 	struct sock *sk = weft_bare(typed);
 	struct weft_stats *st = weft_stats_of_cpu();
 	__u32 pid = bpf_get_current_pid_tgid() >> 32;
+	struct weft_begins begins;
 	struct weft_socket *s;
 	struct weft_ends ends;
 	__u8 one = 1;
@@ -60,12 +61,16 @@ int BPF_PROG(socket_state, struct sock *typed, int old_state, int new_state)
 		if (s->own) {
 			weft_ends_of(&s->connection, false, &ends);
 			bpf_map_update_elem(&own_connections, &ends, &one, 0);
-			weft_begins_of(sk, false, &ends);
+			s->begins = weft_begins_of(sk);
+			weft_ends_by_begins(&s->begins, false, &ends);
 			bpf_map_update_elem(&own_connections, &ends, &one, 0);
 		} else if (old_state != TCP_SYN_SENT) {
-			weft_begins_of(sk, true, &ends);
-			if (bpf_map_lookup_elem(&own_connections, &ends))
+			begins = weft_begins_of(sk);
+			weft_ends_by_begins(&begins, true, &ends);
+			if (bpf_map_lookup_elem(&own_connections, &ends)) {
 				s->ignored = 1;
+				bpf_map_delete_elem(&own_connections, &ends);
+			}
 		}
 		s->connection.opened_ns = bpf_ktime_get_ns();
 		s->connection.end = old_state == TCP_SYN_SENT ? WEFT_END_CONNECTED :
@@ -80,6 +85,8 @@ int BPF_PROG(socket_state, struct sock *typed, int old_state, int new_state)
 			weft_emit_close(st, pid, sk, old_state, s->connection.cookie);
 		if (s->own) {
 			weft_ends_of(&s->connection, false, &ends);
+			bpf_map_delete_elem(&own_connections, &ends);
+			weft_ends_by_begins(&s->begins, false, &ends);
 			bpf_map_delete_elem(&own_connections, &ends);
 		}
 	}

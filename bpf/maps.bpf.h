@@ -71,10 +71,19 @@ enum weft_waits {
 	WEFT_WAITS_TO_OPEN = 2,	/* TCP fast open: its place in the stream too */
 };
 
+/* Where the two streams of a connection begin: sequence numbers. */
+struct weft_begins {
+	__u32 sent;
+	__u32 received;
+};
+
 /* What is known of a socket. Each hook family keeps it where its kernels can. */
 struct weft_socket {
 	struct weft_connection connection;
-	__u64 peer_cookie;	/* Unix: of the other end */
+	union {
+		__u64 peer_cookie;	/* Unix: of the other end */
+		struct weft_begins begins;	/* TCP: of the agent's own, once established */
+	};
 	__u64 described_ns;	/* time of the latest record that told all about it; 0: none */
 	__u64 refused_ns;	/* first attempt of a send that the full buffer refused */
 	__u32 send_from;	/* the latest send: first sequence number, and after its last */
@@ -114,7 +123,8 @@ struct {
 
 /* Connections that the agent's process made, to its store or broker: were their other ends traced,
  * every batch of observations would make new ones. Each twice, because addresses may be translated on
- * the way: by the sequence numbers with which its streams begin, too. */
+ * the way: by the sequence numbers with which its streams begin, too, until the other end is accepted
+ * here or the connection ends. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);

@@ -295,9 +295,12 @@ int BPF_PROG(call_ends, struct pt_regs *regs, long ret)
 	if (index >= WEFT_CALLS)
 		return 0;
 	shape = calls[index];
-	if (index == WEFT_SYS_IO_URING_ENTER && ret > 0)
-		weft_count_uring();
-	if (!(shape & (WEFT_SENDS | WEFT_RECEIVES)) || ret < 0 || regs->cs != WEFT_USER_CS)
+	if (!(shape & (WEFT_SENDS | WEFT_RECEIVES))) {
+		if (shape == WEFT_URING && ret > 0)
+			weft_count_uring();
+		return 0;
+	}
+	if (ret < 0 || regs->cs != WEFT_USER_CS)
 		return 0;
 	if ((shape & WEFT_BYTES) == WEFT_MESSAGES) {
 		bpf_tail_call(ctx, &rarer, 0);

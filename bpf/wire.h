@@ -156,7 +156,7 @@ struct weft_stats {
 	__weft_u64 control_seen;
 	__weft_u64 control_ring_full;
 	__weft_u64 contended;	/* sends that another thread's on the same socket overlapped */
-	__weft_u64 uring_calls;	/* io_uring_enter: what it moved is not seen at the system calls */
+	__weft_u64 uring_calls;	/* io_uring_setup and _enter: what they move is not seen at the system calls */
 	__weft_u64 unmeasured;	/* calls of so many messages that nobody knows how long they were */
 };
 

@@ -238,7 +238,8 @@ class Doctor final : public Command {
           "{} bytes of traced streams went by unseen, by calls that `hooks` above names", gaps);
     if (uring > 0)
       return fmt::format(
-          "{} calls of io_uring moved bytes unseen: sources.ebpf.hooks: socket sees them", uring);
+          "{} calls of io_uring, whose bytes are not seen: sources.ebpf.hooks: socket sees them",
+          uring);
     return "";
   }
 

@@ -107,6 +107,8 @@ ProcessVerdict Judge(const ebpf::SocketProcess& process, const Config& config,
   } else {
     WhyNotSeen(process, store, now_ns, &verdict);
   }
+  if (process.uring && verdict.tracing != Tracing::kLeftOut)
+    verdict.why += "; what it moves by io_uring the system-call hooks do not see";
   if (process.foreign_network) verdict.why += "; in a network namespace of its own";
   return verdict;
 }

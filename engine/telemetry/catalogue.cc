@@ -22,7 +22,7 @@ constexpr MetricInfo kCatalogue[] = {
   {"kernel.unreadable", C, "Of those: handed over without content, because its page could not be read."},
   {"kernel.missed", C, "Runs of the kernel programs that the kernel left out."},
   {"kernel.contended", C, "Sends of two threads that overlapped on one socket."},
-  {"kernel.uring_calls", C, "Calls through io_uring, which the system-call hooks cannot see."},
+  {"kernel.uring_calls", C, "Rings of io_uring made and entered: what they move the system-call hooks cannot see."},
   {"kernel.unmeasured", C, "Calls of so many messages at once that their bytes could not be counted."},
   {"kernel.control_seen", C, "Connections and processes that began or ended."},
   {"kernel.control_ring_full", C, "Of those: lost, because the control ring was full."},

@@ -87,12 +87,14 @@ void CountSocket(uint64_t inode, const Tables& tables, SocketProcess* out) {
   out->unix_streams += tables.streams.contains(inode);
 }
 
-std::vector<uint64_t> SocketInodes(const fs::path& process) {
+// Of the open files; the inodes of the sockets.
+std::vector<uint64_t> ReadFiles(const fs::path& process, SocketProcess* out) {
   constexpr std::string_view kPrefix = "socket:[";
   std::vector<uint64_t> inodes;
   std::error_code error;
   for (const auto& fd : fs::directory_iterator(process / "fd", error)) {
     const std::string target = Link(fd.path());
+    out->uring |= target == "anon_inode:[io_uring]";
     uint64_t inode = 0;
     if (target.starts_with(kPrefix) &&
         std::from_chars(target.data() + kPrefix.size(), target.data() + target.size(), inode).ec ==
@@ -169,7 +171,7 @@ std::vector<SocketProcess> ReadHostSockets(const std::string& root) {
             name.data() + name.size() ||
         process.pid == 0)
       continue;
-    const auto inodes = SocketInodes(entry.path());
+    const auto inodes = ReadFiles(entry.path(), &process);
     if (inodes.empty()) continue;
     const std::string network = Link(entry.path() / "ns/net");
     process.foreign_network = network != own_network;

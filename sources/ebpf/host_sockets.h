@@ -22,6 +22,7 @@ struct SocketProcess {
   bool foreign_network = false;  // in another network namespace than weft
   bool foreign_bits = false;     // a 32-bit program
   bool tls = false;              // a TLS library is mapped
+  bool uring = false;            // has an io_uring open
   std::vector<uint16_t> listens;
   uint32_t connections = 0;  // TCP, established
   uint32_t unix_streams = 0;

@@ -1,5 +1,7 @@
 #include "engine/cli/doctor_processes.h"
 
+#include <filesystem>
+#include <fstream>
 #include <sstream>
 #include <string>
 
@@ -9,6 +11,7 @@
 #include "engine/base/clock.h"
 #include "engine/cli/doctor_host.h"
 #include "sources/ebpf/other_tracers.h"
+#include "tests/support/temp_folder.h"
 
 namespace weft::cli {
 namespace {
@@ -67,6 +70,12 @@ TEST_F(JudgeProcessesTest, KnowsTlsByTheBytesOrTheLibrary) {
   Expect(Tracing::kBytesOnly, "TLS");
 }
 
+TEST_F(JudgeProcessesTest, NamesThoseThatMoveBytesByIoUring) {
+  store_.traced = {{7, "shop", 40, 0, ""}};
+  process_.uring = true;
+  Expect(Tracing::kTraced, "40 spans of shop; what it moves by io_uring the system-call hooks");
+}
+
 TEST_F(JudgeProcessesTest, SaysWhyNothingWasSeen) {
   Expect(Tracing::kNotSeen, "started before weft");
   process_.start_ns = kNow - kSecond;
@@ -112,6 +121,24 @@ TEST(HostSockets, ReadsTheKernelsTables) {
       "0000: 00000002 00000000 00010000 0001 01 778 /run/x\n"
       "0000: 00000003 00000000 00000000 0002 03 779\n");
   EXPECT_EQ(ebpf::ReadUnixTable(streams), std::vector<uint64_t>{777});
+}
+
+TEST(HostSockets, KnowsWhoHasAnIoUring) {
+  const test::TempFolder folder;
+  for (const char* pid : {"7", "8"}) {
+    const auto process = folder.path() / "proc" / pid;
+    std::filesystem::create_directories(process / "fd");
+    std::filesystem::create_directories(process / "net");
+    std::filesystem::create_symlink("socket:[777]", process / "fd/3");
+    std::ofstream(process / "net/unix") << "the heads\n"
+                                        << "0000: 00000003 00000000 00000000 0001 03 777 /run/x\n";
+  }
+  std::filesystem::create_symlink("anon_inode:[io_uring]", folder.path() / "proc/8/fd/4");
+  const auto processes = ebpf::ReadHostSockets(folder.path());
+  ASSERT_EQ(processes.size(), 2u);
+  EXPECT_EQ(processes[0].unix_streams, 1u);
+  EXPECT_FALSE(processes[0].uring);
+  EXPECT_TRUE(processes[1].uring);
 }
 
 TEST(OtherTracers, AreNamedByWhoHoldsThem) {

@@ -134,27 +134,52 @@ bool TokenReader::Walk(MessageKind kind, std::string_view bytes) const {
 }
 
 bool TokenReader::Http(MessageKind kind, std::string_view bytes, bool whole, TokenSet* out) const {
-  if (!heads_.walk.IsOf(bytes) && !Walk(kind, bytes)) return false;
   const http1::HeadWalk& walk = heads_.walk;
-  const http1::StartLine& line = walk.line();
-  std::string_view target = line.target;
-  if (const size_t scheme = target.find("://");
-      !target.empty() && target[0] != '/' && scheme != std::string_view::npos)
-    target.remove_prefix(std::min(target.find_first_of("/?", scheme + 3), target.size()));
-  if (!target.empty()) Target(target.substr(0, target.find('#')), line.cut, out);
-  if (line.cut) return false;
+  const bool is_of = walk.IsOf(bytes);
+  // Interim responses may have left some, and of all only so many are kept.
+  http1::KnownHead* const known = is_of && out->empty() ? walk.known() : nullptr;
+  bool encoded = false;
+  if (known != nullptr && known->tokens_read) {
+    *out = known->tokens;
+    encoded = known->encoded;
+  } else {
+    if (!(is_of && walk.walked()) && !Walk(kind, bytes)) return false;
+    if (walk.line().cut) {
+      Line(walk.line(), out);
+      return false;
+    }
+    encoded = Head(walk, out);
+    if (known != nullptr) {
+      known->tokens = *out;
+      known->encoded = encoded;
+      known->tokens_read = true;
+    }
+  }
+  const auto head = static_cast<size_t>(walk.read_to() - bytes.data());
+  const bool ended = walk.ended();
+  heads_.walk.Forget();
+  if (!ended || encoded) return false;
+  if (head == bytes.size()) return !whole;
+  HttpBody(bytes.substr(head), whole, out);
+  return false;
+}
 
+bool TokenReader::Head(const http1::HeadWalk& walk, TokenSet* out) const {
+  Line(walk.line(), out);
   bool encoded = false;
   for (const http1::HeadField& field : walk.fields()) {
     encoded |= field.which == http1::FieldName::kContentEncoding;
     Field(field, out);
   }
-  const auto head = static_cast<size_t>(walk.read_to() - bytes.data());
-  heads_.walk.Forget();
-  if (!walk.ended() || encoded) return false;
-  if (head == bytes.size()) return !whole;
-  HttpBody(bytes.substr(head), whole, out);
-  return false;
+  return encoded;
+}
+
+void TokenReader::Line(const http1::StartLine& line, TokenSet* out) const {
+  std::string_view target = line.target;
+  if (const size_t scheme = target.find("://");
+      !target.empty() && target[0] != '/' && scheme != std::string_view::npos)
+    target.remove_prefix(std::min(target.find_first_of("/?", scheme + 3), target.size()));
+  if (!target.empty()) Target(target.substr(0, target.find('#')), line.cut, out);
 }
 
 // Requires: `out` is empty.

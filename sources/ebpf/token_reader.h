@@ -32,6 +32,9 @@ class TokenReader {
 
  private:
   bool Http(MessageKind kind, std::string_view bytes, bool whole, TokenSet* out) const;
+  // Start line and fields; whether the body is encoded.
+  bool Head(const http1::HeadWalk& walk, TokenSet* out) const;
+  void Line(const http1::StartLine& line, TokenSet* out) const;
   void Target(std::string_view target, bool cut, TokenSet* out) const;
   // Walks over a head that nobody has walked over; false where it is none.
   bool Walk(MessageKind kind, std::string_view bytes) const;

@@ -147,6 +147,17 @@ void ResponseDescriber::Begin(const StartLine& line) {
   headers_.Clear();
 }
 
+void ResponseDescriber::Begin(const KnownHead& known) {
+  status_ = known.status;
+  headers_ = known.attributes;
+}
+
+void ResponseDescriber::Keep(const Framing& framing, KnownHead* known) const {
+  known->framing = framing;
+  known->status = status_;
+  known->attributes = headers_;
+}
+
 void ResponseDescriber::Field(FieldName, std::string_view name, std::string_view value) {
   if (const HeaderKey* key = FindHeader(set_, name)) {
     set_.redactor().HeaderValue(name, value, headers_.Open(key->response_key));

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "sources/ebpf/protocols/http1/head.h"
+#include "sources/ebpf/protocols/http1/known_heads.h"
 #include "sources/ebpf/protocols/http1/server_names.h"
 #include "sources/ebpf/protocols/http1/url_texts.h"
 #include "sources/ebpf/protocols/protocol_set.h"
@@ -41,7 +42,10 @@ class ResponseDescriber {
  public:
   explicit ResponseDescriber(const ProtocolSet& set) : set_(set) {}
   void Begin(const StartLine& line);
+  // All that Begin and Field would do with the head.
+  void Begin(const KnownHead& known);
   void Field(FieldName which, std::string_view name, std::string_view value);
+  void Keep(const Framing& framing, KnownHead* known) const;
   void Finish(Exchange* out) const;
 
  private:

@@ -1,8 +1,9 @@
-// HeadMemory: what reading heads leaves behind for the next reader: lines that come again, and the
-// fields of the head that was read last, so that tokens are found without a second walk over it.
+// HeadMemory: what reading heads leaves behind for the next reader: heads and lines that come
+// again, and the fields of the head that was read last, so that tokens are found without a second
+// walk over it.
 //
-// One per ProtocolSet. The dialogue writes (Begin Add* End) for each head; TokenReader takes the
-// walk, right after that, while the bytes are still there. One thread.
+// One per ProtocolSet. The dialogue writes (Begin Add* End Keep? | BeginKnown) for each head;
+// TokenReader takes the walk, right after that, while the bytes are still there. One thread.
 #pragma once
 
 #include <string_view>
@@ -10,6 +11,7 @@
 
 #include "sources/ebpf/protocols/http1/head.h"
 #include "sources/ebpf/protocols/http1/known_fields.h"
+#include "sources/ebpf/protocols/http1/known_heads.h"
 
 namespace weft::ebpf::http1 {
 
@@ -28,6 +30,16 @@ class HeadWalk {
     fields_.clear();
     ended_ = false;
     read_to_ = nullptr;
+    known_ = nullptr;
+    walked_ = true;
+  }
+  // A head that was not walked over, because it is known.
+  void BeginKnown(std::string_view head, KnownHead* known) {
+    head_ = head;
+    ended_ = true;
+    read_to_ = head.data() + known->text.size();
+    known_ = known;
+    walked_ = false;
   }
   void Add(const FieldCursor& cursor, bool new_line) {
     // What was kept just now may lie where an earlier field's line was.
@@ -38,13 +50,19 @@ class HeadWalk {
   }
   // `read_to`: behind what was read; `ended`: that is the head's end.
   void End(const char* read_to, bool ended) { read_to_ = read_to, ended_ = ended; }
-  void Forget() { read_to_ = nullptr; }
+  // What the head is known by from now on.
+  void Keep(KnownHead* known) { known_ = known; }
+  void Forget() { read_to_ = nullptr, known_ = nullptr; }
 
   // Whether it is of the head that these bytes begin with.
   bool IsOf(std::string_view bytes) const {
     return read_to_ != nullptr && bytes.data() == head_.data() &&
            read_to_ <= bytes.data() + bytes.size();
   }
+  // Null: the head is not known.
+  KnownHead* known() const { return known_; }
+  // Whether it has line and fields.
+  bool walked() const { return walked_; }
   const StartLine& line() const { return line_; }
   const std::vector<HeadField>& fields() const { return fields_; }
   bool ended() const { return ended_; }
@@ -56,10 +74,13 @@ class HeadWalk {
   std::vector<HeadField> fields_;
   bool ended_ = false;
   const char* read_to_ = nullptr;  // null: there is none
+  KnownHead* known_ = nullptr;
+  bool walked_ = false;
 };
 
 struct HeadMemory {
   KnownFields known;
+  KnownHeads heads;
   HeadWalk walk;
 };
 

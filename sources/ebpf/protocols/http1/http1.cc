@@ -20,6 +20,15 @@ class Http1Dialogue final : public Dialogue {
 
   Step ParseRequest(std::string_view bytes, bool cut, Exchange* out) override {
     heads_.walk.Forget();
+    // Span names depend on the process, attributes on the direction.
+    const uint64_t whose = kRequests | uint64_t{out->request.first.pid} << 1 |
+                           static_cast<uint64_t>(out->request_direction);
+    if (KnownHead* const known = heads_.heads.Find(whose, bytes)) {
+      heads_.walk.BeginKnown(bytes, known);
+      known->Write(out);
+      out->protocol = WEFT_PROTOCOL_HTTP1;
+      return RequestBody(bytes, cut, {Outcome::kDone, known->text.size(), 0, 0}, known->framing);
+    }
     StartLine line;
     Step step = ReadRequestLine(bytes, cut, &line);
     if (step.outcome != Outcome::kDone) return step;
@@ -27,27 +36,39 @@ class Http1Dialogue final : public Dialogue {
     RequestDescriber describe(set_, memory_.urls, memory_.servers, line, out);
     heads_.walk.Begin(bytes.substr(step.lead), line);
     FieldCursor fields(bytes, step.used, heads_.known);
+    bool unique = false;
     const FieldCursor::Item last =
-        line.cut ? FieldCursor::Item::kNeedMore : ReadFields(&fields, &framing, &describe);
+        line.cut ? FieldCursor::Item::kNeedMore : ReadFields(&fields, &framing, &describe, &unique);
     if (last == FieldCursor::Item::kInvalid) return {};
     if (last == FieldCursor::Item::kNeedMore && !cut) return {Outcome::kNeedMore, 0, 0, step.lead};
     describe.Finish();
     out->protocol = WEFT_PROTOCOL_HTTP1;
     out->tag = line.method == "HEAD" ? kHead : line.method == "CONNECT" ? kConnect : kOrdinary;
     step.used = fields.position();
-    if (last != FieldCursor::Item::kEnd || framing.broken()) {
+    if (last != FieldCursor::Item::kEnd) {
       step.used = bytes.size();
       step.outcome = Outcome::kSkip;
       step.skip = kUntilNext;
       return step;
     }
-    if (framing.chunked()) return Chunked(MessageKind::kRequest, bytes, cut, step);
-    step.skip = framing.length();  // no framing field: no body (RFC 9112, section 6.3, 7)
-    return step;
+    if (step.lead == 0 && !unique) {
+      if (KnownHead* const known = heads_.heads.Offer(whose, bytes, step.used)) {
+        known->KeepRequest(*out, framing);
+        heads_.walk.Keep(known);
+      }
+    }
+    return RequestBody(bytes, cut, step, framing);
   }
 
   Step ParseResponse(std::string_view bytes, bool cut, const Exchange* expected) override {
     heads_.walk.Forget();
+    if (KnownHead* const known = heads_.heads.Find(kResponses, bytes)) {
+      heads_.walk.BeginKnown(bytes, known);
+      response_.Begin(*known);
+      status_ = known->status;
+      return ResponseBody(bytes, cut, {Outcome::kDone, known->text.size(), 0, 0}, known->framing,
+                          true, expected);
+    }
     StartLine line;
     Step step = ReadStatusLine(bytes, cut, &line);
     if (step.outcome != Outcome::kDone) return step;
@@ -55,31 +76,20 @@ class Http1Dialogue final : public Dialogue {
     response_.Begin(line);
     heads_.walk.Begin(bytes.substr(step.lead), line);
     FieldCursor fields(bytes, step.used, heads_.known);
-    const FieldCursor::Item last = ReadFields(&fields, &framing, &response_);
+    bool unique = false;
+    const FieldCursor::Item last = ReadFields(&fields, &framing, &response_, &unique);
     if (last == FieldCursor::Item::kInvalid) return {};
     if (last == FieldCursor::Item::kNeedMore && !cut) return {Outcome::kNeedMore, 0, 0, step.lead};
     status_ = line.status;
-    step.used = last == FieldCursor::Item::kEnd ? fields.position() : bytes.size();
-    const uint32_t request = expected ? expected->tag : kOrdinary;
-    const bool no_body =
-        status_ < 200 || status_ == 204 || status_ == 304 || (expected && request == kHead);
-    if (status_ == 101 || (request == kConnect && status_ / 100 == 2)) {
-      step.outcome = Outcome::kEnd;
-    } else if (last != FieldCursor::Item::kEnd) {
-      step = {Outcome::kSkip, bytes.size(), kUntilNext, step.lead};
-    } else if (no_body) {
-      step.skip = 0;
-    } else if (framing.broken()) {
-      step = {Outcome::kSkip, bytes.size(), kUntilNext, step.lead};
-    } else if (framing.chunked()) {
-      return Chunked(MessageKind::kResponse, bytes, cut, step);
-    } else if (framing.has_length()) {
-      step.skip = framing.length();
-    } else {
-      step.outcome = Outcome::kSkip;  // until the connection closes
-      step.skip = kUntilNext;
+    const bool whole = last == FieldCursor::Item::kEnd;
+    step.used = whole ? fields.position() : bytes.size();
+    if (whole && step.lead == 0 && !unique) {
+      if (KnownHead* const known = heads_.heads.Offer(kResponses, bytes, step.used)) {
+        response_.Keep(framing, known);
+        heads_.walk.Keep(known);
+      }
     }
-    return step;
+    return ResponseBody(bytes, cut, step, framing, whole, expected);
   }
 
   Step Continue(MessageKind kind, std::string_view bytes, bool cut, Exchange*) override {
@@ -98,8 +108,46 @@ class Http1Dialogue final : public Dialogue {
   }
 
  private:
+  // Whose heads are known: the rest is of the process and the direction.
+  static constexpr uint64_t kResponses = 0, kRequests = uint64_t{1} << 63;
+
+  // `step`: the head that was read.
+  Step RequestBody(std::string_view bytes, bool cut, Step step, const Framing& framing) {
+    if (framing.broken()) return {Outcome::kSkip, bytes.size(), kUntilNext, step.lead};
+    if (framing.chunked()) return Chunked(MessageKind::kRequest, bytes, cut, step);
+    step.skip = framing.length();  // no framing field: no body (RFC 9112, section 6.3, 7)
+    return step;
+  }
+
+  // The same; `whole`: to its end.
+  Step ResponseBody(std::string_view bytes, bool cut, Step step, const Framing& framing, bool whole,
+                    const Exchange* expected) {
+    const uint32_t request = expected ? expected->tag : kOrdinary;
+    const bool no_body =
+        status_ < 200 || status_ == 204 || status_ == 304 || (expected && request == kHead);
+    if (status_ == 101 || (request == kConnect && status_ / 100 == 2)) {
+      step.outcome = Outcome::kEnd;
+    } else if (!whole) {
+      step = {Outcome::kSkip, bytes.size(), kUntilNext, step.lead};
+    } else if (no_body) {
+      step.skip = 0;
+    } else if (framing.broken()) {
+      step = {Outcome::kSkip, bytes.size(), kUntilNext, step.lead};
+    } else if (framing.chunked()) {
+      return Chunked(MessageKind::kResponse, bytes, cut, step);
+    } else if (framing.has_length()) {
+      step.skip = framing.length();
+    } else {
+      step.outcome = Outcome::kSkip;  // until the connection closes
+      step.skip = kUntilNext;
+    }
+    return step;
+  }
+
+  // `unique`: whether the head is not worth remembering.
   template <typename Sink>
-  FieldCursor::Item ReadFields(FieldCursor* fields, Framing* framing, Sink* sink) const {
+  FieldCursor::Item ReadFields(FieldCursor* fields, Framing* framing, Sink* sink,
+                               bool* unique) const {
     const bool configured = !set_.header_keys().empty(), walk = set_.tokens() != nullptr;
     FieldCursor::Item item;
     while ((item = fields->Next()) == FieldCursor::Item::kField) {
@@ -108,6 +156,7 @@ class Http1Dialogue final : public Dialogue {
         framing->Field(name, fields->value());
       if (name != FieldName::kOther || configured)
         sink->Field(name, fields->name(), fields->value());
+      *unique |= IsUnique(name);
       if (walk) heads_.walk.Add(*fields, fields->line_is_new());
     }
     heads_.walk.End(fields->read_to(), item == FieldCursor::Item::kEnd);

@@ -57,7 +57,9 @@ stitch::StitchConfig ToStitch(const Config& config) {
   return out;
 }
 
-Result<trace::TraceConfig> ToTrace(const Config& config) {
+}  // namespace
+
+Result<trace::TraceConfig> TraceConfigOf(const Config& config) {
   trace::TraceConfig out;
   out.close.max_age_ns = config.trace.max_age_ns;
   out.close.max_spans = static_cast<uint32_t>(config.trace.max_spans);
@@ -70,8 +72,6 @@ Result<trace::TraceConfig> ToTrace(const Config& config) {
   out.redact = std::move(*rules);
   return out;
 }
-
-}  // namespace
 
 #if WEFT_HAVE_SQLITE
 class Pipeline::LedgerKeeper {
@@ -115,9 +115,9 @@ Pipeline::~Pipeline() = default;
 Result<std::unique_ptr<Pipeline>> Pipeline::Start(const Config& config,
                                                   const plugin::Services& services,
                                                   const Patience& patience,
-                                                  std::vector<graph::Exporter> more) {
+                                                  PipelineAdditions additions) {
   std::unique_ptr<Pipeline> pipeline(new Pipeline(config, services));
-  pipeline->more_ = std::move(more);
+  pipeline->additions_ = std::move(additions);
   WEFT_TRY(pipeline->StartEngine(patience));
   return pipeline;
 }
@@ -172,19 +172,27 @@ Result<void> Pipeline::Renew(const Config& next) {
   return {};
 }
 
+Result<std::unique_ptr<plugin::PluginInstance>> MakeExporter(const Config& config,
+                                                             const PluginChoice& choice,
+                                                             const plugin::Services& services) {
+  plugin::PluginLoader loader(PluginFolder(config));
+  auto loaded = Load(loader, plugin::Kind::kExporter, choice);
+  if (!loaded) return std::unexpected(loaded.error());
+  auto own = choice.name == "sqlite"  ? SqliteConfig(config)
+             : choice.name == "kafka" ? KafkaExporterConfig(config, choice.config_json)
+                                      : Result<std::string>(choice.config_json);
+  if (!own) return std::unexpected(std::move(own.error()));
+  auto made = plugin::PluginInstance::Create(*loaded, *own, services);
+  if (!made) return std::unexpected(made.error());
+  return std::make_unique<plugin::PluginInstance>(std::move(*made));
+}
+
 Result<void> Pipeline::LoadExporters(graph::EnginePlugins* plugins) {
-  plugin::PluginLoader loader(PluginFolder(config_));
-  plugins->exporters = more_;
+  plugins->exporters = additions_.exporters;
   for (const PluginChoice& choice : config_.exporters) {
-    auto loaded = Load(loader, plugin::Kind::kExporter, choice);
-    if (!loaded) return std::unexpected(loaded.error());
-    auto own = choice.name == "sqlite"  ? SqliteConfig(config_)
-               : choice.name == "kafka" ? KafkaExporterConfig(config_, choice.config_json)
-                                        : Result<std::string>(choice.config_json);
-    if (!own) return std::unexpected(std::move(own.error()));
-    auto made = plugin::PluginInstance::Create(*loaded, *own, services_);
+    auto made = MakeExporter(config_, choice, services_);
     if (!made) return std::unexpected(made.error());
-    exporters_.push_back(std::make_unique<plugin::PluginInstance>(std::move(*made)));
+    exporters_.push_back(std::move(*made));
     plugins->exporters.push_back({choice.label(), &exporters_.back()->exporter(),
                                   exporters_.back()->handle(), choice.queue_bytes,
                                   DropsWhenFull(config_, choice)});
@@ -252,9 +260,10 @@ Result<void> Pipeline::StartEngine(const Patience& patience) {
   }
   graph::EngineConfig engine;
   engine.stitch = ToStitch(config_);
-  auto trace = ToTrace(config_);
+  auto trace = TraceConfigOf(config_);
   if (!trace) return std::unexpected(std::move(trace.error()));
   engine.trace = std::move(*trace);
+  engine.trace.as_judged = additions_.as_judged;
   memory_.Begin(
       {config_.transport.memory_bytes, engine.trace.max_bytes, engine.exporter.queue_bytes,
        Runs(transport::Stage::kStitch) ? engine.stitch.max_bytes : 0},

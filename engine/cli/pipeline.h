@@ -25,14 +25,28 @@
 
 namespace weft::cli {
 
+// Stage 2 as the configuration has it. kInvalid: rules that cannot be.
+Result<trace::TraceConfig> TraceConfigOf(const Config& config);
+
+// An exporter of the configuration, with what the sections of it say of that kind.
+Result<std::unique_ptr<plugin::PluginInstance>> MakeExporter(const Config& config,
+                                                             const PluginChoice& choice,
+                                                             const plugin::Services& services);
+
+// Exporters of the caller's own beside those of the configuration; what their instances are
+// outlives the pipeline. `as_judged`: see TraceConfig.
+struct PipelineAdditions {
+  std::vector<graph::Exporter> exporters;
+  bool as_judged = false;
+};
+
 class Pipeline {
  public:
-  // What `services` names must outlive the pipeline, and so must the instances of `more`, exporters
-  // of the caller's own beside those of the configuration. Waits for brokers as patience allows.
+  // What `services` names must outlive the pipeline. Waits for brokers as patience allows.
   static Result<std::unique_ptr<Pipeline>> Start(const Config& config,
                                                  const plugin::Services& services,
                                                  const Patience& patience = {},
-                                                 std::vector<graph::Exporter> more = {});
+                                                 PipelineAdditions additions = {});
   ~Pipeline();
 
   transport::Transport& transport() { return *transport_; }
@@ -83,7 +97,7 @@ class Pipeline {
   std::mutex chains_mutex_;
   std::shared_ptr<const Chains> chains_;  // owners: this, and whoever makes a shard's plugins
   std::vector<std::unique_ptr<plugin::PluginInstance>> exporters_;
-  std::vector<graph::Exporter> more_;
+  PipelineAdditions additions_;
   std::unique_ptr<graph::Engine> engine_;  // goes before what it uses
   std::shared_ptr<void> otlp_;  // shared by nobody, of a type that builds may lack: a source
 };

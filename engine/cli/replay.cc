@@ -10,6 +10,7 @@
 #include "engine/cli/run_options.h"
 #include "engine/cli/run_session.h"
 #include "engine/cli/stopped_replay.h"
+#include "engine/cli/topic_replay.h"
 #include "engine/cli/transport_choice.h"
 #include "engine/telemetry/metrics_server.h"
 #include "sources/replay/replay_source.h"
@@ -27,15 +28,22 @@ class Replay final : public Command {
         "so "
         "two\nstores can be compared span by span. Traces of others (JSON of Jaeger, Zipkin, OTLP "
         "and of search\nindexes, CSV; with gzip or zstd; a folder of such) are stored as they are; "
-        "`weft eval` rebuilds them.",
+        "`weft eval` rebuilds them.\nWith --range: what engines have kept of weft.spans in that "
+        "time once more to one exporter that\nhas missed some of it, by their logged decisions, "
+        "beside them and in no consumer group. What the\nexporter has already it gets again, with "
+        "the same ids.",
         "weft replay shop.weft.zst                                # into ./weft.db\n"
         "weft replay shop.weft.zst --db delay.db --correlators delay\n"
         "weft replay jaeger-traces.json.gz                        # traces of others\n"
+        "weft replay --config weft.yaml --range -2h..-1h --exporter jaeger\n"
         "weft replay shop.weft.zst --pace 1                       # as fast as it was recorded"};
   }
   void Declare(Options& options) override {
-    options.Positional("file", &file_, true,
+    options.Positional("file", &file_, false,
                        "Recording of `weft record` or `weft run --record`, or traces of others");
+    topic_.DeclareRange(options);
+    options.Text("--exporter", &exporter_,
+                 "With --range: who gets them, a name of `exporters` in the configuration", "NAME");
     shared_.DeclareConfig(options);
     shared_.DeclareEngine(options);
     options.Number("--pace", &pace_, 0, 1e6,
@@ -52,6 +60,10 @@ class Replay final : public Command {
   Result<int> Run(CommandContext& context) override {
     auto config = shared_.Load();
     if (!config) return std::unexpected(config.error());
+    if (file_.empty() != topic_.given())
+      return Fail(Code::kInvalid,
+                  "name a recording, or what to read of Kafka: --range -2h..-1h (one of both)");
+    if (topic_.given()) return ReplayToExporter(context, *config, topic_, exporter_);
     WEFT_TRY(RequireMemory(*config, "replay"));
     // A file can wait for the slowest of them.
     for (PluginChoice& exporter : config->exporters)
@@ -164,7 +176,8 @@ class Replay final : public Command {
   SystemClock clock_;
   RunOptions shared_;
   RunSession session_{clock_};
-  std::string file_, metrics_;
+  TopicTraces topic_;
+  std::string file_, metrics_, exporter_;
   std::function<void(Metrics&)> stopped_early_;  // what an end before the file's leaves behind
   double pace_ = 0;
   bool drop_truth_ = false;

@@ -7,6 +7,7 @@
 #include "engine/cli/commands.h"
 #include "engine/cli/pipeline.h"
 #include "engine/cli/run_options.h"
+#include "engine/cli/topic_traces.h"
 #include "engine/cli/what_if_tally.h"
 #include "engine/plugin/loader.h"
 #include "sources/replay/replay_source.h"
@@ -55,17 +56,23 @@ constexpr weft_exporter kTaker{sizeof(weft_exporter),
 class WhatIf final : public Command {
  public:
   CommandInfo Info() const override {
-    return {"what-if", "What other samplers would have kept of a recording",
+    return {"what-if", "What other samplers would have kept of a recording, or of Kafka",
             "Makes the traces of the recording anew, asks the samplers of the configuration "
             "(before) and\nthose of --rules (after) about each, and counts. Nothing is stored and "
-            "no running weft is\ntouched. Budgets per second are of the recorded seconds.",
+            "no running weft is\ntouched. Budgets per second are of the recorded seconds. With "
+            "--range it reads what was\nappended to weft.spans then, or to --topic (OTLP), in no "
+            "consumer group; traces that\nbegan before the range, or ended after it, are seen in "
+            "part.",
             "weft what-if shop.weft.zst --rules new.yaml                    # against keeping all\n"
             "weft what-if shop.weft.zst --config weft.yaml --rules new.yaml # against today's\n"
+            "weft what-if --brokers kafka:9092 --range -2h..-1h --rules new.yaml\n"
+            "weft what-if --brokers kafka:9092 --topic otlp_spans --range 0.. --rules new.yaml\n"
             "weft import-policies collector.yaml > new.yaml && weft what-if shop.weft.zst --rules "
             "new.yaml"};
   }
   void Declare(Options& options) override {
-    options.Positional("file", &file_, true, "Recording of `weft record` or `weft run --record`");
+    options.Positional("file", &file_, false, "Recording of `weft record` or `weft run --record`");
+    topic_.Declare(options);
     options.Text("--rules", &rules_, "Configuration file whose samplers are tried", "FILE");
     shared_.DeclareConfig(options);
     options.Int("--examples", &examples_, 0, 1000, "Traces to name for each rule and difference");
@@ -78,10 +85,9 @@ class WhatIf final : public Command {
     if (!config) return std::unexpected(config.error());
     auto rules = LoadConfigFile(rules_);
     if (!rules) return std::unexpected(rules.error());
-    if (!std::filesystem::exists(file_))
-      return Fail(Code::kNotFound, fmt::format("{}: no such recording", file_));
-    auto reader = sources::RecordingReader::Open(file_);
-    if (!reader) return std::unexpected(reader.error());
+    if (file_.empty() != topic_.given())
+      return Fail(Code::kInvalid,
+                  "name a recording, or what to read of Kafka: --range -2h..-1h (one of both)");
 
     Metrics metrics, asked;  // the samplers' counters are not those of the run
     const plugin::Services services{context.log, metrics, context.clock};
@@ -94,7 +100,8 @@ class WhatIf final : public Command {
     const std::string name = config->samplers.empty() ? "all kept" : "the configuration";
 
     WhatIfTally tally((*before)->chain(), (*after)->chain(), static_cast<size_t>(examples_));
-    WEFT_TRY(MakeTraces(context, *config, services, *reader, tally));
+    WEFT_TRY(topic_.given() ? OfTopic(context, *config, services, tally)
+                            : OfRecording(context, *config, services, tally));
     fmt::print("{}", json_ ? WhatIfJson(tally) : WhatIfText(tally, name, rules_));
     const uint64_t failures = asked.Get("trace.sampler_failures").Get();
     if (failures > 0) context.log.Error(fmt::format("samplers failed {} times", failures));
@@ -102,17 +109,21 @@ class WhatIf final : public Command {
   }
 
  private:
-  // All of them, in one partition, into the tally.
-  static Result<void> MakeTraces(CommandContext& context, Config config,
-                                 const plugin::Services& services, sources::RecordingReader& reader,
-                                 WhatIfTally& tally) {
+  // All traces, in one partition, into the tally.
+  Result<void> OfRecording(CommandContext& context, Config config, const plugin::Services& services,
+                           WhatIfTally& tally) const {
+    if (!std::filesystem::exists(file_))
+      return Fail(Code::kNotFound, fmt::format("{}: no such recording", file_));
+    auto reader = sources::RecordingReader::Open(file_);
+    if (!reader) return std::unexpected(reader.error());
     config.samplers.clear();
     config.exporters.clear();
     config.transport.kind = "memory";
     config.partitions = 1;
-    auto pipeline = Pipeline::Start(config, services, {}, {{"what-if", &kTaker, &tally}});
+    auto pipeline =
+        Pipeline::Start(config, services, {}, {{{"what-if", &kTaker, &tally}}, /*as_judged=*/true});
     if (!pipeline) return std::unexpected(pipeline.error());
-    sources::ReplaySource source(reader, (*pipeline)->transport(), {.drop_truth = true},
+    sources::ReplaySource source(*reader, (*pipeline)->transport(), {.drop_truth = true},
                                  context.clock, services.metrics);
     const Result<void> replayed = source.Run();
     WEFT_TRY((*pipeline)->Stop(context.clock.MonotonicNs() + 3600 * kSecond));
@@ -120,7 +131,23 @@ class WhatIf final : public Command {
     return replayed;
   }
 
+  Result<void> OfTopic(CommandContext& context, const Config& config,
+                       const plugin::Services& services, WhatIfTally& tally) const {
+    auto trace = TraceConfigOf(config);
+    if (!trace) return std::unexpected(std::move(trace.error()));
+    trace->as_judged = true;
+    const auto counts =
+        topic_.Read(config, services, {*trace, {}, false, [&](const trace::ExportBatchPtr& batch) {
+                                         tally.Take(batch->view.spans(), batch->traces.View());
+                                         return Result<void>{};
+                                       }});
+    if (!counts) return std::unexpected(counts.error());
+    if (const std::string note = TopicTraces::Note(*counts); !note.empty()) context.log.Warn(note);
+    return {};
+  }
+
   RunOptions shared_;
+  TopicTraces topic_;
   std::string file_, rules_;
   int64_t examples_ = 3;
   bool json_ = false;

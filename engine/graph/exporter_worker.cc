@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <ctime>
 #include <exception>
 #include <functional>
 #include <iterator>
@@ -23,6 +24,15 @@ Histogram::Values Delays(const trace::ExportBatch& batch, int64_t now_ns) {
   for (uint32_t i = 0; i < spans.n; ++i)
     if ((spans.flags[i] & WEFT_FLAG_OPEN) == 0) delays.Observe(now_ns - spans.end_ns[i]);
   return delays;
+}
+
+std::string UtcSecond(int64_t unix_ns) {
+  const time_t seconds = unix_ns / kSecond;
+  std::tm parts{};
+  char text[32];
+  const size_t n =
+      std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", gmtime_r(&seconds, &parts));
+  return {text, n};
 }
 
 }  // namespace
@@ -86,6 +96,7 @@ std::vector<ExporterWorker::Item> ExporterWorker::MakeRoom(size_t bytes) {
     queue_.erase(oldest);
   }
   if (out.empty()) return out;
+  for (const Item& item : out) Miss(item);
   if (!std::exchange(full_, true))
     log_.Warn(fmt::format("exporter {}: {} MB wait for it: the oldest are dropped, and counted",
                           exporter_.name, QueueBytes() >> 20));
@@ -95,8 +106,26 @@ std::vector<ExporterWorker::Item> ExporterWorker::MakeRoom(size_t bytes) {
   if (!given_up_ && !settled_ && clock_.MonotonicNs() - called_ns_ > config_.call_patience_ns) {
     given_up_ = true;
     out.push_back(queue_.front());
+    Miss(out.back());
   }
   return out;
+}
+
+void ExporterWorker::Miss(const Item& item) {
+  missed_ += item.batch->ended - std::min<uint64_t>(item.taken, item.batch->ended);
+  for (const int64_t start_ns : item.batch->traces.start_ns)
+    missed_from_ns_ = std::min(missed_from_ns_, start_ns);
+}
+
+// Once the sink takes what comes: who keeps the log can bring the rest from there.
+void ExporterWorker::SayMissed() {
+  if (missed_ == 0) return;
+  log_.Warn(fmt::format(
+      "exporter {0}: {1} spans were dropped. Through Kafka they are still there: weft replay "
+      "--range {2}..{3} --exporter {0}",
+      exporter_.name, missed_, UtcSecond(missed_from_ns_), UtcSecond(clock_.UnixNs() + kSecond)));
+  missed_ = 0;
+  missed_from_ns_ = INT64_MAX;
 }
 
 void ExporterWorker::Leave(const Item& item) {
@@ -189,9 +218,13 @@ void ExporterWorker::Run() {
     delivering_ = false;
     Leave(queue_.front());
     queue_.pop_front();
-    if (queue_.empty()) full_ = false;
+    if (queue_.empty()) {
+      full_ = false;
+      SayMissed();
+    }
     room_.notify_all();
   }
+  SayMissed();
   lock.unlock();
   if (unflushed) Flush();
 }
@@ -235,6 +268,7 @@ void ExporterWorker::Deliver(const Item& item) {
     if (given_up_) return;  // settled by who gave it up
     settled_ = true;        // from here on nobody gives it up
     answer.taken = queue_.front().taken;
+    if (answer.outcome == WEFT_EXPORT_RETRY && expendable_ && !forgotten_) Miss(queue_.front());
   }
   Settle(item, answer);
 }

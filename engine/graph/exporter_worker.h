@@ -124,6 +124,8 @@ class ExporterWorker {
   bool Expired() const { return clock_.MonotonicNs() >= EndNs(); }
   int64_t EndNs() const;  // mutex_ held
   void Abandon(const trace::ExportBatch& batch, const Done& done);
+  void Miss(const Item& item);  // mutex_ held
+  void SayMissed();             // mutex_ held
 
   const ExporterConfig config_;
   const Exporter exporter_;
@@ -141,11 +143,13 @@ class ExporterWorker {
   int64_t ending_since_ns_ = INT64_MAX;   // the first SetDeadline
   int64_t failing_since_ns_ = INT64_MAX;  // the RETRY since which nothing was taken
   bool stopping_ = false;
-  bool delivering_ = false;  // the queue's front
-  bool given_up_ = false;    // the queue's front is settled, whatever the call answers
-  bool settled_ = false;     // the same by the worker: nobody may give it up any more
-  bool full_ = false;        // said in the log
-  int64_t called_ns_ = 0;    // when delivering_ began
+  bool delivering_ = false;             // the queue's front
+  bool given_up_ = false;               // the queue's front is settled, whatever the call answers
+  bool settled_ = false;                // the same by the worker: nobody may give it up any more
+  bool full_ = false;                   // said in the log
+  int64_t called_ns_ = 0;               // when delivering_ began
+  uint64_t missed_ = 0;                 // spans that a full queue dropped since this was told,
+  int64_t missed_from_ns_ = INT64_MAX;  // the oldest of them
   uint64_t random_;
   std::atomic<bool> forgotten_ = false;   // what is being delivered need not be tried again
   std::atomic<bool> expendable_ = false;  // the same, because others wait behind it

@@ -192,12 +192,12 @@ void TracePartition::ExportLate() {
 void TracePartition::Stage(std::unique_ptr<ExportBatch> batch, std::unique_ptr<Flight> flight) {
   if (flight->traces.empty()) return;
   WEFT_CHECK(flight->traces.size() == batch->traces.n());
-  redactor_.Apply(batch->spans);
+  if (!config_.as_judged) redactor_.Apply(batch->spans);
   for (const auto& trace : flight->traces) {
     batch->traces.weight.push_back(trace.verdict.weight);
     batch->traces.rule.push_back(batch->spans.Intern(decisions_.rules().Name(trace.verdict.rule)));
   }
-  WriteThresholds(*batch);
+  if (!config_.as_judged) WriteThresholds(*batch);
   // One entry per record: rows of a batch come from few.
   std::ranges::sort(flight->records, {}, &Flight::Share::record);
   size_t last = 0;

@@ -43,6 +43,8 @@ struct TraceConfig {
   int64_t note_done_ns = 1'000'000'000;  // between notes of what is durable
   uint32_t remember_traces = 1u << 20;   // verdicts kept for late spans
   int64_t save_state_ns = 5'000'000'000;  // between saves of what samplers have learned
+  // Exporters get what samplers see: nothing is hidden, no thresholds are written.
+  bool as_judged = false;
 };
 
 // What ownership of the partition gave.

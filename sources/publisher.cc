@@ -158,7 +158,7 @@ void Publisher::Tick(int64_t watermark_ns) {
   }
   if (queue_.empty()) return;
   Offer(transport_.LogTimeNs());
-  while (queued_bytes_ > options_.queue_bytes) DropOldest();
+  while (queued_bytes_ > AllowedNow(options_.share, options_.queue_bytes)) DropOldest();
 }
 
 Result<void> Publisher::Finish() {

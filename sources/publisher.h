@@ -25,6 +25,7 @@
 #include "engine/api/span_table.h"
 #include "engine/base/clock.h"
 #include "engine/base/flat_map.h"
+#include "engine/base/memory_share.h"
 #include "engine/base/metrics.h"
 #include "engine/transport/transport.h"
 
@@ -70,13 +71,16 @@ class PublishReceipt final : public transport::Receipt {
   Counter &published_, &dropped_, &queued_;
 };
 
+inline constexpr size_t kPublisherQueueBytes = size_t{32} << 20;
+
 class Publisher {
  public:
   struct Options {
     int64_t interval_ns = 50 * kMillisecond;    // a batch is sealed at this age
     int64_t heartbeat_ns = 200 * kMillisecond;  // longest silence on a partition once written
     uint32_t max_rows = 4096;                   // ... or at this size
-    size_t queue_bytes = size_t{32} << 20;      // what waits for the transport
+    size_t queue_bytes = kPublisherQueueBytes;  // what waits for the transport
+    const MemoryShare* share = nullptr;         // of that; none: all of it
     int64_t finish_wait_ns = 5 * kSecond;
   };
   // References must outlive the publisher.

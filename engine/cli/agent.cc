@@ -13,6 +13,7 @@
 #include "engine/cli/ebpf_run.h"
 #include "engine/cli/ebpf_settings.h"
 #include "engine/cli/intake_run.h"
+#include "engine/cli/memory_keeper.h"
 #include "engine/cli/progress_line.h"
 #include "engine/cli/reload.h"
 #include "engine/cli/run_options.h"
@@ -21,6 +22,8 @@
 #include "engine/cli/transport_choice.h"
 #include "engine/telemetry/health.h"
 #include "engine/telemetry/metrics_server.h"
+#include "engine/transport/kafka_options.h"
+#include "sources/publisher.h"
 #include "sources/replay/replay_source.h"
 
 namespace weft::cli {
@@ -28,6 +31,8 @@ namespace {
 
 constexpr int64_t kLookInterval = 100 * kMillisecond;
 constexpr int64_t kProgressInterval = 500 * kMillisecond;
+// The source's own queue, and what no broker has acknowledged.
+constexpr uint64_t kQueueBytes = sources::kPublisherQueueBytes + transport::kKafkaPublishBytes;
 
 // A recording in place of the kernel: published by a thread of its own.
 class ReplayRun {
@@ -130,9 +135,12 @@ class Agent final : public Command {
     const auto server = telemetry::StartMetricsServer(config->metrics.listen,
                                                       {WEFT_VERSION, "agent"}, metrics, health);
     if (!server) return std::unexpected(server.error());
+    MemoryShare share;
+    MemoryKeeper memory(share, services);
+    memory.Begin({.transport_bytes = kQueueBytes}, *config);
     auto transport = OpenPublisher(
         *config, services, [&](int64_t ns) { return health.Beat(), stop.Wait(ns); },
-        stop_timeout_ns_, !replay_.empty());
+        stop_timeout_ns_, !replay_.empty(), &share);
     if (!transport && transport.error().code == Code::kCancelled) return kExitOk;
     if (!transport) return std::unexpected(transport.error());
     health.Ready("kafka");
@@ -140,7 +148,7 @@ class Agent final : public Command {
     std::unique_ptr<EbpfRun> ebpf;
     std::unique_ptr<ReplayRun> replay;
     if (live) {
-      auto started = EbpfRun::Start(*config, "", **transport, services);
+      auto started = EbpfRun::Start(*config, "", **transport, services, &share);
       if (!started) return std::unexpected(started.error());
       ebpf = std::move(*started);
     } else if (!replay_.empty()) {
@@ -163,7 +171,7 @@ class Agent final : public Command {
     if (*server) Say(fmt::format("metrics: http://{}/metrics", (*server)->address().Text()));
 
     const int64_t begun_ns = context.clock.MonotonicNs();
-    Watch(context.clock, stop, metrics, health, replay.get(),
+    Watch(context.clock, stop, metrics, health, replay.get(), memory,
           [&] { Say(reload.Run(nullptr, ebpf.get())); });
     health.Stopping();
     intake->reset();
@@ -181,13 +189,15 @@ class Agent final : public Command {
 
   // Until a signal, the duration, or the recording's end.
   void Watch(const Clock& clock, StopSignal& stop, Metrics& metrics, telemetry::Health& health,
-             const ReplayRun* replay, const std::function<void()>& reload) const {
+             const ReplayRun* replay, MemoryKeeper& memory,
+             const std::function<void()>& reload) const {
     ProgressLine progress(stderr, !quiet_);
     const int64_t begun = clock.MonotonicNs();
     const int64_t end = duration_ns_ > 0 ? begun + duration_ns_ : INT64_MAX;
     int64_t shown_ns = begun;
     while (replay == nullptr || !replay->finished()) {
       health.Beat();
+      memory.Keep();
       const int64_t now = clock.MonotonicNs();
       if (now >= end || stop.Wait(std::min(kLookInterval, end - now))) return;
       if (stop.TakeReload()) reload();

@@ -26,7 +26,8 @@ Result<void> EbpfRun::CheckHost(Logger& log) {
 
 Result<std::unique_ptr<EbpfRun>> EbpfRun::Start(const Config& config, const std::string& record,
                                                 transport::Publisher& transport,
-                                                const plugin::Services& services) {
+                                                const plugin::Services& services,
+                                                const MemoryShare* share) {
   std::unique_ptr<EbpfRun> run(new EbpfRun);
   transport::Publisher* target = &transport;
   if (!record.empty()) {
@@ -39,7 +40,9 @@ Result<std::unique_ptr<EbpfRun>> EbpfRun::Start(const Config& config, const std:
     run->recording_.emplace(transport, *run->writer_, services.metrics);
     target = &*run->recording_;
   }
-  auto source = ebpf::EbpfSource::Start(ToEbpfConfig(config), *target, services.clock,
+  ebpf::EbpfConfig settings = ToEbpfConfig(config);
+  settings.queue_share = share;
+  auto source = ebpf::EbpfSource::Start(std::move(settings), *target, services.clock,
                                         services.metrics, services.log);
   if (!source) return std::unexpected(source.error());
   run->source_ = std::move(*source);

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "engine/base/config.h"
+#include "engine/base/memory_share.h"
 #include "engine/plugin/host.h"
 #include "engine/transport/transport.h"
 #include "sources/ebpf/ebpf_source.h"
@@ -23,10 +24,12 @@ class EbpfRun {
   // privilege is a warning in the log.
   static Result<void> CheckHost(Logger& log);
 
-  // `record`: file to write what is published to; "": none. References outlive the object.
+  // `record`: file to write what is published to; "": none. share: of what waits for the
+  // transport; none: all of that bound. References outlive the object.
   static Result<std::unique_ptr<EbpfRun>> Start(const Config& config, const std::string& record,
                                                 transport::Publisher& transport,
-                                                const plugin::Services& services);
+                                                const plugin::Services& services,
+                                                const MemoryShare* share = nullptr);
   // Publishes what is left and closes the recording; the first failure of the two.
   Result<void> Stop();
 

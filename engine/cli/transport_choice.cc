@@ -34,7 +34,8 @@ Result<std::unique_ptr<transport::Transport>> OpenMemory(const Config& config,
 Result<std::unique_ptr<transport::Transport>> OpenKafka([[maybe_unused]] const Config& config,
                                                         [[maybe_unused]] const plugin::Services& s,
                                                         [[maybe_unused]] const Patience& patience,
-                                                        [[maybe_unused]] int64_t close_wait_ns) {
+                                                        [[maybe_unused]] int64_t close_wait_ns,
+                                                        [[maybe_unused]] const MemoryShare* share) {
 #if WEFT_HAVE_KAFKA
   auto settings = transport::ResolveKafkaSettings(config.kafka);
   if (!settings) return std::unexpected(std::move(settings.error()));
@@ -42,6 +43,7 @@ Result<std::unique_ptr<transport::Transport>> OpenKafka([[maybe_unused]] const C
   options.settings = std::move(*settings);
   options.close_wait_ns = close_wait_ns;
   options.patience = patience;
+  options.share = share;
   return transport::KafkaTransport::Open(options, s.clock, s.metrics, s.log);
 #else
   return Fail(Code::kUnsupported,
@@ -110,17 +112,20 @@ Result<std::unique_ptr<transport::Transport>> OpenTransport(const Config& config
                                                             const Patience& patience,
                                                             int64_t close_wait_ns,
                                                             const MemoryShare* share) {
-  if (config.transport.kind == "kafka") return OpenKafka(config, services, patience, close_wait_ns);
+  if (config.transport.kind == "kafka")
+    return OpenKafka(config, services, patience, close_wait_ns, share);
   return OpenMemory(config, services, share);
 }
 
 Result<std::unique_ptr<transport::Publisher>> OpenPublisher(const Config& config,
                                                             const plugin::Services& services,
                                                             const Patience& patience,
-                                                            int64_t close_wait_ns, bool replayed) {
+                                                            int64_t close_wait_ns, bool replayed,
+                                                            const MemoryShare* share) {
   // With a spool it is the spool that waits at the end; Kafka keeps nothing that the disk has not.
   const bool spooled = !config.spool.path.empty();
-  auto transport = OpenTransport(config, services, patience, spooled ? kSecond / 2 : close_wait_ns);
+  auto transport =
+      OpenTransport(config, services, patience, spooled ? kSecond / 2 : close_wait_ns, share);
   if (!transport) return std::unexpected(std::move(transport.error()));
   if (!spooled) return std::unique_ptr<transport::Publisher>(std::move(*transport));
   transport::SpoolPublisherOptions options;

@@ -25,7 +25,7 @@ Result<void> RequireKafka(const Config& config, std::string_view command);
 using Patience = std::function<bool(int64_t ns)>;
 
 // close_wait_ns: how long the transport's end may take, for what was published to be acknowledged.
-// kCancelled: patience ended. share: of the bound of the channel in memory; none: all of it.
+// kCancelled: patience ended. share: of what waits in it; none: all of that bound.
 Result<std::unique_ptr<transport::Transport>> OpenTransport(const Config& config,
                                                             const plugin::Services& services,
                                                             const Patience& patience,
@@ -46,6 +46,7 @@ Result<std::string> KafkaExporterConfig(const Config& config, const std::string&
 Result<std::unique_ptr<transport::Publisher>> OpenPublisher(const Config& config,
                                                             const plugin::Services& services,
                                                             const Patience& patience,
-                                                            int64_t close_wait_ns, bool replayed);
+                                                            int64_t close_wait_ns, bool replayed,
+                                                            const MemoryShare* share = nullptr);
 
 }  // namespace weft::cli

@@ -10,17 +10,21 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/config.h"
+#include "engine/base/memory_share.h"
 
 namespace weft::transport {
 
 // Logs and links are read back from so long before the oldest input record that is not decided.
 inline constexpr int64_t kKafkaHorizonNs = 120 * kSecond;
 
+inline constexpr size_t kKafkaPublishBytes = size_t{64} << 20;
+
 struct KafkaOptions {
   KafkaSettings settings;  // the stages' groups are <group>-stitch and <group>-trace
   int64_t horizon_ns = kKafkaHorizonNs;
-  size_t publish_bytes = size_t{64} << 20;  // of sources, accepted but not acknowledged
-  size_t fetch_bytes = size_t{16} << 20;    // of each input partition, read ahead
+  size_t publish_bytes = kKafkaPublishBytes;  // of sources, accepted but not acknowledged
+  const MemoryShare* share = nullptr;         // of publish_bytes; none: all of it
+  size_t fetch_bytes = size_t{16} << 20;      // of each input partition, read ahead
   // How long the first shard to commit waits for others to share its transaction.
   int64_t commit_linger_ns = 20 * kMillisecond;
   // After CloseSources: how long what sources published, and commits, may take to be acknowledged.

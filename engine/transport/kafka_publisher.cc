@@ -98,7 +98,7 @@ Result<std::unique_ptr<KafkaClient>> KafkaPublisher::OpenClient() {
 }
 
 bool KafkaPublisher::Fits(size_t bytes) const {
-  const size_t max = context_.options.publish_bytes;
+  const size_t max = AllowedNow(context_.options.share, context_.options.publish_bytes);
   // Heartbeats get an eighth more: they are what tells the watermarks.
   return in_flight_ == 0 || in_flight_ + bytes <= (bytes <= kHeartbeatBytes ? max + max / 8 : max);
 }

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "engine/base/memory_share.h"
+
 namespace weft::ebpf {
 
 // Matches where any of its non-empty lists does.
@@ -59,6 +61,8 @@ struct EbpfConfig {
   std::string tcp_option_cgroup;  // only sockets of the cgroup at this path; empty: all
   // Peers whose trace context is believed, as CIDR; empty: loopback and the private ranges.
   std::vector<std::string> trusted_networks;
+
+  const MemoryShare* queue_share = nullptr;  // of what waits for the transport; none: all of it
 };
 
 }  // namespace weft::ebpf

@@ -271,6 +271,14 @@ class MemoryTest(BadNight):
         self.assertLessEqual(read_ledger(self.db)["memory.queue_bytes"], 90 << 20)
         self.assertLess(process.rss_mb, 160)
 
+    def test_an_agent_fits_its_queues_to_a_limit_before_any_broker_answers(self):
+        procs = self.group(128 << 20)
+        process = WeftProcess(BUILD, "agent", "--brokers", "127.0.0.1:1", "--replay", STORED_RECORDING, log=self.log,
+                              prefix=("sh", "-c", f'echo $$ > {procs}; exec "$@"', "-"))
+        self.addCleanup(process.__exit__)
+        process.wait_until_it_says("the cgroup's memory limit is 134MB: queues are made smaller, 67.1MB in all")
+        process.stop()
+
     def test_queues_shrink_while_memory_is_short_and_grow_again(self):
         procs = self.group(1 << 30)
         into = ("sh", "-c", f'echo $$ > {procs}; exec "$@"', "-")

@@ -175,5 +175,27 @@ TEST_F(FullTransportTest, DropsTheOldestBatchAndCountsItsClosedRows) {
             metrics_.Get("agent.dropped").Get() + Published().size());
 }
 
+TEST_F(FullTransportTest, KeepsLessWhileMemoryIsShort) {
+  MemoryShare share;
+  Publisher publisher(Identity(), {.share = &share, .finish_wait_ns = 0}, transport_, clock_,
+                      metrics_);
+  const auto add = [&](int batches) {
+    for (int i = 0; i < batches; i++) {
+      publisher.AddRow({.id = 1, .pid = 7, .service_name = "cart"})
+          .Attribute("url.path", std::string(500'000, static_cast<char>('a' + i)));
+      clock_.Advance(kSecond);
+      publisher.Tick(1);
+    }
+  };
+  add(20);
+  EXPECT_GT(publisher.queued_bytes(), MemoryShare::kLeastBytes);
+  EXPECT_EQ(metrics_.Get("agent.dropped").Get(), 0u);
+  share.Set(0);
+  add(1);
+  EXPECT_LE(publisher.queued_bytes(), MemoryShare::kLeastBytes);
+  EXPECT_GT(metrics_.Get("agent.dropped").Get(), 0u);
+  (void)publisher.Finish();
+}
+
 }  // namespace
 }  // namespace weft::sources

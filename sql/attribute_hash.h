@@ -18,6 +18,10 @@ inline constexpr uint32_t kSomeTraces = (1u << 13) - 1;
 // Parts of spans that joined a stored trace, whose row `first_trace` then is, are numbered from
 // here on.
 inline constexpr uint32_t kJoinedPart = kAttributeParts;
+// Such a part with more entries than this has one in their place, which says: whatever is looked
+// for, the trace is read. Else a trace that is joined for days would be written whole each time.
+inline constexpr size_t kMaxJoined = 1'024;
+inline constexpr uint32_t kAnything = kSomeTraces;
 
 // Of `"key":value` as the JSON in span_rows.attributes has it.
 constexpr uint64_t PairHash(std::string_view fragment) { return HashText(fragment); }

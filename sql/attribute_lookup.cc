@@ -94,7 +94,7 @@ Result<void> AttributeLookup::FindJoined(int64_t first, int64_t end, std::vector
     const auto wanted = wanted_.find(static_cast<uint32_t>(joined_.Int(1)) % kJoinedPart);
     if (wanted == wanted_.end()) continue;
     for (const uint32_t entry : Entries(joined_.Text(2)))
-      if (std::ranges::binary_search(wanted->second, entry - TraceOf(entry)))
+      if (entry == kAnything || std::ranges::binary_search(wanted->second, entry - TraceOf(entry)))
         out.emplace_back(joined_.Int(0), joined_.Int(0) + 1);
   }
 }

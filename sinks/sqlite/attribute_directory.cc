@@ -67,10 +67,11 @@ Result<void> AttributeDirectory::PutJoined(int64_t trace, uint32_t part, Entries
     for (const uint32_t entry : sql::Entries(find_.Text(0))) stored.push_back(entry);
     find_.Reset();
     std::ranges::sort(stored);
-    if (std::ranges::includes(stored, entries)) return {};
+    if (std::ranges::includes(stored, entries) || stored == Entries{sql::kAnything}) return {};
     entries.insert(entries.end(), stored.begin(), stored.end());
     unite();
   }
+  if (entries.size() > sql::kMaxJoined) entries = {sql::kAnything};
   std::string bytes;
   for (const uint32_t entry : entries) sql::AppendEntry(bytes, entry);
   put_.Bind(1, trace);

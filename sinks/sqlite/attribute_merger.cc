@@ -37,7 +37,8 @@ Result<void> AttributeMerger::Prepare(const sql::Database& db) {
        "SELECT first_trace, part, entries FROM attribute_parts"
        " WHERE first_trace >= ?1 AND first_trace < ?2"},
       {&drop_batches_,
-       "DELETE FROM attribute_directory WHERE first_trace >= ?1 AND first_trace < ?2"},
+       "DELETE FROM attribute_directory WHERE first_trace >= ?1 AND first_trace < ?2"
+       " AND NOT (part >= 32 AND entries = x'ff1f0000')"},  // kJoinedPart, kAnything
       {&drop_parts_, "DELETE FROM attribute_parts WHERE first_trace >= ?1 AND first_trace < ?2"},
       {&drop_groups_, "DELETE FROM attribute_groups WHERE first_trace >= ?1 AND first_trace < ?2"},
       {&add_part_, "INSERT INTO attribute_parts VALUES(?1, ?2, ?3)"},
@@ -170,8 +171,9 @@ Result<void> AttributeMerger::GatherBatches(int64_t first, int64_t end) {
     if (!row) return std::unexpected(row.error());
     if (!*row) return {};
     const int64_t batch = batches_.Int(0);
-    const auto part = static_cast<uint32_t>(batches_.Int(1)) % sql::kJoinedPart;
+    const auto number = static_cast<uint32_t>(batches_.Int(1)), part = number % sql::kJoinedPart;
     for (const uint32_t entry : sql::Entries(batches_.Text(2))) {
+      if (number >= sql::kJoinedPart && entry == sql::kAnything) continue;  // Remove leaves it
       std::vector<uint32_t>& out = parts_[sql::MergedPartOf(part, entry)];
       const auto begin = static_cast<uint32_t>(batch - first);
       if (sql::TraceOf(entry) != sql::kSomeTraces) {

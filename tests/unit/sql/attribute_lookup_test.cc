@@ -4,6 +4,7 @@
 
 #include "sinks/sqlite/attribute_merger.h"
 #include "sinks/sqlite/sqlite_sink.h"
+#include "sql/attribute_hash.h"
 #include "sql/trace_search.h"
 #include "tests/support/shop_store.h"
 #include "tests/support/temp_folder.h"
@@ -111,6 +112,33 @@ TEST_F(AttributeSearchTest, WhatJoinsATraceAgainAndAgainIsNotedOnce) {
   EXPECT_EQ(Count(bytes), 3 * 4);
   const auto db = Database::OpenForReading(folder_.File("weft.db"));
   for (const char* path : {"/old", "/a", "/b", "/c", "/d"}) Compare(*db, "url.path", path);
+}
+
+// What a trace is joined by for days is bounded: then it is read, whatever is looked for.
+TEST_F(AttributeSearchTest, ATraceThatIsJoinedByTooMuchIsReadInstead) {
+  WriteSpan(1, "/old");
+  const auto join = [&](int from, int to) {
+    test::TraceBatch batch;
+    batch.BeginTrace(0xabc, 1);
+    for (int i = from; i < to; ++i) {
+      batch.AddSpan(++span_, 7, WEFT_KIND_SERVER, "cart", "GET /", test::kShopNoon,
+                    test::kShopNoon + 500);
+      batch.table.Attribute("url.path", "/event/" + std::to_string(i));
+    }
+    Write(batch);
+  };
+  for (int i = 0; i < 20; ++i) join(4'000 * i, 4'000 * (i + 1));
+  const char* bytes = "SELECT sum(length(entries)) FROM attribute_directory WHERE part >= 32";
+  EXPECT_EQ(Count(bytes), int64_t{kAttributeParts} * 4);
+  next_ = 1;
+  for (int i = 0; i < 150; ++i) WriteBatch(20);  // it gets into a group
+  join(80'000, 80'001);
+  EXPECT_GE(Count("SELECT count(*) FROM attribute_groups WHERE how = 2"), 1);
+  EXPECT_LE(Count(bytes), int64_t{kAttributeParts} * 4 + 4'096);
+  const auto db = Database::OpenForReading(folder_.File("weft.db"));
+  for (const char* path : {"/old", "/event/0", "/event/79999", "/event/80000", "/event/80001"})
+    Compare(*db, "url.path", path);
+  CompareAll();
 }
 
 TEST_F(AttributeSearchTest, FindsWhatReadingEverySpanFinds) {

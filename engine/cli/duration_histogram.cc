@@ -28,13 +28,15 @@ std::string DurationHistogram(const std::vector<int64_t>& durations_ns, const Ou
   while (counts[first] == 0) ++first;
   while (counts[last] == 0) --last;
   const size_t most = *std::max_element(counts.begin(), counts.end());
-  const auto room = static_cast<size_t>(std::clamp(style.width - 30, 10, 60));
+  const auto room = static_cast<size_t>(std::clamp(style.width - 28, 10, 60));
   std::string out;
   for (size_t i = first; i <= last; ++i) {
     // Something is always seen of something.
     const size_t bar = counts[i] == 0 ? 0 : std::max<size_t>(counts[i] * room / most, 1);
-    std::string line = fmt::format("{:>8} {} {:>8}  ", ShortDuration(Begin(static_cast<int>(i))),
-                                   style.unicode ? "…" : "..", counts[i]);
+    const int number = static_cast<int>(i);
+    std::string line =
+        fmt::format("{:>7} {} {:<7} {:>7}  ", ShortDuration(Begin(number)),
+                    style.unicode ? "–" : "-", ShortDuration(Begin(number + 1)), counts[i]);
     for (size_t n = 0; n < bar; ++n) line += style.unicode ? "█" : "#";
     line.erase(line.find_last_not_of(' ') + 1);
     out += line + "\n";

@@ -45,7 +45,11 @@ class TableWriter final : public ResultWriter {
  public:
   explicit TableWriter(std::FILE* out) : out_(out) {}
   void Begin(const sql::Statement& statement) override {
-    table_ = std::make_unique<TextTable>(Names(statement));
+    const std::vector<std::string> names = Names(statement);
+    table_ = std::make_unique<TextTable>(names);
+    table_->WrapLast();
+    for (size_t i = 0; i < names.size(); ++i)  // what is asked for next
+      if (names[i].ends_with("_id")) table_->Keep(i);
   }
   void Row(const sql::Statement& statement) override {
     if (!table_) {
@@ -57,10 +61,7 @@ class TableWriter final : public ResultWriter {
   }
   void End() override {
     if (!table_) return;
-    OutputStyle style = Stdout();
-    // What leaves the terminal is not cut.
-    if (!style.color) style.width = 1'000'000;
-    fmt::print(out_, "{}", table_->Render(style));
+    fmt::print(out_, "{}", table_->Render(Stdout()));
     table_.reset();
   }
 

@@ -9,7 +9,9 @@
 #include "engine/cli/result_writer.h"
 #include "engine/cli/store_option.h"
 #include "engine/cli/terminal.h"
+#include "sql/embedded_sql.h"
 #include "sql/functions.h"
+#include "sql/serve/view_docs.h"
 #include "sql/union_tables.h"
 
 namespace weft::cli {
@@ -38,9 +40,24 @@ constexpr std::string_view kFunctions =
     "('time_text(ns)', 'UTC with milliseconds'),"
     "('trace_id_text(blob)', 'as in the views'))";
 
+// An expression: what the view m.name answers.
+std::string Questions() {
+  std::vector<serve::ViewDoc> docs;
+  for (const sql::SqlFile& file : sql::ViewFiles()) serve::AppendViewDocs(file.text, docs);
+  std::string out = "CASE m.name";
+  for (const serve::ViewDoc& doc : docs) {
+    out += fmt::format(" WHEN '{}' THEN '", doc.name);
+    for (const char c : doc.question) out.append(c == '\'' ? 2 : 1, c);
+    out += "'";
+  }
+  return out + " END";
+}
+
 // The SQL for ".views" and the like; kInvalid names those that there are.
 Result<std::string> Expand(std::string_view text) {
-  if (text == ".views") return fmt::format(kOfKind, kColumns, kIsView);
+  if (text == ".views")
+    return fmt::format(
+        kOfKind, fmt::format("coalesce({}, '') AS question, {}", Questions(), kColumns), kIsView);
   if (text == ".tables") return fmt::format(kOfKind, kColumns, kIsTable);
   if (text == ".functions") return std::string(kFunctions);
   static constexpr std::string_view kSchema = ".schema ";

@@ -34,6 +34,8 @@ OutputStyle Stdout() {
     style.width = size.ws_col;
   else if (columns && std::atoi(columns) > 0)
     style.width = std::atoi(columns);
+  else
+    style.piped = !terminal;
   style.color = terminal && !std::getenv("NO_COLOR");
   style.unicode = Utf8Locale(!terminal);
   return style;
@@ -57,6 +59,27 @@ std::string Fit(std::string_view text, size_t width, bool unicode) {
 std::string Pad(std::string_view text, size_t width, bool unicode) {
   std::string out = Fit(text, width, unicode);
   out.append(width - std::min(width, DisplayWidth(out)), ' ');
+  return out;
+}
+
+std::string Wrap(std::string_view text, size_t width, size_t indent) {
+  std::string out;
+  size_t column = indent;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find(' '), text.size());
+    const std::string_view word = text.substr(0, end);
+    const size_t columns = DisplayWidth(word);
+    if (!out.empty() && column + 1 + columns > width) {
+      out.append(1, '\n').append(indent, ' ');
+      column = indent;
+    } else if (!out.empty()) {
+      out += ' ';
+      ++column;
+    }
+    out += word;
+    column += columns;
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
   return out;
 }
 

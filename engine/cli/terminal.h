@@ -9,7 +9,8 @@
 namespace weft::cli {
 
 struct OutputStyle {
-  int width = 100;  // columns; pipes have no limit of their own and get the default
+  int width = 100;     // columns; what is drawn for a pipe gets the default
+  bool piped = false;  // nobody has said how wide: tables are not cut, text is not wrapped
   bool color = false;
   bool unicode = true;  // box drawing and blocks, else ASCII
 };
@@ -24,6 +25,9 @@ size_t DisplayWidth(std::string_view text);
 std::string Fit(std::string_view text, size_t width, bool unicode);
 // Fitted, then filled with blanks to exactly `width`.
 std::string Pad(std::string_view text, size_t width, bool unicode);
+// Broken at blanks where it would not fit, what follows behind `indent` blanks; the first line
+// begins behind as many columns that somebody else has filled. Words are not broken.
+std::string Wrap(std::string_view text, size_t width, size_t indent);
 // Control characters as '?', so that data cannot drive the terminal.
 std::string Printable(std::string_view text);
 

@@ -8,6 +8,7 @@ namespace {
 
 constexpr size_t kGap = 2;
 constexpr size_t kNarrowest = 8;
+constexpr size_t kWrapped = 24;  // the least that a column which is wrapped has
 
 // "12", "-3.5", "1.28s", "98.2 %", "-": digits and a short unit. Ids begin like numbers too.
 bool LooksNumeric(const std::string& cell) {
@@ -31,16 +32,22 @@ void TextTable::Add(std::vector<std::string> cells) {
   rows_.push_back(std::move(cells));
 }
 
-std::vector<size_t> TextTable::Widths(int total) const {
+std::vector<size_t> TextTable::Widths(size_t columns, const OutputStyle& style) const {
   std::vector<size_t> widths;
-  for (const std::string& name : header_) widths.push_back(DisplayWidth(name));
+  for (size_t i = 0; i < columns; ++i) widths.push_back(DisplayWidth(header_[i]));
   for (const auto& row : rows_)
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], DisplayWidth(row[i]));
-  if (widths.empty()) return widths;
+    for (size_t i = 0; i < columns; ++i) widths[i] = std::max(widths[i], DisplayWidth(row[i]));
+  if (widths.empty() || style.piped) return widths;
+  const size_t total = static_cast<size_t>(std::max(style.width, 1));
   size_t sum = std::accumulate(widths.begin(), widths.end(), kGap * (widths.size() - 1));
-  while (sum > static_cast<size_t>(total)) {
+  if (wrapped_ && sum > total) {
+    const size_t before = sum - widths.back();
+    sum = before + std::max(std::min(widths.back(), kWrapped), total - std::min(total, before));
+    widths.back() = sum - before;
+  }
+  while (sum > total) {
     size_t widest = widths.size();
-    for (size_t i = 0; i < widths.size(); ++i)
+    for (size_t i = 0; i + wrapped_ < widths.size(); ++i)
       if (!numeric_[i] && !kept_[i] && widths[i] > kNarrowest &&
           (widest == widths.size() || widths[i] > widths[widest]))
         widest = i;
@@ -52,12 +59,19 @@ std::vector<size_t> TextTable::Widths(int total) const {
 }
 
 std::string TextTable::Render(const OutputStyle& style) const {
-  const std::vector<size_t> widths = Widths(style.width);
+  const bool empty = std::ranges::all_of(rows_, [](const auto& row) { return row.back().empty(); });
+  const size_t columns = header_.size() - (omitted_ && empty ? 1 : 0);
+  const std::vector<size_t> widths = Widths(columns, style);
+  const size_t before = std::accumulate(widths.begin(), widths.end() - 1, kGap * (columns - 1));
   std::string out;
   const auto line = [&](const std::vector<std::string>& cells) {
     std::string text;
-    for (size_t i = 0; i < cells.size(); ++i) {
+    for (size_t i = 0; i < columns; ++i) {
       if (i != 0) text.append(kGap, ' ');
+      if (wrapped_ && i + 1 == columns && DisplayWidth(cells[i]) > widths[i]) {
+        text += Wrap(cells[i], before + widths[i], before);
+        continue;
+      }
       const std::string cell = Fit(cells[i], widths[i], style.unicode);
       const std::string fill(widths[i] - DisplayWidth(cell), ' ');
       text += numeric_[i] ? fill + cell : cell + fill;

@@ -113,21 +113,30 @@ class Traces final : public Command {
 
   static void PrintTable(const std::vector<sql::StoredTrace>& traces, const Clock& clock) {
     if (traces.empty()) return;
+    const OutputStyle style = Stdout();
+    const bool narrow = !style.piped && style.width < kNarrow;
     // The date only where it is not today's.
     const std::string today = UtcTime(clock.UnixNs()).substr(0, 11);
-    TextTable table(
-        {"trace", "start (UTC)", "duration", "spans", "errors", "service", "operation", "remarks"});
-    const OutputStyle style = Stdout();
+    TextTable table =
+        narrow ? TextTable({"trace", "start", "duration", "failed", "request", "remarks"})
+               : TextTable({"trace", "start (UTC)", "duration", "spans", "errors", "service",
+                            "operation", "remarks"});
+    table.Keep(0);
     table.Keep(1);
+    table.OmitEmptyLast();
     for (const sql::StoredTrace& t : traces) {
       std::string start = UtcTime(t.start_ns);
-      if (start.starts_with(today)) start.erase(0, today.size());
-      // Milliseconds and the year are what a narrow terminal can do without.
-      if (style.width < kNarrow) start.resize(start.size() - 4);
-      if (style.width < kNarrow && start.size() > today.size()) start.erase(0, 5);
+      const bool of_today = start.starts_with(today);
+      const std::string errors = t.errors ? std::to_string(t.errors) : "";
+      if (narrow) {  // a beginning of the id is enough to ask for it
+        start = of_today ? start.substr(11, 8) : start.substr(5, 11);
+        table.Add({t.trace_id.substr(0, 10), start, ShortDuration(t.duration_ns), errors,
+                   t.service + " " + t.operation, Remarks(t)});
+        continue;
+      }
+      if (of_today) start.erase(0, today.size());
       table.Add({t.trace_id.substr(0, 16), start, ShortDuration(t.duration_ns),
-                 std::to_string(t.spans), t.errors ? std::to_string(t.errors) : "", t.service,
-                 t.operation, Remarks(t)});
+                 std::to_string(t.spans), errors, t.service, t.operation, Remarks(t)});
     }
     fmt::print("{}", table.Render(style));
   }

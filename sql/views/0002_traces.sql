@@ -44,6 +44,9 @@ LEFT JOIN operations o ON o.id = t.operation
 ORDER BY t.class & 63 DESC, t.duration_ns DESC;
 
 -- decisions: what was decided about each stored trace, and by which rule.
+--
+-- How many requests were there before sampling?
+--   SELECT count(*) AS stored, sum(weight) AS were FROM decisions;
 CREATE VIEW decisions AS
 SELECT lower(hex(t.trace_id)) AS trace_id, 1 AS keep, t.weight AS weight,
   coalesce(r.text, '') AS rule, t.spans AS spans, t.flags AS flags, t.errors AS errors,
@@ -52,6 +55,9 @@ FROM trace_rows t
 LEFT JOIN strings r ON r.id = t.rule;
 
 -- processes: what was traced.
+--
+-- What runs on that node?
+--   SELECT service, executable, pid FROM processes WHERE node = 'node-1';
 CREATE VIEW processes AS
 SELECT printf('%016x', process_id) AS process_id, host AS node, service, executable, pid,
   coalesce(attributes, '{}') AS attributes

@@ -27,6 +27,10 @@ WHERE s.parent_id <> 0;
 
 -- candidates: one row for each parent that was weighed for a span and its log-odds; `chosen` is 0
 -- for those that were refused.
+--
+-- Which links were close decisions?
+--   SELECT child, candidate, log_odds, chosen FROM candidates WHERE child IN
+--     (SELECT child FROM links WHERE confidence < 0.7) ORDER BY child, log_odds DESC;
 CREATE VIEW candidates AS
 SELECT
   printf('%016x', s.span_id) AS child,

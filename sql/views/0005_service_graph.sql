@@ -26,6 +26,7 @@ WHERE so.kind IN (2, 5) AND +s.parent_id = 0;
 
 -- service_graph: who calls whom, how often, with which errors and delays.
 --
+-- Which calls are slow or fail?
 --   SELECT caller, callee, calls, errors, p95_ms FROM service_graph;
 CREATE VIEW service_graph AS
 WITH ranked AS (

@@ -2,6 +2,7 @@
 -- queries written for it carry over. Timestamp is Unix seconds with fraction in ClickHouse's text
 -- form; maps are JSON objects. The Events and Links columns are JSON arrays.
 --
+-- What does one trace look like to queries made for ClickHouse?
 --   SELECT ServiceName, SpanName, Duration / 1e6 FROM otel_traces
 --   WHERE TraceId = '4bf92f3577b34da6a3ce929d0e0e4736' ORDER BY Timestamp;
 CREATE VIEW otel_traces AS

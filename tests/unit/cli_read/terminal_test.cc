@@ -25,5 +25,13 @@ TEST(Terminal, TimesAreUtcWithMilliseconds) {
   EXPECT_EQ(UtcTime(1'700'000'000'123'000'000), "2023-11-14 22:13:20.123");
 }
 
+TEST(Terminal, WrapsAtBlanksBehindWhatIsThereAlready) {
+  EXPECT_EQ(Wrap("one two three four", 14, 4), "one two\n    three four");
+  EXPECT_EQ(Wrap("fits", 14, 4), "fits");
+  EXPECT_EQ(Wrap("a-word-that-is-longer-than-all b", 14, 4),
+            "a-word-that-is-longer-than-all\n    b");
+  EXPECT_EQ(Wrap("", 14, 4), "");
+}
+
 }  // namespace
 }  // namespace weft::cli

@@ -34,5 +34,26 @@ TEST(TextTable, NarrowOutputCutsTextAndNeverNumbers) {
             "a name that…  1234567890\n");
 }
 
+TEST(TextTable, NothingIsCutInAPipe) {
+  TextTable table({"name", "value"});
+  table.Add({"a name that is much too long for this", "1234567890"});
+  const std::string text = table.Render({.width = 20, .piped = true});
+  EXPECT_NE(text.find("too long for this  1234567890\n"), std::string::npos) << text;
+}
+
+TEST(TextTable, TheLastColumnGoesOnInTheNextLineOrIsLeftOut) {
+  TextTable table({"view", "columns"});
+  table.WrapLast();
+  table.Add({"spans", "trace_id, span_id, parent_id, service"});
+  EXPECT_EQ(table.Render({.width = 32}),
+            "view   columns\n"
+            "spans  trace_id, span_id,\n"
+            "       parent_id, service\n");
+  TextTable remarks({"trace", "remarks"});
+  remarks.OmitEmptyLast();
+  remarks.Add({"a4bf", ""});
+  EXPECT_EQ(remarks.Render({}), "trace\na4bf\n");
+}
+
 }  // namespace
 }  // namespace weft::cli

@@ -64,7 +64,7 @@ Result<void> MakePrivate(const std::string& path) {
 
 std::string_view WayOut(int rc) {
   switch (rc & 0xff) {
-    case SQLITE_CORRUPT: return "; `weft recover FILE OUT` reads what is left of it";
+    case SQLITE_CORRUPT: return "; `weft recover` reads what is left of it";
     case SQLITE_NOMEM: return ": the query needs more than it may have; ask for less";
     default: return "";
   }

@@ -233,6 +233,13 @@ Result<Salvaged> SalvageStore(const std::string& from, const std::string& to) {
   auto part = PartFile::Create(to);
   if (!part) return std::unexpected(part.error());
   auto source = Database::OpenForReading(from);
+  if (!source && source.error().code == Code::kCorrupt) {
+    const std::string& why = source.error().message;
+    return Fail(Code::kCorrupt,
+                fmt::format("{}; not even the list of its tables can be read, so nothing can be "
+                            "rescued: mv {} {}.bad",
+                            why.substr(0, why.find(';')), from, from));
+  }
   if (!source) return std::unexpected(source.error());
   auto out = Salvage(*source, part->path());
   if (out) WEFT_TRY(part->Publish());

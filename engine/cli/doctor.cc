@@ -3,20 +3,21 @@
 #include <filesystem>
 #include <map>
 
-#include <sys/statvfs.h>
-
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "engine/base/units.h"
 #include "engine/cli/commands.h"
 #include "engine/cli/doctor_host.h"
 #include "engine/cli/doctor_processes.h"
+#include "engine/cli/doctor_store.h"
 #if WEFT_HAVE_KAFKA
 #include "engine/cli/doctor_kafka.h"
 #endif
 #include "engine/cli/json_writer.h"
 #include "engine/cli/ledger.h"
 #include "engine/cli/store_state.h"
+#include "engine/cli/terminal.h"
 #include "engine/plugin/loader.h"
 #include "sources/ebpf/host_sockets.h"
 #include "sources/ebpf/other_tracers.h"
@@ -28,8 +29,6 @@ namespace {
 
 using ebpf::Check;
 using ebpf::CheckState;
-
-constexpr uint64_t kLittleDisk = 1'000'000'000;
 
 std::string_view StateName(CheckState state) {
   switch (state) {
@@ -66,35 +65,6 @@ std::vector<Check> CheckPlugins(const std::filesystem::path& folder) {
   else
     checks.insert(checks.begin(), {"plugins", CheckState::kOk, detail, ""});
   return checks;
-}
-
-Check CheckDisk(const std::string& db) {
-  const auto folder = std::filesystem::absolute(db).parent_path();
-  struct statvfs disk {};
-  if (statvfs(folder.c_str(), &disk) != 0)
-    return {"disk", CheckState::kFail, fmt::format("{}: not there", folder.string()),
-            fmt::format("mkdir -p {}", folder.string())};
-  const uint64_t available = disk.f_bavail * disk.f_frsize;
-  const std::string detail = fmt::format("{} free at {}", ShortSize(available), folder.string());
-  if (available < kLittleDisk)
-    return {"disk", CheckState::kWarn, detail, "set store.max_bytes below what is free"};
-  return {"disk", CheckState::kOk, detail, ""};
-}
-
-Check CheckStore(const StoreState& store, const std::string& path) {
-  if (!store.exists)
-    return {"store", CheckState::kOk, fmt::format("{} is not there yet; `weft run` makes it", path),
-            ""};
-  if (!store.problem.empty())
-    return {"store", CheckState::kFail, store.problem,
-            store.problem.find("weft recover") != std::string::npos
-                ? fmt::format(
-                      "weft recover {0} {0}.rescued && mv {0} {0}.bad && mv {0}.rescued {0}", path)
-                : fmt::format("move it away: mv {} {}.bad", path, path)};
-  return {"store", CheckState::kOk,
-          fmt::format("{}: {} traces, {} spans, {}", path, store.traces, store.spans,
-                      ShortSize(store.bytes)),
-          ""};
 }
 
 class Doctor final : public Command {
@@ -144,7 +114,7 @@ class Doctor final : public Command {
     const StoreState store = ReadStoreState(db_);
     checks.push_back(CheckStore(store, db_));
     const auto identities = LedgerIdentities(store.ledger);
-    if (!store.ledger.empty()) checks.push_back(CheckLedger(store));
+    if (!store.ledger.empty()) checks.push_back(CheckLedger(store, context.clock.UnixNs()));
     for (Check& check : CheckSinks(store.ledger, store.run_ended))
       checks.push_back(std::move(check));
     checks.push_back(CheckClock(store, context.clock.UnixNs()));
@@ -205,53 +175,17 @@ class Doctor final : public Command {
       PrintText(checks, store, identities);
   }
 
-  static Check CheckLedger(const StoreState& store) {
-    const LedgerTotals totals = TotalLedger(store.ledger);
-    if (store.run_ended && totals.unexplained > 0)
-      return {"ledger", CheckState::kFail, LedgerLine(totals),
-              "report it with the output of: weft doctor --json"};
-    const std::string remedy = LossRemedy(store.ledger);
-    return {"ledger", remedy.empty() ? CheckState::kOk : CheckState::kWarn,
-            LedgerLine(totals) + (store.run_ended ? "" : " (running, or killed)"), remedy};
-  }
-
-  // By the place that lost something, upstream first; empty if none did.
-  static std::string LossRemedy(const Counters& counters) {
-    uint64_t ring = 0, queue = 0, sink = 0, gaps = 0, uring = 0;
-    for (const auto& [name, value] : counters) {
-      if (name == "kernel.ring_full") ring += value;
-      if (name == "agent.dropped") queue += value;
-      if (name.starts_with("sink.dropped{")) sink += value;
-      if (name == "agent.gap_bytes") gaps += value;
-      if (name == "kernel.uring_calls") uring += value;
-    }
-    if (ring > 0)
-      return fmt::format("{} records found the ring full: raise sources.ebpf.ring_bytes", ring);
-    if (queue > 0)
-      return fmt::format("{} observations found the queues full: raise transport.memory_bytes",
-                         queue);
-    if (sink > 0)
-      return fmt::format("{} spans did not get to a sink: the messages of its exporter say why",
-                         sink);
-    if (gaps > 0)
-      return fmt::format(
-          "{} bytes of traced streams went by unseen, by calls that `hooks` above names", gaps);
-    if (uring > 0)
-      return fmt::format(
-          "{} calls of io_uring, whose bytes are not seen: sources.ebpf.hooks: socket sees them",
-          uring);
-    return "";
-  }
-
   void PrintText(const std::vector<Check>& checks, const StoreState& store,
                  const std::vector<LedgerIdentity>& identities) const {
     fmt::print("weft {}\n\n", WEFT_VERSION);
     size_t width = 0;
     for (const Check& check : checks) width = std::max(width, check.name.size());
+    const size_t indent = 2 + 4 + 2 + width + 2;
     for (const Check& check : checks) {
-      fmt::print("  {:<4}  {:<{}}  {}\n", StateName(check.state), check.name, width, check.detail);
+      fmt::print("  {:<4}  {:<{}}  {}\n", StateName(check.state), check.name, width,
+                 Wrapped(check.detail, indent));
       if (check.state != CheckState::kOk && !check.remedy.empty())
-        fmt::print("  {:<4}  {:<{}}  -> {}\n", "", "", width, check.remedy);
+        fmt::print("{:{}}-> {}\n", "", indent, Wrapped(check.remedy, indent + 3));
     }
     PrintProcesses();
     PrintUnread(store);
@@ -292,12 +226,28 @@ class Doctor final : public Command {
     if (processes_.empty()) return;
     fmt::print("\nProcesses with sockets (as far as this user may look):\n");
     for (const Tracing tracing :
-         {Tracing::kNotSeen, Tracing::kBytesOnly, Tracing::kLeftOut, Tracing::kTraced})
-      for (const ProcessVerdict& one : processes_)
-        if (one.tracing == tracing)
-          fmt::print("  {:<10}  {} (pid {}{}{}): {}{}{}\n", TracingName(tracing), one.name, one.pid,
-                     one.ports.empty() ? "" : ", port ", one.ports, one.why,
-                     one.remedy.empty() ? "" : " -> ", one.remedy);
+         {Tracing::kNotSeen, Tracing::kBytesOnly, Tracing::kLeftOut, Tracing::kTraced}) {
+      // Many of whom the same is to be said have one line for it.
+      std::map<std::string, std::vector<std::string>> who;
+      std::vector<std::string> order;
+      for (const ProcessVerdict& one : processes_) {
+        if (one.tracing != tracing) continue;
+        const std::string what = one.why + (one.remedy.empty() ? "" : " -> ") + one.remedy;
+        if (who[what].empty()) order.push_back(what);
+        who[what].push_back(fmt::format("{} (pid {}{}{})", one.name, one.pid,
+                                        one.ports.empty() ? "" : ", port ", one.ports));
+      }
+      for (const std::string& what : order)
+        fmt::print("  {:<10}  {}\n", TracingName(tracing),
+                   Wrapped(fmt::format("{}: {}", fmt::join(who[what], ", "), what), 14));
+    }
+  }
+
+  // What a terminal would break anywhere; a pipe gets one line for each.
+  static std::string Wrapped(const std::string& text, size_t indent) {
+    const OutputStyle style = Stdout();
+    const auto width = static_cast<size_t>(style.width);
+    return !style.piped && width > indent + 20 ? Wrap(text, width, indent) : text;
   }
 
   static void PrintUnread(const StoreState& store) {

@@ -59,7 +59,9 @@ bool LeftOut(const Config& config, const ebpf::SocketProcess& process, ProcessVe
 
 void WhyNotSeen(const ebpf::SocketProcess& process, const StoreState& store, int64_t now_ns,
                 ProcessVerdict* verdict) {
-  if (!store.exists || store.run_started_ns == 0) {
+  if (!store.problem.empty()) {
+    verdict->why = "the store cannot be read";
+  } else if (!store.exists || store.run_started_ns == 0) {
     verdict->why = "nothing has been traced into this store";
     verdict->remedy = "weft run, or name its store: weft doctor --db FILE";
   } else if (store.run_ended || now_ns - store.run_updated_ns > kSilence) {

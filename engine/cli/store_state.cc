@@ -121,7 +121,10 @@ StoreState ReadStoreState(const std::string& path) {
   state.exists = fs::exists(path, ignored);
   if (!state.exists) return state;
   state.bytes = BytesOnDisk(path);
-  if (const auto read = Read(path, state); !read) state.problem = read.error().message;
+  if (const auto read = Read(path, state); !read) {
+    state.problem = read.error().message;
+    state.problem_code = read.error().code;
+  }
   return state;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/base/result.h"
 #include "engine/cli/ledger.h"
 
 namespace weft::cli {
@@ -30,6 +31,7 @@ struct TracedProcess {
 struct StoreState {
   bool exists = false;
   std::string problem;  // why it cannot be read; "" if it can
+  Code problem_code = Code::kIo;
   uint64_t traces = 0, spans = 0;
   uint64_t bytes = 0;  // on disk, log included
   Counters ledger;     // of the newest run

@@ -18,20 +18,24 @@
 namespace weft::ebpf {
 namespace {
 
-Check Verdict(const char* name, uint64_t found, const char* what, const char* consequence) {
+Check Verdict(const char* name, uint64_t found, const char* what, const char* consequence,
+              const char* remedy) {
   if (found == 0) return {name, CheckState::kOk, "none", ""};
-  return {name, CheckState::kWarn, fmt::format("{} {}: {}", found, what, consequence), ""};
+  return {name, CheckState::kWarn, fmt::format("{} {}: {}", found, what, consequence), remedy};
 }
 
 Check CheckKernelTls() {
   std::ifstream stat("/proc/net/tls_stat");  // there once the module is
   return Verdict("kernel TLS", KernelTlsSockets(stat), "sockets",
-                 "the kernel encrypts what they carry below the hooks; it is not read");
+                 "the kernel encrypts what they carry below the hooks; it is not read",
+                 "switch it off where they are made (nginx: ssl_conf_command Options -KTLS)");
 }
 
 Check CheckMptcp() {
   std::ifstream protocols("/proc/net/protocols");
-  return Verdict("MPTCP", MptcpSockets(protocols), "sockets", "what they carry is not seen");
+  return Verdict(
+      "MPTCP", MptcpSockets(protocols), "sockets", "what they carry is not seen",
+      "sysctl -w net.mptcp.enabled=0, and start those programs again: they use TCP then");
 }
 
 #if WEFT_HAVE_BPF
@@ -52,7 +56,9 @@ Check CheckSockmaps() {
   if (errno == EPERM)
     return {"sockmap", CheckState::kOk, "only CAP_SYS_ADMIN may list other programs' maps", ""};
   return Verdict("sockmap", found, "maps",
-                 "bytes that they redirect between sockets are in no send and no receive");
+                 "bytes that they redirect between sockets are in no send and no receive",
+                 "bpftool map list | grep sock; switch off what made them (Cilium: socket "
+                 "acceleration)");
 }
 
 #endif

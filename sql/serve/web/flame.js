@@ -80,7 +80,8 @@ export function flame(container, tree, {choose}) {
         },
         onmouseenter: () => { note.textContent = label; }, onfocus: () => { note.textContent = label; }},
       svg('rect', {x, y: b.depth * ROW, width: Math.max(wide - 1, 0.5), height: ROW - 1, rx: 2}),
-      room > 3 && svg('text', {x: x + 4, y: b.depth * ROW + 15}, text.length > room ? `${text.slice(0, room - 1)}…` : text));
+      room > 3 && svg('text', {x: x + 4, y: b.depth * ROW + 15}, text.length > room ? `${text.slice(0, room - 1)}…` : text),
+      room > text.length + 12 && svg('text', {class: 'sum', x: x + wide - 8, y: b.depth * ROW + 15, 'text-anchor': 'end'}, duration(b.total)));
     }));
   }
   const observer = onWidth(box, (w) => {

@@ -54,7 +54,7 @@ export function ticks(most, wanted = 5) {
   if (!(most > 0)) return [0];
   const rough = most / wanted;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = [1, 2, 2.5, 5, 10].map((f) => f * power).find((s) => s >= rough);
+  const step = [1, 2, 5, 10].map((f) => f * power).find((s) => s >= rough);
   const out = [];
   for (let v = 0; v <= most * 1.0001; v += step) out.push(v);
   return out;

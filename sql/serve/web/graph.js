@@ -169,7 +169,7 @@ export async function show(element) {
     lines = edges.map((edge) => {
       const line = svg('path', {class: `edge${edge.errors ? ' failed' : ''}${edge.traced ? '' : ' untraced'}`, d: curve(edge), tabindex: '0', role: 'button',
         'aria-label': `${edge.caller || OUTSIDE} calls ${edge.callee}: ${edge.calls} calls, ${edge.errors} failed, p95 ${duration(edge.p95_ns)}`,
-        'stroke-width': 1.2 + 4.5 * (Math.log1p(edge.calls) / Math.log1p(most)), 'marker-end': edge.errors ? 'url(#arrow-failed)' : 'url(#arrow)',
+        'stroke-width': 1.3 + 4.7 * Math.sqrt(edge.calls / most), 'marker-end': edge.errors ? 'url(#arrow-failed)' : 'url(#arrow)',
         style: {'--failed': `${Math.round(100 * Math.min(1, edge.errors ? 0.35 + (4 * edge.errors) / edge.calls : 0))}%`},
         onclick: () => choose(edge, line), onkeydown: (event) => {
           if (event.key === 'Enter') choose(edge, line);
@@ -184,7 +184,7 @@ export async function show(element) {
     svg('rect', {class: 'stripe', x: node.x, y: node.y, width: 5, height: NODE.height, rx: 2}),
     svg('text', {x: node.x + 14, y: node.y + 21}, short(node.name)),
     svg('text', {class: `small${node.errors ? ' error' : ''}`, x: node.x + 14, y: node.y + 39},
-      node.calls ? `${(node.calls / seconds).toFixed(1)}/s${node.errors ? `, ${percent(node.errors / node.calls)} failed` : ''}` : node.traced ? 'root' : '')));
+      node.calls ? `${(node.calls / seconds).toFixed(1)}/s${node.errors ? `, ${percent(node.errors / node.calls)} failed` : ''}` : node.traced ? 'root' : 'not traced')));
     box.replaceChildren(svg('svg', {width: size.width, height: size.height + 40, role: 'group', 'aria-label': 'Service map'},
       svg('defs', {}, arrow('arrow'), arrow('arrow-failed')), ...lines, ...drawn));
     const at = edges.findIndex((edge) => `${edge.caller}>${edge.callee}` === asked.get('edge'));

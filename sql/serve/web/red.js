@@ -48,7 +48,7 @@ function operations(red) {
       h('td', {class: 'number'}, duration(o.p99_ns)),
       h('td', {class: 'number'}, h('a', {title: 'Search its slowest', href: url('search', {service: o.service, operation: o.operation, min: `${Math.floor(o.p99_ns / 1000)}us`, sort: 'slowest'})}, duration(o.max_ns))))));
   };
-  const head = h('tr', {}, COLUMNS.map(([name, key]) => h('th', {scope: 'col'}, key ? h('button', {class: 'plain', onclick: () => {
+  const head = h('tr', {}, COLUMNS.map(([name, key], i) => h('th', {scope: 'col', class: i > 1 ? 'number' : ''}, key ? h('button', {class: 'plain', onclick: () => {
     down = by === key ? !down : true;
     by = key;
     draw();

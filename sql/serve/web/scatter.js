@@ -11,7 +11,7 @@ function scales(traces, width) {
   if (to - from < 1000) [from, to] = [from - 500_000, to + 500_000];
   const low = Math.floor(Math.log10(Math.min(...long)) * 2) / 2, high = Math.max(low + 1, Math.ceil(Math.log10(Math.max(...long)) * 2) / 2);
   const histogram = Math.min(140, Math.max(60, width * 0.12));
-  const right = width - histogram - 16;
+  const right = width - histogram - 28;
   return {
     from, to, low, high, right, histogram,
     x: (us) => LEFT + ((us - from) / (to - from)) * (right - LEFT),

@@ -21,7 +21,7 @@ function options(id, values) {
 }
 
 function field(label, name, value, more) {
-  return h('label', {}, h('span', {}, label), h('input', {name, value, autocomplete: 'off', spellcheck: 'false', ...more}));
+  return h('label', {class: more.size ? '' : 'grow'}, h('span', {}, label), h('input', {name, value, autocomplete: 'off', spellcheck: 'false', ...more}));
 }
 
 /** The form's values as the address has them. */
@@ -53,7 +53,7 @@ function makeForm(info, asked) {
   }}), operationList,
   field('At least', 'min', asked.get('min'), {placeholder: '50ms', size: 6, pattern: '\\s*[\\d.]+\\s*(ns|us|ms|s|m|h)\\s*', title: 'as 50ms, 1.5s'}),
   field('At most', 'max', asked.get('max'), {placeholder: '2s', size: 6, pattern: '\\s*[\\d.]+\\s*(ns|us|ms|s|m|h)\\s*', title: 'as 50ms, 1.5s'}),
-  field('Attributes', 'attr', asked.getAll('attr').join(' '), {placeholder: 'http.response.status_code=503', size: 26}),
+  field('Attributes', 'attr', asked.getAll('attr').join(' '), {placeholder: 'http.route=/cart'}),
   h('label', {}, h('span', {}, 'In the last'), h('select', {name: 'last', onchange: () => {
     form.from.value = form.to.value = '';
     form.requestSubmit();
@@ -83,7 +83,8 @@ function row(trace, slowest, today) {
   return h('tr', {tabindex: '-1', 'data-href': href, onclick: (event) => {
     if (!event.target.closest('a')) go(href);
   }},
-  h('td', {class: 'time', title: `${started} ${time(trace.start_us)}`}, started === today ? time(trace.start_us) : `${started} ${time(trace.start_us, false)}`),
+  h('td', {class: 'time', title: `${started} ${time(trace.start_us)}`}, started === today ? time(trace.start_us) :
+    [h('span', {class: 'date'}, `${started} `), time(trace.start_us, false)]),
   h('td', {class: 'name'}, h('a', {href}, h('i', {class: 'dot', style: {'--hue': hue(trace.service)}}),
     h('b', {}, trace.service || '(no root)'), ' ', trace.operation), ' ', badges(trace)),
   h('td', {class: 'long'}, h('span', {class: 'meter', style: {'--share': trace.duration_ns / slowest}}), h('span', {}, duration(trace.duration_ns))),
@@ -97,7 +98,8 @@ function table(traces, sort) {
   const slowest = Math.max(1, ...traces.map((t) => t.duration_ns));
   const today = day(Date.now() * 1000);
   return h('table', {class: 'traces'},
-    h('thead', {}, h('tr', {}, ['Begun', 'Request', 'Duration', 'Spans', 'Services'].map((name) => h('th', {scope: 'col'}, name)))),
+    h('thead', {}, h('tr', {}, ['Begun', 'Request', 'Duration', 'Spans', 'Services'].map((name) =>
+      h('th', {scope: 'col', class: name === 'Spans' ? 'number' : ''}, name)))),
     h('tbody', {}, [...traces].sort(sort).map((trace) => row(trace, slowest, today))));
 }
 

@@ -34,7 +34,8 @@ function attributes(span) {
 function candidates(explanation) {
   if (explanation.candidates.length === 0) return explanation.parent && h('p', {class: 'hint'}, 'No other request was weighed.');
   return h('table', {class: 'candidates'}, h('caption', {}, 'Weighed, best first'),
-    h('thead', {}, h('tr', {}, ['Request', 'Before', 'Log-odds', 'Share', 'Evidence'].map((name) => h('th', {scope: 'col'}, name)))),
+    h('thead', {}, h('tr', {}, ['Request', 'Before', 'Log-odds', 'Share', 'Evidence'].map((name, i) =>
+      h('th', {scope: 'col', class: i > 0 && i < 4 ? 'number' : ''}, name)))),
     h('tbody', {}, explanation.candidates.map((c) => h('tr', {class: c.chosen ? 'chosen' : ''},
       h('td', {title: c.id}, c.id === '' ? 'no parent at all' : c.service ? `${c.service} ${c.operation}` : '(not stored)'),
       h('td', {class: 'number'}, c.before_ns === null ? '' : duration(c.before_ns)),
@@ -47,14 +48,13 @@ function why(span) {
   get(`explain/${span.id}`).then((explanation) => {
     const {parent} = explanation;
     box.replaceChildren(...[
-      h('p', {}, explanation.decision),
       parent
         ? h('p', {}, 'Its parent is ', h('b', {}, parent.stored ? `${parent.service} ${parent.operation}` : `${parent.id}, which is not stored`),
           parent.stored ? `, begun ${duration(parent.before_ns)} before. ` : '. ',
           h('meter', {min: 0, max: 1, low: 0.7, high: 0.9, optimum: 1, value: span.confidence}), ` ${percent(span.confidence)} sure, because`)
         : h('p', {}, explanation.no_parent),
       parent && h('ul', {}, explanation.because.length ? explanation.because.map((one) => h('li', {}, one)) : h('li', {}, 'no evidence was recorded')),
-      candidates(explanation)].filter(Boolean));
+      candidates(explanation), h('p', {class: 'hint'}, explanation.decision)].filter(Boolean));
   }, (error) => {
     if (!isReplaced(error)) box.replaceChildren(h('p', {class: 'failure'}, error.message));
   });

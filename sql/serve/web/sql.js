@@ -6,11 +6,14 @@ import {parameters, remember} from './router.js';
 
 const FIRST = 'SELECT service, operation, count, error_percent, p95_ms\nFROM red_hour ORDER BY p95_ms DESC LIMIT 20';
 
+const isNumber = (value) => typeof value === 'number' || /^-?\d+$/.test(String(value));
+const isNumberOrNull = (value) => value === null || isNumber(value);
+
 function cell(column, value) {
   if (value === null) return h('td', {class: 'null'}, 'NULL');
   const text = String(value);
   if (column === 'trace_id' && /^[0-9a-f]{32}$/.test(text)) return h('td', {}, h('a', {href: `/trace/${text}`}, h('code', {}, text)));
-  return h('td', {class: typeof value === 'number' || /^-?\d+$/.test(text) ? 'number' : ''}, text);
+  return h('td', {class: isNumber(value) ? 'number' : ''}, text);
 }
 
 function csv({columns, rows}) {
@@ -25,7 +28,8 @@ function results(answer) {
   const save = h('a', {class: 'plain', href: URL.createObjectURL(new Blob([csv(answer)], {type: 'text/csv'})), download: 'weft.csv'}, 'CSV');
   return [h('div', {class: 'bar'}, h('strong', {role: 'status'}, `${answer.truncated ? 'First ' : ''}${answer.rows.length} row${answer.rows.length === 1 ? '' : 's'}`),
     h('span', {class: 'hint'}, duration(answer.took_ns)), save),
-  h('div', {class: 'wide'}, h('table', {class: 'results'}, h('thead', {}, h('tr', {}, answer.columns.map((name) => h('th', {scope: 'col'}, name)))),
+  h('div', {class: 'wide'}, h('table', {class: 'results'}, h('thead', {}, h('tr', {}, answer.columns.map((name, i) =>
+    h('th', {scope: 'col', class: answer.rows.length && answer.rows.every((row) => isNumberOrNull(row[i])) ? 'number' : ''}, name)))),
     h('tbody', {}, answer.rows.map((row) => h('tr', {}, row.map((value, i) => cell(answer.columns[i], value)))))))];
 }
 

@@ -8,14 +8,18 @@ import {spanPanel} from './span_panel.js';
 import {isDoubtful, makeTree} from './tree.js';
 import {waterfall} from './waterfall.js';
 
-function shares(spans) {
+// As `weft trace` has it: a call's own part of the path is what it waited for, the network or a peer that is not traced.
+function shares(tree) {
   const by = new Map();
-  for (const span of spans) if (span.path_ns > 0) {
-    // A call's own part of the path is what it waited for: the network, or a peer that is not traced.
-    by.set(span.service, (by.get(span.service) ?? 0) + span.path_ns);
+  for (const {span, children} of tree.nodes) if (span.path_ns > 0) {
+    const call = span.kind === 'client' || span.kind === 'producer';
+    const name = !call ? span.service : children.length ? `network from ${span.service}` : span.peer || `calls of ${span.service}`;
+    const one = by.get(name) ?? {name, service: span.service, call, ns: 0};
+    one.ns += span.path_ns;
+    by.set(name, one);
   }
-  const all = [...by.values()].reduce((a, b) => a + b, 0) || 1;
-  return [...by].sort((a, b) => b[1] - a[1]).map(([service, ns]) => ({service, ns, share: ns / all}));
+  const all = [...by.values()].reduce((sum, one) => sum + one.ns, 0) || 1;
+  return [...by.values()].sort((a, b) => b.ns - a.ns).map((one) => ({...one, share: one.ns / all}));
 }
 
 function facts(trace, spans) {
@@ -34,13 +38,13 @@ function facts(trace, spans) {
     trace.weight > 1.0001 && fact('Stands for', `${trace.weight.toFixed(1)} traces`));
 }
 
-function pathBar(spans) {
-  const parts = shares(spans);
+function pathBar(tree) {
+  const parts = shares(tree);
   if (parts.length === 0) return null;
   return h('figure', {class: 'path-share'}, h('figcaption', {}, 'Critical path: what the duration is made of'),
-    h('div', {class: 'parts'}, parts.map(({service, ns, share}) =>
-      h('div', {class: 'part', style: {'--hue': hue(service), 'flex-grow': share}, title: `${service}: ${duration(ns)}, ${percent(share)}`},
-        share > 0.07 ? `${service} ${percent(share)}` : ''))));
+    h('div', {class: 'parts'}, parts.map(({name, service, call, ns, share}) =>
+      h('div', {class: `part${call ? ' network' : ''}`, style: {'--hue': hue(service), 'flex-grow': share}, title: `${name}: ${duration(ns)}, ${percent(share)}`},
+        share > 0.085 ? `${name} ${percent(share)}` : ''))));
 }
 
 /** The whole id, where the address has its beginning only. */
@@ -80,7 +84,7 @@ export async function show(element) {
     h('div', {class: 'title'}, h('h1', {}, h('i', {class: 'dot', style: {'--hue': hue(trace.service)}}), trace.service || '(no root)', ' ',
       h('span', {}, trace.operation)), h('code', {class: 'id', title: 'Trace id'}, trace.id),
       h('a', {class: 'plain', href: `/api/traces/${trace.id}`, download: `${trace.id}.json`}, 'Jaeger JSON')),
-    facts(trace, spans), pathBar(spans), tabs, h('div', {class: 'trace-body'}, body, panel));
+    facts(trace, spans), pathBar(tree), tabs, h('div', {class: 'trace-body'}, body, panel));
   draw(parameters().get('view') === 'flame' ? 'flame' : 'waterfall');
   const wanted = spans.find((span) => span.id === parameters().get('span'));
   if (wanted) choose(wanted, true);

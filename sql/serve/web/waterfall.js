@@ -44,9 +44,9 @@ function bar(node, from, total) {
       span.flags.includes('open') ? 'not ended' : duration(span.duration_ns), marks(node, total)));
 }
 
-function ruler(from, total) {
+function ruler(from, total, wide) {
   return h('div', {class: 'ruler', 'aria-hidden': 'true'}, h('div', {class: 'names'}, 'Service and operation'),
-    h('div', {class: 'lane'}, ticks(total, 6).filter((t) => t < total * 0.97).map((t) =>
+    h('div', {class: 'lane'}, ticks(total, wide ? 8 : 4).filter((t) => t < total * 0.97).map((t) =>
       h('span', {style: {left: `${(100 * t) / total}%`}}, t === 0 ? '0' : duration(t)))));
 }
 
@@ -66,7 +66,7 @@ export function waterfall(box, tree, trace, {choose}) {
   box.append(h('div', {class: 'bar'}, h('button', {class: 'plain', onclick: () => fold(false)}, 'Unfold all'),
     h('button', {class: 'plain', onclick: () => fold(true)}, 'Fold all'), h('span', {class: 'legend'},
       h('i', {class: 'own'}), 'own time ', h('i', {class: 'below'}), 'waiting for spans below ', h('i', {class: 'onpath'}), 'critical path')),
-  ruler(from, total), scroller);
+  ruler(from, total, box.clientWidth > 700), scroller);
   let list = [], marked = null;
 
   function row(node, i) {

@@ -10,6 +10,7 @@ answers. Also used as a module: `with Shop(build_dir) as shop: shop.port`. A sho
 behind, also when its own process is killed: see Shop._start_guard.
 """
 import argparse
+import contextlib
 import ctypes
 import http.client
 import json
@@ -91,6 +92,15 @@ class Shop:
     @property
     def pids(self):
         return {name: process.pid for name, process in self._processes.items()}
+
+    def members(self):
+        """Every process of the shop by now, nginx's workers too; not the guard."""
+        out = []
+        for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
+            with contextlib.suppress(ProcessLookupError):
+                if pid != self._group and os.getpgid(pid) == self._group:
+                    out.append(pid)
+        return out
 
     def __enter__(self):
         self.start()

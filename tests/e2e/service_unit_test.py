@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""configs/weft.service: what systemd says of it, and that it grants what weft asks for."""
+"""configs/*.service: what systemd says of them, and that weft.service grants what weft asks for."""
 import os
 import re
 import shutil
@@ -11,8 +11,10 @@ import unittest
 from e2e import HERE, Build, main
 
 BUILD = Build(sys.argv[1])
-UNIT = os.path.join(HERE, "..", "..", "configs", "weft.service")
 ROOT = os.path.join(HERE, "..", "..")
+CONFIGS = os.path.join(ROOT, "configs")
+UNIT = os.path.join(CONFIGS, "weft.service")
+UNITS = ("weft.service", "weft-agent.service", "weft-engine.service")
 
 
 def read(path):
@@ -34,17 +36,23 @@ class ServiceUnitTest(unittest.TestCase):
         self.assertEqual(self.granted("AmbientCapabilities"), wanted)
         self.assertEqual(self.granted("CapabilityBoundingSet"), wanted)
 
-    def test_systemd_takes_it(self):
+    def test_systemd_takes_them(self):
         if not shutil.which("systemd-analyze"):
             self.skipTest("systemd-analyze is not here (apt-get install systemd)")
-        with tempfile.TemporaryDirectory() as directory:
-            unit = os.path.join(directory, "weft.service")
-            with open(unit, "w", encoding="utf-8") as file:
-                file.write(self.text.replace("/usr/local/bin/weft", BUILD.weft))
-            done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], stdout=subprocess.PIPE,
-                                  stderr=subprocess.STDOUT, text=True, check=False)
-        about_it = [line for line in done.stdout.splitlines() if "weft.service" in line]
-        self.assertEqual(about_it, [], done.stdout)
+        for unit in UNITS:
+            with self.subTest(unit), tempfile.TemporaryDirectory() as directory:
+                path = os.path.join(directory, unit)
+                with open(path, "w", encoding="utf-8") as file:
+                    file.write(read(os.path.join(CONFIGS, unit)).replace("/usr/local/bin/weft", BUILD.weft))
+                done = subprocess.run(["systemd-analyze", "verify", "--man=no", path], stdout=subprocess.PIPE,
+                                      stderr=subprocess.STDOUT, text=True, check=False)
+                about_it = [line for line in done.stdout.splitlines() if unit in line]
+                self.assertEqual(about_it, [], done.stdout)
+
+    def test_they_start_nothing_that_a_bare_system_has_not(self):
+        for unit in UNITS:
+            for program in re.findall(r"^Exec\w+=(\S+)", read(os.path.join(CONFIGS, unit)), re.M):
+                self.assertIn(program, ("/usr/local/bin/weft", "/bin/sh"), unit)
 
     def test_its_command_line_is_understood(self):
         arguments = re.search(r"^ExecStart=\S+ (.*)$", self.text, re.M)[1].split()

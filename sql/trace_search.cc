@@ -72,10 +72,12 @@ class Search {
     for (;;) {
       const Result<bool> row = slices->Step();
       if (!row) return std::unexpected(row.error());
-      if (!*row) return {};
+      if (!*row) break;
       low_ = std::min(low_, slices->Int(0));
       high_ = std::max(high_, slices->IsNull(1) ? kLastTrace : slices->Int(1));
     }
+    low_ = std::max(low_, filter_.after_row + 1);
+    return {};
   }
 
   std::string Conditions(std::string_view alias) const {
@@ -100,12 +102,15 @@ class Search {
   Result<void> ByTrace() {
     const bool any = !BoundedDuration() && !filter_.errors;
     Result<Statement> rows = db_.Prepare(
-        any ? "SELECT id << 20 FROM trace_rows WHERE start_ns >= ?1 AND start_ns < ?2"
-              " ORDER BY start_ns DESC"
-            : fmt::format("SELECT id << 20 FROM trace_rows t WHERE class = ?3 AND id >= ?1"
-                          " AND id < ?2{} ORDER BY id DESC",
-                          Conditions("t")));
+        any && filter_.after_row > 0
+            ? "SELECT id << 20 FROM trace_rows WHERE id >= ?1 AND id < ?2 ORDER BY id DESC"
+        : any ? "SELECT id << 20 FROM trace_rows WHERE start_ns >= ?1 AND start_ns < ?2"
+                " ORDER BY start_ns DESC"
+              : fmt::format("SELECT id << 20 FROM trace_rows t WHERE class = ?3 AND id >= ?1"
+                            " AND id < ?2{} ORDER BY id DESC",
+                            Conditions("t")));
     if (!rows) return std::unexpected(rows.error());
+    if (any && filter_.after_row > 0) return Take(*rows, {low_, high_});
     if (any) return Take(*rows, {filter_.from_ns, filter_.to_ns});
     Result<Statement> next =
         db_.Prepare("SELECT min(class) FROM trace_rows WHERE class >= ?1 AND class <= ?2");

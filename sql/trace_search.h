@@ -21,6 +21,7 @@ struct TraceFilter {
   bool errors = false;                                          // failed ones only
   std::vector<std::pair<std::string, std::string>> attributes;  // key and value, as text
   int64_t from_ns = INT64_MIN, to_ns = INT64_MAX;               // start of the trace, [from, to)
+  int64_t after_row = 0;  // only what was stored after this trace of the database: its row
   size_t limit = 20;
 };
 

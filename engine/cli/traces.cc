@@ -1,6 +1,6 @@
-#include <algorithm>
 #include <cstdio>
-#include <unordered_map>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -74,35 +74,37 @@ class Traces final : public Command {
   }
 
  private:
-  // A trace is stored seconds after it began, and not in the order of beginning: each look goes
-  // back as far as that may be, and leaves out what was shown.
   Result<int> Follow(sql::TraceFilter filter, CommandContext& context) {
-    const Clock& clock = context.clock;
     if (json_ || histogram_)
       return Fail(Code::kInvalid,
                   "--follow prints lines: it goes with neither --json nor --histogram");
-    constexpr int64_t kBack = 120 * kSecond, kPause = kSecond / 2;
+    constexpr int64_t kPause = kSecond / 2;
     StopSignal stop;
     const auto stores = OpenStore(stores_, context);
     if (!stores) return std::unexpected(stores.error());
-    std::unordered_map<std::string, int64_t> shown;
-    bool first = true;
-    for (filter.limit = 100'000; !stop.requested(); stop.Wait(kPause)) {
-      filter.from_ns = clock.UnixNs() - kBack;
-      auto traces = sql::SearchTraces(*stores, filter);
-      if (!traces) return std::unexpected(traces.error());
-      std::reverse(traces->begin(), traces->end());
-      for (const sql::StoredTrace& t : *traces) {
-        if (!shown.emplace(t.trace_id, t.start_ns).second || first) continue;
-        fmt::print("{}  {}  {:>7}  {:>4} spans  {}  {}{}\n", t.trace_id.substr(0, 16),
-                   UtcTime(t.start_ns).substr(11), ShortDuration(t.duration_ns), t.spans, t.service,
-                   t.operation, t.errors ? fmt::format("  {} failed", t.errors) : "");
+    // Rows are numbered in the order of storing, which is not that of beginning.
+    std::vector<int64_t> shown(stores->size(), -1);
+    for (filter.limit = 1'000'000; !stop.requested(); stop.Wait(kPause)) {
+      for (size_t i = 0; i < stores->size(); ++i) {
+        const sql::Database& store = (*stores)[i];
+        const auto last = store.QueryInt("SELECT coalesce(max(id), 0) FROM trace_rows");
+        if (!last) return std::unexpected(last.error());
+        filter.after_row = std::exchange(shown[i], *last);
+        if (filter.after_row < 0 || *last <= filter.after_row) continue;
+        const auto traces = sql::SearchTraces(store, filter);
+        if (!traces) return std::unexpected(traces.error());
+        for (auto t = traces->rbegin(); t != traces->rend(); ++t)
+          if (t->row <= *last) PrintLine(*t);  // newer ones come next time
       }
       if (std::fflush(stdout) != 0) return kExitOk;  // whoever read it has gone
-      first = false;
-      std::erase_if(shown, [&](const auto& item) { return item.second < filter.from_ns; });
     }
     return kExitOk;
+  }
+
+  static void PrintLine(const sql::StoredTrace& t) {
+    fmt::print("{}  {}  {:>7}  {:>4} spans  {}  {}{}\n", t.trace_id.substr(0, 16),
+               UtcTime(t.start_ns).substr(11), ShortDuration(t.duration_ns), t.spans, t.service,
+               Printable(t.operation), t.errors ? fmt::format("  {} failed", t.errors) : "");
   }
 
   static void PrintHistogram(const std::vector<sql::StoredTrace>& traces) {

@@ -136,6 +136,19 @@ class ReadersTest(unittest.TestCase):
         os.chmod(copies[-1], 0o444)
         self.assertEqual(self.counted_by(db=copies[-1]), counts[-1])
 
+    def test_following_shows_each_trace_that_is_stored_meanwhile_once(self):
+        weft = self.writing("", pace="0.5")
+        log = os.path.join(self.folder, "followed")
+        with WeftProcess(BUILD, "traces", "--db", self.db, "--follow", log=log) as follow:
+            wait_for(follow.output, "the first line")
+            self.assertEqual(weft.wait(), 0, weft.output())
+            with sqlite3.connect(f"file:{self.db}?mode=ro", uri=True) as connection:
+                stored = [row[0][:16] for row in connection.execute("SELECT lower(hex(trace_id)) FROM trace_rows ORDER BY id")]
+            wait_for(lambda: stored[-1] in follow.output(), "the last trace")
+            follow.stop()
+        shown = [line.split()[0] for line in follow.output().splitlines()]
+        self.assertEqual(sorted(shown), sorted(stored[-len(shown):]))
+
     def test_snapshot_overwrites_nothing(self):
         self.replayed("")
         taken = os.path.join(self.folder, "taken")

@@ -28,6 +28,25 @@ TEST(TraceSearch, NewestComeFirstAndTheLimitHolds) {
   EXPECT_EQ(Found(store.db, one), kOrder);
 }
 
+TEST(TraceSearch, FindsWhatWasStoredAfterATrace) {
+  const test::ShopStore store;
+  TraceFilter filter;
+  filter.after_row = 1;
+  const Names later = Found(store.db, filter);
+  ASSERT_EQ(later.size(), 1u);
+  filter.errors = later == kOrder;  // by another way
+  filter.min_duration_ns = 1;
+  EXPECT_EQ(Found(store.db, filter), later);
+  filter.service = "cart";
+  filter.errors = false;
+  EXPECT_EQ(Found(store.db, filter), later);
+  filter.after_row = 2;
+  EXPECT_EQ(Found(store.db, filter), Names{});
+  filter = {};
+  filter.after_row = 2;
+  EXPECT_EQ(Found(store.db, filter), Names{});
+}
+
 TEST(TraceSearch, FiltersByServiceOperationDurationAndErrors) {
   const test::ShopStore store;
   TraceFilter filter;

@@ -3,6 +3,13 @@
 #include <algorithm>
 
 namespace weft::plugins::delay {
+namespace {
+
+constexpr size_t kMaxSupposed = 32;
+constexpr int64_t kMaxSupposedNs = 10'000'000'000;
+constexpr float kSurelyOver = -7.0f;  // log share of requests that are not
+
+}  // namespace
 
 void CallTracker::Run(ProcessHistory& history, const RequestModel& model, RequestStates& states,
                       QueueOrder& order, const EarlierVoices& voices, Mode mode, size_t keep,
@@ -21,9 +28,10 @@ void CallTracker::Run(ProcessHistory& history, const RequestModel& model, Reques
   waiters_.clear();
   position_.assign(history.requests.size(), kNone);
   cluster_of_call_.assign(history.calls.size(), kNone);
-  wanted_pending_ = ambiguous_ = crowded_ = used_clusters_ = 0;
+  wanted_pending_ = ambiguous_ = crowded_ = used_clusters_ = supposed_open_ = 0;
   effort_ = 0;
   free_clusters_.clear();
+  unseen_ = states.Unseen();
 
   const bool decide = mode == Mode::kDecide;
   timeline_.Take(history, decide ? history.window_begin : INT64_MIN,
@@ -52,6 +60,9 @@ void CallTracker::Run(ProcessHistory& history, const RequestModel& model, Reques
     clusters_[c].Force(now, model, states, alternatives_);
     Absorb(c);
   }
+  if (position_.size() == history.requests.size()) return;
+  for (Call& c : history.calls)
+    if (c.owner != kNone && Supposed(c.owner)) c.owner = kNone;
 }
 
 void CallTracker::OnBegin(uint32_t number) {
@@ -63,6 +74,35 @@ void CallTracker::OnBegin(uint32_t number) {
   track.track.end = request.end_ns;
   track.track.place = &request.begin_place;
   track.track.FindRest(*model_, *states_);
+}
+
+// A request that was lost on its way here, known by its calls only. Its number is none of the
+// history's; no end of it will be seen.
+uint32_t CallTracker::SupposeRequest(const Call& call) {
+  static constexpr Place kNowhere{};
+  if (threads_ || supposed_open_ >= kMaxSupposed) return kNone;
+  const auto number = static_cast<uint32_t>(position_.size());
+  position_.push_back(static_cast<uint32_t>(open_.size()));
+  Track& track = open_.emplace_back(number, kNone);
+  track.track.state = unseen_;
+  track.track.at = track.track.until = call.start_ns;
+  track.track.end = TrackState::kUnseen;
+  track.track.place = &kNowhere;
+  ++supposed_open_;
+  return number;
+}
+
+// Those that have most likely ended.
+void CallTracker::ForgetSupposed(int64_t now) {
+  if (supposed_open_ == 0) return;
+  for (size_t i = open_.size(); i-- > 0;) {
+    const Track& t = open_[i];
+    if (!Supposed(t.request) || t.cluster != kNone) continue;
+    const size_t bin = model_->bins().Of(now - t.track.at);
+    if (now - t.track.at > kMaxSupposedNs ||
+        model_->LogSurvival(states_->last(t.track.state), bin) < kSurelyOver)
+      Close(t.request);
+  }
 }
 
 // Where each event stands in its thread's stream. An event before the window keeps the place that
@@ -116,6 +156,7 @@ void CallTracker::OnEnd(uint32_t request, int64_t at) {
 
 void CallTracker::Close(uint32_t request) {
   const uint32_t at = position_[request];
+  if (Supposed(request)) --supposed_open_;
   open_[at] = open_.back();
   position_[open_[at].request] = at;
   open_.pop_back();
@@ -149,10 +190,16 @@ void CallTracker::OnCall(uint32_t number) {
     return;
   }
   if (!call.settled) {
-    call.contested = !open_.empty();
-    if ((call.wanted || mode_ != Mode::kDecide) && open_.size() > 1) ++ambiguous_;
+    ForgetSupposed(call.start_ns);
+    open_.reserve(open_.size() + 1);  // candidates point into it
+    call.contested = OpenRequests() > 0;
+    if ((call.wanted || mode_ != Mode::kDecide) && OpenRequests() > 1) ++ambiguous_;
     call.owner = kNone;
-    if (!open_.empty()) Decide(number, LogBackground(call.callee));
+    if (!open_.empty()) {
+      Decide(number, {LogBackground(call.callee)});
+    } else if ((call.owner = SupposeRequest(call)) != kNone) {
+      TrackOf(call.owner)->track.Take(call, *model_, *states_);
+    }
     return;
   }
   Track* track = TrackOf(call.owner);
@@ -172,7 +219,7 @@ float CallTracker::LogBackground(uint32_t callee) const {
 }
 
 // The plausible requests and their clusters become one; returns it.
-uint32_t CallTracker::JoinPlausible() {
+uint32_t CallTracker::JoinPlausible(uint32_t supposed) {
   uint32_t home = kNone;
   for (const uint32_t i : plausible_)
     if (home == kNone) home = open_[candidates_[i].open].cluster;
@@ -181,8 +228,7 @@ uint32_t CallTracker::JoinPlausible() {
     Track& track = open_[candidates_[i].open];
     if (track.cluster == home) continue;
     if (track.cluster == kNone) {
-      clusters_[home].Join(track.request, track.track);
-      track.cluster = home;
+      Join(home, track);
       continue;
     }
     const uint32_t other = track.cluster;
@@ -191,14 +237,20 @@ uint32_t CallTracker::JoinPlausible() {
     clusters_[home].Merge(clusters_[other], 2 * keep_, alternatives_);
     free_clusters_.push_back(other);
   }
+  if (supposed != kNone) Join(home, *TrackOf(supposed));
   return home;
 }
 
-void CallTracker::Branch(const PendingCall& pending, bool background_plausible, float background) {
+void CallTracker::Join(uint32_t home, Track& track) {
+  clusters_[home].Join(track.request, track.track);
+  track.cluster = home;
+}
+
+void CallTracker::Branch(const PendingCall& pending, const Background& background) {
   const Call& call = history_->calls[pending.call];
-  const uint32_t home = JoinPlausible();
+  const uint32_t home = JoinPlausible(background.request);
   clusters_[home].Weigh(call.start_ns, *model_, *states_);
-  WeighChoices(home, call, background_plausible, background);
+  WeighChoices(home, call, background);
   cluster_of_call_[pending.call] = home;
   if (call.wanted) ++wanted_pending_;
   Cluster& cluster = clusters_[home];
@@ -227,6 +279,7 @@ void CallTracker::Absorb(uint32_t number) {
     if (Track* track = TrackOf(released.request); track != nullptr) {
       track->cluster = kNone;
       track->track = released.track;
+      if (released.track.state == unseen_) Close(released.request);
     }
   cluster.decided().clear();
   cluster.released().clear();

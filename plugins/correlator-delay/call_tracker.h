@@ -8,6 +8,10 @@
 // follows (their next calls, responses, ends) decides. With one hypothesis this is the greedy over
 // learned delay patterns.
 //
+// A call that belongs to no request was made by one that was lost: a supposed request, which then
+// makes its next calls like any other, so that what a lost request did stays together and is given
+// to nobody else. None is supposed where threads are looked at.
+//
 // One instance per correlator instance, reused: nothing of a run is left for the next. One thread.
 #pragma once
 
@@ -101,6 +105,12 @@ class CallTracker {
     Label last;
     Due oldest;
   };
+  // That no request made the call: then one did that was lost, and may make more.
+  struct Background {
+    float value;  // log rate
+    bool plausible = false;
+    uint32_t request = kNone;  // the one that is supposed then; kNone: none is
+  };
   struct ThreadStream {
     int64_t run_began = 0, previous = 0;
     uint16_t inputs = 0, outputs = 0;
@@ -109,6 +119,10 @@ class CallTracker {
   void Walk(size_t from, size_t to);
   void FindPlaces();
   void OnBegin(uint32_t request);
+  uint32_t SupposeRequest(const Call& call);
+  void ForgetSupposed(int64_t now);
+  bool Supposed(uint32_t request) const { return request >= history_->requests.size(); }
+  size_t OpenRequests() const { return open_.size() - supposed_open_; }
   void OnCall(uint32_t number);
   float LogBackground(uint32_t callee) const;
   void OnResponse(uint32_t number, int64_t at);
@@ -132,8 +146,7 @@ class CallTracker {
     candidate.last = states_->last(track.state);
   }
   void WeighOrder(Outcome outcome);
-  void WeighChoices(uint32_t cluster, const Call& call, bool background_plausible,
-                    float background);
+  void WeighChoices(uint32_t cluster, const Call& call, const Background& background);
   void NoteWaiters(PendingCall& pending);
   void LearnOrder(const PendingCall& pending, uint32_t owner);
   void SetRelativeHazards();
@@ -141,10 +154,11 @@ class CallTracker {
   size_t FindBest() const;
   float Plausible() const;  // nats behind the best
   void FindPlausible(float top);
-  PendingCall NewPending(uint32_t number, float top, bool background_plausible, float background);
-  void Decide(uint32_t number, float background);
-  uint32_t JoinPlausible();
-  void Branch(const PendingCall& pending, bool background_plausible, float background);
+  PendingCall NewPending(uint32_t number, float top, const Background& background);
+  void Decide(uint32_t number, Background background);
+  uint32_t JoinPlausible(uint32_t supposed);
+  void Join(uint32_t home, Track& track);
+  void Branch(const PendingCall& pending, const Background& background);
   void Commit(const PendingCall& pending, uint32_t owner);
   void AfterChange(uint32_t cluster, int64_t now);
   void Absorb(uint32_t cluster);
@@ -186,6 +200,8 @@ class CallTracker {
   std::vector<Weighed> weighed_;
   size_t wanted_pending_ = 0, ambiguous_ = 0, crowded_ = 0;
   uint64_t effort_ = 0;
+  uint32_t unseen_ = 0;  // the state of a request that is supposed, before its first call
+  size_t supposed_open_ = 0;
 };
 
 }  // namespace weft::plugins::delay

@@ -27,17 +27,18 @@ constexpr float kNotDue = -12.0f;  // nats behind the best that do not matter fo
 }  // namespace
 
 float CallTracker::HazardOf(const TrackState& track, Outcome outcome, int64_t at) {
+  if (track.state == unseen_) return -INFINITY;
   const float p = states_->LogP(track.state, outcome);
   if (p < kImpossible) return p + kImpossible;
   const Label last = states_->last(track.state);
   const size_t bin = model_->bins().Of(at - track.at);
-  const float survival = at <= track.at ? 0 : model_->LogSurvival(last, bin);
-  return p + model_->LogGap(last, outcome, bin) - survival;
+  const bool surviving = at > track.at && track.end != TrackState::kUnseen;
+  return p + model_->LogGap(last, outcome, bin) - (surviving ? model_->LogSurvival(last, bin) : 0);
 }
 
 // What the known end of a request says about its taking the call.
 float CallTracker::RestGain(const TrackState& track, const Call& call) {
-  if (track.end == 0 || states_->LogP(track.state, call.callee) < kImpossible) return 0;
+  if (!track.EndKnown() || states_->LogP(track.state, call.callee) < kImpossible) return 0;
   TrackState after = track;
   after.Take(call, *model_, *states_);
   return after.rest - track.rest;
@@ -60,7 +61,7 @@ void CallTracker::WeighClusters(int64_t now) {
 
 bool CallTracker::Nested(const TrackState& track, const Call& call) const {
   const int64_t end = track.end + model_->slack();
-  return track.end == 0 || (end >= call.end_ns && end >= call.start_ns);
+  return !track.EndKnown() || (end >= call.end_ns && end >= call.start_ns);
 }
 
 void CallTracker::AddCandidate(uint32_t open, const Call& call, float hazard) {
@@ -129,6 +130,7 @@ void CallTracker::WeighEnd(uint32_t request) {
   size_t mine = 0;
   for (uint32_t i = 0; i < open_.size(); ++i) {
     const Track& track = open_[i];
+    if (Supposed(track.request)) continue;  // nobody sees its end
     const TrackState* state = &track.track;
     if (track.cluster != kNone) {
       const Cluster& cluster = clusters_[track.cluster];
@@ -185,7 +187,10 @@ void CallTracker::AddBonuses(const Call& call) {
   for (size_t i = 0; i < candidates_.size(); ++i) {
     Candidate& c = candidates_[i];
     if (any_nested && !c.nested) c.bonus += kNotNested;
-    if (spoken) c.bonus += voices_->Sum(call.row, history_->requests[open_[c.open].request].row);
+    const uint32_t request = open_[c.open].request;
+    if (spoken)
+      c.bonus +=
+          voices_->Sum(call.row, Supposed(request) ? WEFT_NONE : history_->requests[request].row);
     if (candidates_.size() > 1) c.order = OrderBonus(i);
     c.order += Continuity(i, call.callee, call.begin_place);
   }
@@ -195,7 +200,8 @@ void CallTracker::AddBonuses(const Call& call) {
 size_t CallTracker::FindBest() const {
   size_t best = 0;
   const auto start = [&](size_t c) {
-    return history_->requests[open_[candidates_[c].open].request].start_ns;
+    const uint32_t request = open_[candidates_[c].open].request;
+    return Supposed(request) ? INT64_MIN : history_->requests[request].start_ns;
   };
   for (size_t i = 1; i < candidates_.size(); ++i) {
     const float a = candidates_[i].value(), b = candidates_[best].value();
@@ -223,14 +229,14 @@ void CallTracker::FindPlausible(float top) {
 
 // Lists every open request as an alternative, because what nothing is said of counts as likely.
 // What is not followed leaves its mass at once; the others when their hypotheses lose.
-PendingCall CallTracker::NewPending(uint32_t number, float top, bool background_plausible,
-                                    float background) {
+PendingCall CallTracker::NewPending(uint32_t number, float top, const Background& background) {
   const Call& call = history_->calls[number];
   PendingCall pending;
   pending.call = number;
   pending.callee = call.callee;
   pending.end_ns = call.end_ns;
-  pending.candidates = static_cast<uint32_t>(open_.size());
+  pending.candidates = static_cast<uint32_t>(OpenRequests());
+  pending.supposed = background.request;
   pending.first = static_cast<uint32_t>(alternatives_.size());
   const auto add = [&](uint32_t request, float mass, const Stand& stand) {
     alternatives_.push_back({request, mass});
@@ -241,11 +247,11 @@ PendingCall CallTracker::NewPending(uint32_t number, float top, bool background_
   };
   const auto stand = [&](uint32_t i) { return threads_ ? StandOf(i, call.begin_place) : Stand{}; };
   for (const uint32_t i : plausible_) add(open_[candidates_[i].open].request, 0, stand(i));
-  add(kNone, background_plausible ? 0 : mass(background), {});
+  add(background.request, background.plausible ? 0 : mass(background.value), {});
   size_t next = 0;
   for (uint32_t o = 0; o < open_.size(); ++o) {
     if (next == candidates_.size() || candidates_[next].open != o) {
-      add(open_[o].request, 0, {});
+      if (!Supposed(open_[o].request)) add(open_[o].request, 0, {});
       continue;
     }
     const auto i = static_cast<uint32_t>(next++);
@@ -256,34 +262,36 @@ PendingCall CallTracker::NewPending(uint32_t number, float top, bool background_
   return pending;
 }
 
-void CallTracker::Decide(uint32_t number, float background) {
+void CallTracker::Decide(uint32_t number, Background background) {
   const Call& call = history_->calls[number];
   const bool spoken = call.wanted && voices_->About(call.row);
   WeighClusters(call.start_ns);
   FindCandidates(call, spoken || threads_);
   AddBonuses(call);
-  if (spoken) background += voices_->Sum(call.row, WEFT_NONE);
+  if (spoken) background.value += voices_->Sum(call.row, WEFT_NONE);
   const size_t best = FindBest();
-  const float top = std::max(candidates_[best].value(), background);
+  const float top = std::max(candidates_[best].value(), background.value);
 
   FindPlausible(top);
-  const bool background_plausible = background >= top - Plausible();
-  PendingCall pending = NewPending(number, top, background_plausible, background);
+  background.plausible = background.value >= top - Plausible();
+  if (background.plausible) background.request = SupposeRequest(call);
+  PendingCall pending = NewPending(number, top, background);
   if (!call.ahead && candidates_.size() > 1) NoteWaiters(pending);
   if (plausible_.empty()) {
-    Commit(pending, kNone);
+    Commit(pending, background.request);
+    if (background.request != kNone)
+      TrackOf(background.request)->track.Take(call, *model_, *states_);
   } else if (Track& track = open_[candidates_[plausible_[0]].open];
-             plausible_.size() == 1 && !background_plausible && track.cluster == kNone) {
+             plausible_.size() == 1 && !background.plausible && track.cluster == kNone) {
     Commit(pending, track.request);
     track.track.Take(call, *model_, *states_);
   } else {
-    Branch(pending, background_plausible, background);
+    Branch(pending, background);
   }
 }
 
 // The ways on, weighed under each hypothesis: who waits longest differs between them.
-void CallTracker::WeighChoices(uint32_t number, const Call& call, bool background_plausible,
-                               float background) {
+void CallTracker::WeighChoices(uint32_t number, const Call& call, const Background& background) {
   const Cluster& cluster = clusters_[number];
   float top = -INFINITY;
   for (const Candidate& c : candidates_) top = std::max(top, c.hazard);
@@ -311,37 +319,53 @@ void CallTracker::WeighChoices(uint32_t number, const Call& call, bool backgroun
       const uint32_t request = open_[candidates_[i].open].request;
       const float order = candidates_.size() > 1 ? OrderBonus(i) : 0;
       const float thread = Continuity(i, call.callee, call.begin_place);
-      choices_.push_back({member_of_[i], request, candidates_[i].bonus + order + thread});
+      const bool there = candidates_[i].track->state != unseen_;
+      choices_.push_back({member_of_[i], request, false,
+                          there ? candidates_[i].bonus + order + thread : -INFINITY});
     }
-    if (background_plausible) choices_.push_back({kNone, kNone, background});
+    if (!background.plausible) continue;
+    const bool supposed = background.request != kNone;
+    choices_.push_back({supposed ? cluster.MemberOf(background.request) : kNone, background.request,
+                        supposed, background.value});
   }
 }
 
 void CallTracker::Commit(const PendingCall& pending, uint32_t owner) {
   Call& call = history_->calls[pending.call];
+  const bool nobody = owner == kNone || Supposed(owner);
+  const bool first = owner == pending.supposed;  // of one that was lost, or of none
   call.owner = owner;
   call.stray = false;
   LearnOrder(pending, owner);
   if (threads_ && !call.ahead) LearnStandsOf(pending, owner);
-  if (!call.wanted && owner != kNone) return;
+  if (nobody && !first) call.contested = true;
+  if ((!call.wanted && !nobody) || pending.candidates == 0) return;
   const Alternative* const begin = alternatives_.data() + pending.first;
   const Alternative* const end = begin + pending.count;
-  const auto mass_of = [](const Alternative& a) { return std::min(a.mass, kMostMass); };
-  float sum = 1;
-  for (const Alternative* a = begin; a < end; ++a)
-    if (a->owner != owner) sum += mass_of(*a);
-  call.stray = owner == kNone && sum < kStray;
+  float sum = 1, of_nobody = 0;
+  for (const Alternative* a = begin; a < end; ++a) {
+    if (a->owner == owner) continue;
+    const bool request = a->owner != kNone && !Supposed(a->owner);
+    (request ? sum : of_nobody) += std::min(a->mass, kMostMass);
+  }
+  of_nobody = std::min(of_nobody, kMostMass);
+  if (!nobody) sum += of_nobody;
+  call.stray = first && sum < kStray;
   if (!call.wanted) return;
   const float even = std::log(static_cast<float>(pending.candidates)) - std::log(sum);
   const float least = std::max(std::log(kLeastMass) + even, -kVoiceLimit);
-  for (const Alternative* a = begin; a < end; ++a) {
+  const auto say = [&](uint32_t request, bool taken, float mass) {
     float odds = least;
-    if (a->owner == owner)
+    if (taken)
       odds = std::clamp(even, -kVoiceLimit, kVoiceLimit);
-    else if (a->mass > kLeastMass)
-      odds = std::clamp(std::log(mass_of(*a)) + even, -kVoiceLimit, kVoiceLimit);
-    weighed_.push_back({pending.call, a->owner, odds, pending.candidates == 1});
-  }
+    else if (mass > kLeastMass)
+      odds = std::clamp(std::log(mass) + even, -kVoiceLimit, kVoiceLimit);
+    weighed_.push_back({pending.call, request, odds, pending.candidates == 1});
+  };
+  for (const Alternative* a = begin; a < end; ++a)
+    if (a->owner != kNone && !Supposed(a->owner))
+      say(a->owner, a->owner == owner, std::min(a->mass, kMostMass));
+  say(kNone, nobody, of_nobody);
 }
 
 }  // namespace weft::plugins::delay

@@ -26,7 +26,7 @@ void AddMass(const PendingCall& call, uint32_t owner, float mass, std::vector<Al
 }  // namespace
 
 void TrackState::FindRest(const RequestModel& model, RequestStates& states) {
-  if (end == 0) return;
+  if (!EndKnown()) return;
   const int64_t left = until == INT64_MAX ? kFarBeyond : end - until;
   rest = model.LogRest(states.RestRow(state), model.bins().Of(left));
 }
@@ -104,9 +104,11 @@ void Cluster::Branch(const PendingCall& pending, const Call& call, std::span<con
     float gain = choice.bonus, change = 0;
     if (choice.member != kNone) {
       const TrackState& track = h.tracks[choice.member];
-      const Label last = states.last(track.state);
-      const size_t bin = model.bins().Of(call.start_ns - track.at);
-      gain += states.LogP(track.state, call.callee) + model.LogGap(last, call.callee, bin);
+      if (!choice.first) {
+        const Label last = states.last(track.state);
+        const size_t bin = model.bins().Of(call.start_ns - track.at);
+        gain += states.LogP(track.state, call.callee) + model.LogGap(last, call.callee, bin);
+      }
       TrackState& after = after_[i] = track;
       after.Take(call, model, states);
       change = after.rest - track.rest - track.LogSurvival(call.start_ns, model, states);

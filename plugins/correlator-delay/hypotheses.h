@@ -26,9 +26,12 @@ struct TrackState {
   float rest = 0;                // log-likelihood of the time between `until` and `end`
   int64_t at = 0;                // of the last event
   int64_t until = 0;             // when the last of its calls so far is answered
-  int64_t end = 0;               // of the request; 0: not known
+  int64_t end = 0;               // of the request; 0: not known; kUnseen: nor will it be
   const Place* place = nullptr;  // of the last event; null: threads are not looked at
 
+  static constexpr int64_t kUnseen = -1;  // a request that was lost on its way here
+
+  bool EndKnown() const { return end != 0 && end != kUnseen; }
   void FindRest(const RequestModel& model, RequestStates& states);
   void Take(const Call& call, const RequestModel& model, RequestStates& states);
   void Answer(uint32_t callee, int64_t now, const Place* where, RequestStates& states) {
@@ -37,7 +40,8 @@ struct TrackState {
     place = where;
   }
   float LogSurvival(int64_t now, const RequestModel& model, const RequestStates& states) const {
-    return now <= at ? 0 : model.LogSurvival(states.last(state), model.bins().Of(now - at));
+    if (now <= at || end == kUnseen) return 0;
+    return model.LogSurvival(states.last(state), model.bins().Of(now - at));
   }
   friend bool operator==(const TrackState& a, const TrackState& b) {
     return a.state == b.state && a.at == b.at;
@@ -54,7 +58,8 @@ struct PendingCall {
   uint32_t call = kNone;
   uint16_t callee = 0;
   uint32_t candidates = 0;
-  int64_t end_ns = 0;  // 0: not known
+  int64_t end_ns = 0;         // 0: not known
+  uint32_t supposed = kNone;  // the request that is there only if it made this call
   uint32_t first = 0, count = 0;
   uint32_t first_waiter = 0, waiters = 0;  // likewise, of the tracker's
 };
@@ -69,6 +74,7 @@ struct Hypothesis {
 struct Choice {
   uint32_t member;
   uint32_t request;
+  bool first;   // what the member is known by: nothing is expected of it before
   float bonus;  // beyond the model's: other voices, order of the queue, background rate
 };
 

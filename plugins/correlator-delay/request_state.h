@@ -35,6 +35,8 @@ struct RequestState {
   // A request that makes more calls is in a loop: how often it went round is no longer counted.
   static constexpr uint16_t kCounted = 48;
 
+  // Of one that has not been seen to begin: only what is true of all operations is known of it.
+  static constexpr uint32_t kUnseen = 63;
   static RequestState Begun(uint32_t operation) {
     RequestState state;
     state.operation = static_cast<uint16_t>(operation);

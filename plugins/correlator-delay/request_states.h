@@ -22,6 +22,7 @@ class RequestStates {
   size_t callees() const { return callees_; }
 
   uint32_t Start(uint32_t operation);
+  uint32_t Unseen() { return Intern(RequestState::Begun(RequestState::kUnseen)); }
   uint32_t Called(uint32_t state, uint32_t callee) {
     const uint32_t known = next_[state * stride_next_ + callee];
     return known != kNone ? known : FindCalled(state, callee);

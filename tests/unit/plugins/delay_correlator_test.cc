@@ -143,6 +143,40 @@ TEST_F(DelayCorrelator, DoubtsAboutSeveralCallsDoNotEndInAnAnswerThatNobodyBelie
   EXPECT_LT(std::ranges::count_if(calls, [](int n) { return n > 1; }), 20);
 }
 
+// Requests of three calls, one after the other; one in ten requests was lost.
+WindowBuilder LostRequests() {
+  WindowBuilder builder;
+  double begin = 0;
+  for (int i = 0; i < 1'500; ++i) {
+    begin += builder.Exponential(6'000);
+    auto at = static_cast<int64_t>(begin);
+    const int32_t request = i % 10 == 7 ? -1 : builder.Request(at, 0);
+    for (const uint32_t peer : {2u, 3u, 4u}) {
+      const int64_t call = at + builder.About(300);
+      at = call + builder.Between(1'000, 8'000);
+      builder.Call(request, call, at, 0, peer);
+    }
+    if (request >= 0) builder.End(request, at + builder.About(300));
+  }
+  return builder;
+}
+
+TEST_F(DelayCorrelator, ALostRequestsCallsStayTogetherAndUnlinked) {
+  auto builder = LostRequests();
+  const auto replayed = accuracy::Replay(builder.recording(), Chain({"delay"}));
+  ASSERT_TRUE(replayed) << replayed.error().message;
+  double orphans = 0, unlinked = 0, calls = 0, right = 0;
+  for (size_t i = 0; i < builder.recording().spans.size(); ++i) {
+    const accuracy::Span& span = builder.recording().spans[i];
+    if (!span.client) continue;
+    const bool found = replayed->parents[i] == span.parent;
+    (span.parent < 0 ? orphans : calls) += 1;
+    (span.parent < 0 ? unlinked : right) += found ? 1 : 0;
+  }
+  EXPECT_GT(unlinked / orphans, 0.8);
+  EXPECT_GT(right / calls, 0.95);
+}
+
 TEST_F(DelayCorrelator, SaysOnlyWhereOneRequestIsOpen) {
   auto builder = SteadyDelays(300, 0.05);
   EXPECT_EQ(builder.Accuracy(Chain({"delay"})), 1.0);

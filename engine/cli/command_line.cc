@@ -16,6 +16,7 @@
 #include "engine/base/units.h"
 #include "engine/cli/command.h"
 #include "engine/cli/crash_note.h"
+#include "engine/cli/terminal.h"
 #include "engine/cli/version.h"
 
 namespace weft::cli {
@@ -139,9 +140,31 @@ class Missing final : public Command {
   std::string_view name_, part_, packages_;
 };
 
+// Paragraphs as wide as the terminal, up to what reads well. Lines that are indented stay.
+std::string Paragraphs(std::string_view text) {
+  const auto width = static_cast<size_t>(std::clamp(Stdout().width, 40, 100));
+  std::string out, paragraph;
+  const auto end_paragraph = [&] {
+    if (!paragraph.empty()) out.append(Wrap(paragraph, width, 0)).append("\n");
+    paragraph.clear();
+  };
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    if (line.empty() || line[0] == ' ') {
+      end_paragraph();
+      out.append(line).append("\n");
+    } else {
+      paragraph.append(paragraph.empty() ? "" : " ").append(line);
+    }
+  }
+  end_paragraph();
+  return out;
+}
+
 std::string Footer(const CommandInfo& info) {
   std::string out;
-  if (!info.details.empty()) out.append(info.details).append("\n\n");
+  if (!info.details.empty()) out.append(Paragraphs(info.details)).append("\n");
   out.append("Examples:\n");
   for (size_t at = 0; at < info.examples.size();) {
     const size_t end = std::min(info.examples.find('\n', at), info.examples.size());

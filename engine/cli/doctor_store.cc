@@ -71,14 +71,17 @@ Check CheckLedger(const StoreState& store, int64_t now_ns) {
     return {"ledger", CheckState::kFail, LedgerLine(totals),
             "report it with the output of: weft doctor --json"};
   std::string detail = LedgerLine(totals);
-  const int64_t silent_ns = now_ns - store.run_updated_ns;
-  if (!store.run_ended)
+  if (!store.run_ended) {
+    // Counters of a run that goes on were not all read at the same moment.
+    detail.resize(detail.find("; unexplained"));
+    const int64_t silent_ns = now_ns - store.run_updated_ns;
     detail += silent_ns < kSilence
-                  ? " (running)"
+                  ? "; it runs, and will add up at its end"
                   : fmt::format(
-                        " (killed: the last word is {} old, and what was on its way then "
-                        "is in no count)",
+                        "; it was killed: the last word is {} old, and what was on its way "
+                        "then is in no count",
                         ShortDuration(silent_ns));
+  }
   const std::string remedy = LossRemedy(store.ledger);
   return {"ledger", remedy.empty() ? CheckState::kOk : CheckState::kWarn, detail, remedy};
 }

@@ -216,7 +216,7 @@ class DoctorFindingsTest(unittest.TestCase):
     def test_a_run_that_was_killed_is_called_so(self):
         self.store(f"UPDATE runs SET ended = 0, updated_ns = {time.time_ns() - 3600 * 10**9}")
         _, checks, _ = self.doctor()
-        self.assertIn("(killed: the last word is ", checks["ledger"]["detail"])
+        self.assertIn("it was killed: the last word is ", checks["ledger"]["detail"])
 
     def test_a_clock_that_was_set_back(self):
         self.store(f"UPDATE trace_rows SET start_ns = {time.time_ns() + 7200 * 10**9} WHERE id = 1")

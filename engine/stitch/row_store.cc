@@ -32,31 +32,36 @@ uint32_t RowStore::AddBatch(HeldBatch batch) {
   if (!free_batches_.empty()) {
     const uint32_t number = free_batches_.back();
     free_batches_.pop_back();
-    batches_[number] = std::move(batch);
+    *batches_[number] = std::move(batch);
     return number;
   }
-  batches_.push_back(std::move(batch));
-  columns_.push_back(&batches_.back().columns());
+  batches_.push_back(std::make_unique<HeldBatch>(std::move(batch)));
   return static_cast<uint32_t>(batches_.size() - 1);
 }
 
 void RowStore::DropIfEmpty(uint32_t number) {
-  if (batches_[number].rows == 0 && batches_[number].events.payload) Release(number);
+  if (batch(number).rows == 0 && batch(number).events.payload) Release(number);
 }
 
 void RowStore::Release(uint32_t number) {
-  batches_[number] = HeldBatch{};
+  batch(number) = HeldBatch{};
   free_batches_.push_back(number);
+}
+
+// Where the exchange is, or would be. Requires: the index is not empty.
+size_t RowStore::SlotOf(uint64_t exchange) const {
+  const size_t mask = index_.size() - 1;
+  const auto tag = static_cast<uint32_t>(Mix64(exchange));
+  size_t i = tag & mask;
+  for (; index_[i].row != 0; i = (i + 1) & mask)
+    if (index_[i].tag == tag && (*this)[index_[i].row - 1].exchange == exchange) break;
+  return i;
 }
 
 uint32_t RowStore::Find(uint64_t exchange) const {
   if (index_.empty()) return kNone;
-  const size_t mask = index_.size() - 1;
-  const auto tag = static_cast<uint32_t>(Mix64(exchange));
-  for (size_t i = tag & mask; index_[i].row != 0; i = (i + 1) & mask)
-    if (index_[i].tag == tag && (*this)[index_[i].row - 1].exchange == exchange)
-      return index_[i].row - 1;
-  return kNone;
+  const uint32_t row = index_[SlotOf(exchange)].row;
+  return row == 0 ? kNone : row - 1;
 }
 
 void RowStore::PrefetchIndex(uint64_t exchange) const {
@@ -99,19 +104,22 @@ void RowStore::GiveBack(uint32_t number) {
   if (std::popcount(free_rows_[chunk]) == kReusable && chunk != filling_) ready_.push_back(chunk);
 }
 
-uint32_t RowStore::Add(uint64_t exchange, uint32_t batch, uint32_t row) {
+std::pair<uint32_t, bool> RowStore::FindOrAdd(uint64_t exchange, uint32_t batch, uint32_t row) {
+  if ((used_ + 1) * 4 > index_.size() * 3) IndexGrow();
+  IndexSlot& slot = index_[SlotOf(exchange)];
+  if (slot.row != 0) return {slot.row - 1, false};
   const uint32_t number = Allocate();
+  slot = {static_cast<uint32_t>(Mix64(exchange)), number + 1};
   Row& r = (*this)[number];
   r.exchange = exchange;
   r.batch = batch;
   r.row = row;
-  HeldBatch& b = batches_[batch];
+  HeldBatch& b = *batches_[batch];
   ++b.rows;
   ++b.pending;
   ++used_;
   ++pending_;
-  IndexInsert(number);
-  return number;
+  return {number, true};
 }
 
 int64_t RowStore::EndOf(uint32_t number) const {
@@ -141,7 +149,7 @@ void RowStore::TakeBackEnd(uint32_t number) {
   const bool pending = r.pending();
   r.state &= static_cast<uint16_t>(~kEmitted);
   if (pending || !r.pending()) return;
-  ++batches_[r.batch].pending;
+  ++batches_[r.batch]->pending;
   ++pending_;
 }
 
@@ -149,8 +157,8 @@ void RowStore::Move(uint32_t number, uint32_t batch, uint32_t row) {
   Row& r = (*this)[number];
   const uint32_t old = r.batch;
   const bool pending = r.pending();
-  ++batches_[batch].rows;
-  batches_[batch].pending += pending;
+  ++batches_[batch]->rows;
+  batches_[batch]->pending += pending;
   r.batch = batch;
   r.row = row;
   // The row keeps its first start; columns have ends as the time since the start.
@@ -159,8 +167,8 @@ void RowStore::Move(uint32_t number, uint32_t batch, uint32_t row) {
   } else if (!moved_ends_.empty()) {
     moved_ends_.Erase(number);
   }
-  batches_[old].pending -= pending;
-  if (--batches_[old].rows == 0) Release(old);
+  batches_[old]->pending -= pending;
+  if (--batches_[old]->rows == 0) Release(old);
 }
 
 void RowStore::MarkEmitted(uint32_t number, RowState bit) {
@@ -168,7 +176,7 @@ void RowStore::MarkEmitted(uint32_t number, RowState bit) {
   const bool counted = r.pending();
   r.state |= bit;
   if (!counted) return;
-  --batches_[r.batch].pending;
+  --batches_[r.batch]->pending;
   --pending_;
 }
 
@@ -178,7 +186,7 @@ void RowStore::Free(uint32_t number) {
   IndexErase(number);
   const uint32_t batch = r.batch;
   if (r.pending()) {
-    --batches_[batch].pending;
+    --batches_[batch]->pending;
     --pending_;
   }
   if (!forced_ends_.empty()) forced_ends_.Erase(number);
@@ -188,16 +196,7 @@ void RowStore::Free(uint32_t number) {
   r.age = age & 0x7ff;
   --used_;
   GiveBack(number);
-  if (--batches_[batch].rows == 0) Release(batch);
-}
-
-void RowStore::IndexInsert(uint32_t number) {
-  if (used_ * 4 > index_.size() * 3) IndexGrow();
-  const size_t mask = index_.size() - 1;
-  const auto tag = static_cast<uint32_t>(Mix64((*this)[number].exchange));
-  size_t i = tag & mask;
-  while (index_[i].row != 0) i = (i + 1) & mask;
-  index_[i] = {tag, number + 1};
+  if (--batches_[batch]->rows == 0) Release(batch);
 }
 
 void RowStore::IndexGrow() {
@@ -232,12 +231,12 @@ bool RowStore::Sparse(const HeldBatch& b, int64_t append_ns) const {
 
 size_t RowStore::Compact(int64_t append_ns) {
   size_t before = 0;
-  for (const HeldBatch& b : batches_)
-    if (Sparse(b, append_ns)) before += b.events.payload->bytes().size();
+  for (const auto& b : batches_)
+    if (Sparse(*b, append_ns)) before += b->events.payload->bytes().size();
   if (before < kWorthLooking) return 0;  // the rows of a record are found by looking at all
   std::vector<SortItem> left, scratch;
   std::vector<bool> sparse(batches_.size());
-  for (size_t i = 0; i < sparse.size(); ++i) sparse[i] = Sparse(batches_[i], append_ns);
+  for (size_t i = 0; i < sparse.size(); ++i) sparse[i] = Sparse(*batches_[i], append_ns);
   for (uint32_t number = 0; number < blocks_.size() * kBlock; ++number) {
     const Row& r = (*this)[number];
     if (r.batch != kNone && sparse[r.batch])
@@ -251,14 +250,14 @@ size_t RowStore::Compact(int64_t append_ns) {
     size_t last = first + 1;
     while (last < left.size() && left[last].key >> 32 == batch) ++last;
     Shrink(batch, &left[first], last - first);
-    after += batches_[batch].events.payload->bytes().size();
+    after += batches_[batch]->events.payload->bytes().size();
     first = last;
   }
   return before - after;
 }
 
 void RowStore::Shrink(uint32_t number, const SortItem* rows, size_t n) {
-  HeldBatch& b = batches_[number];
+  HeldBatch& b = *batches_[number];
   WEFT_CHECK(b.rows == n);
   std::vector<uint32_t> left;
   for (size_t i = 0; i < n; ++i) left.push_back(static_cast<uint32_t>(rows[i].key));
@@ -276,23 +275,23 @@ void RowStore::Shrink(uint32_t number, const SortItem* rows, size_t n) {
 
 uint64_t RowStore::OldestOffset(int64_t not_before, uint64_t next) const {
   uint64_t oldest = next;
-  for (const HeldBatch& b : batches_)
-    if (b.rows != 0 && (b.pending != 0 || b.append_ns >= not_before))
-      oldest = std::min(oldest, b.offset);
+  for (const auto& b : batches_)
+    if (b->rows != 0 && (b->pending != 0 || b->append_ns >= not_before))
+      oldest = std::min(oldest, b->offset);
   return oldest;
 }
 
 int64_t RowStore::OldestPendingStart(int64_t none) const {
   int64_t oldest = none;
-  for (const HeldBatch& b : batches_)
-    if (b.pending != 0) oldest = std::min(oldest, b.first_start_ns + b.log_offset_ns);
+  for (const auto& b : batches_)
+    if (b->pending != 0) oldest = std::min(oldest, b->first_start_ns + b->log_offset_ns);
   return oldest;
 }
 
 size_t RowStore::RecordBytes() const {
   size_t sum = 0;
-  for (const HeldBatch& b : batches_)
-    if (b.rows != 0) sum += sizeof(HeldBatch) + b.events.payload->bytes().size();
+  for (const auto& b : batches_)
+    if (b->rows != 0) sum += sizeof(HeldBatch) + b->events.payload->bytes().size();
   return sum;
 }
 

@@ -7,8 +7,8 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <deque>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "engine/api/codec.h"
@@ -82,8 +82,8 @@ struct HeldBatch {
 class RowStore {
  public:
   uint32_t AddBatch(HeldBatch batch);
-  HeldBatch& batch(uint32_t number) { return batches_[number]; }
-  const HeldBatch& batch(uint32_t number) const { return batches_[number]; }
+  HeldBatch& batch(uint32_t number) { return *batches_[number]; }
+  const HeldBatch& batch(uint32_t number) const { return *batches_[number]; }
   // Lets a batch go that got no rows.
   void DropIfEmpty(uint32_t number);
 
@@ -99,8 +99,8 @@ class RowStore {
     Prefetch(row);
     Prefetch(row + sizeof(Row) - 1);
   }
-  // A new row that refers to (batch, row).
-  uint32_t Add(uint64_t exchange, uint32_t batch, uint32_t row);
+  // The row of the exchange, or a new one that refers to (batch, row); `second`: it is new.
+  std::pair<uint32_t, bool> FindOrAdd(uint64_t exchange, uint32_t batch, uint32_t row);
   // The row refers to another record from now on.
   void Move(uint32_t number, uint32_t batch, uint32_t row);
   // `bit`: kEmitted or kEmittedOpen.
@@ -109,7 +109,7 @@ class RowStore {
 
   Row& operator[](uint32_t number) { return blocks_[number / kBlock][number % kBlock]; }
   const Row& operator[](uint32_t number) const { return blocks_[number / kBlock][number % kBlock]; }
-  const api::EventColumns& Columns(const Row& row) const { return *columns_[row.batch]; }
+  const api::EventColumns& Columns(const Row& row) const { return batches_[row.batch]->columns(); }
   // Host's monotonic clock; 0 while open.
   int64_t EndOf(uint32_t number) const;
   // The end of a row that has another one than its record says; null: it has not.
@@ -131,7 +131,7 @@ class RowStore {
   template <typename Predicate>
   bool HoldsAny(Predicate&& predicate) const {
     return std::any_of(batches_.begin(), batches_.end(),
-                       [&](const HeldBatch& b) { return b.rows != 0 && predicate(b); });
+                       [&](const auto& b) { return b->rows != 0 && predicate(*b); });
   }
   // The earliest log time at which a span that is held and not emitted began, else `none`.
   int64_t OldestPendingStart(int64_t none) const;
@@ -149,7 +149,7 @@ class RowStore {
   void Release(uint32_t batch);
   bool Sparse(const HeldBatch& batch, int64_t append_ns) const;
   void Shrink(uint32_t batch, const SortItem* rows, size_t n);
-  void IndexInsert(uint32_t number);
+  size_t SlotOf(uint64_t exchange) const;
   void IndexErase(uint32_t number);
   void IndexGrow();
 
@@ -183,8 +183,7 @@ class RowStore {
   LargeVector<IndexSlot> index_;
   FlatMap<int64_t> forced_ends_;  // by row
   FlatMap<int64_t> moved_ends_;   // by row: its first record had another start than its last one
-  std::deque<HeldBatch> batches_;
-  std::vector<const api::EventColumns*> columns_;  // of batches_
+  std::vector<std::unique_ptr<HeldBatch>> batches_;  // never null
   std::vector<uint32_t> free_batches_;
   uint64_t next_serial_ = 1;
   uint32_t most_rows_ = 0;

@@ -205,12 +205,8 @@ void StitchPartition::Impl::AdmitRows(uint32_t batch, uint32_t agent) {
       rows_.PrefetchIndex(exchange[next]);
       if (admitted_.kind[next] == WEFT_KIND_SERVER) asking_.Prefetch(admitted_.wire_id[next]);
     }
-    const uint32_t known = rows_.Find(exchange[at]);
-    if (known == kNone) {
-      AdmitNew(batch, at, agent);
-    } else {
-      AdmitAgain(known, batch, at, agent);
-    }
+    const auto [number, fresh] = rows_.FindOrAdd(exchange[at], batch, at);
+    fresh ? AdmitNew(number, batch, at, agent) : AdmitAgain(number, batch, at, agent);
   }
 }
 
@@ -253,8 +249,7 @@ void StitchPartition::Impl::ReadColumns(Row& r, uint32_t at) {
   if ((r.flags & WEFT_FLAG_PROVISIONAL) == 0) r.state |= kFinalId;
 }
 
-void StitchPartition::Impl::AdmitNew(uint32_t batch, uint32_t at, uint32_t agent) {
-  const uint32_t number = rows_.Add(admitted_.exchange[at], batch, at);
+void StitchPartition::Impl::AdmitNew(uint32_t number, uint32_t batch, uint32_t at, uint32_t agent) {
   Row& r = rows_[number];
   r.kind = admitted_.kind[at] & 7;
   r.start_ns = admitted_.start_ns[at];

@@ -126,7 +126,7 @@ class StitchPartition::Impl {
   void CountBatch(const api::EventHeader& header, uint64_t ended);
   void KeepAgentLedger(const api::EventHeader& header);
   void AdmitRows(uint32_t batch, uint32_t agent);
-  void AdmitNew(uint32_t batch, uint32_t at, uint32_t agent);
+  void AdmitNew(uint32_t number, uint32_t batch, uint32_t at, uint32_t agent);
   void AdmitAgain(uint32_t number, uint32_t batch, uint32_t at, uint32_t agent);
   void Place(uint32_t number, uint32_t process, bool too_late_for_windows);
   void ReadColumns(Row& row, uint32_t at);

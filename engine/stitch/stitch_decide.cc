@@ -1,5 +1,6 @@
 // Windows: when one is decided, what is in its view, and what later ones still need.
 #include <algorithm>
+#include <bit>
 
 #include "engine/stitch/stitch_impl.h"
 
@@ -28,17 +29,24 @@ bool Before(const Row& a, const Row& b) {
 void StitchPartition::Impl::SortByStart(std::vector<uint32_t>& numbers) {
   if (numbers.size() < 2) return;
   const auto before = [this](uint32_t a, uint32_t b) { return Before(rows_[a], rows_[b]); };
-  int64_t first = INT64_MAX;
+  int64_t first = INT64_MAX, last = INT64_MIN;
   bool sorted = true;
+  sort_items_.clear();
   for (size_t i = 0; i < numbers.size(); ++i) {
     if (i + kPrefetch < numbers.size()) rows_.PrefetchRow(numbers[i + kPrefetch]);
-    first = std::min(first, rows_[numbers[i]].start_ns);
-    sorted = sorted && (i == 0 || before(numbers[i - 1], numbers[i]));
+    const int64_t start = rows_[numbers[i]].start_ns;
+    sorted = sorted && (start > last || (start == last && before(numbers[i - 1], numbers[i])));
+    first = std::min(first, start);
+    last = std::max(last, start);
+    sort_items_.emplace_back(static_cast<uint64_t>(start), numbers[i]);
   }
   if (sorted) return;
-  sort_items_.clear();
-  for (const uint32_t n : numbers)
-    sort_items_.emplace_back(static_cast<uint64_t>(rows_[n].start_ns - first), n);
+  // To some 100 ns, which takes two passes; few are as near to each other as that.
+  constexpr int kBits = 22;
+  const auto range =
+      static_cast<int>(std::bit_width(static_cast<uint64_t>(last) - static_cast<uint64_t>(first)));
+  for (SortItem& item : sort_items_)
+    item.key = (item.key - static_cast<uint64_t>(first)) >> std::max(range - kBits, 0);
   RadixSort(sort_items_, sort_scratch_);
   for (size_t i = 0; i < numbers.size(); ++i) numbers[i] = sort_items_[i].value;
   for (size_t i = 0; i < numbers.size();) {

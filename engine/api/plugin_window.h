@@ -38,27 +38,38 @@ class OpenRequests {
   // no later and had not ended, oldest first: exactly the candidates that the engine accepts.
   template <class F>
   void ForEachCall(const weft_spans& w, F&& f) {
+    ForEachCall(w, nullptr,
+                [&f](uint32_t row, const std::vector<uint32_t>& open,
+                     const std::vector<uint32_t>&) { f(row, open); });
+  }
+
+  // The same with f(row, open, values): what `column` says of each open one; nullptr: zeros.
+  template <class F>
+  void ForEachCall(const weft_spans& w, const uint32_t* column, F&& f) {
     open_.clear();
     end_.clear();
+    value_.clear();
     next_end_ = INT64_MAX;
     for (uint32_t row = 0; row < w.n;) {
       // Requests that begin in the same nanosecond as a call count as open whatever the row order.
       uint32_t end = row;
       for (; end < w.n && w.start_ns[end] == w.start_ns[row]; ++end)
-        if (IsServer(w, end)) Open(w, end);
+        if (IsServer(w, end)) Open(w, end, column == nullptr ? 0 : column[end]);
       for (; row < end; ++row) {
         if (!IsClient(w, row)) continue;
         if (next_end_ < w.start_ns[row]) Sweep(w.start_ns[row]);
-        f(row, static_cast<const std::vector<uint32_t>&>(open_));
+        f(row, static_cast<const std::vector<uint32_t>&>(open_),
+          static_cast<const std::vector<uint32_t>&>(value_));
       }
     }
   }
 
  private:
-  void Open(const weft_spans& w, uint32_t row) {
+  void Open(const weft_spans& w, uint32_t row, uint32_t value) {
     const int64_t end = w.end_ns[row] == 0 ? INT64_MAX : w.end_ns[row];
     open_.push_back(row);
     end_.push_back(end);
+    value_.push_back(value);
     if (end < next_end_) next_end_ = end;
   }
   // Without a branch on what the data say: which of them has ended cannot be foreseen.
@@ -68,18 +79,21 @@ class OpenRequests {
     for (size_t i = 0; i < open_.size(); ++i) {
       const int64_t end = end_[i];
       open_[kept] = open_[i];
+      value_[kept] = value_[i];
       end_[kept] = end;
       kept += end >= now;
       const int64_t candidate = end >= now ? end : INT64_MAX;
       next = candidate < next ? candidate : next;
     }
     open_.resize(kept);
+    value_.resize(kept);
     end_.resize(kept);
     next_end_ = next;
   }
 
   std::vector<uint32_t> open_;
-  std::vector<int64_t> end_;  // of each of them; INT64_MAX while open
+  std::vector<uint32_t> value_;  // of each of them
+  std::vector<int64_t> end_;     // the same; INT64_MAX while open
   int64_t next_end_ = INT64_MAX;
 };
 

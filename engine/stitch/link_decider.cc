@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <cstring>
-#include <limits>
 
 #include "engine/api/ids.h"
 
@@ -39,10 +37,14 @@ bool Better(const WeighedCandidate& a, const WeighedCandidate& b) {
 struct Leading {
   WeighedCandidate at[LinkDecider::kMaxWeighed];
   size_t n = 0;
-  void Add(const WeighedCandidate& c) {
-    size_t i = n < LinkDecider::kMaxWeighed ? n++ : n - 1;
+  // False: it is not among them.
+  bool Add(const WeighedCandidate& c) {
+    const bool full = n == LinkDecider::kMaxWeighed;
+    if (full && !Better(c, at[n - 1])) return false;
+    size_t i = full ? n - 1 : n++;
     for (; i > 0 && Better(c, at[i - 1]); --i) at[i] = at[i - 1];
     at[i] = c;
+    return true;
   }
 };
 
@@ -72,8 +74,9 @@ void LinkDecider::Open(const weft_spans& view, uint32_t server) {
   const int64_t end = view.end_ns[server] == 0 ? INT64_MAX : view.end_ns[server];
   open_row_.push_back(server);
   open_end_.push_back(end);
-  open_call_.push_back(static_cast<uint32_t>(OtherSide(view, server)));
   next_end_ = std::min(next_end_, end);
+  const uint64_t call = OtherSide(view, server) & (own_calls_.size() * 64 - 1);
+  own_calls_[call / 64] |= uint64_t{1} << call % 64;
 }
 
 // Requests that had ended before `now` are no candidates any more.
@@ -86,13 +89,11 @@ void LinkDecider::CloseBefore(int64_t now) {
     const bool open = end >= now;
     open_row_[kept] = open_row_[k];
     open_end_[kept] = end;
-    open_call_[kept] = open_call_[k];
     kept += open;
     next_end_ = std::min(next_end_, open ? end : INT64_MAX);
   }
   open_row_.resize(kept);
   open_end_.resize(kept);
-  open_call_.resize(kept);
 }
 
 void LinkDecider::Decide(const weft_spans& view, const weft_candidates& voices) {
@@ -102,8 +103,8 @@ void LinkDecider::Decide(const weft_spans& view, const weft_candidates& voices) 
   GroupVoices(view, voices);
   open_row_.clear();
   open_end_.clear();
-  open_call_.clear();
   next_end_ = INT64_MAX;
+  own_calls_.assign(std::bit_ceil(size_t{view.n} / 4 + 1), 0);
   for (uint32_t row = 0; row < view.n;) {
     // A request that begins in the same nanosecond counts as open whatever the row order.
     const int64_t now = view.start_ns[row];
@@ -118,55 +119,22 @@ void LinkDecider::Decide(const weft_spans& view, const weft_candidates& voices) 
   }
 }
 
-// A correlator that says something of every open request, in their order: nothing to look up.
-template <bool first>
-bool LinkDecider::AddWholeRun(const weft_candidates& voices, const Run& run, uint32_t* bits) {
-  const size_t n = run.end - run.begin;
-  if (n != open_row_.size() ||
-      std::memcmp(voices.candidate + run.begin, open_row_.data(), n * sizeof(uint32_t)) != 0)
-    return false;
-  const float* const says = voices.log_odds + run.begin;
-  const uint32_t* const evidence = voices.evidence + run.begin;
-  // Loops that the compiler turns into vector instructions: most of a call's cost is here.
-  uint32_t odd = 0;
-  for (size_t k = 0; k < n; ++k)
-    odd |= (std::bit_cast<uint32_t>(says[k]) & kNotFinite) == kNotFinite ? 1u : 0u;
-  if (odd != 0) return false;
-  if (first) total_.resize(n);
-  if (first) said_.resize(n);
-  float* const total = total_.data();
-  uint32_t* const said = said_.data();
-  uint32_t all = 0;
-  for (size_t k = 0; k < n; ++k) total[k] = first ? says[k] : total[k] + says[k];
-  for (size_t k = 0; k < n; ++k) {
-    said[k] = (first ? 0 : said[k]) | evidence[k] | kVoiced;
-    all |= evidence[k];
-  }
-  *bits |= all;
-  all_voiced_ = true;
-  return true;
-}
-
-// Its place among the open requests, which are in row order.
-size_t LinkDecider::PlaceOf(uint32_t row) const {
+// Of a row, among the open requests, which are in row order; `guess`: where it may well be.
+size_t LinkDecider::PlaceOf(uint32_t row, size_t guess) const {
+  if (guess < open_row_.size() && open_row_[guess] == row) return guess;
   const auto found = std::lower_bound(open_row_.begin(), open_row_.end(), row);
   if (found == open_row_.end() || *found != row) return kNowhere;
   return static_cast<size_t>(found - open_row_.begin());
 }
 
 double LinkDecider::AddUp(const weft_candidates& voices, uint32_t child) {
-  all_voiced_ = false;
-  double none = none_log_odds_;
-  uint32_t bits = 0;
-  uint32_t r = first_run_[child];
-  if (r != WEFT_NONE && AddWholeRun<true>(voices, runs_[r], &bits)) {
-    r = runs_[r].next;
-  } else {
-    total_.assign(open_row_.size(), 0);
-    said_.assign(open_row_.size(), 0);
+  if (total_.size() < open_row_.size()) {
+    total_.resize(open_row_.size());
+    said_.resize(open_row_.size());
   }
-  for (; r != WEFT_NONE; r = runs_[r].next) {
-    if (AddWholeRun<false>(voices, runs_[r], &bits)) continue;
+  double none = none_log_odds_;
+  for (uint32_t r = first_run_[child]; r != WEFT_NONE; r = runs_[r].next) {
+    size_t place = kNowhere;  // the next one follows, where a correlator names all
     for (uint32_t i = runs_[r].begin; i < runs_[r].end; ++i) {
       const uint32_t row = voices.candidate[i];
       const float says = voices.log_odds[i];
@@ -174,18 +142,25 @@ double LinkDecider::AddUp(const weft_candidates& voices, uint32_t child) {
         none += says;
         continue;
       }
-      const size_t place = PlaceOf(row);
+      place = PlaceOf(row, place + 1);
       if (place == kNowhere || !IsFinite(says)) {
         ++ignored_;
         continue;
       }
+      if (said_[place] == 0) named_.push_back(place);
       total_[place] += says;
       said_[place] |= voices.evidence[i] | kVoiced;
-      bits |= voices.evidence[i];
     }
   }
-  any_fixed_ = (bits & WEFT_EVIDENCE_CONTEXT) != 0;
   return none;
+}
+
+void LinkDecider::ForgetVoices() {
+  for (const size_t k : named_) {
+    total_[k] = 0;
+    said_[k] = 0;
+  }
+  named_.clear();
 }
 
 // e^x. Differences of log-odds are few: correlators weigh by callee, for a whole window.
@@ -196,32 +171,23 @@ double LinkDecider::Exp(double x) {
   return known.exp;
 }
 
-// Of e^(log-odds - top) over all open requests and "none".
-double LinkDecider::Sum(double none, double top) {
+// Of e^(log-odds - top) over all open requests, `silent` of which no voice has named, and "none".
+double LinkDecider::Sum(double none, double top, size_t silent, size_t other_side) {
   double sum = Exp(none - top);
-  // Correlators give most candidates one of few values, nearly all the same one: those are counted
-  // by vector instructions.
-  const size_t n = total_.size();
-  const float usual = total_[n / 2];
-  uint32_t usuals = 0;
-  for (size_t k = 0; k < n; ++k) usuals += total_[k] == usual ? 1u : 0u;
-  sum += usuals * Exp(usual - top);
-  size_t others = n - usuals;
+  if (silent != 0) sum += static_cast<double>(silent) * Exp(-top);
   float last = 0;
-  size_t times = 0;
-  for (size_t k = 0; others != 0; ++k) {
-    const float total = total_[k];
-    if (total == usual) continue;
-    --others;
-    if (total == last) {
-      ++times;
-      continue;
-    }
+  size_t times = 0;  // correlators say the same of many
+  const auto add_last = [&] {
     if (times != 0) sum += static_cast<double>(times) * Exp(last - top);
-    last = total;
-    times = 1;
+    times = 0;
+  };
+  for (const size_t k : named_) {
+    if (k == other_side) continue;
+    if (total_[k] != last) add_last();
+    last = total_[k];
+    ++times;
   }
-  if (times != 0) sum += static_cast<double>(times) * Exp(last - top);
+  add_last();
   return sum;
 }
 
@@ -229,12 +195,11 @@ double LinkDecider::Sum(double none, double top) {
 // was not seen the request may seem older than the call. It cannot be its own cause: it would wait
 // for its own trace.
 size_t LinkDecider::PlaceOfOtherSide(const weft_spans& view, uint32_t child) const {
-  const auto known = static_cast<uint32_t>(view.span_id[child]);
-  uint32_t maybe = 0;
-  for (const uint32_t low : open_call_) maybe |= low == known ? 1u : 0u;
-  if (maybe == 0) return kNowhere;
+  const uint64_t call = view.span_id[child];
+  const uint64_t bit = call & (own_calls_.size() * 64 - 1);
+  if ((own_calls_[bit / 64] >> bit % 64 & 1) == 0) return kNowhere;
   for (size_t k = 0; k < open_row_.size(); ++k)
-    if (OtherSide(view, open_row_[k]) == view.span_id[child]) return k;
+    if (OtherSide(view, open_row_[k]) == call) return k;
   return kNowhere;
 }
 
@@ -243,55 +208,49 @@ LinkDecision LinkDecider::DecideOne(const weft_spans& view, const weft_candidate
   LinkDecision d;
   d.child = child;
   d.first_weighed = static_cast<uint32_t>(weighed_.size());
-  d.n_candidates = static_cast<uint32_t>(open_row_.size());
-  const double none = AddUp(voices, child);
   const size_t other_side = PlaceOfOtherSide(view, child);
-  if (other_side != kNowhere) {
-    total_[other_side] = -std::numeric_limits<float>::infinity();
-    --d.n_candidates;
-  }
-  if (d.n_candidates == 0) return d;
+  d.n_candidates = static_cast<uint32_t>(open_row_.size()) - (other_side != kNowhere);
+  const double none = AddUp(voices, child);
+  if (d.n_candidates != 0) Weigh(none, other_side, &d);
+  ForgetVoices();
+  return d;
+}
 
-  // Of those that no voice has named only the latest counts, with a total of 0. From the back,
-  // because of equal ones the latest is the best: most others are turned away by one comparison.
+// Requires: there are candidates.
+void LinkDecider::Weigh(double none, size_t other_side, LinkDecision* d) {
   Leading leading;
-  float worst = -std::numeric_limits<float>::infinity();
-  size_t silent = kNowhere;
-  size_t touched = 0;
-  const bool plain = all_voiced_ && !any_fixed_ && other_side == kNowhere;
-  for (size_t k = open_row_.size(); k-- > 0;) {
-    if (plain && leading.n == kMaxWeighed) {
-      while (total_[k] <= worst && k != 0) --k;
-    }
+  size_t silent = d->n_candidates;
+  bool fixed = false;
+  for (const size_t k : named_) {
     if (k == other_side) continue;
-    if ((said_[k] & kVoiced) == 0) {
-      if (silent != kNowhere) continue;
-      silent = k;
-    }
-    ++touched;
-    if (leading.n == kMaxWeighed && total_[k] <= worst && !any_fixed_) continue;
-    const WeighedCandidate c{open_row_[k], total_[k], said_[k] & ~kVoiced};
-    if (leading.n == kMaxWeighed && !Better(c, leading.at[kMaxWeighed - 1])) continue;
-    leading.Add(c);
-    worst = leading.at[leading.n - 1].log_odds;
+    fixed |= (said_[k] & WEFT_EVIDENCE_CONTEXT) != 0;
+    leading.Add({open_row_[k], total_[k], said_[k] & ~kVoiced});
+    --silent;
+  }
+  // Those that no voice has named have a total of 0, and of equal ones the latest is the best.
+  // Beside a fixed one, or where nobody spoke, only the latest of them counts.
+  size_t room = fixed || leading.n == 0 ? 1 : kMaxWeighed;
+  for (size_t k = open_row_.size(); k-- > 0 && room != 0;) {
+    if (said_[k] != 0 || k == other_side) continue;
+    if (!leading.Add({open_row_[k], 0, 0})) break;
+    --room;
   }
   const WeighedCandidate& best = leading.at[0];
-  const bool fixed = best.evidence & WEFT_EVIDENCE_CONTEXT;
   if (fixed) {
-    d.confidence = 1;
+    d->confidence = 1;
   } else {
     const double top = std::max<double>(best.log_odds, none);
-    d.confidence = static_cast<float>(Exp(best.log_odds - top) / Sum(none, top));
+    d->confidence =
+        static_cast<float>(Exp(best.log_odds - top) / Sum(none, top, silent, other_side));
   }
-  d.evidence = best.evidence;
-  if (d.n_candidates == 1) d.evidence |= WEFT_EVIDENCE_ONLY;
-  if (fixed || (best.log_odds >= none && d.confidence >= min_confidence_)) d.parent = best.row;
-  if (d.parent == WEFT_NONE) d.evidence = 0;
-  if (touched > 1 || d.parent == WEFT_NONE) {
+  d->evidence = best.evidence;
+  if (d->n_candidates == 1) d->evidence |= WEFT_EVIDENCE_ONLY;
+  if (fixed || (best.log_odds >= none && d->confidence >= min_confidence_)) d->parent = best.row;
+  if (d->parent == WEFT_NONE) d->evidence = 0;
+  if (leading.n > 1 || d->parent == WEFT_NONE) {
     weighed_.insert(weighed_.end(), leading.at, leading.at + leading.n);
-    d.n_weighed = static_cast<uint32_t>(leading.n);
+    d->n_weighed = static_cast<uint32_t>(leading.n);
   }
-  return d;
 }
 
 }  // namespace weft::stitch

@@ -54,15 +54,15 @@ class LinkDecider {
   void GroupVoices(const weft_spans& view, const weft_candidates& voices);
   void Open(const weft_spans& view, uint32_t server);
   void CloseBefore(int64_t now);
-  // What the voices say of each open request, and of none.
-  template <bool first>
-  bool AddWholeRun(const weft_candidates& voices, const Run& run, uint32_t* bits);
+  size_t PlaceOf(uint32_t row, size_t guess) const;
+  // What the voices say of each open request, into total_ and said_; the result is that of none.
   double AddUp(const weft_candidates& voices, uint32_t child);
-  LinkDecision DecideOne(const weft_spans& view, const weft_candidates& voices, uint32_t child);
+  void ForgetVoices();
   size_t PlaceOfOtherSide(const weft_spans& view, uint32_t child) const;
-  size_t PlaceOf(uint32_t row) const;
+  LinkDecision DecideOne(const weft_spans& view, const weft_candidates& voices, uint32_t child);
+  void Weigh(double none, size_t other_side, LinkDecision* decision);
   double Exp(double x);
-  double Sum(double none, double top);
+  double Sum(double none, double top, size_t silent, size_t other_side);
 
   const double min_confidence_;
   const double none_log_odds_;
@@ -74,13 +74,14 @@ class LinkDecider {
   // The requests that are open at the child in hand, in row order; parallel.
   std::vector<uint32_t> open_row_;
   std::vector<int64_t> open_end_;
-  // The lower half of the span id of the call that each is the other side of.
-  std::vector<uint32_t> open_call_;
+  int64_t next_end_ = 0;  // the earliest of open_end_
+  // Bits by span id: set for each call that a request of the view is the other side of.
+  std::vector<uint64_t> own_calls_;
+  // By place among the open requests: the voices' total, and their evidence and kVoiced. 0 but for
+  // those that a voice named of the child in hand, which are in named_.
   std::vector<float> total_;
-  std::vector<uint32_t> said_;  // evidence, and kVoiced
-  int64_t next_end_ = 0;        // the earliest of open_end_
-  bool any_fixed_ = false;
-  bool all_voiced_ = false;
+  std::vector<uint32_t> said_;
+  std::vector<size_t> named_;
   struct KnownExp {
     uint64_t key = 0;  // the bits of x
     double exp = 0;    // 0: not computed, or as small

@@ -50,14 +50,16 @@ class ThreadCorrelator {
     Callees& callees = BeginWindow(w);
     notes_.assign(w.n, {});
     uint64_t crowded = 0;
-    open_.ForEachCall(w, [&](uint32_t call, const std::vector<uint32_t>& open) {
+    const auto speak = [&](uint32_t call, const Rows& open, const Rows& tids) {
       if (!WantsParent(w, call) || w.request_tid[call] == 0 || open.empty()) return;
       if (open.size() > kMaxOpen) {
         ++crowded;
         return;
       }
-      Speak(w, call, open, CalleeOf(w, callees, call).weights, voices);
-    });
+      notes_[call] = NoteOf(w.request_tid[call], tids);
+      Speak(call, open, tids, w.request_tid[call], CalleeOf(w, callees, call).weights, voices);
+    };
+    open_.ForEachCall(w, w.request_tid, speak);
     if (crowded > 0) host_.Count("crowded_calls", crowded);
     noted_ = true;
   }
@@ -120,6 +122,7 @@ class ThreadCorrelator {
 
  private:
   using Callees = std::unordered_map<uint64_t, ThreadReliability>;
+  using Rows = std::vector<uint32_t>;  // or what a column says of them
 
   static uint64_t ProcessId(const weft_spans& w) {
     return w.processes == nullptr || w.processes->n == 0
@@ -163,48 +166,41 @@ class ThreadCorrelator {
     return callee;
   }
 
-  static bool IsHeard(float says) { return std::abs(says) > 0.01f; }
+  static Note NoteOf(uint32_t tid, const Rows& tids) {
+    Note note{static_cast<uint32_t>(tids.size()), 0, 0};
+    for (const uint32_t theirs : tids) {
+      note.known += theirs != 0 ? 1 : 0;
+      note.matches += theirs == tid ? 1 : 0;
+    }
+    return note;
+  }
 
-  void Speak(const weft_spans& w, uint32_t call, const std::vector<uint32_t>& open,
-             const ThreadReliability::Voices& weights, sdk::Voices& voices) {
-    const uint32_t tid = w.request_tid[call];
-    const size_t size = open.size();
-    tids_.resize(size);
-    for (size_t i = 0; i < size; ++i) tids_[i] = w.request_tid[open[i]];
-    uint32_t known = 0, matches = 0;
-    for (const uint32_t theirs : tids_) {
-      known += theirs != 0 ? 1 : 0;
-      matches += theirs == tid ? 1 : 0;
+  static float Heard(float says) { return std::abs(says) > 0.01f ? says : 0; }
+
+  // Only differences count, also to "no cause here". So what would be said of most, that they were
+  // read by other threads, is said of that instead with the other sign, and the rest beside it.
+  void Speak(uint32_t call, const Rows& open, const Rows& tids, uint32_t tid,
+             const ThreadReliability::Voices& weights, sdk::Voices& voices) const {
+    const Note& note = notes_[call];
+    if (note.known == 0) return;
+    const float mismatch = Heard(weights.mismatch);
+    const auto say = [&](uint32_t candidate, float log_odds, uint32_t evidence) {
+      if (log_odds != 0) voices.Say(call, candidate, log_odds, evidence);
+    };
+    say(WEFT_NONE, -mismatch, WEFT_EVIDENCE_THREAD);
+    float match = Heard(weights.match);  // of the latest on the call's thread
+    uint32_t left = note.matches + note.open - note.known;
+    for (size_t i = open.size(); left != 0;) {
+      const uint32_t theirs = tids[--i];
+      if (theirs != tid && theirs != 0) continue;
+      --left;
+      if (theirs == 0) {
+        say(open[i], -mismatch, 0);
+      } else {
+        say(open[i], match - mismatch, WEFT_EVIDENCE_THREAD);
+        match = Heard(weights.superseded);
+      }
     }
-    notes_[call] = {static_cast<uint32_t>(size), known, matches};
-    size_t latest = size;  // on the call's thread; its place + 1
-    while (latest > 0 && tids_[latest - 1] != tid) --latest;
-    weft_candidates& list = voices.Room(size);
-    uint32_t n = list.n;
-    if (known == size && IsHeard(weights.match) && IsHeard(weights.mismatch) &&
-        IsHeard(weights.superseded)) {  // something of each of them: no need to look at every one
-      std::fill_n(list.child + n, size, call);
-      std::copy_n(open.data(), size, list.candidate + n);
-      std::fill_n(list.evidence + n, size, uint32_t{WEFT_EVIDENCE_THREAD});
-      float* const says = list.log_odds + n;
-      const uint32_t* const theirs = tids_.data();
-      for (size_t i = 0; i < size; ++i)
-        says[i] = theirs[i] == tid ? weights.superseded : weights.mismatch;
-      if (latest > 0) says[latest - 1] = weights.match;
-      list.n = n + static_cast<uint32_t>(size);
-      return;
-    }
-    for (size_t i = 0; i < size; ++i) {
-      const float says = tids_[i] != tid   ? weights.mismatch
-                         : i + 1 == latest ? weights.match
-                                           : weights.superseded;
-      list.child[n] = call;
-      list.candidate[n] = open[i];
-      list.log_odds[n] = says;
-      list.evidence[n] = WEFT_EVIDENCE_THREAD;
-      n += tids_[i] != 0 && IsHeard(says);
-    }
-    list.n = n;
   }
 
   // Confidence with our own voice taken out: what the other correlators alone would have said.
@@ -253,7 +249,6 @@ class ThreadCorrelator {
   std::vector<Callee> callees_;  // by string index of the window
   std::vector<Note> notes_;      // by row of the window, from Correlate to Learn
   bool noted_ = false;           // all of the window
-  std::vector<uint32_t> tids_;   // of the open requests of the call in hand
   uint64_t window_ = 0;
 };
 

@@ -53,6 +53,13 @@ constexpr std::array kPrefixes = {
     Prefix{"hvs.", 24},  Prefix{"dop_v1_", 60},     Prefix{"dckr_pat_", 20},
     Prefix{"whsec_", 24}};
 
+// Whether what begins with that letter may be one of them; most words do not.
+constexpr auto kBeginsPrefix = [] {
+  std::array<bool, 256> begins{};
+  for (const Prefix& p : kPrefixes) begins[static_cast<uint8_t>(p.text[0])] = true;
+  return begins;
+}();
+
 void FindTokens(std::string_view text, const Look& look, std::vector<Range>* out) {
   for (size_t i = 0; i < text.size();) {
     if (!IsTokenChar(text[i])) {
@@ -66,8 +73,9 @@ void FindTokens(std::string_view text, const Look& look, std::vector<Range>* out
     while (end < text.size() && IsTokenChar(text[end])) ++end;
     const std::string_view run = text.substr(i, end - i);
     if (const size_t n = JsonWebTokenLength(run); n > 0) out->push_back({i, i + n});
-    for (const Prefix& p : kPrefixes)
-      if (run.size() >= p.at_least && run.starts_with(p.text)) out->push_back({i, end});
+    if (kBeginsPrefix[static_cast<uint8_t>(run[0])])
+      for (const Prefix& p : kPrefixes)
+        if (run.size() >= p.at_least && run.starts_with(p.text)) out->push_back({i, end});
     // An authorization header's value wherever it stands: "Bearer abc", "Basic dXNlcjpwdw==".
     if (EqualsNoCase(run, "bearer") || EqualsNoCase(run, "basic")) {
       size_t to = end + 1;

@@ -1,5 +1,6 @@
 #include "engine/graph/shard.h"
 
+#include <algorithm>
 #include <chrono>
 #include <exception>
 #include <thread>
@@ -16,6 +17,9 @@ using transport::Stage;
 namespace {
 
 constexpr int64_t kShowEvery = 100 * kMillisecond;
+// An offset alone is not worth a transaction of its own, which takes 2 ms of a core with Kafka: it
+// waits so long for a step that has something to say. Whoever takes over reads that much more.
+constexpr int64_t kOffsetPatience = 500 * kMillisecond;
 
 }  // namespace
 
@@ -38,7 +42,11 @@ Result<void> Shard::ReadBack(transport::Stream log,
 bool Shard::Exchange() {
   try {
     if (dropped_ || !Commit() || failure()) return false;
-    if (dropped_ || ending_ || Ended()) return false;
+    if (dropped_) return false;
+    if (ending_ || Ended()) {
+      if (waiting_.commit_offset) Commit(std::exchange(waiting_, {}));
+      return false;
+    }
     Renew();
     if (auto read = Read(); !read) {
       Fail(std::move(read.error()));
@@ -128,23 +136,33 @@ void Shard::Show() {
 }
 
 bool Shard::Commit() {
-  auto transaction = std::exchange(transaction_, std::nullopt);
-  if (!transaction) return true;
-  if (!transaction->out.empty() || transaction->commit_offset) {
-    size_t bytes = 0;
-    for (const auto& record : transaction->out)
-      if (record.payload) bytes += record.payload->bytes().size();
-    const int64_t begin_ns = transport_.LogTimeNs();
-    auto committed = owner_->Commit(std::move(*transaction));
-    metrics_.commit.Observe(transport_.LogTimeNs() - begin_ns);
-    metrics_.written_bytes.Add(bytes);
-    if (!committed) {
-      Fail(std::move(committed.error()));
-      return false;
-    }
+  auto next = std::exchange(transaction_, std::nullopt);
+  if (!next) return true;
+  if (!next->commit_offset) next->commit_offset = waiting_.commit_offset;
+  next->links_from_ns = std::max(next->links_from_ns, waiting_.links_from_ns);
+  waiting_ = {};
+  const bool hurry = leaving_ || ending_ || finishing_;
+  if (next->out.empty() && next->commit_offset && !hurry &&
+      transport_.LogTimeNs() - kOffsetPatience < committed_ns_) {
+    waiting_ = std::move(*next);
+  } else if (!next->out.empty() || next->commit_offset) {
+    if (!Commit(std::move(*next))) return false;
   }
   Committed();
   return true;
+}
+
+bool Shard::Commit(transport::Transaction transaction) {
+  size_t bytes = 0;
+  for (const auto& record : transaction.out)
+    if (record.payload) bytes += record.payload->bytes().size();
+  const int64_t begin_ns = transport_.LogTimeNs();
+  auto committed = owner_->Commit(std::move(transaction));
+  committed_ns_ = transport_.LogTimeNs();
+  metrics_.commit.Observe(committed_ns_ - begin_ns);
+  metrics_.written_bytes.Add(bytes);
+  if (!committed) Fail(std::move(committed.error()));
+  return committed.has_value();
 }
 
 void Shard::Fail(Error error) {

@@ -109,6 +109,7 @@ class Shard {
 
  private:
   bool Commit();
+  bool Commit(transport::Transaction transaction);
   Result<void> Read();
   Result<void> ReadAvailable();
   void Renew();
@@ -130,6 +131,8 @@ class Shard {
   int64_t now_ns_ = 0;
   int64_t next_show_ns_ = 0;
   std::optional<transport::Transaction> transaction_;
+  transport::Transaction waiting_;  // an offset that goes with the next one
+  int64_t committed_ns_ = INT64_MIN;
   std::atomic<bool> ending_ = false;
   std::atomic<bool> leaving_ = false;
   std::atomic<bool> dropped_ = false;

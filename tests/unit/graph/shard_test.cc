@@ -1,6 +1,7 @@
 #include "engine/graph/shard.h"
 
 #include <chrono>
+#include <numeric>
 #include <stdexcept>
 #include <thread>
 
@@ -122,6 +123,38 @@ TEST(ShardLag, GrowsWhileTheInputIsHeld) {
   shard.wants = true;
   clock.Advance(kSecond);
   EXPECT_EQ(lag(), 0u);
+}
+
+// An offset alone waits for a step that has something to say, or for half a second.
+TEST(ShardOffset, AloneGoesWithTheNextTransactionAndIsNotForgottenAtTheEnd) {
+  ManualClock clock{1000 * kSecond};
+  Metrics metrics;
+  MemoryTransport transport({.partitions = 1, .blocking = false}, clock, metrics);
+  auto shard = std::make_unique<CountingShard>(transport, 0, metrics, Stage::kStitch);
+  const auto turn = [&] {
+    ASSERT_TRUE(transport.Publish({.payload = std::make_shared<api::Payload>(8)}, 0));
+    ASSERT_TRUE(shard->Exchange());
+    shard->Compute();
+  };
+  const auto commits = [&] {
+    for (const auto& [name, values] : metrics.Histograms())
+      if (name == "stage.commit_ns{stage=stitch}")
+        return std::reduce(values.count.begin(), values.count.end());
+    return uint64_t{0};
+  };
+  turn();
+  turn();
+  EXPECT_EQ(commits(), 1u);
+  turn();
+  EXPECT_EQ(commits(), 1u);
+  clock.Advance(kSecond);
+  turn();
+  EXPECT_EQ(commits(), 2u) << "it has waited long enough";
+  shard->End();
+  EXPECT_FALSE(shard->Exchange());
+  EXPECT_EQ(commits(), 3u);
+  shard.reset();
+  EXPECT_EQ((*transport.Own(Stage::kStitch, 0))->start_offset(), 4u);
 }
 
 TEST_F(ShardTest, EndsWhenAnotherOwnerHasTakenThePartition) {

@@ -6,6 +6,7 @@
 
 #include "engine/api/codec.h"
 #include "engine/api/ids.h"
+#include "engine/base/hash.h"
 
 namespace weft::bench {
 
@@ -127,12 +128,16 @@ void ObservationLoad::Add(const Observation& o, int64_t begin_ns, Batch* batch) 
   t.process[r] = number;
   t.service[r] = t.processes.service[number];
   t.operation[r] = t.Intern("GET /item/{id}/" + std::to_string(random_() % 20));
-  t.peer[r] = t.Intern("10.0.0." + std::to_string(random_() % 20) + ":8080");
+  // What a connection is, it stays.
+  const uint64_t fixed = HashCombine(t.processes.process_id[number], o.connection);
+  const auto peer_port = static_cast<uint16_t>(32'768 + fixed / 20 % 28'000);
+  const std::string peer = "10.0.0." + std::to_string(fixed % 20);
+  t.peer[r] = t.Intern(peer + ":8080");
   t.local_address[r] = t.Intern("10.0.0.1");
-  t.remote_address[r] = t.Intern("10.0.0." + std::to_string(random_() % 20));
+  t.remote_address[r] = t.Intern(peer);
   t.local_port[r] = 8080;
-  t.remote_port[r] = static_cast<uint16_t>(random_() % 60000);
-  t.fd[r] = static_cast<int32_t>(random_() % 1000);
+  t.remote_port[r] = peer_port;
+  t.fd[r] = static_cast<int32_t>(5 + o.connection);
   t.request_tid[r] = t.response_tid[r] = o.tid;
   t.request_bytes[r] = random_() % 2000;
   t.response_bytes[r] = random_() % 20000;
@@ -141,7 +146,7 @@ void ObservationLoad::Add(const Observation& o, int64_t begin_ns, Batch* batch) 
     t.Attribute(key, Text(key));
   t.Attribute("http.response.status_code", int64_t{200});
   t.Attribute("server.port", int64_t{8080});
-  t.Attribute("network.peer.port", static_cast<int64_t>(random_() % 1000));
+  t.Attribute("network.peer.port", static_cast<int64_t>(peer_port % 1000));
 }
 
 std::string ObservationLoad::Text(const char* key) {

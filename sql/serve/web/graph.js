@@ -135,6 +135,15 @@ const short = (name) => {
   return name.length > room ? `${name.slice(0, room - 1)}…` : name;
 };
 
+// What is told of a node below its name: of a narrow one that fails the share that does.
+function below(node, seconds) {
+  if (!node.calls) return node.traced ? 'root' : 'not traced';
+  const perSecond = node.calls / seconds, rate = `${perSecond.toFixed(perSecond < 100 ? 1 : 0)}/s`;
+  if (!node.errors) return rate;
+  const failed = `${percent(node.errors / node.calls)} failed`, both = `${rate}, ${failed}`;
+  return both.length * 6.2 > NODE.width - 20 ? failed : both;
+}
+
 function edgeFacts(edge, seconds) {
   const {caller, callee} = edge;
   const fact = (name, value) => h('div', {class: 'fact'}, h('span', {}, name), h('b', {}, value));
@@ -184,7 +193,7 @@ export async function show(element) {
     svg('rect', {class: 'stripe', x: node.x, y: node.y, width: 5, height: NODE.height, rx: 2}),
     svg('text', {x: node.x + 14, y: node.y + 21}, short(node.name)),
     svg('text', {class: `small${node.errors ? ' error' : ''}`, x: node.x + 14, y: node.y + 39},
-      node.calls ? `${(node.calls / seconds).toFixed(1)}/s${node.errors ? `, ${percent(node.errors / node.calls)} failed` : ''}` : node.traced ? 'root' : 'not traced')));
+      below(node, seconds))));
     box.replaceChildren(svg('svg', {width: size.width, height: size.height + 40, role: 'group', 'aria-label': 'Service map'},
       svg('defs', {}, arrow('arrow'), arrow('arrow-failed')), ...lines, ...drawn));
     const at = edges.findIndex((edge) => `${edge.caller}>${edge.callee}` === asked.get('edge'));

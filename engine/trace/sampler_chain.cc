@@ -1,12 +1,15 @@
 #include "engine/trace/sampler_chain.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <numeric>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "engine/api/dictionary.h"
+#include "engine/api/plugin_shares.h"
 
 namespace weft::trace {
 namespace {
@@ -40,6 +43,7 @@ const Decisions& SamplerChain::Decide(const weft_spans& spans, const weft_traces
   hidden.n_truth_strings = 0;
   alive_.resize(traces.n);
   std::iota(alive_.begin(), alive_.end(), 0u);
+  share_weight_.assign(traces.n, 1.0);
   for (const Sampler& sampler : samplers_) {
     if (alive_.empty()) break;
     const weft_traces left = alive_.size() == traces.n ? traces : Left(traces);
@@ -48,8 +52,7 @@ const Decisions& SamplerChain::Decide(const weft_spans& spans, const weft_traces
     for (uint32_t i = 0; i < left.n; ++i) {
       const uint32_t trace = alive_[i];
       result_.keep[trace] = keep_[i] != 0;
-      // An adjusted count below 1 or not finite would make every later sum wrong.
-      if (std::isfinite(weight_[i]) && weight_[i] >= 1.0) result_.weight[trace] *= weight_[i];
+      Weigh(trace, weight_[i], by_trace_id_[i] != 0);
       if (rule_[i].size != 0 && rule_[i].data != nullptr)
         result_.rule[trace] = Join(result_.rule[trace], api::View(rule_[i]));
       if (keep_[i] != 0) alive_[kept++] = trace;
@@ -58,6 +61,18 @@ const Decisions& SamplerChain::Decide(const weft_spans& spans, const weft_traces
   }
   for (uint32_t i = 0; i < traces.n; ++i) Count(result_.rule[i], result_.keep[i] != 0);
   return result_;
+}
+
+// Independent chances multiply. Who keeps a share of trace ids keeps what a smaller share keeps.
+void SamplerChain::Weigh(uint32_t trace, double weight, bool by_trace_id) {
+  // An adjusted count below 1 or not finite would make every later sum wrong.
+  if (!std::isfinite(weight) || weight < 1.0) return;
+  if (by_trace_id) {
+    double& share = share_weight_[trace];
+    const double before = std::exchange(share, std::max(share, weight));
+    weight = share / before;
+  }
+  result_.weight[trace] *= weight;
 }
 
 // The traces that are still kept: a budget must not be spent on what an earlier sampler dropped.
@@ -154,9 +169,12 @@ bool SamplerChain::Ask(const Sampler& sampler, const weft_spans& spans, const we
   keep_.assign(traces.n, 1);
   weight_.assign(traces.n, 1.0);
   rule_.assign(traces.n, weft_str{"", 0});
-  weft_decisions out{sizeof(weft_decisions), traces.n, keep_.data(), weight_.data(), rule_.data()};
+  by_trace_id_.assign(traces.n, 0);
+  weft_decisions_shares out{
+      {sizeof(weft_decisions_shares), traces.n, keep_.data(), weight_.data(), rule_.data()},
+      by_trace_id_.data()};
   weft_error error{};
-  if (sampler.table->decide(sampler.instance, &spans, &traces, &out, &error) == WEFT_OK)
+  if (sampler.table->decide(sampler.instance, &spans, &traces, &out.decisions, &error) == WEFT_OK)
     return true;
   // The first failures are told in words, the rest only counted: a policy that fails on every batch
   // must not fill the log.

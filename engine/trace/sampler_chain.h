@@ -1,11 +1,11 @@
 // SamplerChain: asks the configured samplers about closed traces and combines their answers.
 //
 // A trace is kept where every sampler keeps it, and later ones are not asked about what an earlier
-// one dropped; weights multiply; the rule is the path of those
-// that were named on the way, up to the first sampler that drops it: "parent/root > tail/slow".
-// Each path has its own counters. Truth is hidden from samplers. A sampler that fails keeps
-// everything and is counted: losing traces over a broken policy would be silent loss. One caller at
-// a time.
+// one dropped; weights multiply, but of those by trace id the largest counts; the rule is the path
+// of those that were named on the way, up to the first sampler that drops it:
+// "parent/root > tail/slow". Each path has its own counters. Truth is hidden from samplers. A
+// sampler that fails keeps everything and is counted: losing traces over a broken policy would be
+// silent loss. One caller at a time.
 #pragma once
 
 #include <cstdint>
@@ -60,6 +60,7 @@ class SamplerChain {
     Counter &kept, &dropped;
   };
   weft_traces Left(const weft_traces& traces);
+  void Weigh(uint32_t trace, double weight, bool by_trace_id);
   std::string_view Join(std::string_view path, std::string_view rule);
   void Count(std::string_view path, bool keep);
   Path& PathOf(std::string_view path);
@@ -71,8 +72,9 @@ class SamplerChain {
   Metrics& metrics_;
   Logger& log_;
   Decisions result_;
-  std::vector<uint8_t> keep_;
+  std::vector<uint8_t> keep_, by_trace_id_;
   std::vector<double> weight_;
+  std::vector<double> share_weight_;  // per trace: the largest by trace id
   std::vector<weft_str> rule_;
   std::vector<uint32_t> alive_;  // traces that no sampler has dropped
   TraceRows left_;

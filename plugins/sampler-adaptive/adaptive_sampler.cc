@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "engine/api/plugin.h"
+#include "engine/api/plugin_shares.h"
 #include "plugins/sampling/throughput.h"
 #include "plugins/sampling/trace_batch_keys.h"
 
@@ -47,6 +48,7 @@ class AdaptiveSampler {
       const double weight = throughput_.Offer(*key, traces.trace_lo[i]);
       out.keep[i] = weight > 0 ? 1 : 0;
       out.weight[i] = weight;
+      weft_by_trace_id(&out, i);
       out.rule[i] = weft::sdk::Str(kRule);
     }
   }

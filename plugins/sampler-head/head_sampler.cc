@@ -3,9 +3,11 @@
 //
 // The rule is OpenTelemetry's (plugins/sampling/randomness.h); where the root's tracestate brings
 // explicit randomness (ot=rv) that counts in place of the trace id's.
+#include <optional>
 #include <string_view>
 
 #include "engine/api/plugin.h"
+#include "engine/api/plugin_shares.h"
 #include "plugins/sampling/randomness.h"
 #include "plugins/sampling/trace_batch_keys.h"
 #include "plugins/sampling/trace_state.h"
@@ -35,11 +37,10 @@ class HeadSampler {
     static constexpr std::string_view kRule = "head";
     states_.Begin(spans);
     for (uint32_t i = 0; i < traces.n; ++i) {
-      uint64_t randomness = Randomness(traces.trace_lo[i]);
-      if (states_.any())
-        if (const auto drawn = ParseOtState(states_.Of(RowOfTrace(traces, i))).randomness)
-          randomness = *drawn;
-      out.keep[i] = randomness >= threshold_ ? 1 : 0;
+      std::optional<uint64_t> drawn;
+      if (states_.any()) drawn = ParseOtState(states_.Of(RowOfTrace(traces, i))).randomness;
+      if (!drawn) weft_by_trace_id(&out, i);
+      out.keep[i] = drawn.value_or(Randomness(traces.trace_lo[i])) >= threshold_ ? 1 : 0;
       out.weight[i] = weight_;
       out.rule[i] = weft::sdk::Str(kRule);
     }

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "engine/api/plugin.h"
+#include "engine/api/plugin_shares.h"
 #include "plugins/sampling/randomness.h"
 #include "plugins/sampling/trace_batch_keys.h"
 #include "plugins/sampling/trace_state.h"
@@ -57,6 +58,7 @@ class ParentSampler {
         out.keep[i] = drawn >= threshold_ ? 1 : 0;
         if (out.keep[i] != 0) out.weight[i] = WeightOf(threshold_);
       }
+      if (!state.randomness) weft_by_trace_id(&out, i);
       out.rule[i] = weft::sdk::Str(rule);
     }
   }

@@ -39,6 +39,7 @@ struct Outcome {
   bool keep = false;
   double weight = 1;
   const std::string* rule = nullptr;  // lives as long as the set
+  bool by_trace_id = false;           // as in weft_decisions_shares
 };
 
 class PolicySet {

@@ -64,7 +64,7 @@ Outcome RuleSet::Decide(const TraceFacts& facts, uint32_t row) {
       weight = Adapt(rule, facts, row);
     else if (sampling::Randomness(facts.trace_lo) >= rule.threshold)
       weight = sampling::WeightOf(rule.threshold);
-    return {weight > 0, weight > 0 ? weight : 1, &rule.name};
+    return {weight > 0, weight > 0 ? weight : 1, &rule.name, true};
   }
   return {true, 1, &kNoMatch};
 }

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "engine/api/plugin.h"
+#include "engine/api/plugin_shares.h"
 #include "plugins/sampling/trace_batch_keys.h"
 #include "plugins/sampling/trace_bytes.h"
 #include "plugins/sampler-tail/policy_config.h"
@@ -62,6 +63,7 @@ class TailSampler {
       out.keep[i] = outcome.keep ? 1 : 0;
       out.weight[i] = outcome.weight;
       out.rule[i] = sdk::Str(*outcome.rule);
+      if (outcome.by_trace_id) weft_by_trace_id(&out, i);
     }
   }
 

@@ -163,6 +163,11 @@ TEST_F(UpstreamWeights, WhatSamplersKeepStandsForAllTraffic) {
            Case{kRest, 0.05},
            Case{"{name: parent}", 0.25},
            Case{"{name: parent, config: {not_sampled: keep}}", 1},
+           // By the same trace ids: the smaller share is a part of the larger one.
+           Case{std::string(kHead) + "," + kRest, 0.05},
+           Case{std::string(kRest) + "," + kHead, 0.05},
+           Case{std::string("{name: parent},") + kHead, 0.1},
+           Case{"{name: head, config: {ratio: 0.5}}, {name: parent}", 0.25},
            // By another chance: both.
            Case{std::string(kHead) +
                     ", {name: rate, config: {traces_per_second: 10, burst_seconds: 1}}",

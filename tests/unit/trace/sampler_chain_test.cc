@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "engine/api/plugin_shares.h"
 #include "engine/trace/export_batch.h"
 
 namespace weft::trace {
@@ -86,6 +87,26 @@ TEST_F(SamplerChainTest, SavesUnderANameThatSaysThePlaceInTheChain) {
   EXPECT_TRUE(chain.Load(saved[0]));
   EXPECT_EQ(b.weight, 5.0);
   EXPECT_FALSE(chain.Load({"sampler/0/fixed", "x"}));
+}
+
+// The same trace ids: a twentieth of them is a part of a tenth.
+TEST_F(SamplerChainTest, OfWeightsByTraceIdTheLargestCounts) {
+  static const weft_sampler by_id{
+      sizeof(weft_sampler),
+      [](void* weight, const weft_spans*, const weft_traces*, weft_decisions* out, weft_error*) {
+        out->weight[0] = *static_cast<double*>(weight);
+        weft_by_trace_id(out, 0);
+        return int32_t{WEFT_OK};
+      },
+      nullptr, nullptr};
+  double ten = 10, twenty = 20, two = 2;
+  Fixed three{1, 3.0, ""};
+  SamplerChain chain({{"ten", &by_id, &ten},
+                      {"three", &kTable, &three},
+                      {"twenty", &by_id, &twenty},
+                      {"two", &by_id, &two}},
+                     metrics_, *log_);
+  EXPECT_EQ(chain.Decide(view_.spans(), traces_.View()).weight[0], 60.0);
 }
 
 // A budget is for what is still kept.

@@ -18,6 +18,7 @@ std::vector<SpanRecord> MakeSpanRecords(const api::SpanTable& table, uint32_t pa
   std::vector<SpanRecord> out;
   const api::SpanView view = table.View();
   std::vector<std::vector<uint32_t>> rows(partitions);
+  api::SpanTable part;
   for (uint32_t row = 0; row < table.n();) {
     for (const uint32_t end = std::min(table.n(), row + kRowsPerRecord); row < end; ++row)
       rows[PartitionOf(api::TraceKey({table.trace_hi[row], table.trace_lo[row]}), partitions)]
@@ -25,12 +26,12 @@ std::vector<SpanRecord> MakeSpanRecords(const api::SpanTable& table, uint32_t pa
     for (uint32_t to = 0; to < partitions; ++to) {
       if (rows[to].empty()) continue;
       // The table has each text once, and nothing else goes into this part: no need to look.
-      api::SpanTable part;
       api::RowCopier(view, part, api::Repeats::kPerSource).Append(rows[to].data(), rows[to].size());
       out.push_back({{transport::Stream::kSpans, to, transport::RecordType::kSpanBatch, 0,
                       api::EncodeSpans(part, kNoPartition, 0)},
                      part.n()});
       rows[to].clear();
+      part.Clear();
     }
   }
   return out;

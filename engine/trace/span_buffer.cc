@@ -135,7 +135,11 @@ void RowGatherer::Append(const SpanBuffer& from, const std::vector<RowRef>& rows
   for (size_t i = 0; i < runs_.size(); ++i) {
     const Run& run = runs_[i];
     const uint32_t n = run.end - run.begin;
-    copiers_[i].Begin(from.Columns(SpanBuffer::Ref(run.batch, 0)), to, api::RepeatsFor(n));
+    // Attributes that only one row has are most of those to store; looking for each costs more
+    // than to have the few common ones once for each source.
+    constexpr uint32_t kFew = 64;
+    copiers_[i].Begin(from.Columns(SpanBuffer::Ref(run.batch, 0)), to,
+                      n < kFew ? api::Repeats::kOnce : api::Repeats::kPerSource);
     copiers_[i].FillColumns(&row_[run.begin], &place_[run.begin], n);
   }
   for (size_t i = 0; i < rows.size(); ++i)

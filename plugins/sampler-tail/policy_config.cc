@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <optional>
+#include <string_view>
 #include <unordered_set>
 
 #include <re2/re2.h>
@@ -21,16 +24,39 @@ constexpr std::string_view kTypes =
 
 using Matcher = std::function<bool(std::string_view)>;
 
+// Looked up without a copy.
+struct TextHash : std::hash<std::string_view> {
+  using is_transparent = void;
+};
+
 Matcher OneOf(const std::vector<std::string>& values) {
-  auto set = std::make_shared<std::unordered_set<std::string>>();
+  auto set = std::make_shared<std::unordered_set<std::string, TextHash, std::equal_to<>>>();
   for (const std::string& value : values)
     if (!value.empty()) set->insert(value);
-  return [set](std::string_view text) { return set->contains(std::string(text)); };
+  return [set](std::string_view text) { return set->contains(text); };
+}
+
+// What "^/admin", "health$" and "probe" look for; none: it takes more than comparing.
+std::optional<Matcher> LiteralPattern(std::string_view pattern) {
+  const bool at_begin = pattern.starts_with('^');
+  if (at_begin) pattern.remove_prefix(1);
+  const bool at_end = pattern.ends_with('$');
+  if (at_end) pattern.remove_suffix(1);
+  for (const char c : pattern)
+    if (c < ' ' || c > '~' || std::string_view("\\.+*?()|[]{}^$").find(c) != std::string_view::npos)
+      return std::nullopt;
+  return [literal = std::string(pattern), at_begin, at_end](std::string_view text) {
+    if (at_begin && at_end) return text == literal;
+    if (at_begin) return text.starts_with(literal);
+    return at_end ? text.ends_with(literal) : text.find(literal) != text.npos;
+  };
 }
 
 // Go's regular expressions, unanchored; no LRU is needed where each value is looked at once.
 Matcher AnyPattern(const Settings& s, const std::vector<std::string>& patterns) {
   // One alone is seldom more than looking for its literal beginning.
+  if (patterns.size() == 1)
+    if (auto literal = LiteralPattern(patterns[0])) return *literal;
   if (patterns.size() == 1)
     if (auto one = std::make_shared<re2::RE2>(patterns[0], re2::RE2::Quiet); one->ok())
       return [one](std::string_view text) {

@@ -101,20 +101,20 @@ bool OtlpRows::AddSpan(const Span& span) {
   if ((span.trace_flags & 1) != 0) out_.flags[row] |= WEFT_FLAG_SAMPLED;
   out_.process[row] = process_;
   out_.service[row] = service_;
-  out_.operation[row] = out_.Intern(span.name);
-  Text("otel.scope.name", scope_name_);
-  Text("otel.scope.version", scope_version_);
-  Text("otel.status_description", span.status_message);
-  Text("w3c.tracestate", span.trace_state);
-  Text("otel.events", span.events_json);
-  Text("otel.links", span.links_json);
+  out_.operation[row] = span.operation != 0 ? span.operation : out_.Intern(span.name);
+  AddText("otel.scope.name", scope_name_);
+  AddText("otel.scope.version", scope_version_);
+  AddText("otel.status_description", span.status_message);
+  AddText("w3c.tracestate", span.trace_state);
+  AddText("otel.events", span.events_json);
+  AddText("otel.links", span.links_json);
   Number("otel.dropped_attributes_count", span.dropped_attributes);
   Number("otel.dropped_events_count", span.dropped_events);
   Number("otel.dropped_links_count", span.dropped_links);
   return true;
 }
 
-void OtlpRows::Text(std::string_view key, std::string_view value) {
+void OtlpRows::AddText(std::string_view key, std::string_view value) {
   if (!value.empty()) out_.StaticAttribute(key, value);
 }
 

@@ -31,6 +31,7 @@ struct Span {
   uint64_t start_ns = 0, end_ns = 0;
   uint64_t kind = 0, status = 0;  // OTLP's numbers
   std::string_view name, trace_state, status_message;
+  uint32_t operation = 0;  // the name's number, where OtlpRows::Text has made it one
   std::string_view events_json, links_json;  // "" for none
   uint64_t dropped_attributes = 0, dropped_events = 0, dropped_links = 0;
   uint32_t trace_flags = 0;  // W3C's are the lowest 8 bits; 1: sampled
@@ -45,15 +46,24 @@ class OtlpRows {
   void EndResource();
   void Scope(std::string_view name, std::string_view version);
 
-  // The pair's number for SpanAttributes; the same pair may be used for many spans.
+  // The pair's number for Attributes; the same pair may be used for many spans.
   uint32_t Pair(std::string_view key, const Value& value);
+  // In steps, for who remembers numbers of texts.
+  uint32_t Text(std::string_view text) { return out_.Intern(text); }
+  uint32_t TextPair(uint32_t key, std::string_view value) {
+    return out_.pairs.Intern(key, WEFT_ATTR_STRING, out_.Intern(value));
+  }
   // False: it was left out, and counted. Attributes of the newest row follow.
   bool AddSpan(const Span& span);
   void Attribute(uint32_t pair) { out_.AttributePair(pair); }
+  void Attributes(const std::vector<uint32_t>& pairs) {
+    out_.attr.insert(out_.attr.end(), pairs.begin(), pairs.end());
+    out_.attr_offset.back() = static_cast<uint32_t>(out_.attr.size());
+  }
   uint64_t invalid() const { return invalid_; }
 
  private:
-  void Text(std::string_view key, std::string_view value);
+  void AddText(std::string_view key, std::string_view value);
   void Number(std::string_view key, uint64_t value);
 
   api::SpanTable& out_;

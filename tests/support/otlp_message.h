@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <protozero/pbf_writer.hpp>
 
@@ -59,7 +60,7 @@ inline std::string OtlpSpan(const OtlpSpanFields& f) {
 }
 
 // One message with one resource (service.name) and one scope.
-inline std::string OtlpMessage(std::string_view service, std::initializer_list<std::string> spans,
+inline std::string OtlpMessage(std::string_view service, const std::vector<std::string>& spans,
                                std::string_view scope_name = {}) {
   std::string resource, scope, scope_spans, resource_spans, out;
   protozero::pbf_writer(resource).add_message(1, KeyText("service.name", service));

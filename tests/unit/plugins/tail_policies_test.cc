@@ -93,6 +93,23 @@ TEST_F(TailPolicies, StringAttributeMatchesPatternsAnywhereInTheValue) {
   }
 }
 
+// One pattern that is plain text is compared; a second one that matches nothing has it compiled.
+TEST_F(TailPolicies, PlainTextAsAPatternIsWhatTheExpressionIs) {
+  for (const std::string pattern :
+       {"", "^", "$", "^$", "a", "^a", "a$", "^a$", "/a", "^/a/b$", "a b"})
+    for (const char* path : {"", "a", "aa", "ba", "ab", "/a", "/a/b", "/a/bc", "x/a/b", "xa by"}) {
+      const auto keeps = [&](const std::string& values) {
+        One("string_attribute",
+            R"({"key":"p","values":[)" + values + R"(],"enabled_regex_matching":true})");
+        Root(1);
+        batch_.table.Attribute("p", path);
+        return Keeps();
+      };
+      const std::string quoted = "\"" + pattern + "\"";
+      EXPECT_EQ(keeps(quoted), keeps(quoted + ",\"never^\"")) << pattern << " in " << path;
+    }
+}
+
 TEST_F(TailPolicies, NumericAttributeHasBoundsOfWhichZeroIsNone) {
   One("numeric_attribute", R"({"key":"http.status_code","min_value":400,"max_value":499})");
   for (const auto& [code, kept] : {std::pair{399, false}, {400, true}, {499, true}, {500, false}}) {

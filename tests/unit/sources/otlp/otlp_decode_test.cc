@@ -229,6 +229,39 @@ TEST(OtlpProto, FieldsOfAnotherTypeAreUnknownFields) {
   EXPECT_EQ(Proto(OtlpMessage("x", {span})), Proto(message));
 }
 
+// Texts of one length, of all lengths, with the same beginnings and ends: what was seen before must
+// not be taken for another.
+TEST(OtlpProto, AttributesAndNamesOfAnyLengthAreReadAsTheyAre) {
+  std::vector<std::string> spans, expected;
+  for (size_t n = 0; n < 300; ++n) {
+    const std::string text = std::string(n, 'x') + (n % 3 == 0 ? "end" : n % 3 == 1 ? "END" : "");
+    const std::string key = "k" + std::string(n % 140, 'y');
+    std::string span = OtlpSpan({.span_id = n + 1, .name = "name " + text});
+    pbf_writer writer(span);
+    writer.add_message(9, KeyText(key, text));
+    writer.add_message(9, KeyText("same", "value"));
+    writer.add_message(9, KeyValue("number", AnyInt(static_cast<int64_t>(n))));
+    spans.push_back(span);
+    expected.push_back("name " + text + "|" + key + "=" + text + "|same=value|number");
+  }
+  api::SpanTable table;
+  ASSERT_TRUE(ProtoDecoder().Decode(OtlpMessage("shop", spans), &table));
+  const api::SpanView view = table.View();
+  ASSERT_EQ(table.n(), spans.size());
+  for (uint32_t row = 0; row < table.n(); ++row) {
+    std::string read(view.Text(table.operation[row]));
+    for (uint32_t a = table.attr_offset[row]; a < table.attr_offset[row + 1]; ++a) {
+      const uint32_t pair = table.attr[a];
+      read += "|" + std::string(view.Text(table.pairs.key[pair]));
+      if (table.pairs.type[pair] == WEFT_ATTR_STRING)
+        read += "=" + std::string(view.Text(static_cast<uint32_t>(table.pairs.value[pair])));
+      else
+        EXPECT_EQ(table.pairs.value[pair], row);
+    }
+    EXPECT_EQ(read, expected[row]);
+  }
+}
+
 TEST(OtlpProto, CutOffBytesAreCorrupt) {
   const std::string message = OtlpMessage("cart", {FullSpan()}, "my.lib");
   for (size_t size = 1; size < message.size(); ++size) {

@@ -104,7 +104,8 @@ QueueBounds FitQueues(const QueueBounds& wanted, const Config& config, uint64_t 
   const auto partitions = static_cast<uint64_t>(std::max<int64_t>(config.partitions, 1));
   const auto exporters = std::max<uint64_t>(config.exporters.size(), 1);
   const auto sum = [&](const QueueBounds& b) {
-    return b.transport_bytes + partitions * (b.partition_bytes + b.stitch_bytes) +
+    return b.transport_bytes +
+           partitions * (b.partition_bytes + b.stitch_bytes + b.read_ahead_bytes) +
            exporters * b.export_queue_bytes;
   };
   QueueBounds out = wanted;
@@ -112,9 +113,9 @@ QueueBounds FitQueues(const QueueBounds& wanted, const Config& config, uint64_t 
   // The other half is for what is not bounded here: the program, dictionaries, rings, the store.
   if (limit == 0 || out.sum <= limit / 2) return out;
   const double factor = static_cast<double>(limit / 2) / static_cast<double>(out.sum);
-  for (uint64_t QueueBounds::*bound :
-       {&QueueBounds::transport_bytes, &QueueBounds::partition_bytes,
-        &QueueBounds::export_queue_bytes, &QueueBounds::stitch_bytes})
+  for (uint64_t QueueBounds::*bound : {&QueueBounds::transport_bytes, &QueueBounds::partition_bytes,
+                                       &QueueBounds::export_queue_bytes, &QueueBounds::stitch_bytes,
+                                       &QueueBounds::read_ahead_bytes})
     out.*bound =
         std::min(wanted.*bound,
                  std::max(uint64_t{MemoryShare::kLeastBytes},

@@ -29,6 +29,7 @@ struct QueueBounds {
   uint64_t partition_bytes = 0;     // traces that are not decided yet, per partition
   uint64_t export_queue_bytes = 0;  // before each exporter
   uint64_t stitch_bytes = 0;        // spans and records of stage 1, per partition
+  uint64_t read_ahead_bytes = 0;    // fetched from Kafka and not read, per partition
   bool shrunk = false;
   uint64_t sum = 0;  // of all
 };

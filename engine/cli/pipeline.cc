@@ -264,10 +264,13 @@ Result<void> Pipeline::StartEngine(const Patience& patience) {
   if (!trace) return std::unexpected(std::move(trace.error()));
   engine.trace = std::move(*trace);
   engine.trace.as_judged = additions_.as_judged;
-  memory_.Begin(
-      {config_.transport.memory_bytes, engine.trace.max_bytes, engine.exporter.queue_bytes,
-       Runs(transport::Stage::kStitch) ? engine.stitch.max_bytes : 0},
-      config_);
+  const bool in_memory = config_.transport.kind == "memory";
+  const bool stitches = Runs(transport::Stage::kStitch);
+  const uint64_t streams = (stitches ? 2u : 0u) + (Runs(transport::Stage::kTrace) ? 1u : 0u);
+  memory_.Begin({in_memory ? config_.transport.memory_bytes : 0, engine.trace.max_bytes,
+                 engine.exporter.queue_bytes, stitches ? engine.stitch.max_bytes : 0,
+                 streams * ReadAheadBytes(config_)},
+                config_);
   engine.stitch.share = engine.trace.share = engine.exporter.share = &share_;
   auto transport = OpenTransport(config_, services_, patience, 10 * kSecond, &share_);
   if (!transport) return std::unexpected(std::move(transport.error()));

@@ -53,6 +53,13 @@ Result<std::unique_ptr<transport::Transport>> OpenKafka([[maybe_unused]] const C
 
 }  // namespace
 
+uint64_t ReadAheadBytes([[maybe_unused]] const Config& config) {
+#if WEFT_HAVE_KAFKA
+  if (config.transport.kind == "kafka") return transport::KafkaOptions().fetch_bytes;
+#endif
+  return 0;
+}
+
 Result<std::shared_ptr<void>> StartOtlp([[maybe_unused]] const Config& config,
                                         [[maybe_unused]] uint32_t partitions,
                                         [[maybe_unused]] const plugin::Services& services) {

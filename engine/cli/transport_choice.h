@@ -32,6 +32,9 @@ Result<std::unique_ptr<transport::Transport>> OpenTransport(const Config& config
                                                             int64_t close_wait_ns = 10 * kSecond,
                                                             const MemoryShare* share = nullptr);
 
+// What is fetched of each partition of a stream and not read yet, at most; 0 in memory.
+uint64_t ReadAheadBytes(const Config& config);
+
 // The reader of sources.otlp.topics, which its destructor ends; null where there are none. The type
 // is hidden because builds without Kafka lack it.
 Result<std::shared_ptr<void>> StartOtlp(const Config& config, uint32_t partitions,

@@ -92,6 +92,8 @@ constexpr MetricInfo kCatalogue[] = {
   {"otlp.spans", C, "Spans of them, handed to stage 2."},
   {"otlp.invalid_spans", C, "Spans left out, because their ids or times cannot be."},
   {"otlp.retries", C, "Transactions with such spans that were made again."},
+  {"otlp.passed_over", C, "Messages that came before reading had gone back to the last commit; they are read again."},
+  {"otlp.paused_us", C, "Time in which topics were not read, because what was read could not be committed."},
 
   // Recordings.
   {"recording.records", C, "Records written to the recording."},
@@ -163,6 +165,7 @@ constexpr MetricInfo kCatalogue[] = {
   {"kafka.publish_in_flight_bytes", G, "Bytes published that no broker has acknowledged."},
   {"kafka.unreadable", C, "Records that are not for this version, gone to weft.dead."},
   {"kafka.unreadable_repeated", C, "Such records that an owner before had put there."},
+  {"kafka.fetched_let_go", C, "Records that were fetched and let go, because memory was short and nobody read them; they are fetched again."},
   {"kafka.unstamped", C, "Records without an append time; their writers' was taken."},
   {"kafka.expired_records", C, "Records that retention removed before they were read."},
   {"kafka.watch_gaps", C, "Times that the ends of topics were not known for long."},

@@ -23,8 +23,8 @@ struct KafkaOptions {
   KafkaSettings settings;  // the stages' groups are <group>-stitch and <group>-trace
   int64_t horizon_ns = kKafkaHorizonNs;
   size_t publish_bytes = kKafkaPublishBytes;  // of sources, accepted but not acknowledged
-  const MemoryShare* share = nullptr;         // of publish_bytes; none: all of it
-  size_t fetch_bytes = size_t{16} << 20;      // of each input partition, read ahead
+  size_t fetch_bytes = size_t{16} << 20;      // of each partition of a stream, read ahead
+  const MemoryShare* share = nullptr;         // of these two; none: all of them
   // How long the first shard to commit waits for others to share its transaction.
   int64_t commit_linger_ns = 20 * kMillisecond;
   // After CloseSources: how long what sources published, and commits, may take to be acknowledged.

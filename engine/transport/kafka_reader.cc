@@ -11,6 +11,8 @@ namespace weft::transport {
 namespace {
 
 constexpr size_t kMaxBatch = 256;
+constexpr auto kLookEvery = std::chrono::milliseconds(250);
+constexpr int64_t kUnread = kSecond;  // a shard that goes on reads far more often
 
 }  // namespace
 
@@ -27,7 +29,8 @@ void ReadSignal::WaitFor(int64_t ns) {
 }
 
 Result<std::unique_ptr<KafkaReader>> KafkaReader::Open(KafkaContext& context, Stage stage) {
-  const std::string kbytes = std::to_string(std::max<size_t>(context.options.fetch_bytes >> 10, 1));
+  const size_t bytes = AllowedNow(context.options.share, context.options.fetch_bytes);
+  const std::string kbytes = std::to_string(std::max<size_t>(bytes >> 10, 1));
   auto client = KafkaClient::Open(fmt::format("{} reader", StageName(stage)), RD_KAFKA_CONSUMER,
                                   // An empty fetch says where the log ends; that is also how soon
                                   // an idle stage learns the time.
@@ -44,47 +47,100 @@ Result<std::unique_ptr<KafkaReader>> KafkaReader::Open(KafkaContext& context, St
   return std::unique_ptr<KafkaReader>(new KafkaReader(context, std::move(*client)));
 }
 
+KafkaReader::KafkaReader(KafkaContext& context, std::unique_ptr<KafkaClient> client)
+    : context_(context), client_(std::move(client)) {
+  if (context_.options.share != nullptr) thread_ = std::thread([this] { KeepMemory(); });
+}
+
+KafkaReader::~KafkaReader() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  stop_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void KafkaReader::KeepMemory() {
+  std::unique_lock lock(mutex_);
+  while (!stop_.wait_for(lock, kLookEvery, [this] { return stopping_; })) {
+    const size_t allowed = AllowedNow(context_.options.share, context_.options.fetch_bytes);
+    if (allowed >= context_.options.fetch_bytes) continue;
+    for (PartitionReader* one : partitions_) one->LetGo(allowed);
+  }
+}
+
 Result<std::unique_ptr<PartitionReader>> KafkaReader::Start(Stream stream, uint32_t partition,
                                                             uint64_t offset, ReadSignal* readable) {
   std::unique_ptr<PartitionReader> reader(
-      new PartitionReader(context_, *client_, stream, partition, offset, readable));
+      new PartitionReader(*this, stream, partition, offset, readable));
   WEFT_TRY(reader->Start());
   return reader;
 }
 
-PartitionReader::PartitionReader(KafkaContext& context, KafkaClient& client, Stream stream,
-                                 uint32_t partition, uint64_t offset, ReadSignal* readable)
-    : context_(context),
-      client_(client),
+PartitionReader::PartitionReader(KafkaReader& reader, Stream stream, uint32_t partition,
+                                 uint64_t offset, ReadSignal* readable)
+    : reader_(reader),
+      context_(reader.context_),
+      client_(*reader.client_),
       stream_(stream),
       partition_(partition),
       readable_(readable),
-      topic_(client.Topic(context.Topic(stream))),
-      queue_(rd_kafka_queue_new(client.get())),
-      unstamped_(context.metrics.Get("kafka.unstamped")),
-      position_(offset) {}
+      topic_(client_.Topic(context_.Topic(stream))),
+      unstamped_(context_.metrics.Get("kafka.unstamped")),
+      let_go_(context_.metrics.Get("kafka.fetched_let_go")),
+      read_ns_(context_.clock.MonotonicNs()),
+      position_(offset) {
+  const std::lock_guard lock(reader_.mutex_);
+  reader_.partitions_.insert(this);
+}
 
 Result<void> PartitionReader::Start() {
+  queue_.reset(rd_kafka_queue_new(client_.get()));
   rd_kafka_queue_cb_event_enable(
       queue_.get(), [](rd_kafka_t*, void* signal) { static_cast<ReadSignal*>(signal)->Notify(); },
       readable_);
   if (rd_kafka_consume_start_queue(topic_, static_cast<int32_t>(partition_),
-                                   static_cast<int64_t>(position_), queue_.get()) != 0)
-    return std::unexpected(
-        KafkaFailure(context_.Name(stream_, partition_) + ": read", rd_kafka_last_error()));
-  started_ = true;
-  return {};
+                                   static_cast<int64_t>(position_), queue_.get()) == 0)
+    return {};
+  const auto error = rd_kafka_last_error();
+  rd_kafka_queue_cb_event_enable(queue_.get(), nullptr, nullptr);
+  queue_.reset();
+  return std::unexpected(KafkaFailure(context_.Name(stream_, partition_) + ": read", error));
+}
+
+void PartitionReader::Stop() {
+  if (!queue_) return;
+  rd_kafka_consume_stop(topic_, static_cast<int32_t>(partition_));
+  rd_kafka_queue_cb_event_enable(queue_.get(), nullptr, nullptr);
+  queue_.reset();
 }
 
 PartitionReader::~PartitionReader() {
-  if (started_) rd_kafka_consume_stop(topic_, static_cast<int32_t>(partition_));
-  rd_kafka_queue_cb_event_enable(queue_.get(), nullptr, nullptr);
+  {
+    const std::lock_guard lock(reader_.mutex_);
+    reader_.partitions_.erase(this);
+  }
+  Stop();
+}
+
+void PartitionReader::LetGo(size_t more_than_bytes) {
+  const std::unique_lock lock(mutex_, std::try_to_lock);
+  if (!lock || !queue_ || context_.clock.MonotonicNs() - read_ns_ < kUnread) return;
+  const size_t waiting = rd_kafka_queue_length(queue_.get());
+  if (waiting * usual_bytes_ <= more_than_bytes) return;
+  Stop();
+  let_go_.Add(waiting);
+  readable_->Notify();  // there is something to read, though not here
 }
 
 Result<void> PartitionReader::Read(size_t max_bytes, std::vector<Record>* records,
                                    std::vector<Unreadable>* unreadable) {
   std::array<rd_kafka_message_t*, kMaxBatch> messages;
+  const std::lock_guard lock(mutex_);
+  read_ns_ = context_.clock.MonotonicNs();
   bytes_ = 0;
+  if (!queue_) WEFT_TRY(Start());
   while (bytes_ < max_bytes) {
     const size_t room = std::clamp<size_t>((max_bytes - bytes_) / usual_bytes_, 1, kMaxBatch);
     const ssize_t got = rd_kafka_consume_batch_queue(queue_.get(), 0, messages.data(), room);

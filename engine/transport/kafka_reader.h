@@ -2,17 +2,25 @@
 //
 // No group and no commits here: which partitions, and from where, is said by the owners, so that
 // input, links and the logs are all read alike. Each partition has a queue of its own, bounded in
-// bytes; who does not read it stops its fetching and nobody else's. The reader from any thread; a
-// PartitionReader from one at a time, and it ends before the reader.
+// bytes; who does not read it stops its fetching and nobody else's. While memory is short
+// (KafkaOptions::share), what was fetched and nobody reads is let go, and fetched again by the next
+// Read. The reader from any thread; a PartitionReader from one at a time, and it ends before the
+// reader.
 #pragma once
 
+#include <condition_variable>
 #include <cstdint>
 #include <memory>
+#include <mutex>
+#include <set>
+#include <thread>
 #include <vector>
 
 #include "engine/transport/kafka_context.h"
 
 namespace weft::transport {
+
+class KafkaReader;
 
 class PartitionReader {
  public:
@@ -27,23 +35,29 @@ class PartitionReader {
 
  private:
   friend class KafkaReader;
-  PartitionReader(KafkaContext& context, KafkaClient& client, Stream stream, uint32_t partition,
-                  uint64_t offset, ReadSignal* readable);
+  PartitionReader(KafkaReader& reader, Stream stream, uint32_t partition, uint64_t offset,
+                  ReadSignal* readable);
   Result<void> Start();
+  void Stop();
+  // From the reader's thread: where more than that waits and nobody has read for a while.
+  void LetGo(size_t more_than_bytes);
   Result<void> Take(const rd_kafka_message_t& message, std::vector<Record>* records,
                     std::vector<Unreadable>* unreadable);
   Result<void> ReadError(const rd_kafka_message_t& message);
   int64_t AppendTimeOf(const rd_kafka_message_t& message);
 
+  KafkaReader& reader_;
   KafkaContext& context_;
   KafkaClient& client_;
   const Stream stream_;
   const uint32_t partition_;
   ReadSignal* const readable_;
   rd_kafka_topic_t* const topic_;
-  KafkaPtr<rd_kafka_queue_t> queue_;
   Counter& unstamped_;
-  bool started_ = false;
+  Counter& let_go_;
+  std::mutex mutex_;                  // of what follows
+  KafkaPtr<rd_kafka_queue_t> queue_;  // null: let go
+  int64_t read_ns_;                   // by the host's clock
   uint64_t position_;
   size_t bytes_ = 0;
   size_t usual_bytes_ = 64 << 10;  // of a message
@@ -54,6 +68,7 @@ class PartitionReader {
 class KafkaReader {
  public:
   static Result<std::unique_ptr<KafkaReader>> Open(KafkaContext& context, Stage stage);
+  ~KafkaReader();
 
   // `readable` is told when something arrives, and outlives the PartitionReader. Requires: nobody
   // reads this partition through this reader already.
@@ -61,11 +76,17 @@ class KafkaReader {
                                                  ReadSignal* readable);
 
  private:
-  KafkaReader(KafkaContext& context, std::unique_ptr<KafkaClient> client)
-      : context_(context), client_(std::move(client)) {}
+  friend class PartitionReader;
+  KafkaReader(KafkaContext& context, std::unique_ptr<KafkaClient> client);
+  void KeepMemory();
 
   KafkaContext& context_;
   std::unique_ptr<KafkaClient> client_;
+  std::mutex mutex_;
+  std::condition_variable stop_;
+  bool stopping_ = false;
+  std::set<PartitionReader*> partitions_;
+  std::thread thread_;  // where there is a share
 };
 
 }  // namespace weft::transport

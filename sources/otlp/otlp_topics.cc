@@ -36,7 +36,9 @@ OtlpTopics::OtlpTopics(std::vector<std::string> topics, const transport::KafkaOp
       id_(fmt::format("{}-otlp-{}-{}-{}", options.settings.group, options.settings.instance,
                       getpid(), clock.UnixNs())),
       intake_(partitions, id_, metrics),
-      retries_(metrics.Get("otlp.retries")) {}
+      retries_(metrics.Get("otlp.retries")),
+      passed_over_(metrics.Get("otlp.passed_over")),
+      paused_us_(metrics.Get("otlp.paused_us")) {}
 
 Result<std::unique_ptr<OtlpTopics>> OtlpTopics::Start(const std::vector<std::string>& topics,
                                                       const transport::KafkaOptions& options,
@@ -121,10 +123,14 @@ Result<void> OtlpTopics::OpenProducer() {
 void OtlpTopics::Run() {
   while (!stopping_) {
     Poll();
-    if (rewind_)
+    if (rewind_) {
       rewind_ = !Rewind();
-    else if (Due())
+      const int64_t now_ns = context_.clock.MonotonicNs();
+      paused_us_.Add(static_cast<uint64_t>((now_ns - rewind_since_ns_) / kMicrosecond));
+      rewind_since_ns_ = now_ns;
+    } else if (Due()) {
       Flush();
+    }
   }
   if (!offsets_.empty() && !rewind_) Flush();
 }
@@ -142,7 +148,9 @@ void OtlpTopics::Poll() {
         LogLevel::kWarn, "otlp",
         "kafka " +
             KafkaFailure("sources.otlp", message->err, rd_kafka_message_errstr(message)).message);
-  } else if (!rewind_) {  // or it lies behind what was not committed, and is read again
+  } else if (rewind_) {  // it lies behind what was not committed, and is read again
+    passed_over_.Add();
+  } else {
     if (offsets_.empty()) since_ns_ = context_.clock.MonotonicNs();
     offsets_[{rd_kafka_topic_name(message->rkt), message->partition}] = message->offset + 1;
     bytes_ += message->len;
@@ -161,6 +169,7 @@ void OtlpTopics::OnRebalance(rd_kafka_resp_err_t err, rd_kafka_topic_partition_l
       context_.log.Write(
           LogLevel::kError, "assign",
           fmt::format("kafka sources.otlp: {}", rd_kafka_error_string(failed.get())));
+    if (rewind_) rd_kafka_pause_partitions(consumer, partitions);
     return;
   }
   // What was read of them is committed first, or dropped where they are another's already.
@@ -189,7 +198,18 @@ void OtlpTopics::BeginAgain() {
   intake_.Forget();
   offsets_.clear();
   bytes_ = 0;
+  if (rewind_) return;
   rewind_ = true;
+  rewind_since_ns_ = context_.clock.MonotonicNs();
+  Fetch(false);
+}
+
+void OtlpTopics::Fetch(bool wanted) {
+  rd_kafka_topic_partition_list_t* raw = nullptr;
+  if (rd_kafka_assignment(consumer_->get(), &raw) != RD_KAFKA_RESP_ERR_NO_ERROR) return;
+  const PartitionList assigned(raw);
+  wanted ? rd_kafka_resume_partitions(consumer_->get(), assigned.get())
+         : rd_kafka_pause_partitions(consumer_->get(), assigned.get());
 }
 
 bool OtlpTopics::Commit(const std::vector<transport::OutRecord>& records) {
@@ -269,6 +289,7 @@ bool OtlpTopics::Rewind() {
   bool all = true;
   for (int i = 0; i < assigned->cnt; ++i)
     all &= assigned->elems[i].err == RD_KAFKA_RESP_ERR_NO_ERROR;
+  if (all) Fetch(true);
   return all;
 }
 

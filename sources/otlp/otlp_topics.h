@@ -45,10 +45,11 @@ class OtlpTopics {
   bool Commit(const std::vector<transport::OutRecord>& records);
   // False, and the transaction is over; after a fatal error with a new producer.
   bool GiveUp(rd_kafka_error_t* error);
-  // Drops what was read since the last commit. What comes is dropped too until
-  // Rewind has gone back there.
+  // Drops what was read since the last commit, and reads nothing more until Rewind has gone back
+  // there.
   void BeginAgain();
   bool Rewind();
+  void Fetch(bool wanted);
   // Says why it goes no further yet. False, after a while.
   bool Pause(const Error& why);
 
@@ -57,11 +58,14 @@ class OtlpTopics {
   const std::string id_;  // of the producer, which no other process may have
   OtlpIntake intake_;
   Counter& retries_;
+  Counter& passed_over_;
+  Counter& paused_us_;
   std::unique_ptr<transport::KafkaClient> consumer_, producer_;
   std::map<std::pair<std::string, int32_t>, int64_t> offsets_;  // to be committed
   size_t bytes_ = 0;
   int64_t since_ns_ = 0;
   bool rewind_ = false;
+  int64_t rewind_since_ns_ = 0;
   bool assigned_once_ = false;
   std::atomic<bool> stopping_ = false;
   std::thread thread_;

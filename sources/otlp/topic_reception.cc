@@ -67,14 +67,16 @@ class TopicReception final : public DecodingReception {
     (*waiting)->told.notify_one();
   }
 
+  // The batch that librdkafka makes of it; the message itself is the request's.
   Delivery Prepare(const Request& request, const api::SpanTable& table) override {
-    return {[this, request, rows = table.n()] { return Forward(request, rows); }};
+    return {[this, request, rows = table.n()] { return Forward(request, rows); },
+            request.message.size()};
   }
   Reply Forward(const Request& request, uint32_t rows) {
     const auto waiting = std::make_shared<Waiting>();
     auto opaque = std::make_unique<std::shared_ptr<Waiting>>(waiting);
     const auto refused = rd_kafka_producev(
-        client_->get(), RD_KAFKA_V_TOPIC(topic_.c_str()), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+        client_->get(), RD_KAFKA_V_TOPIC(topic_.c_str()), RD_KAFKA_V_MSGFLAGS(0),
         RD_KAFKA_V_VALUE(const_cast<char*>(request.message.data()), request.message.size()),
         RD_KAFKA_V_OPAQUE(opaque.get()), RD_KAFKA_V_END);
     if (refused != RD_KAFKA_RESP_ERR_NO_ERROR) return Judge(refused);

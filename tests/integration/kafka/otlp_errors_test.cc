@@ -83,6 +83,8 @@ TEST_F(OtlpErrorsTest, WhatComesWhileNoProducerIsHadIsReadAgainOnce) {
   // It says so each time, and the log says it now and then.
   ASSERT_TRUE(Reaches("kafka.warnings", metrics_.Get("kafka.warnings").Get() + 3));
   while (trace < 40) Write(++trace);
+  ASSERT_TRUE(Reaches("otlp.paused_us", metrics_.Get("otlp.paused_us").Get() + 1'000'000));
+  EXPECT_EQ(metrics_.Get("otlp.passed_over").Get(), 0u) << "nothing is fetched meanwhile";
   rd_kafka_mock_clear_request_errors(cluster_, kInitProducerId);
   EXPECT_TRUE(Reaches("otlp.spans", 40));
   source_.reset();

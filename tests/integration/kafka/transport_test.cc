@@ -193,5 +193,32 @@ TEST_F(KafkaTransportTest, RefusesTopicsThatStampRecordsWithTheirWritersTime) {
   EXPECT_NE(t.error().message.find("weft topics create"), std::string::npos);
 }
 
+TEST_F(KafkaTransportTest, WhatIsFetchedAndNobodyReadsIsLetGoWhileMemoryIsShortAndComesAgain) {
+  constexpr size_t kRecords = 100;
+  MakeTopics(1);
+  MemoryShare share;
+  KafkaOptions options = Options();
+  options.share = &share;
+  auto t = Open(options);
+  auto member = t->Join(Stage::kStitch);
+  ASSERT_TRUE(member) << member.error().message;
+  Gain(**member, 1);
+  const std::string filling(100'000, 'x');  // more than the least share in all
+  for (size_t i = 0; i < kRecords; ++i) Publish(*t, std::to_string(i) + " " + filling);
+  Acknowledged();
+  auto owner = t->Own(Stage::kStitch, 0);
+  ASSERT_TRUE(owner) << owner.error().message;
+  EXPECT_EQ(Count("kafka.fetched_let_go"), 0u);
+  share.Set(0);
+  ASSERT_TRUE(Eventually([this] { return Count("kafka.fetched_let_go") > 0; }));
+
+  const auto records = ReadAll(*t, **owner);
+  ASSERT_EQ(records.size(), kRecords);
+  for (size_t i = 0; i < kRecords; ++i) {
+    EXPECT_EQ(records[i].offset, i);
+    EXPECT_TRUE(records[i].payload->bytes().starts_with(std::to_string(i) + " "));
+  }
+}
+
 }  // namespace
 }  // namespace weft::transport

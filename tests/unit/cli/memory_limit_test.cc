@@ -64,6 +64,12 @@ TEST(FitQueues, CountsWhatStageOneHoldsInEachPartition) {
   EXPECT_EQ(fit.stitch_bytes, fit.partition_bytes);
 }
 
+TEST(FitQueues, CountsWhatIsFetchedAheadOfEachPartition) {
+  const QueueBounds wanted{0, 512 * kMb, 64 * kMb, 512 * kMb, 48 * kMb};
+  EXPECT_EQ(FitQueues(wanted, Config(), 0).sum, (4 * (512 + 512 + 48) + 64) * kMb);
+  EXPECT_LT(FitQueues(wanted, Config(), 1024 * kMb).read_ahead_bytes, 6 * kMb);
+}
+
 TEST(FitQueues, ShrinksAllAlikeToHalfOfTheLimit) {
   const QueueBounds fit = FitQueues({256 * kMb, 512 * kMb, 64 * kMb}, Config(), 1024 * kMb);
   EXPECT_TRUE(fit.shrunk);

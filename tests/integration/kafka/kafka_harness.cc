@@ -74,10 +74,13 @@ std::map<std::string, std::string> KafkaTest::Headers(const std::string& type,
   return {{"weft-schema", schema}, {"content-type", "application/x-capnp; type=" + type}};
 }
 
-void KafkaTest::SetUpTestSuite() {
+void KafkaTest::SetUpTestSuite() { StartBrokers(1); }
+
+void KafkaTest::StartBrokers(int brokers, std::vector<std::string> properties) {
   // Transactions of the dead end soon.
-  auto started = test::KafkaBroker::Start(
-      {.properties = {"transaction.abort.timed.out.transaction.cleanup.interval.ms=200"}});
+  properties.emplace_back("transaction.abort.timed.out.transaction.cleanup.interval.ms=200");
+  auto started =
+      test::KafkaBroker::Start({.brokers = brokers, .properties = std::move(properties)});
   if (started)
     broker_ = std::move(*started);
   else if (started.error().code == Code::kUnsupported)
@@ -102,8 +105,8 @@ void KafkaTest::MakeTopics(uint32_t partitions, const std::map<std::string, std:
   rd_kafka_NewTopic_t* topics[kStreams];
   for (int i = 0; i < kStreams; ++i) {
     const std::string name = Topic(static_cast<Stream>(i));
-    topics[i] =
-        rd_kafka_NewTopic_new(name.c_str(), static_cast<int>(partitions), 1, error, sizeof(error));
+    topics[i] = rd_kafka_NewTopic_new(name.c_str(), static_cast<int>(partitions), replicas_, error,
+                                      sizeof(error));
     std::map<std::string, std::string> all = {{"message.timestamp.type", "LogAppendTime"}};
     if (static_cast<Stream>(i) == Stream::kState) all["cleanup.policy"] = "compact";
     for (const auto& [key, value] : config) all[key] = value;

@@ -76,7 +76,10 @@ class KafkaTest : public testing::Test {
   static std::string Texts(const std::vector<Record>& records);
   static std::string Back(PartitionOwner& owner, Stream log);
 
+  static void StartBrokers(int brokers, std::vector<std::string> properties = {});
+
   static std::unique_ptr<test::KafkaBroker> broker_;
+  int replicas_ = 1;  // of the topics that are made
   SystemClock clock_;
   Metrics metrics_;
   std::unique_ptr<Logger> log_;

@@ -5,69 +5,12 @@
 
 #include "engine/transport/kafka_admin.h"
 #include "tests/integration/kafka/kafka_harness.h"
+#include "tests/integration/kafka/labeller.h"
 
 namespace weft::transport {
 namespace {
 
 using KafkaOutageTest = KafkaTest;
-
-// What an engine does, with a label for each event, "text@offset": take over, read, commit; again
-// where it fails.
-class Labeller {
- public:
-  Labeller(Transport& transport, Membership& member) : transport_(transport), member_(member) {}
-
-  // One turn; the offset that it has committed so far.
-  uint64_t Turn() {
-    if (!owner_ && !TakeOver()) return committed_;
-    std::vector<Record> records;
-    Result<void> done = owner_->Poll(1 << 20, &records);
-    if (done && records.empty()) {
-      transport_.WaitReadable(Stage::kStitch, 0, transport_.LogTimeNs() + 50 * kMillisecond);
-      return committed_;
-    }
-    Transaction tx;
-    for (const Record& record : records)
-      tx.out.push_back({Stream::kLabels, 0, RecordType::kLabelBatch, 0,
-                        CopyPayload(std::string(record.payload->bytes()) + "@" +
-                                    std::to_string(record.offset))});
-    if (done) {
-      tx.commit_offset = records.back().offset + 1;
-      done = owner_->Commit(std::move(tx));
-    }
-    if (done) return committed_ = records.back().offset + 1;
-    owner_.reset();
-    const uint32_t partition = 0;
-    member_.Release({&partition, 1});
-    gained_ = false;
-    return committed_;
-  }
-  std::unique_ptr<PartitionOwner> TakeOwner() { return std::move(owner_); }
-
- private:
-  bool TakeOver() {
-    auto change = member_.Wait(transport_.LogTimeNs() + 100 * kMillisecond);
-    EXPECT_TRUE(change) << change.error().message;
-    if (!change) return false;
-    for (const auto* gone : {&change->revoked, &change->lost}) {
-      if (gone->empty()) continue;
-      member_.Release(*gone);
-      gained_ = false;
-    }
-    gained_ |= !change->gained.empty();
-    if (!gained_) return false;
-    auto owner = transport_.Own(Stage::kStitch, 0);
-    if (owner) owner_ = std::move(*owner);
-    if (owner_) committed_ = owner_->start_offset();
-    return owner.has_value();
-  }
-
-  Transport& transport_;
-  Membership& member_;
-  std::unique_ptr<PartitionOwner> owner_;
-  bool gained_ = false;
-  uint64_t committed_ = 0;
-};
 
 TEST_F(KafkaOutageTest, ABrokerThatIsKilledAndComesBackLosesNothingAndRepeatsNothing) {
   constexpr uint64_t kEvents = 300;
@@ -94,20 +37,7 @@ TEST_F(KafkaOutageTest, ABrokerThatIsKilledAndComesBackLosesNothingAndRepeatsNot
   chaos.join();
   ASSERT_FALSE(HasFailure());
 
-  size_t labels = 0;
-  std::set<std::string> different;
-  std::set<uint64_t> labelled;
-  auto owner = labeller.TakeOwner();
-  auto read = owner->ReadBack(Stream::kLabels, [&](const Record& record) {
-    ++labels;
-    const std::string text(record.payload->bytes());
-    different.insert(text);
-    labelled.insert(std::stoul(text));
-  });
-  ASSERT_TRUE(read) << read.error().message;
-  EXPECT_EQ(labelled.size(), kEvents);
-  // The log itself may have an event twice: of a publisher whose client had to be replaced.
-  EXPECT_EQ(labels, different.size()) << "an event was labelled twice";
+  labeller.ExpectEachLabelledOnce(kEvents);
   EXPECT_TRUE(Eventually([this] { return Count("kafka.watch_silent") == 0; }));
   EXPECT_EQ(Count("kafka.publish_lost{partition=0}"), 0u);
 }

@@ -31,6 +31,7 @@ Result<std::unique_ptr<StitchShard>> StitchShard::TakeOver(transport::Transport&
       new StitchShard(transport, std::move(*owner), limits, metrics));
   shard->partition_ =
       std::make_unique<stitch::StitchPartition>(config, partition, std::move(chain), metrics, log);
+  shard->partition_->TookOver(transport.LogTimeNs());
   for (Stream stream : {Stream::kLabels, Stream::kState})
     WEFT_TRY(
         shard->ReadBack(stream, [&](const Record& record) { shard->partition_->Restore(record); }));

@@ -85,8 +85,11 @@ void LinkJoin::Consume(const api::LinkBatch& b, int64_t append_ns, std::vector<L
   if (b.watermark_ns != INT64_MIN)
     complete_[b.from_partition] =
         std::max(complete_[b.from_partition], b.watermark_ns - b.silent_ns);
-  read_[b.from_partition] = std::max(read_[b.from_partition], b.input_ns);
-  heard_[b.from_partition] = append_ns;
+  // Who answers only, because it waits for others, reads on no more than one that is silent. (A new
+  // owner begins further back, or has read nothing yet.)
+  int64_t& read = read_[b.from_partition];
+  if (b.input_ns == 0 || b.input_ns != read) heard_[b.from_partition] = append_ns;
+  if (b.input_ns != 0) read = b.input_ns;
 }
 
 int64_t LinkJoin::OthersRead(uint32_t partition) const {

@@ -115,8 +115,8 @@ class LinkJoin {
   int64_t next_sweep_ns_ = INT64_MIN;
   std::vector<int64_t> watermarks_;  // by sending partition
   std::vector<int64_t> complete_;    // the same, held back by agents that fell silent, too
-  std::vector<int64_t> read_;        // by sending partition: the newest input time
-  std::vector<int64_t> heard_;       // by sending partition: append time of its last batch
+  std::vector<int64_t> read_;        // by sending partition: its owner's input time
+  std::vector<int64_t> heard_;       // by sending partition: when it was last heard to read on
   int64_t all_heard_ns_ = INT64_MIN;
   int64_t time_ns_ = 0;  // in which all were heard
   struct Passed {

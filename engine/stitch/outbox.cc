@@ -20,6 +20,7 @@ constexpr size_t kMaxText = 16 << 20;
 // earliest, and what it caused meanwhile is in it. Without it a trace that is read in a backlog
 // would be closed sooner than one that is read live (the simulator's long backlogs find that).
 constexpr int64_t kUsualDelay = 2 * kSecond;
+constexpr int64_t kTellEvery = kSecond;
 
 }  // namespace
 
@@ -55,6 +56,8 @@ void Outbox::Watermarks(int64_t links_ns, int64_t spans_ns, int64_t silent_ns) {
   links_watermark_ = std::max(links_watermark_, links_ns);
   spans_watermark_ = std::max(spans_watermark_, spans_ns);
 }
+
+void Outbox::TellHowFar() { send_watermarks_ |= input_ns_ - told_input_ns_ >= kTellEvery; }
 
 void Outbox::State(const api::CorrelatorState& state) {
   Raw({Stream::kState, partition_, RecordType::kCorrelatorState,
@@ -108,6 +111,7 @@ void Outbox::Take(transport::Transaction* tx) {
     if (links_[p].size() != 0 || send_watermarks_) SealLinks(p, links_watermark_);
   for (uint32_t p = 0; p < spans_.size(); ++p)
     if (!spans_[p].empty() || send_watermarks_) SealSpans(p, spans_watermark_);
+  if (send_watermarks_) told_input_ns_ = input_ns_;
   send_watermarks_ = false;
   for (auto& record : raw_) tx->out.push_back(std::move(record));
   raw_.clear();

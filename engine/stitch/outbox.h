@@ -30,6 +30,9 @@ class Outbox {
   void Watermarks(int64_t links_ns, int64_t spans_ns, int64_t silent_ns = 0);
   // How far the events have been read, as log time: goes with everything that follows.
   void ReadUpTo(int64_t input_ns) { input_ns_ = input_ns; }
+  // That goes out with the next records if it is a second further than it was told last, though no
+  // watermark has moved: others wait for who has read less than they.
+  void TellHowFar();
   // A LabelRow, field by field: made in place, which a copy would have to wait for.
   template <typename... Fields>
   void Add(Fields... label) {
@@ -75,6 +78,7 @@ class Outbox {
   int64_t spans_watermark_ = INT64_MIN;
   int64_t silent_ns_ = 0;
   int64_t input_ns_ = 0;
+  int64_t told_input_ns_ = 0;
   bool send_watermarks_ = false;
 };
 

@@ -42,6 +42,7 @@ void StitchPartition::Impl::Consume(const transport::Record& record) {
 }
 
 void StitchPartition::Impl::ConsumeLinks(const transport::Record& record) {
+  if (record.append_ns > links_again_until_ns_) links_again_until_ns_ = INT64_MIN;
   api::LinkBatch& links = link_batch_;
   if (auto decoded = api::DecodeLinks(record.payload, &links); !decoded)
     return Dead(record, decoded.error());

@@ -92,6 +92,7 @@ class StitchPartition::Impl {
        Metrics& metrics, Logger& logger);
   ~Impl();
 
+  void TookOver(int64_t log_now) { links_again_until_ns_ = log_now; }
   void Restore(const transport::Record& record);
   void Consume(const transport::Record& record);
   void Tick(int64_t log_now);
@@ -282,7 +283,8 @@ class StitchPartition::Impl {
   int64_t input_ns_ = INT64_MIN;  // how far the events are read; behind log_now_ in a backlog
   int64_t next_watermark_ns_ = INT64_MIN;
   int64_t next_check_ns_ = INT64_MIN, next_tick_ns_ = INT64_MIN;
-  int64_t spoken_ns_ = 0, gap_end_ns_ = 0;  // of events: the newest, the one after a gap
+  int64_t links_again_until_ns_ = INT64_MIN;  // INT64_MIN: those are read
+  int64_t spoken_ns_ = 0, gap_end_ns_ = 0;    // of events: the newest, the one after a gap
   int64_t next_silence_ns_ = INT64_MIN;
   int64_t patience_watermark_ns_ = INT64_MIN, patience_since_ns_ = INT64_MAX;
   uint64_t next_offset_ = 0;

@@ -64,6 +64,7 @@ StitchPartition::Impl::~Impl() {
 
 void StitchPartition::Impl::Tick(int64_t log_now) {
   log_now_ = std::max(log_now_, log_now);
+  links_again_until_ns_ = INT64_MIN;
   ReadUpTo(log_now_);
   if (log_now_ < next_tick_ns_) return;
   next_tick_ns_ = log_now_ + kCheckEvery;
@@ -97,6 +98,7 @@ void StitchPartition::Impl::KeepGoing() {
   if (input_ns_ != INT64_MIN && (input_ns_ >= next_watermark_ns_ || finished_)) {
     next_watermark_ns_ = input_ns_ + WatermarkEvery(config_);
     ComputeWatermarks();
+    outbox_.TellHowFar();
   }
 }
 
@@ -168,7 +170,7 @@ void StitchPartition::Impl::ForgetIdleProcesses() {
 }
 
 void StitchPartition::Impl::SettleLinks() {
-  join_.Settle(log_now_, &answers_);
+  if (links_again_until_ns_ == INT64_MIN) join_.Settle(log_now_, &answers_);
   for (const LinkAnswer& a : answers_)
     outbox_.Answer(a.partition, a.wire_id, a.span_id, a.trace_hi, a.trace_lo, a.flags);
   answers_.clear();
@@ -331,6 +333,7 @@ StitchPartition::StitchPartition(const StitchConfig& config, uint32_t partition,
                                  std::vector<ChainLink> chain, Metrics& metrics, Logger& logger)
     : impl_(std::make_unique<Impl>(config, partition, std::move(chain), metrics, logger)) {}
 StitchPartition::~StitchPartition() = default;
+void StitchPartition::TookOver(int64_t log_now) { impl_->TookOver(log_now); }
 void StitchPartition::Restore(const transport::Record& record) {
   impl_->Restore(record);
   impl_->SettleCounters();

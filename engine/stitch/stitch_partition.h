@@ -4,7 +4,7 @@
 // A pure state machine: no thread, no clock, no I/O. Its driver (the graph, the simulator, a test)
 // does, from one thread:
 //
-//   Restore* (Consume* Tick? TakeTransaction)* Finish (Consume* Tick TakeTransaction)*
+//   TookOver? Restore* (Consume* Tick? TakeTransaction)* Finish (Consume* Tick TakeTransaction)*
 //
 // and commits every transaction before it takes the next. A driver that is fenced drops the object;
 // the next owner makes a new one and feeds it what ReadBack gives. `clock times` are log time.
@@ -27,6 +27,10 @@ class StitchPartition {
   StitchPartition(const StitchConfig& config, uint32_t partition, std::vector<ChainLink> chain,
                   Metrics& metrics, Logger& logger);
   ~StitchPartition();
+
+  // There was an owner before, and now it is log_now. Until all links from before were read again
+  // nobody is told that nobody calls him: who does may be in the next one.
+  void TookOver(int64_t log_now);
 
   // A record of weft.labels or weft.state, oldest first, before the first Consume.
   void Restore(const transport::Record& record);

@@ -85,6 +85,7 @@ void Cluster::TakeOver(uint32_t partition, StitchMember& member) {
       std::vector<stitch::ChainLink>{{"thread", ThreadVoice(), nullptr},
                                      {"learning", LearningVoice::Table(), member.learning.get()}},
       metrics_, *log_);
+  member.stage->TookOver(transport_->LogTimeNs());
   for (Stream log : {Stream::kLabels, Stream::kState})
     Expect(
         member.owner->ReadBack(log, [&](const Record& r) { member.stage->Restore(r); }).has_value(),

@@ -40,6 +40,13 @@ class LinkJoinTest : public ::testing::Test {
     b.watermark_ns = watermark;
     join.Consume(b, at, &answers);
   }
+  void Reads(uint32_t from, int64_t input, int64_t at) {
+    api::LinkBatch b;
+    b.from_partition = from;
+    b.watermark_ns = INT64_MIN;
+    b.input_ns = input;
+    join.Consume(b, at, &answers);
+  }
   // All partitions read live, or the second one `behind`.
   void SettleUntil(int64_t from, int64_t to, int64_t behind = 0) {
     for (int64_t now = from; now <= to; now += 50 * kMillisecond) {
@@ -201,6 +208,36 @@ TEST_F(LinkJoinTest, ForgetsTheOldestBeyondItsBoundAndCountsThem) {
   for (int64_t now = 1000; now < 40'000; ++now) small.Settle(kStart + now * kSecond, &answers);
   EXPECT_LE(small.size(), 100u);
   EXPECT_EQ(metrics.Get("stitch.links_forgotten").Get(), 1000u - small.size());
+}
+
+TEST_F(LinkJoinTest, KnowsThatTheNewOwnerOfAPartitionHasReadLess) {
+  const auto read = [&](int64_t input) {
+    Reads(1, input, kStart);
+    return join.OthersRead(0);
+  };
+  EXPECT_EQ(join.OthersRead(0), INT64_MIN);
+  EXPECT_EQ(read(kStart), kStart);
+  EXPECT_EQ(read(0), kStart) << "a new owner who has not read anything yet";
+  EXPECT_EQ(read(kStart - 60 * kSecond), kStart - 60 * kSecond);
+  EXPECT_EQ(read(kStart + kSecond), kStart + kSecond);
+}
+
+// One that waits for others answers meanwhile, and must find what it will ask for when it reads on.
+TEST_F(LinkJoinTest, OnlyTimeInWhichAllReadOnCounts) {
+  int64_t now = kStart;
+  const auto pass = [&](int64_t ns, bool reads_on) {
+    for (const int64_t end = now + ns; now < end; now += 50 * kMillisecond) {
+      Reads(0, now, now);
+      Reads(1, reads_on ? now : kStart, now);
+      join.Settle(now, &answers);
+    }
+  };
+  Watermark(0, kStart, kStart);
+  Watermark(1, kStart, kStart);
+  pass(10 * kSecond, false);
+  EXPECT_EQ(join.WatermarkBefore(5 * kSecond), INT64_MIN);
+  pass(6 * kSecond, true);
+  EXPECT_EQ(join.WatermarkBefore(5 * kSecond), kStart);
 }
 
 TEST_F(LinkJoinTest, CountsAWantFromAPartitionThatIsNotThere) {

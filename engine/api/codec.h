@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "engine/api/event_columns.h"
+#include "engine/api/growing_columns.h"
 #include "engine/api/payload.h"
 #include "engine/api/span_table.h"
 #include "engine/base/result.h"
@@ -77,15 +78,12 @@ struct LinkBatch {
   int64_t silent_ns = 0;
   size_t size() const { return what.size(); }
 };
-// A message as its sender has it, who is also who is answered.
-struct LinkRow {
-  uint64_t wire_id = 0, span_id = 0, trace_hi = 0, trace_lo = 0;
-  uint32_t flags = 0;
-  LinkWhat what = LinkWhat::kExists;
-};
+// As their sender gathers them, who is also who is answered: what, wire_id, span_id, trace_hi,
+// trace_lo, flags.
+using LinkColumns = GrowingColumns<LinkWhat, uint64_t, uint64_t, uint64_t, uint64_t, uint32_t>;
 PayloadPtr EncodeLinks(const LinkBatch& links);
 // `head` says all but the rows.
-PayloadPtr EncodeLinks(const LinkBatch& head, const std::vector<LinkRow>& rows);
+PayloadPtr EncodeLinks(const LinkBatch& head, const LinkColumns& rows);
 Result<LinkBatch> DecodeLinks(const PayloadPtr& payload);
 // Into a batch that is used again. What is in it after an error is of no use.
 Result<void> DecodeLinks(const PayloadPtr& payload, LinkBatch* out);
@@ -108,18 +106,13 @@ struct LabelBatch {
   size_t size() const { return what.size(); }
   bool empty() const { return what.empty() && process_id.empty(); }
 };
-// One line, as who decided it has it.
-struct LabelRow {
-  uint64_t exchange = 0, span_id = 0, parent_id = 0, parent_exchange = 0;
-  uint64_t trace_hi = 0, trace_lo = 0;
-  float confidence = 0;
-  uint32_t evidence = 0, flags = 0;
-  uint8_t what = 0;  // LabelWhat
-};
-using DecidedWindow = std::pair<uint64_t, int64_t>;  // process id, decided_ns
+// As who decides gathers them: what (LabelWhat), exchange, span_id, parent_id, parent_exchange,
+// trace_hi, trace_lo, confidence, evidence, flags; and process id, decided_ns.
+using LabelColumns = GrowingColumns<uint8_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t,
+                                    uint64_t, float, uint32_t, uint32_t>;
+using DecidedWindows = GrowingColumns<uint64_t, int64_t>;
 PayloadPtr EncodeLabels(const LabelBatch& labels);
-PayloadPtr EncodeLabels(const std::vector<LabelRow>& rows,
-                        const std::vector<DecidedWindow>& decided);
+PayloadPtr EncodeLabels(const LabelColumns& rows, const DecidedWindows& decided);
 Result<LabelBatch> DecodeLabels(const PayloadPtr& payload);
 
 // weft.spans

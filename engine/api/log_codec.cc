@@ -12,84 +12,49 @@ bool AllBelow(const std::vector<uint8_t>& v, uint8_t limit) {
   return ok;
 }
 
-// A list of value(row) of each row, which init(n) makes; one that is all 0 is left out.
-template <typename T, typename Init, typename Value>
-class RowColumn {
- public:
-  RowColumn(Init init, Value value) : init_(init), value_(value) {}
-  void Keep() { keep_ = true; }
-  template <typename Row>
-  void Look(const Row* rows, size_t n) {
-    T any = 0;
-    for (size_t i = 0; i < n; ++i) any |= value_(rows[i]);
-    any_ |= any;
-  }
-  void Make(size_t n) {
-    if (keep_ || any_ != 0) out_ = ListData<T>(init_(static_cast<unsigned>(n)), n);
-  }
-  template <typename Row>
-  void Fill(const Row* rows, size_t n) {
-    if (out_ == nullptr) return;
-    for (size_t i = 0; i < n; ++i) out_[i] = value_(rows[i]);
-    out_ += n;
-  }
-
- private:
-  Init init_;
-  Value value_;
-  bool keep_ = false;
-  T any_ = 0;
-  T* out_ = nullptr;
-};
-template <typename T, typename Init, typename Value>
-RowColumn<T, Init, Value> ColumnOf(Init init, Value value) {
-  return {init, value};
+bool AllZero(const void* data, size_t bytes) {
+  const char* const at = static_cast<const char*>(data);
+  return bytes == 0 || (*at == 0 && std::memcmp(at, at + 1, bytes - 1) == 0);
 }
 
-// Block by block, so that rows come from memory twice, and not twice for each column.
-template <typename Row, typename... Columns>
-void FillColumns(const std::vector<Row>& rows, Columns... columns) {
-  constexpr size_t kBlock = 256;
-  const auto blocks = [&](auto&& visit) {
-    for (size_t at = 0; at < rows.size(); at += kBlock)
-      visit(rows.data() + at, std::min(kBlock, rows.size() - at));
-  };
-  blocks([&](const Row* first, size_t n) { (columns.Look(first, n), ...); });
-  (columns.Make(rows.size()), ...);
-  blocks([&](const Row* first, size_t n) { (columns.Fill(first, n), ...); });
+// A list that is all 0 is left out; init(n) makes it.
+template <typename T, typename Init>
+void FillColumn(Init init, const T* from, size_t n) {
+  if (!AllZero(from, n * sizeof(T))) FillList(init(static_cast<unsigned>(n)), from, n);
 }
 
-// The one column that is always there: it tells the number of rows.
-template <typename Column>
-Column Always(Column column) {
-  column.Keep();
-  return column;
+// The lower halves of trace ids, of which most follow from the upper ones.
+template <typename Init>
+void FillTraceLows(Init init, const uint64_t* hi, const uint64_t* lo, size_t n) {
+  uint64_t any = 0;
+  for (size_t i = 0; i < n; ++i) any |= lo[i] ^ RootTraceLow(hi[i]);
+  if (any == 0) return;
+  auto* const out = ListData<uint64_t>(init(static_cast<unsigned>(n)), n);
+  for (size_t i = 0; i < n; ++i) out[i] = lo[i] ^ RootTraceLow(hi[i]);
 }
-
-uint32_t BitsOf(float x) { return std::bit_cast<uint32_t>(x); }
 
 }  // namespace
 
-#define WEFT_ROWS(type, expression, Name)                             \
-  ColumnOf<type>([&](unsigned size) { return out.init##Name(size); }, \
-                 [](const auto& r) { return static_cast<type>(expression); })
-
+#define WEFT_INIT(Name) [&](unsigned size) { return out.init##Name(size); }
 #define WEFT_SET(from, Name) \
   FillList(out.init##Name(static_cast<unsigned>((from).size())), (from).data(), (from).size())
 #define WEFT_GET(Name, n, to)                \
   if (!CopyColumn(in.get##Name(), n, &(to))) \
   return Corrupt("column " #Name ": wrong length or type")
 
-PayloadPtr EncodeLinks(const LinkBatch& head, const std::vector<LinkRow>& rows) {
+PayloadPtr EncodeLinks(const LinkBatch& head, const LinkColumns& rows) {
   const size_t n = rows.size();
   const size_t words =
       Words(n) + 4 * Words(n * 8) + Words(n * 4) + Words(head.partition.size() * 4);
   return BuildBatch<wire::LinkBatch>(words, [&](auto out) {
-    FillColumns(rows, Always(WEFT_ROWS(uint8_t, r.what, What)),
-                WEFT_ROWS(uint64_t, r.wire_id, WireId), WEFT_ROWS(uint64_t, r.span_id, SpanId),
-                WEFT_ROWS(uint64_t, r.trace_hi, TraceHi),
-                WEFT_ROWS(uint64_t, r.trace_lo ^ RootTraceLow(r.trace_hi), TraceLo),
-                WEFT_ROWS(uint32_t, r.flags, Flags));
+    rows.Columns([&](auto* what, auto* wire_id, auto* span_id, auto* hi, auto* lo, auto* flags) {
+      FillList(out.initWhat(static_cast<unsigned>(n)), what, n);
+      FillColumn(WEFT_INIT(WireId), wire_id, n);
+      FillColumn(WEFT_INIT(SpanId), span_id, n);
+      FillColumn(WEFT_INIT(TraceHi), hi, n);
+      FillTraceLows(WEFT_INIT(TraceLo), hi, lo, n);
+      FillColumn(WEFT_INIT(Flags), flags, n);
+    });
     if (!head.partition.empty()) WEFT_SET(head.partition, Partition);
     out.setFromPartition(head.from_partition);
     out.setWatermarkNs(head.watermark_ns);
@@ -99,10 +64,10 @@ PayloadPtr EncodeLinks(const LinkBatch& head, const std::vector<LinkRow>& rows) 
 }
 
 PayloadPtr EncodeLinks(const LinkBatch& b) {
-  std::vector<LinkRow> rows;
+  LinkColumns rows;
   for (size_t i = 0; i < b.size(); ++i)
-    rows.push_back({b.wire_id[i], b.span_id[i], b.trace_hi[i], b.trace_lo[i], b.flags[i],
-                    static_cast<LinkWhat>(b.what[i])});
+    rows.Add(static_cast<LinkWhat>(b.what[i]), b.wire_id[i], b.span_id[i], b.trace_hi[i],
+             b.trace_lo[i], b.flags[i]);
   return EncodeLinks(b, rows);
 }
 
@@ -138,40 +103,41 @@ Result<LinkBatch> DecodeLinks(const PayloadPtr& payload) {
   return b;
 }
 
-PayloadPtr EncodeLabels(const std::vector<LabelRow>& rows,
-                        const std::vector<DecidedWindow>& decided) {
+PayloadPtr EncodeLabels(const LabelColumns& rows, const DecidedWindows& decided) {
   const size_t n = rows.size();
   const size_t words =
       Words(n) + 6 * Words(n * 8) + 3 * Words(n * 4) + 2 * Words(decided.size() * 8);
   return BuildBatch<wire::LabelBatch>(words, [&](auto out) {
-    FillColumns(rows, Always(WEFT_ROWS(uint8_t, r.what, What)),
-                WEFT_ROWS(uint64_t, r.exchange, Exchange), WEFT_ROWS(uint64_t, r.span_id, SpanId),
-                WEFT_ROWS(uint64_t, r.parent_id, ParentId),
-                WEFT_ROWS(uint64_t, r.parent_exchange, ParentExchange),
-                WEFT_ROWS(uint64_t, r.trace_hi, TraceHi),
-                WEFT_ROWS(uint64_t, r.trace_lo ^ RootTraceLow(r.trace_hi), TraceLo),
-                WEFT_ROWS(uint32_t, BitsOf(r.confidence), Confidence),
-                WEFT_ROWS(uint32_t, r.evidence, Evidence), WEFT_ROWS(uint32_t, r.flags, Flags));
+    rows.Columns([&](auto* what, auto* exchange, auto* span_id, auto* parent_id,
+                     auto* parent_exchange, auto* hi, auto* lo, auto* confidence, auto* evidence,
+                     auto* flags) {
+      FillList(out.initWhat(static_cast<unsigned>(n)), what, n);
+      FillColumn(WEFT_INIT(Exchange), exchange, n);
+      FillColumn(WEFT_INIT(SpanId), span_id, n);
+      FillColumn(WEFT_INIT(ParentId), parent_id, n);
+      FillColumn(WEFT_INIT(ParentExchange), parent_exchange, n);
+      FillColumn(WEFT_INIT(TraceHi), hi, n);
+      FillTraceLows(WEFT_INIT(TraceLo), hi, lo, n);
+      FillColumn(WEFT_INIT(Confidence), confidence, n);
+      FillColumn(WEFT_INIT(Evidence), evidence, n);
+      FillColumn(WEFT_INIT(Flags), flags, n);
+    });
     if (decided.empty()) return;
-    const auto processes = static_cast<unsigned>(decided.size());
-    auto* const process = ListData<uint64_t>(out.initProcessId(processes), decided.size());
-    auto* const until = ListData<int64_t>(out.initDecidedNs(processes), decided.size());
-    for (size_t i = 0; i < decided.size(); ++i) {
-      process[i] = decided[i].first;
-      until[i] = decided[i].second;
-    }
+    decided.Columns([&](auto* process_id, auto* decided_ns) {
+      const auto windows = static_cast<unsigned>(decided.size());
+      FillList(out.initProcessId(windows), process_id, windows);
+      FillList(out.initDecidedNs(windows), decided_ns, windows);
+    });
   });
 }
 
 PayloadPtr EncodeLabels(const LabelBatch& b) {
-  std::vector<LabelRow> rows;
+  LabelColumns rows;
   for (size_t i = 0; i < b.size(); ++i)
-    rows.push_back({b.exchange[i], b.span_id[i], b.parent_id[i], b.parent_exchange[i],
-                    b.trace_hi[i], b.trace_lo[i], b.confidence[i], b.evidence[i], b.flags[i],
-                    b.what[i]});
-  std::vector<DecidedWindow> decided;
-  for (size_t i = 0; i < b.process_id.size(); ++i)
-    decided.emplace_back(b.process_id[i], b.decided_ns[i]);
+    rows.Add(b.what[i], b.exchange[i], b.span_id[i], b.parent_id[i], b.parent_exchange[i],
+             b.trace_hi[i], b.trace_lo[i], b.confidence[i], b.evidence[i], b.flags[i]);
+  DecidedWindows decided;
+  for (size_t i = 0; i < b.process_id.size(); ++i) decided.Add(b.process_id[i], b.decided_ns[i]);
   return EncodeLabels(rows, decided);
 }
 
@@ -241,7 +207,7 @@ Result<DecisionBatch> DecodeDecisions(const PayloadPtr& payload) {
       });
 }
 
-#undef WEFT_ROWS
+#undef WEFT_INIT
 #undef WEFT_SET
 #undef WEFT_GET
 

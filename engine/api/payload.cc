@@ -1,7 +1,5 @@
 #include "engine/api/payload.h"
 
-#include <cstring>
-
 namespace weft::api {
 
 PayloadPtr CopyPayload(std::string_view bytes) {

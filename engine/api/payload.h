@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <string_view>
 
@@ -14,9 +15,14 @@ namespace weft::api {
 class Payload {
  public:
   explicit Payload(size_t bytes) : words_(new uint64_t[(bytes + 7) / 8]()), size_(bytes) {}
-  // Not zeroed but for the last word: for who writes every byte.
+  // Not zeroed but for the last word: for who writes every byte. In builds with assertions it is
+  // full of kUnwritten, so that a test sees what nobody wrote.
   struct Unwritten {};
+  static constexpr unsigned char kUnwritten = 0xa5;
   Payload(Unwritten, size_t bytes) : words_(new uint64_t[(bytes + 7) / 8]), size_(bytes) {
+#ifndef NDEBUG
+    std::memset(words_.get(), kUnwritten, (bytes + 7) / 8 * 8);
+#endif
     if (bytes != 0) words_[(bytes - 1) / 8] = 0;
   }
   char* data() { return reinterpret_cast<char*>(words_.get()); }

@@ -29,7 +29,7 @@ Outbox::Outbox(uint32_t partition, uint32_t partitions)
 
 void Outbox::AddLink(uint32_t to, api::LinkWhat what, uint64_t wire_id, uint64_t span_id,
                      uint64_t hi, uint64_t lo, uint32_t flags) {
-  links_[to].emplace_back(wire_id, span_id, hi, lo, flags, what);
+  links_[to].Add(what, wire_id, span_id, hi, lo, flags);
   if (links_[to].size() >= kMaxLogRows) SealLinks(to, INT64_MIN);
 }
 
@@ -88,14 +88,14 @@ void Outbox::SealLinks(uint32_t p, int64_t watermark_ns) {
   head.input_ns = input_ns_;
   head.silent_ns = silent_ns_;
   raw_.push_back({Stream::kLinks, p, RecordType::kLinkBatch, 0, api::EncodeLinks(head, links_[p])});
-  links_[p].clear();
+  links_[p].Clear();
 }
 
 void Outbox::SealLabels() {
   raw_.push_back({Stream::kLabels, partition_, RecordType::kLabelBatch, 0,
                   api::EncodeLabels(labels_, decided_)});
-  labels_.clear();
-  decided_.clear();
+  labels_.Clear();
+  decided_.Clear();
 }
 
 void Outbox::SealSpansIfLarge(uint32_t p) {

@@ -33,16 +33,14 @@ class Outbox {
   // That goes out with the next records if it is a second further than it was told last, though no
   // watermark has moved: others wait for who has read less than they.
   void TellHowFar();
-  // A LabelRow, field by field: made in place, which a copy would have to wait for.
-  template <typename... Fields>
-  void Add(Fields... label) {
-    labels_.emplace_back(label...);
+  // The columns of LabelColumns.
+  template <typename... Columns>
+  void Label(Columns... label) {
+    labels_.Add(label...);
     if (labels_.size() >= kMaxLogRows) SealLabels();
   }
   // Every window of the process that ends by then has been decided.
-  void Decided(uint64_t process_id, int64_t decided_ns) {
-    decided_.emplace_back(process_id, decided_ns);
-  }
+  void Decided(uint64_t process_id, int64_t decided_ns) { decided_.Add(process_id, decided_ns); }
   api::SpanTable& spans(uint32_t partition) { return spans_[partition]; }
   // What spans() got came from a record that was appended then.
   void NoteSpans(uint32_t partition, int64_t append_ns) {
@@ -68,11 +66,11 @@ class Outbox {
                uint64_t lo, uint32_t flags);
 
   const uint32_t partition_;
-  std::vector<std::vector<api::LinkRow>> links_;  // by receiving partition
+  std::vector<api::LinkColumns> links_;  // by receiving partition
   std::vector<api::SpanTable> spans_;
   std::vector<int64_t> spans_append_ns_;  // the newest, per table
-  std::vector<api::LabelRow> labels_;
-  std::vector<api::DecidedWindow> decided_;
+  api::LabelColumns labels_;
+  api::DecidedWindows decided_;
   std::vector<transport::OutRecord> raw_;  // closed records
   int64_t links_watermark_ = INT64_MIN;
   int64_t spans_watermark_ = INT64_MIN;

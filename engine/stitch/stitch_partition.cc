@@ -265,8 +265,8 @@ void StitchPartition::Impl::WriteLabel(Row& r) {
   if (r.is(kEmittedOpen)) what |= api::kLabelEmittedOpen;
   if (what == 0) return;
   const bool local = (what & api::kLabelParent) != 0 && !r.server() && r.parent != kNone;
-  outbox_.Add(r.exchange, r.span_id, r.parent_id, local ? rows_[r.parent].exchange : 0, r.trace_hi,
-              r.trace_lo, r.confidence, r.evidence, r.flags, what);
+  outbox_.Label(what, r.exchange, r.span_id, r.parent_id, local ? rows_[r.parent].exchange : 0,
+                r.trace_hi, r.trace_lo, r.confidence, r.evidence, r.flags);
   if (r.is(kDecided)) r.state |= kLogParent;
   if (r.is(kResolved)) r.state |= kLogTrace;
 }

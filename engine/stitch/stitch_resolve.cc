@@ -123,13 +123,8 @@ void StitchPartition::Impl::OnAnswer(uint64_t wire_id, uint64_t span_id, const a
   count_.late_answers.Add();
   if ((flags & api::kLinkOption) != 0) return;  // only the wire id tells the server span's id
   const uint64_t server = api::SpanId(wire_id, api::Side::kServer);
-  outbox_.Add(api::LabelRow{.span_id = server,
-                            .parent_id = span_id,
-                            .trace_hi = trace.hi,
-                            .trace_lo = trace.lo,
-                            .confidence = 1,
-                            .evidence = WEFT_EVIDENCE_WIRE,
-                            .what = api::kLabelAlias});
+  outbox_.Label(api::kLabelAlias, 0, server, span_id, 0, trace.hi, trace.lo, 1.0F,
+                WEFT_EVIDENCE_WIRE, 0);
 }
 
 // "A root" is not kept: that the links' partition remembers, and it may know better by now.

@@ -389,6 +389,30 @@ TEST(LogCodec, KeepsTheBeginningOfALargeDeadRecordSoThatItCanAlwaysBeWritten) {
   EXPECT_EQ(dead->reason, "because (the first 262144 of 80000000 bytes)");
 }
 
+// They are made on memory that is not zeroed; where assertions are on it is full of a byte that
+// none of these values has.
+TEST(Codec, WritesEveryByteOfItsBatches) {
+  const SpanTable spans = SomeSpans();
+  LinkBatch links;
+  links.what = {0, 1, 2};
+  links.wire_id = links.span_id = links.trace_hi = links.trace_lo = {1, 0, 2};
+  links.partition = links.flags = {1, 0, 2};
+  LabelBatch labels;
+  labels.what = links.what;
+  labels.exchange = labels.span_id = labels.parent_id = labels.parent_exchange = links.wire_id;
+  labels.trace_hi = labels.trace_lo = links.trace_hi;
+  labels.confidence.assign(3, 1);
+  labels.evidence = labels.flags = links.flags;
+  labels.process_id = {1};
+  labels.decided_ns = {2};
+  links.trace_lo[0] ^= RootTraceLow(1);  // so that the bytes are those of small numbers
+  links.trace_lo[2] ^= RootTraceLow(2);
+  labels.trace_lo = links.trace_lo;
+  for (const PayloadPtr& record :
+       {EncodeSpans(spans, 1, 2), EncodeLinks(links), EncodeLinks({}), EncodeLabels(labels)})
+    EXPECT_EQ(record->bytes().find(static_cast<char>(Payload::kUnwritten)), std::string_view::npos);
+}
+
 TEST(LogCodec, ReadsLargeBatches) {
   constexpr size_t kRows = 200'000;
   LinkBatch links;

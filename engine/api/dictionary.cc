@@ -89,6 +89,7 @@ size_t Dictionary::MemoryBytes() const {
 void PairTable::Clear() {
   ClearSlots(slots_, interned_);
   interned_ = 0;
+  of_text_.clear();
   key.clear();
   type.clear();
   value.clear();
@@ -102,6 +103,14 @@ uint32_t PairTable::Append(uint32_t k, uint8_t t, uint64_t v) {
 }
 
 uint32_t PairTable::Intern(uint32_t k, uint8_t t, uint64_t v) {
+  if (t != WEFT_ATTR_STRING) return InternByHash(k, t, v);
+  if (v >= of_text_.size()) of_text_.resize(v + 1);
+  uint32_t& first = of_text_[v];
+  if (first == 0) return (first = Append(k, t, v) + 1) - 1;
+  return key[first - 1] == k ? first - 1 : InternByHash(k, t, v);
+}
+
+uint32_t PairTable::InternByHash(uint32_t k, uint8_t t, uint64_t v) {
   if (interned_ * 2 >= slots_.size()) Grow();
   const size_t mask = slots_.size() - 1;
   const uint32_t hash = HashPair(k, t, v);

@@ -68,7 +68,8 @@ class Dictionary {
   size_t interned_ = 0;
 };
 
-// The same for attribute pairs (key, type, value); no reserved entry.
+// The same for attribute pairs (key, type, value); no reserved entry. The value of a text is its
+// index in the dictionary of the batch.
 class PairTable {
  public:
   uint32_t Intern(uint32_t key, uint8_t type, uint64_t value);
@@ -81,7 +82,11 @@ class PairTable {
   std::vector<uint64_t> value;
 
  private:
+  uint32_t InternByHash(uint32_t key, uint8_t type, uint64_t value);
   void Grow();
+  // By text: its first pair + 1, which is found without a hash. Few texts are values of several
+  // keys; what is no text and the further pairs of a text are in slots_.
+  std::vector<uint32_t> of_text_;
   std::vector<DictionarySlot> slots_;
   size_t interned_ = 0;
 };

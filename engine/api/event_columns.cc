@@ -290,81 +290,85 @@ void EventCopier::AppendCandidates(uint32_t row) {
 void EventCopier::AppendAttributes(const uint32_t* rows, size_t n) {
   SpanTable& t = *to_;
   const size_t first = t.attr_offset.size();
-  size_t size = t.attr.size();
-  t.attr_offset.resize(first + n, static_cast<uint32_t>(size));
+  const size_t before = t.attr.size();
+  t.attr_offset.resize(first + n, static_cast<uint32_t>(before));
   if (!from_->attr_offset.present()) return;
-  begins_.resize(n);
+  size_t size = before;
   from_->attr_offset.Widen([&](auto at) {
     for (size_t i = 0; i < n; ++i) {
-      begins_[i] = at(rows[i]);
-      size += at(size_t{rows[i]} + 1) - begins_[i];
+      size += at(size_t{rows[i]} + 1) - at(rows[i]);
       t.attr_offset[first + i] = static_cast<uint32_t>(size);
     }
   });
-  const size_t before = t.attr.size();
   t.attr.resize(size);
-  const bool look = repeats_ == Repeats::kOnce;
-  new_pairs_.clear();
-  from_->attr.Widen([&](auto pair) {
-    Mapped* const known = pairs_.data();
-    const uint32_t stamp = stamp_;
-    uint32_t next = t.pairs.size();
-    uint32_t* out = t.attr.data() + before;
+  if (new_pairs_.size() < size - before) new_pairs_.resize(size - before);
+  uint32_t* const begin = t.attr.data() + before;
+  uint32_t* fresh = new_pairs_.data();
+  // The record's numbers first. Without a branch: nobody could predict which of them are new.
+  from_->attr.Widen([&, known = pairs_.data(), stamp = stamp_](auto pair) {
+    uint32_t* to = begin;
     for (size_t i = 0; i < n; ++i) {
       const uint32_t* const end = t.attr.data() + t.attr_offset[first + i];
-      for (size_t a = begins_[i]; out != end; ++a, ++out) {
-        const auto index = static_cast<uint32_t>(pair(a));
-        const Mapped m = known[index];
-        *out = m.index;
-        if (m.stamp == stamp) continue;
-        if (look) {
-          *out = NewPair(index);
-        } else {
-          known[index] = {stamp, next};
-          *out = next++;
-          new_pairs_.push_back(index);
-        }
+      for (size_t a = from_->attr_offset[rows[i]]; to != end; ++a) {
+        const auto number = static_cast<uint32_t>(pair(a));
+        *to++ = *fresh = number;
+        fresh += known[number].stamp != stamp;
+        known[number].stamp = stamp;
       }
     }
   });
-  AppendPairs();
+  NewPairs(static_cast<size_t>(fresh - new_pairs_.data()));
+  for (uint32_t* number = begin; number != t.attr.data() + size; ++number)
+    *number = pairs_[*number].index;
 }
 
-// new_pairs_, whose numbers in the table are those that follow.
-void EventCopier::AppendPairs() {
-  if (new_pairs_.empty()) return;
-  PairTable& out = to_->pairs;
-  const size_t first = out.size();
-  const size_t n = new_pairs_.size();
-  out.key.resize(first + n);
-  out.type.resize(first + n);
-  out.value.resize(first + n);
+// The first n of new_pairs_.
+void EventCopier::NewPairs(size_t n) {
+  keys_.resize(n);
+  types_.resize(n);
+  values_.resize(n);
   from_->pair_key.Widen([&](auto at) {
-    for (size_t i = 0; i < n; ++i)
-      out.key[first + i] = MapString(static_cast<uint32_t>(at(new_pairs_[i])));
+    for (size_t i = 0; i < n; ++i) keys_[i] = MapString(static_cast<uint32_t>(at(new_pairs_[i])));
   });
-  from_->pair_type.Gather(new_pairs_.data(), n, out.type.data() + first);
-  from_->pair_value.Gather(new_pairs_.data(), n, out.value.data() + first);
-  uint32_t next = to_->strings.size();
-  new_texts_.clear();
-  for (size_t i = first; i < first + n; ++i) {
-    if (out.type[i] != WEFT_ATTR_STRING) continue;
-    Mapped& text = strings_[out.value[i]];
-    if (text.stamp != stamp_) {
-      new_texts_.push_back(static_cast<uint32_t>(out.value[i]));
-      text = {stamp_, next++};
-    }
-    out.value[i] = text.index;
+  from_->pair_type.Gather(new_pairs_.data(), n, types_.data());
+  from_->pair_value.Gather(new_pairs_.data(), n, values_.data());
+  NewTexts(n);
+  PairTable& out = to_->pairs;
+  if (repeats_ == Repeats::kOnce) {
+    for (size_t i = 0; i < n; ++i)
+      pairs_[new_pairs_[i]].index = out.Intern(keys_[i], types_[i], values_[i]);
+    return;
   }
-  AppendTexts();
+  for (size_t i = 0; i < n; ++i)
+    pairs_[new_pairs_[i]].index = out.size() + static_cast<uint32_t>(i);
+  out.key.insert(out.key.end(), keys_.begin(), keys_.end());
+  out.type.insert(out.type.end(), types_.begin(), types_.end());
+  out.value.insert(out.value.end(), values_.begin(), values_.end());
 }
 
-void EventCopier::AppendTexts() {
+// Those of values_ that are texts.
+void EventCopier::NewTexts(size_t n) {
+  Dictionary& out = to_->strings;
   from_->string_offset.Widen([&](auto at) {
-    to_->strings.AppendAll(new_texts_.size(), [&](size_t i) {
-      const size_t begin = at(new_texts_[i]);
-      return std::string_view(from_->string_bytes + begin, at(size_t{new_texts_[i]} + 1) - begin);
-    });
+    const auto text_at = [&](size_t index) {
+      const size_t begin = at(index);
+      return std::string_view(from_->string_bytes + begin, at(index + 1) - begin);
+    };
+    new_texts_.clear();
+    for (size_t i = 0; i < n; ++i) {
+      if (types_[i] != WEFT_ATTR_STRING) continue;
+      Mapped& text = strings_[values_[i]];
+      if (text.stamp != stamp_) {
+        if (repeats_ == Repeats::kOnce) {
+          text = {stamp_, out.Intern(text_at(values_[i]))};
+        } else {
+          text = {stamp_, out.size() + static_cast<uint32_t>(new_texts_.size())};
+          new_texts_.push_back(static_cast<uint32_t>(values_[i]));
+        }
+      }
+      values_[i] = text.index;
+    }
+    out.AppendAll(new_texts_.size(), [&](size_t i) { return text_at(new_texts_[i]); });
   });
 }
 

@@ -97,8 +97,8 @@ class EventCopier {
   uint32_t MapProcess(uint32_t index);
   uint32_t NewString(uint32_t index);
   uint32_t NewPair(uint32_t index);
-  void AppendPairs();
-  void AppendTexts();
+  void NewPairs(size_t n);
+  void NewTexts(size_t n);
   uint32_t NewProcess(uint32_t index);
   void FillDerived(const uint32_t* rows, const uint32_t* places, size_t n);
   void AppendStrings(const uint32_t* rows, size_t n, uint32_t first);
@@ -109,9 +109,10 @@ class EventCopier {
   Repeats repeats_ = Repeats::kOnce;
   uint32_t stamp_ = 0;
   std::vector<Mapped> strings_, pairs_, processes_;
-  // Of AppendAttributes: where a row's begin, and what the table gets in one go.
-  std::vector<size_t> begins_;
-  std::vector<uint32_t> new_pairs_, new_texts_;
+  // Of AppendAttributes: the pairs that are new to the table, and what they are there.
+  std::vector<uint32_t> new_pairs_, new_texts_, keys_;
+  std::vector<uint8_t> types_;
+  std::vector<uint64_t> values_;
 };
 
 }  // namespace weft::api

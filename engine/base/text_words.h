@@ -20,7 +20,10 @@ inline bool SameText(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
   const size_t n = a.size();
   const char *x = a.data(), *y = b.data();
-  if (n > 16) return std::memcmp(x, y, n) == 0;
+  if (n > 32) return std::memcmp(x, y, n) == 0;
+  if (n > 16 && (LoadWord<uint64_t>(x + 8) != LoadWord<uint64_t>(y + 8) ||
+                 LoadWord<uint64_t>(x + n - 16) != LoadWord<uint64_t>(y + n - 16)))
+    return false;
   if (n >= 8)
     return LoadWord<uint64_t>(x) == LoadWord<uint64_t>(y) &&
            LoadWord<uint64_t>(x + n - 8) == LoadWord<uint64_t>(y + n - 8);

@@ -25,7 +25,7 @@ constexpr int64_t kTellEvery = kSecond;
 }  // namespace
 
 Outbox::Outbox(uint32_t partition, uint32_t partitions)
-    : partition_(partition), links_(partitions), spans_(partitions), spans_append_ns_(partitions) {}
+    : partition_(partition), links_(partitions), spans_sealed_(partitions) {}
 
 void Outbox::AddLink(uint32_t to, api::LinkWhat what, uint64_t wire_id, uint64_t span_id,
                      uint64_t hi, uint64_t lo, uint32_t flags) {
@@ -67,18 +67,23 @@ void Outbox::State(const api::CorrelatorState& state) {
 bool Outbox::empty() const {
   const auto full = [](const auto& b) { return b.size() != 0; };
   return !send_watermarks_ && raw_.empty() && labels_.empty() && decided_.empty() &&
-         std::none_of(links_.begin(), links_.end(), full) &&
-         std::all_of(spans_.begin(), spans_.end(), [](const auto& t) { return t.empty(); });
+         span_records_.empty() && std::none_of(links_.begin(), links_.end(), full);
 }
 
-void Outbox::SealSpans(uint32_t p, int64_t watermark_ns) {
+void Outbox::EncodeSpans(uint32_t p, int64_t watermark_ns) {
   // Spans that waited for others' answers are not of when they go out: that may be far ahead of the
   // watermarks, and their traces would wait for them.
-  const int64_t input_ns = std::min(input_ns_, spans_append_ns_[p] + kUsualDelay);
-  raw_.push_back({Stream::kSpans, p, RecordType::kSpanBatch, 0,
-                  api::EncodeSpans(spans_[p], partition_, watermark_ns, input_ns)});
-  spans_append_ns_[p] = 0;
-  spans_[p].Clear();
+  const int64_t input_ns = std::min(input_ns_, spans_append_ns_ + kUsualDelay);
+  span_records_.push_back({Stream::kSpans, p, RecordType::kSpanBatch, 0,
+                           api::EncodeSpans(spans_, partition_, watermark_ns, input_ns)});
+  spans_append_ns_ = 0;
+  spans_.Clear();
+}
+
+void Outbox::SealSpans(uint32_t p) {
+  if (spans_.empty()) return;
+  EncodeSpans(p, spans_watermark_);
+  spans_sealed_[p] = true;
 }
 
 void Outbox::SealLinks(uint32_t p, int64_t watermark_ns) {
@@ -99,22 +104,24 @@ void Outbox::SealLabels() {
 }
 
 void Outbox::SealSpansIfLarge(uint32_t p) {
-  const api::SpanTable& t = spans_[p];
-  if (t.n() >= kMaxSpanRows || t.attr.size() >= kMaxAttributes ||
-      t.strings.bytes().size() >= kMaxText)
-    SealSpans(p, INT64_MIN);
+  if (spans_.n() >= kMaxSpanRows || spans_.attr.size() >= kMaxAttributes ||
+      spans_.strings.bytes().size() >= kMaxText)
+    EncodeSpans(p, INT64_MIN);
 }
 
 void Outbox::Take(transport::Transaction* tx) {
   if (!labels_.empty() || !decided_.empty()) SealLabels();
   for (uint32_t p = 0; p < links_.size(); ++p)
     if (links_[p].size() != 0 || send_watermarks_) SealLinks(p, links_watermark_);
-  for (uint32_t p = 0; p < spans_.size(); ++p)
-    if (!spans_[p].empty() || send_watermarks_) SealSpans(p, spans_watermark_);
+  for (uint32_t p = 0; p < spans_sealed_.size(); ++p)
+    if (send_watermarks_ && !spans_sealed_[p]) EncodeSpans(p, spans_watermark_);
+  spans_sealed_.assign(spans_sealed_.size(), false);
   if (send_watermarks_) told_input_ns_ = input_ns_;
   send_watermarks_ = false;
-  for (auto& record : raw_) tx->out.push_back(std::move(record));
-  raw_.clear();
+  for (auto* records : {&raw_, &span_records_}) {
+    for (auto& record : *records) tx->out.push_back(std::move(record));
+    records->clear();
+  }
 }
 
 }  // namespace weft::stitch

@@ -41,13 +41,14 @@ class Outbox {
   }
   // Every window of the process that ends by then has been decided.
   void Decided(uint64_t process_id, int64_t decided_ns) { decided_.Add(process_id, decided_ns); }
-  api::SpanTable& spans(uint32_t partition) { return spans_[partition]; }
+  // The open batch of weft.spans: for one partition after the other, so that it stays in the cache.
+  api::SpanTable& spans() { return spans_; }
   // What spans() got came from a record that was appended then.
-  void NoteSpans(uint32_t partition, int64_t append_ns) {
-    spans_append_ns_[partition] = std::max(spans_append_ns_[partition], append_ns);
-  }
+  void NoteSpans(int64_t append_ns) { spans_append_ns_ = std::max(spans_append_ns_, append_ns); }
   // Closes the open batch where a reader would refuse a larger one. Indices into it are void.
   void SealSpansIfLarge(uint32_t partition);
+  // Closes it: until Take nothing more goes to this partition.
+  void SealSpans(uint32_t partition);
   void State(const api::CorrelatorState& state);
   void Raw(transport::OutRecord record) { raw_.push_back(std::move(record)); }
 
@@ -59,7 +60,7 @@ class Outbox {
   static constexpr size_t kMaxLogRows = 200'000;
   // `watermark` speaks for what is in this record and those before it: a batch that is closed early
   // has none, the rest may still come.
-  void SealSpans(uint32_t partition, int64_t watermark_ns);
+  void EncodeSpans(uint32_t partition, int64_t watermark_ns);
   void SealLinks(uint32_t partition, int64_t watermark_ns);
   void SealLabels();
   void AddLink(uint32_t to, api::LinkWhat what, uint64_t wire_id, uint64_t span_id, uint64_t hi,
@@ -67,8 +68,10 @@ class Outbox {
 
   const uint32_t partition_;
   std::vector<api::LinkColumns> links_;  // by receiving partition
-  std::vector<api::SpanTable> spans_;
-  std::vector<int64_t> spans_append_ns_;  // the newest, per table
+  api::SpanTable spans_;
+  int64_t spans_append_ns_ = 0;     // the newest in spans_
+  std::vector<bool> spans_sealed_;  // by receiving partition: since the last Take
+  std::vector<transport::OutRecord> span_records_;
   api::LabelColumns labels_;
   api::DecidedWindows decided_;
   std::vector<transport::OutRecord> raw_;  // closed records

@@ -122,16 +122,7 @@ std::pair<uint32_t, bool> RowStore::FindOrAdd(uint64_t exchange, uint32_t batch,
   return {number, true};
 }
 
-int64_t RowStore::EndOf(uint32_t number) const {
-  const Row& r = (*this)[number];
-  if (r.open()) return 0;
-  if (const int64_t* end = FindOwnEnd(number)) return *end;
-  const uint64_t end = Columns(r).end_ns[r.row];
-  return end == 0 ? r.start_ns : r.start_ns + static_cast<int64_t>(end - 1);
-}
-
-const int64_t* RowStore::FindOwnEnd(uint32_t number) const {
-  if (forced_ends_.empty() && moved_ends_.empty()) return nullptr;
+const int64_t* RowStore::LookForOwnEnd(uint32_t number) const {
   if (((*this)[number].flags & (WEFT_FLAG_AGENT_LOST | WEFT_FLAG_OPEN_AT_EXIT)) != 0)
     if (const int64_t* end = forced_ends_.Find(number)) return end;
   return moved_ends_.Find(number);

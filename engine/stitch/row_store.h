@@ -84,6 +84,8 @@ class RowStore {
   uint32_t AddBatch(HeldBatch batch);
   HeldBatch& batch(uint32_t number) { return *batches_[number]; }
   const HeldBatch& batch(uint32_t number) const { return *batches_[number]; }
+  // Numbers of batches are below this.
+  uint32_t batches() const { return static_cast<uint32_t>(batches_.size()); }
   // Lets a batch go that got no rows.
   void DropIfEmpty(uint32_t number);
 
@@ -111,9 +113,21 @@ class RowStore {
   const Row& operator[](uint32_t number) const { return blocks_[number / kBlock][number % kBlock]; }
   const api::EventColumns& Columns(const Row& row) const { return batches_[row.batch]->columns(); }
   // Host's monotonic clock; 0 while open.
-  int64_t EndOf(uint32_t number) const;
+  int64_t EndOf(uint32_t number) const {
+    const Row& r = (*this)[number];
+    return EndOf(number, Columns(r).end_ns[r.row]);
+  }
+  // The same, with the end_ns of its record at hand.
+  int64_t EndOf(uint32_t number, uint64_t recorded) const {
+    const Row& r = (*this)[number];
+    if (r.open()) return 0;
+    if (const int64_t* own = FindOwnEnd(number)) return *own;
+    return recorded == 0 ? r.start_ns : r.start_ns + static_cast<int64_t>(recorded - 1);
+  }
   // The end of a row that has another one than its record says; null: it has not.
-  const int64_t* FindOwnEnd(uint32_t number) const;
+  const int64_t* FindOwnEnd(uint32_t number) const {
+    return forced_ends_.empty() && moved_ends_.empty() ? nullptr : LookForOwnEnd(number);
+  }
   // The record of an open row will have no end: this is it.
   void ForceEnd(uint32_t number, int64_t end_ns);
   // The record that it refers to by now has its end after all: it is to be emitted with that.
@@ -145,6 +159,7 @@ class RowStore {
   size_t HeldBytes() const { return size() * sizeof(Row) + RecordBytes(); }
 
  private:
+  const int64_t* LookForOwnEnd(uint32_t number) const;
   size_t RecordBytes() const;
   void Release(uint32_t batch);
   bool Sparse(const HeldBatch& batch, int64_t append_ns) const;

@@ -24,54 +24,50 @@ void DropTraceState(api::SpanTable& t) {
 
 }  // namespace
 
-void SpanEmitter::Flush() {
+void SpanEmitter::Flush(const std::function<void(std::span<const SortItem>)>& emitted) {
   keys_.clear();
   const int row_bits = static_cast<int>(std::bit_width(rows_.MostRows()));
+  const uint64_t batches = rows_.batches();
   for (size_t i = 0; i < queue_.size(); ++i) {
     if (i + 2 * kPrefetch < queue_.size()) rows_.PrefetchRow(queue_[i + 2 * kPrefetch]);
     const uint32_t number = queue_[i];
     const Row& r = rows_[number];
     const uint64_t to = PartitionOf(api::TraceKey({r.trace_hi, r.trace_lo}), partitions_);
-    keys_.emplace_back((uint64_t{r.batch} * partitions_ + to) << row_bits | r.row, number);
+    keys_.emplace_back((to * batches + r.batch) << row_bits | r.row, number);
   }
+  queue_.clear();
   RadixSort(keys_, scratch_);
+  const uint64_t row_mask = (uint64_t{1} << row_bits) - 1;
   for (size_t first = 0; first < keys_.size();) {
-    size_t last = first + 1;
-    while (last < keys_.size() && keys_[last].key >> row_bits == keys_[first].key >> row_bits)
-      ++last;
-    EmitGroup(first, last, row_bits);
-    first = last;
+    const uint64_t place = keys_[first].key >> row_bits;
+    group_.clear();
+    for (size_t i = first; i < keys_.size() && keys_[i].key >> row_bits == place; ++i)
+      group_.push_back(static_cast<uint32_t>(keys_[i].key & row_mask));
+    const auto to = static_cast<uint32_t>(place / batches);
+    EmitGroup(first, to, rows_.batch(static_cast<uint32_t>(place % batches)));
+    emitted({&keys_[first], group_.size()});
+    first += group_.size();
+    if (first == keys_.size() || (keys_[first].key >> row_bits) / batches != to)
+      outbox_.SealSpans(to);
   }
 }
 
-void SpanEmitter::EmitGroup(size_t first, size_t last, int row_bits) {
-  const uint64_t place = keys_[first].key >> row_bits;
-  const auto to = static_cast<uint32_t>(place % partitions_);
-  const HeldBatch& batch = rows_.batch(static_cast<uint32_t>(place / partitions_));
-  const uint64_t row_mask = (uint64_t{1} << row_bits) - 1;
-  api::SpanTable& table = outbox_.spans(to);
-  group_.clear();
-  for (size_t i = first; i < last; ++i)
-    group_.push_back(static_cast<uint32_t>(keys_[i].key & row_mask));
+// group_, which are the rows from keys_[first] on.
+void SpanEmitter::EmitGroup(size_t first, uint32_t to, const HeldBatch& batch) {
+  api::SpanTable& table = outbox_.spans();
   copier_.Begin(batch.columns(), table, api::RepeatsFor(group_.size()));
   const uint32_t at =
       copier_.AppendColumns(group_.data(), group_.size(), api::EventCopier::Columns::kUndecided);
+  Finish(first, at, batch);
+  AppendCandidates(first);
   size_t done = 0;  // so many have their attributes
-  for (size_t i = 0; i < group_.size(); ++i) {
-    Prefetch(first + i);
-    const uint32_t number = keys_[first + i].value;
-    const uint32_t row = at + static_cast<uint32_t>(i);
-    copier_.AppendCandidates(group_[i]);
-    // The end that the engine gives is later than the record of the beginning.
-    if (rows_.EndIsForced(number)) outbox_.NoteSpans(to, kEngineEnd);
-    Finish(number, table, row, batch.events.header.unix_offset_ns);
-    if (!HasLinks(rows_[number])) continue;
+  for (const size_t i : linked_) {
     copier_.AppendAttributes(group_.data() + done, i + 1 - done);
     done = i + 1;
-    AddLinks(rows_[number], table, row);
+    AddLinks(rows_[keys_[first + i].value], table, at + static_cast<uint32_t>(i));
   }
   copier_.AppendAttributes(group_.data() + done, group_.size() - done);
-  outbox_.NoteSpans(to, batch.append_ns);
+  outbox_.NoteSpans(batch.append_ns);
   outbox_.SealSpansIfLarge(to);
 }
 
@@ -79,29 +75,62 @@ void SpanEmitter::EmitGroup(size_t first, size_t last, int row_bits) {
 void SpanEmitter::Prefetch(size_t place) const {
   if (place + 2 * kPrefetch < keys_.size()) rows_.PrefetchRow(keys_[place + 2 * kPrefetch].value);
   if (place + kPrefetch >= keys_.size()) return;
-  const uint32_t notes = rows_[keys_[place + kPrefetch].value].candidates;
-  if (notes == kNone) return;
-  const char* begin = reinterpret_cast<const char*>(&notes_[notes]);
+  const Row& r = rows_[keys_[place + kPrefetch].value];
+  if (r.parent != kNone) rows_.PrefetchRow(r.parent);  // for the label
+  if (r.candidates == kNone) return;
+  const char* begin = reinterpret_cast<const char*>(&notes_[r.candidates]);
   weft::Prefetch(begin);
   weft::Prefetch(begin + sizeof(Notes) - 1);
 }
 
-void SpanEmitter::Finish(uint32_t number, api::SpanTable& t, uint32_t at, int64_t unix_offset_ns) {
-  const Row& r = rows_[number];
-  t.span_id[at] = r.span_id;
-  t.parent_id[at] = r.parent_id;
-  t.trace_hi[at] = r.trace_hi;
-  t.trace_lo[at] = r.trace_lo;
-  t.start_ns[at] = r.start_ns + unix_offset_ns;
-  t.end_ns[at] = r.open() ? 0 : rows_.EndOf(number) + unix_offset_ns;
-  t.flags[at] = (t.flags[at] & ~uint32_t{UINT16_MAX}) | r.flags;
-  t.confidence[at] = r.confidence;
-  t.evidence[at] = r.evidence;
-  if (r.candidates != kNone) {
-    const Notes& notes = notes_[r.candidates];
-    for (uint32_t i = 0; i < notes.n; ++i)
-      t.Candidate(notes.note[i].span_id, notes.note[i].log_odds, notes.note[i].evidence);
+// What was decided about the rows of group_, which are the table's from `at` on.
+void SpanEmitter::Finish(size_t first, uint32_t at, const HeldBatch& batch) {
+  api::SpanTable& t = outbox_.spans();
+  const int64_t unix_offset_ns = batch.events.header.unix_offset_ns;
+  ends_.resize(group_.size());
+  batch.columns().end_ns.Gather(group_.data(), group_.size(), ends_.data());
+  linked_.clear();
+  for (size_t i = 0; i < group_.size(); ++i) {
+    Prefetch(first + i);
+    const uint32_t number = keys_[first + i].value;
+    const Row& r = rows_[number];
+    const size_t row = at + i;
+    t.span_id[row] = r.span_id;
+    t.parent_id[row] = r.parent_id;
+    t.trace_hi[row] = r.trace_hi;
+    t.trace_lo[row] = r.trace_lo;
+    t.start_ns[row] = r.start_ns + unix_offset_ns;
+    t.end_ns[row] = r.open() ? 0 : rows_.EndOf(number, ends_[i]) + unix_offset_ns;
+    t.flags[row] = (t.flags[row] & ~uint32_t{UINT16_MAX}) | r.flags;
+    t.confidence[row] = r.confidence;
+    t.evidence[row] = r.evidence;
+    // The end that the engine gives is later than the record of the beginning.
+    if (rows_.EndIsForced(number)) outbox_.NoteSpans(kEngineEnd);
+    if (HasLinks(r)) linked_.push_back(i);
   }
+}
+
+void SpanEmitter::AppendCandidates(size_t first) {
+  api::SpanTable& t = outbox_.spans();
+  size_t size = t.candidate_span_id.size();
+  const auto resize = [&](size_t to) {
+    t.candidate_span_id.resize(to);
+    t.candidate_log_odds.resize(to);
+    t.candidate_evidence.resize(to);
+  };
+  resize(size + group_.size() * LinkDecider::kMaxWeighed);
+  for (size_t i = 0; i < group_.size(); ++i) {
+    const uint32_t number = rows_[keys_[first + i].value].candidates;
+    const uint32_t n = number == kNone ? 0 : notes_[number].n;
+    for (uint32_t k = 0; k < n; ++k, ++size) {
+      const CandidateNote& note = notes_[number].note[k];
+      t.candidate_span_id[size] = note.span_id;
+      t.candidate_log_odds[size] = note.log_odds;
+      t.candidate_evidence[size] = note.evidence;
+    }
+    t.candidate_offset.push_back(static_cast<uint32_t>(size));
+  }
+  resize(size);
 }
 
 bool SpanEmitter::HasLinks(const Row& r) const {

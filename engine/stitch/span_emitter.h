@@ -1,12 +1,14 @@
 // SpanEmitter: copies finished rows out of their records into the span batches of the outbox.
 //
-// Works through a list at once, grouped by record, so that a dictionary entry is translated once
-// per record and receiving partition; attributes of large groups are not compared with those of
-// other records. Also keeps the weighed candidates and the late links of rows
-// until they are emitted. One thread.
+// Works through a list at once, grouped by receiving partition, whose batch it closes, and record,
+// so that a dictionary entry is translated once per record and partition; attributes of large
+// groups are not compared with those of other records. Also keeps the weighed candidates and the
+// late links of rows until they are emitted. One thread.
 #pragma once
 
 #include <array>
+#include <functional>
+#include <span>
 #include <vector>
 
 #include "engine/base/flat_map.h"
@@ -30,9 +32,9 @@ class SpanEmitter {
 
   void Queue(uint32_t row) { queue_.push_back(row); }
   bool empty() const { return queue_.empty(); }
-  // Emits everything queued; afterwards emitted() says what that was. The rows are not marked.
-  void Flush();
-  std::vector<uint32_t>& emitted() { return queue_; }
+  // Emits everything queued. `emitted` is told a few rows at a time, while they are in the cache;
+  // they are not marked.
+  void Flush(const std::function<void(std::span<const SortItem> rows)>& emitted);
 
   uint32_t KeepCandidates(const CandidateNote* notes, uint32_t n);
   void DropCandidates(uint32_t number) { free_notes_.push_back(number); }
@@ -50,9 +52,10 @@ class SpanEmitter {
   struct LateLink {
     uint64_t trace_hi = 0, trace_lo = 0, span_id = 0;
   };
-  void EmitGroup(size_t first, size_t last, int row_bits);
+  void EmitGroup(size_t first, uint32_t to, const HeldBatch& batch);
   void Prefetch(size_t place) const;
-  void Finish(uint32_t number, api::SpanTable& to, uint32_t at, int64_t unix_offset_ns);
+  void Finish(size_t first, uint32_t at, const HeldBatch& batch);
+  void AppendCandidates(size_t first);
   bool HasLinks(const Row& row) const;
   void AddLinks(const Row& row, api::SpanTable& to, uint32_t at);
   void Link(api::SpanTable& to, uint64_t trace_hi, uint64_t trace_lo, uint64_t span_id);
@@ -62,8 +65,10 @@ class SpanEmitter {
   api::EventCopier copier_;
   const uint32_t partitions_;
   std::vector<uint32_t> queue_;
-  std::vector<SortItem> keys_, scratch_;  // (batch, receiving partition, row) and row's number
+  std::vector<SortItem> keys_, scratch_;  // (receiving partition, batch, row) and row's number
   std::vector<uint32_t> group_;           // rows of one batch for one partition
+  std::vector<uint64_t> ends_;            // of group_, as the record has them
+  std::vector<size_t> linked_;            // places in group_
   std::vector<Notes> notes_;
   std::vector<uint32_t> free_notes_;
   FlatMap<LateLink> links_;

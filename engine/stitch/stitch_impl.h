@@ -198,6 +198,7 @@ class StitchPartition::Impl {
   void ReadUpTo(int64_t log_time);
   void KeepGoing();
   void FlushEmitted();
+  void NoteEmitted(uint32_t number);
   void FlushLabels();
   void WriteLabel(Row& row);
   void FlushFrees();

@@ -1,6 +1,7 @@
 #include "engine/stitch/stitch_partition.h"
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "engine/base/check.h"
@@ -223,26 +224,22 @@ bool StitchPartition::Impl::Idle() const {
 }
 
 void StitchPartition::Impl::FlushEmitted() {
-  emitter_.Flush();
-  const std::vector<uint32_t>& emitted = emitter_.emitted();
-  for (size_t i = 0; i < emitted.size(); ++i) {
-    if (i + kPrefetch < emitted.size()) rows_.PrefetchRow(emitted[i + kPrefetch]);
-    const uint32_t number = emitted[i];
-    Row& r = rows_[number];
-    r.state &= static_cast<uint16_t>(~kEmitQueued);
-    rows_.MarkEmitted(number, r.open() ? kEmittedOpen : kEmitted);
-    WriteLabel(r);
-    if (r.open()) {
-      count_.emitted_open.Add();
-      continue;
-    }
-    count_.emitted.Add();
-    ledger_.CountEmitted(rows_.EndIsForced(number));
-    count_.pending.Add(UINT64_MAX);  // one less
-    --pending_;
-    QueueFree(number);
-  }
-  emitter_.emitted().clear();
+  emitter_.Flush([this](std::span<const SortItem> rows) {
+    for (const SortItem& row : rows) NoteEmitted(row.value);
+  });
+}
+
+void StitchPartition::Impl::NoteEmitted(uint32_t number) {
+  Row& r = rows_[number];
+  r.state &= static_cast<uint16_t>(~kEmitQueued);
+  rows_.MarkEmitted(number, r.open() ? kEmittedOpen : kEmitted);
+  WriteLabel(r);
+  if (r.open()) return count_.emitted_open.Add();
+  count_.emitted.Add();
+  ledger_.CountEmitted(rows_.EndIsForced(number));
+  count_.pending.Add(UINT64_MAX);  // one less
+  --pending_;
+  QueueFree(number);
 }
 
 void StitchPartition::Impl::FlushLabels() {

@@ -88,6 +88,11 @@ PayloadPtr BuildBatch(size_t words, Fill&& fill) {
   return payload;
 }
 
+inline bool AllZero(const void* data, size_t bytes) {
+  const char* const at = static_cast<const char*>(data);
+  return bytes == 0 || (*at == 0 && std::memcmp(at, at + 1, bytes - 1) == 0);
+}
+
 // Copies a vector into a freshly made list of the same element type.
 template <typename List, typename T>
 void FillList(List list, const T* from, size_t n) {
@@ -191,8 +196,7 @@ struct ColumnPlan {
 struct EventPlan {
   bool span_ids_follow = false, services_follow = false, trace_lows_follow = false;
   std::vector<uint64_t> durations;
-  std::vector<uint32_t> confidences, log_odds;  // their bits
-  std::vector<ColumnPlan> columns;              // in the order of the message
+  std::vector<ColumnPlan> columns;  // in the order of the message
   size_t words = 0;
 };
 EventPlan PlanEventColumns(const SpanTable& spans);

@@ -1,5 +1,6 @@
 // The packed columns of weft.events and weft.spans.
 #include <algorithm>
+#include <bit>
 #include <limits>
 
 #include "engine/api/codec_internal.h"
@@ -18,15 +19,25 @@ uint8_t WidthOf(uint64_t range) {
   return range == 0 ? 0 : range <= 0xff ? 1 : range <= 0xffff ? 2 : range <= 0xffffffff ? 4 : 8;
 }
 
-// `equal`: so many equal values may go without data; see kMaxEqual.
+// A value as the column has it.
 template <typename T>
-ColumnPlan PlanOf(const T* v, size_t n, size_t equal) {
+T StoredAs(T value) {
+  return value;
+}
+uint32_t StoredAs(float value) { return std::bit_cast<uint32_t>(value); }
+
+// `equal`: so many equal values may go without data; see kMaxEqual.
+template <typename Value>
+ColumnPlan PlanOf(const Value* v, size_t n, size_t equal) {
+  using T = decltype(StoredAs(*v));
   T min = std::numeric_limits<T>::max(), max = std::numeric_limits<T>::min();
   ColumnPlan plan;
+  if (n <= equal && AllZero(v, n * sizeof(T))) return plan;
   const auto look = [&](size_t from, size_t to) {
     for (size_t i = from; i < to; ++i) {
-      min = v[i] < min ? v[i] : min;
-      max = v[i] > max ? v[i] : max;
+      const T value = StoredAs(v[i]);
+      min = value < min ? value : min;
+      max = value > max ? value : max;
     }
   };
   // Ids show soon that they need all of their width.
@@ -35,7 +46,6 @@ ColumnPlan PlanOf(const T* v, size_t n, size_t equal) {
   if (some != 0 && static_cast<uint64_t>(max) - static_cast<uint64_t>(min) > UINT32_MAX)
     return {.base = 0, .width = 8, .present = true, .words = n};
   look(some, n);
-  if (n == 0 || (min == 0 && max == 0 && n <= equal)) return plan;
   plan.present = true;
   plan.base = static_cast<uint64_t>(min);
   plan.width = WidthOf(static_cast<uint64_t>(max) - plan.base);
@@ -47,7 +57,8 @@ ColumnPlan PlanOf(const T* v, size_t n, size_t equal) {
 template <typename To, typename T>
 void Store(kj::byte* out, const T* v, size_t n, uint64_t base) {
   auto* const to = reinterpret_cast<To*>(out);
-  for (size_t i = 0; i < n; ++i) to[i] = static_cast<To>(static_cast<uint64_t>(v[i]) - base);
+  for (size_t i = 0; i < n; ++i)
+    to[i] = static_cast<To>(static_cast<uint64_t>(StoredAs(v[i])) - base);
 }
 
 template <typename T>
@@ -78,12 +89,6 @@ bool TraceLowsFollow(const SpanTable& t) {
   for (uint32_t i = 0; i < t.n(); ++i)
     if (t.trace_lo[i] != RootTraceLow(t.trace_hi[i])) return false;
   return true;
-}
-
-std::vector<uint32_t> BitsOf(const std::vector<float>& values) {
-  std::vector<uint32_t> out(values.size());
-  if (!values.empty()) std::memcpy(out.data(), values.data(), values.size() * sizeof(float));
-  return out;
 }
 
 bool ServicesFollow(const SpanTable& t) {
@@ -145,12 +150,12 @@ void ForEachColumn(const SpanTable& t, const EventPlan& p, Visit&& visit) {
   list(t.pairs.type, kAny, WEFT_INIT(PairType));
   list(t.pairs.value, kAny, WEFT_INIT(PairValue));
   list(t.strings.offsets(), kAny, WEFT_INIT(StringOffset));
-  list(p.confidences, kAny, WEFT_INIT(Confidence));
+  list(t.confidence, kAny, WEFT_INIT(Confidence));
   list(t.evidence, kAny, WEFT_INIT(Evidence));
   if (!t.candidate_span_id.empty()) {
     offsets(t.candidate_offset, WEFT_INIT(CandidateOffset));
     list(t.candidate_span_id, kMaxEqual * n, WEFT_INIT(CandidateSpanId));
-    list(p.log_odds, kAny, WEFT_INIT(CandidateLogOdds));
+    list(t.candidate_log_odds, kAny, WEFT_INIT(CandidateLogOdds));
     list(t.candidate_evidence, kAny, WEFT_INIT(CandidateEvidence));
   }
 #undef WEFT_INIT
@@ -162,13 +167,25 @@ bool ReadColumn(wire::Column::Reader in, size_t n, uint64_t max, PackedColumn* o
   const auto data = in.getData();
   if (width > 8 || (width & (width - 1)) != 0 || data.size() != n * width) return false;
   *out = PackedColumn(data.begin(), width, in.getBase());
-  if (max == UINT64_MAX) return true;
+  if (max == UINT64_MAX || n == 0) return true;
   uint64_t top = 0;
-  out->Widen([&](auto at) {
-    for (size_t i = 0; i < (width == 0 ? 1 : n); ++i) top = std::max(top, at(i));
+  if (width != 0)
+    out->Stored([&](const auto* stored) {
+      auto most = stored[0];  // as narrow as they are, so that it vectorises
+      for (size_t i = 1; i < n; ++i) most = stored[i] > most ? stored[i] : most;
+      top = most;
+    });
+  return in.getBase() <= max && top <= max - in.getBase();
+}
+
+// The first n values. Requires: ReadColumn with a maximum, so that none is below its base.
+bool Ascending(const PackedColumn& column, size_t n) {
+  if (column.width() == 0) return true;
+  bool ok = true;
+  column.Stored([&](const auto* stored) {
+    for (size_t i = 1; i < n; ++i) ok &= stored[i - 1] <= stored[i];
   });
-  // Without a wrap-around no value is below the base.
-  return n == 0 || top <= max;
+  return ok;
 }
 
 // CSR: n + 1 ascending offsets from 0 to the number of values, each of them below `limit`, or
@@ -179,13 +196,10 @@ Result<void> ReadCsr(std::string_view what, bool has, wire::Column::Reader offse
   if (!has) return {};
   if (!ReadColumn(offsets, n + 1, UINT32_MAX, offset) || (*offset)[0] != 0)
     return Corrupt(std::string(what) + " out of range");
-  bool ascending = true;
-  offset->Widen([&](auto at) {
-    for (size_t i = 0; i < n; ++i) ascending &= at(i) <= at(i + 1);
-  });
   const uint64_t size = (*offset)[n];
   const uint64_t max = limit == kAnyValue ? kAnyValue : limit - 1;
-  if (!ascending || (size != 0 && limit == 0) || !ReadColumn(values, size, max, value))
+  if (!Ascending(*offset, n + 1) || (size != 0 && limit == 0) ||
+      !ReadColumn(values, size, max, value))
     return Corrupt(std::string(what) + " out of range");
   // Equal values take no room: a few bytes could stand for any number of them.
   if (value->width() == 0 && size > kMaxEqual * n)
@@ -207,10 +221,8 @@ Result<void> ReadStrings(wire::EventColumns::Reader in, EventColumns* out) {
     return Corrupt("strings: offsets out of range");
   bool ok = out->string_offset[0] == 0 && out->string_offset[1] == 0;
   if (offsets.getWidth() == 0) ok &= out->n_strings == 1;
-  out->string_offset.Widen([&](auto at) {
-    for (size_t i = 0; i < out->n_strings; ++i) ok &= at(i) <= at(i + 1);
-  });
-  if (!ok) return Corrupt("strings: offsets out of order");
+  if (!ok || !Ascending(out->string_offset, size_t{out->n_strings} + 1))
+    return Corrupt("strings: offsets out of order");
   return {};
 }
 
@@ -223,8 +235,13 @@ Result<void> ReadPairs(wire::EventColumns::Reader in, EventColumns* out) {
     return Corrupt("pairs: out of range");
   // More than one cannot do without data.
   bool ok = n <= 1 || (out->pair_key.width() | out->pair_type.width() | out->pair_value.width());
-  for (uint32_t i = 0; ok && i < n; ++i)
-    ok &= out->pair_type[i] != WEFT_ATTR_STRING || out->pair_value[i] < out->n_strings;
+  if (ok)
+    out->pair_type.Widen([&](auto type) {
+      out->pair_value.Widen([&](auto value) {
+        for (uint32_t i = 0; i < n; ++i)
+          ok &= type(i) != WEFT_ATTR_STRING || value(i) < out->n_strings;
+      });
+    });
   if (!ok) return Corrupt("pairs: string out of range");
   return {};
 }
@@ -277,8 +294,6 @@ EventPlan PlanEventColumns(const SpanTable& t) {
   plan.trace_lows_follow = TraceLowsFollow(t);
   plan.services_follow = ServicesFollow(t);
   plan.durations = Durations(t);
-  plan.confidences = BitsOf(t.confidence);
-  plan.log_odds = BitsOf(t.candidate_log_odds);
   ForEachColumn(t, plan, [&](const auto* values, size_t n, bool keep, size_t equal, auto) {
     ColumnPlan& p = plan.columns.emplace_back(PlanOf(values, n, equal));
     p.present |= keep && n != 0;

@@ -12,11 +12,6 @@ bool AllBelow(const std::vector<uint8_t>& v, uint8_t limit) {
   return ok;
 }
 
-bool AllZero(const void* data, size_t bytes) {
-  const char* const at = static_cast<const char*>(data);
-  return bytes == 0 || (*at == 0 && std::memcmp(at, at + 1, bytes - 1) == 0);
-}
-
 // A list that is all 0 is left out; init(n) makes it.
 template <typename T, typename Init>
 void FillColumn(Init init, const T* from, size_t n) {

@@ -50,6 +50,16 @@ class PackedColumn {
       default: return visit([base = base_](size_t) { return base; });
     }
   }
+  // visit(data): the numbers as they lie there, without the base. Requires: width() is not 0.
+  template <typename Visit>
+  void Stored(Visit&& visit) const {
+    switch (width_) {
+      case 1: return visit(static_cast<const uint8_t*>(data_));
+      case 2: return visit(static_cast<const uint16_t*>(data_));
+      case 4: return visit(static_cast<const uint32_t*>(data_));
+      default: return visit(static_cast<const uint64_t*>(data_));
+    }
+  }
   // out[i] = value of rows[i].
   template <typename T>
   void Gather(const uint32_t* rows, size_t n, T* out) const {

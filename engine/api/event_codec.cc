@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "engine/api/codec_internal.h"
+#include "engine/api/event_copier.h"
 
 namespace weft::api {
 namespace {

@@ -6,6 +6,7 @@
 #include <new>
 #include <utility>
 
+#include "engine/api/event_copier.h"
 #include "engine/base/check.h"
 #include "engine/base/hash.h"
 

@@ -90,6 +90,7 @@ void SpanEmitter::Finish(size_t first, uint32_t at, const HeldBatch& batch) {
   ends_.resize(group_.size());
   batch.columns().end_ns.Gather(group_.data(), group_.size(), ends_.data());
   linked_.clear();
+  candidates_ = 0;
   for (size_t i = 0; i < group_.size(); ++i) {
     Prefetch(first + i);
     const uint32_t number = keys_[first + i].value;
@@ -107,18 +108,16 @@ void SpanEmitter::Finish(size_t first, uint32_t at, const HeldBatch& batch) {
     // The end that the engine gives is later than the record of the beginning.
     if (rows_.EndIsForced(number)) outbox_.NoteSpans(kEngineEnd);
     if (HasLinks(r)) linked_.push_back(i);
+    if (r.candidates != kNone) candidates_ += notes_[r.candidates].n;
   }
 }
 
 void SpanEmitter::AppendCandidates(size_t first) {
   api::SpanTable& t = outbox_.spans();
   size_t size = t.candidate_span_id.size();
-  const auto resize = [&](size_t to) {
-    t.candidate_span_id.resize(to);
-    t.candidate_log_odds.resize(to);
-    t.candidate_evidence.resize(to);
-  };
-  resize(size + group_.size() * LinkDecider::kMaxWeighed);
+  t.candidate_span_id.resize(size + candidates_);
+  t.candidate_log_odds.resize(size + candidates_);
+  t.candidate_evidence.resize(size + candidates_);
   for (size_t i = 0; i < group_.size(); ++i) {
     const uint32_t number = rows_[keys_[first + i].value].candidates;
     const uint32_t n = number == kNone ? 0 : notes_[number].n;
@@ -130,7 +129,6 @@ void SpanEmitter::AppendCandidates(size_t first) {
     }
     t.candidate_offset.push_back(static_cast<uint32_t>(size));
   }
-  resize(size);
 }
 
 bool SpanEmitter::HasLinks(const Row& r) const {

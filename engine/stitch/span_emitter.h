@@ -11,6 +11,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/api/event_copier.h"
 #include "engine/base/flat_map.h"
 #include "engine/base/radix_sort.h"
 #include "engine/stitch/link_decider.h"
@@ -69,6 +70,7 @@ class SpanEmitter {
   std::vector<uint32_t> group_;           // rows of one batch for one partition
   std::vector<uint64_t> ends_;            // of group_, as the record has them
   std::vector<size_t> linked_;            // places in group_
+  size_t candidates_ = 0;                 // of group_
   std::vector<Notes> notes_;
   std::vector<uint32_t> free_notes_;
   FlatMap<LateLink> links_;

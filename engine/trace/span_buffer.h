@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "engine/api/codec.h"
+#include "engine/api/event_copier.h"
 #include "engine/api/span_table.h"
 #include "engine/base/radix_sort.h"
 

@@ -20,6 +20,7 @@
 #include <sys/resource.h>
 
 #include "engine/api/codec.h"
+#include "engine/api/event_copier.h"
 #include "engine/api/ids.h"
 #include "engine/base/large_pages.h"
 #include "engine/plugin/instance.h"

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "engine/api/codec.h"
+#include "engine/api/event_copier.h"
 #include "engine/api/ids.h"
 
 namespace weft::api {

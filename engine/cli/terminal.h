@@ -9,10 +9,10 @@
 namespace weft::cli {
 
 struct OutputStyle {
-  int width = 100;     // columns; what is drawn for a pipe gets the default
-  bool piped = false;  // nobody has said how wide: tables are not cut, text is not wrapped
+  int width = 100;  // columns; what is drawn for a pipe gets the default
   bool color = false;
   bool unicode = true;  // box drawing and blocks, else ASCII
+  bool piped = false;   // nobody has said how wide: tables are not cut, text is not wrapped
 };
 
 // Of standard output: its size, NO_COLOR, and whether the locale is UTF-8 (a pipe gets UTF-8 unless

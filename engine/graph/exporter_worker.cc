@@ -17,6 +17,7 @@ namespace {
 
 // A shard that waits for room looks this often whether it is to end.
 constexpr auto kLookEvery = std::chrono::milliseconds(20);
+constexpr int64_t kSayMissedEveryNs = 60 * kSecond;
 
 Histogram::Values Delays(const trace::ExportBatch& batch, int64_t now_ns) {
   Histogram::Values delays;
@@ -117,9 +118,11 @@ void ExporterWorker::Miss(const Item& item) {
     missed_from_ns_ = std::min(missed_from_ns_, start_ns);
 }
 
-// Once the sink takes what comes: who keeps the log can bring the rest from there.
+// Once the sink takes what comes, and now and then where it never does: who keeps the log can bring
+// the rest from there.
 void ExporterWorker::SayMissed() {
   if (missed_ == 0) return;
+  said_missed_ns_ = clock_.MonotonicNs();
   log_.Warn(fmt::format(
       "exporter {0}: {1} spans were dropped. Through Kafka they are still there: weft replay "
       "--range {2}..{3} --exporter {0}",
@@ -218,10 +221,8 @@ void ExporterWorker::Run() {
     delivering_ = false;
     Leave(queue_.front());
     queue_.pop_front();
-    if (queue_.empty()) {
-      full_ = false;
-      SayMissed();
-    }
+    if (queue_.empty()) full_ = false;
+    if (queue_.empty() || clock_.MonotonicNs() - said_missed_ns_ > kSayMissedEveryNs) SayMissed();
     room_.notify_all();
   }
   SayMissed();

@@ -150,6 +150,7 @@ class ExporterWorker {
   int64_t called_ns_ = 0;               // when delivering_ began
   uint64_t missed_ = 0;                 // spans that a full queue dropped since this was told,
   int64_t missed_from_ns_ = INT64_MAX;  // the oldest of them
+  int64_t said_missed_ns_ = 0;          // when that was, monotonic
   uint64_t random_;
   std::atomic<bool> forgotten_ = false;   // what is being delivered need not be tried again
   std::atomic<bool> expendable_ = false;  // the same, because others wait behind it

@@ -138,12 +138,16 @@ double LinkDecider::AddUp(const weft_candidates& voices, uint32_t child) {
     for (uint32_t i = runs_[r].begin; i < runs_[r].end; ++i) {
       const uint32_t row = voices.candidate[i];
       const float says = voices.log_odds[i];
+      if (!IsFinite(says)) {
+        ++ignored_;
+        continue;
+      }
       if (row == WEFT_NONE) {
         none += says;
         continue;
       }
       place = PlaceOf(row, place + 1);
-      if (place == kNowhere || !IsFinite(says)) {
+      if (place == kNowhere) {
         ++ignored_;
         continue;
       }

@@ -35,7 +35,8 @@ void StitchPartition::Impl::SortByStart(std::vector<uint32_t>& numbers) {
   for (size_t i = 0; i < numbers.size(); ++i) {
     if (i + kPrefetch < numbers.size()) rows_.PrefetchRow(numbers[i + kPrefetch]);
     const int64_t start = rows_[numbers[i]].start_ns;
-    sorted = sorted && (start > last || (start == last && before(numbers[i - 1], numbers[i])));
+    sorted =
+        sorted && (start > last || i == 0 || (start == last && before(numbers[i - 1], numbers[i])));
     first = std::min(first, start);
     last = std::max(last, start);
     sort_items_.emplace_back(static_cast<uint64_t>(start), numbers[i]);

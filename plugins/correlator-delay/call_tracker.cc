@@ -9,11 +9,21 @@ constexpr size_t kMaxSupposed = 32;
 constexpr int64_t kMaxSupposedNs = 10'000'000'000;
 constexpr float kSurelyOver = -7.0f;  // log share of requests that are not
 
+// A supposed request lives for one run, however that ends: what it owned belongs to nobody then.
+struct SupposedEnd {
+  ProcessHistory& history;
+  ~SupposedEnd() {
+    for (Call& c : history.calls)
+      if (c.owner != kNone && c.owner >= history.requests.size()) c.owner = kNone;
+  }
+};
+
 }  // namespace
 
 void CallTracker::Run(ProcessHistory& history, const RequestModel& model, RequestStates& states,
                       QueueOrder& order, const EarlierVoices& voices, Mode mode, size_t keep,
                       int64_t until) {
+  const SupposedEnd end{history};
   history_ = &history;
   model_ = &model;
   states_ = &states;
@@ -60,9 +70,6 @@ void CallTracker::Run(ProcessHistory& history, const RequestModel& model, Reques
     clusters_[c].Force(now, model, states, alternatives_);
     Absorb(c);
   }
-  if (position_.size() == history.requests.size()) return;
-  for (Call& c : history.calls)
-    if (c.owner != kNone && Supposed(c.owner)) c.owner = kNone;
 }
 
 void CallTracker::OnBegin(uint32_t number) {

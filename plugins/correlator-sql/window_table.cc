@@ -168,9 +168,9 @@ bool WindowTable::Read(const weft_spans& w, std::vector<Voice>* out) {
     request = static_cast<uint32_t>(row);
   }
   if (sqlite3_column_type(q, 2) == SQLITE_NULL) return false;
-  const double log_odds = sqlite3_column_double(q, 2);
+  const auto log_odds = static_cast<float>(sqlite3_column_double(q, 2));
   if (!std::isfinite(log_odds)) return false;
-  out->push_back({static_cast<uint32_t>(call), request, static_cast<float>(log_odds)});
+  out->push_back({static_cast<uint32_t>(call), request, log_odds});
   return true;
 }
 

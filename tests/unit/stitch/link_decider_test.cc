@@ -13,6 +13,8 @@
 namespace weft::stitch {
 namespace {
 
+constexpr float kNoNumbers[] = {NAN, INFINITY, -INFINITY};
+
 // A window and what is said of it, at random: requests and calls, some of them both sides of one
 // exchange; voices in any order, of rows that may not be open, too.
 struct RandomWindow {
@@ -46,7 +48,7 @@ struct RandomWindow {
   void Say(uint32_t call, uint32_t request) {
     child.push_back(call);
     candidate.push_back(request);
-    log_odds.push_back(static_cast<float>(Below(9)) - 4);
+    log_odds.push_back(Below(50) == 0 ? kNoNumbers[Below(3)] : static_cast<float>(Below(9)) - 4);
     evidence.push_back(Below(40) == 0 ? uint32_t{WEFT_EVIDENCE_CONTEXT} : 1u << (2 + Below(3)));
   }
   uint32_t Below(uint32_t limit) { return static_cast<uint32_t>(random() % limit); }
@@ -102,7 +104,7 @@ struct Expected {
     if (open == 0) return;
     double none = config.none_log_odds;
     for (size_t i = 0; i < w.child.size(); ++i) {
-      if (w.child[i] != call) continue;
+      if (w.child[i] != call || !std::isfinite(w.log_odds[i])) continue;
       if (w.candidate[i] == WEFT_NONE) none += w.log_odds[i];
       const auto found = candidates.find(w.candidate[i]);
       if (found == candidates.end()) continue;

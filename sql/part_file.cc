@@ -106,6 +106,8 @@ void RemoveLeftOver(const std::string& name) {
 
 }  // namespace
 
+Result<void> SyncFolderOf(const std::string& path) { return Sync(FolderOf(path), O_DIRECTORY); }
+
 PartFile::PartFile(std::string name, std::string path, int lock)
     : name_(std::move(name)),
       path_(std::move(path)),
@@ -155,7 +157,7 @@ Result<void> PartFile::Publish() {
   if (const int error = RenameToNew(path_, name_); error != 0)
     return std::unexpected(error == EEXIST ? Taken(name_) : Failed(name_, error));
   path_.clear();
-  return Sync(FolderOf(name_), O_DIRECTORY);
+  return SyncFolderOf(name_);
 }
 
 }  // namespace weft::sql

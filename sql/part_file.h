@@ -14,6 +14,9 @@
 
 namespace weft::sql {
 
+// What names the folder of `path` has is on disk.
+Result<void> SyncFolderOf(const std::string& path);
+
 class PartFile {
  public:
   // kInvalid: `name` is there already; else as the folder says.

@@ -1,6 +1,7 @@
 // `weft recover`: what a damaged store still has, into a new one.
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -8,6 +9,7 @@
 
 #include "engine/cli/commands.h"
 #include "sinks/sqlite/store_lock.h"
+#include "sql/part_file.h"
 #include "sql/salvage.h"
 
 namespace weft::cli {
@@ -25,12 +27,55 @@ std::string Ranges(const sql::SalvagedTable& table) {
   return out;
 }
 
-Result<void> Rename(const std::string& from, const std::string& to) {
-  if (::rename(from.c_str(), to.c_str()) == 0 || errno == ENOENT) return {};
-  return Fail(Code::kIo,
-              fmt::format("{} cannot be renamed to {}: {}", from, to, std::strerror(errno)));
+constexpr const char* kLogs[] = {"-wal", "-shm"};
+constexpr const char* kFiles[] = {"", "-wal", "-shm"};
+
+bool Exists(const std::string& path) {
+  struct stat st {};
+  return ::lstat(path.c_str(), &st) == 0;
 }
 
+bool AreOneFile(const std::string& a, const std::string& b) {
+  struct stat first {
+  }, second{};
+  return ::lstat(a.c_str(), &first) == 0 && ::lstat(b.c_str(), &second) == 0 &&
+         first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+}
+
+// What takes back a --replace that was ended before the new store had its place: the damaged one
+// has both names then, or its log only the second.
+std::string TakeBack(const std::string& rescued, const std::string& store,
+                     const std::string& kept) {
+  std::string moves, removed = "rm -f " + rescued;
+  for (const char* suffix : kFiles) {
+    const std::string first = store + suffix, second = kept + suffix;
+    if (AreOneFile(first, second))
+      removed += " " + second;
+    else if (Exists(second) && !Exists(first))
+      moves += fmt::format("mv {} {} && ", second, first);
+  }
+  return moves + removed;
+}
+
+Result<void> RequireFreeNames(const std::string& rescued, const std::string& store,
+                              const std::string& kept) {
+  if (AreOneFile(store, kept) || (Exists(rescued) && !Exists(kept)))
+    return Fail(Code::kInvalid,
+                fmt::format("an earlier `weft recover --replace {}` was ended before its end; "
+                            "nothing is lost: {}, then run it again",
+                            store, TakeBack(rescued, store, kept)));
+  for (const std::string& path : {kept, kept + "-wal", kept + "-shm", rescued})
+    if (Exists(path))
+      return Fail(Code::kInvalid, fmt::format("{} is there already: move it away", path));
+  return {};
+}
+
+Error Failed(const std::string& what, const std::string& rescued) {
+  return {Code::kIo,
+          fmt::format("{}: {}; {} has what was read", what, std::strerror(errno), rescued)};
+}
+
+// Wherever it is ended: there is a store by its name, and all of the damaged one by one of its two.
 // The log goes with the damaged file: SQLite would take it for the new one's.
 Result<void> PutInPlace(const std::string& rescued, const std::string& store,
                         const std::string& kept) {
@@ -41,8 +86,18 @@ Result<void> PutInPlace(const std::string& rescued, const std::string& store,
     return Fail(Code::kDenied,
                 fmt::format("{} cannot be given to the owner of {}: {}; it has what was read",
                             rescued, store, std::strerror(errno)));
-  for (const char* suffix : {"-wal", "-shm", ""}) WEFT_TRY(Rename(store + suffix, kept + suffix));
-  return Rename(rescued, store);
+  for (const char* suffix : kFiles)
+    if (::link((store + suffix).c_str(), (kept + suffix).c_str()) != 0 &&
+        (errno != ENOENT || *suffix == '\0'))
+      return std::unexpected(
+          Failed(fmt::format("{0}{2} cannot get the name {1}{2}", store, kept, suffix), rescued));
+  WEFT_TRY(sql::SyncFolderOf(store));
+  for (const char* suffix : kLogs)
+    if (::unlink((store + suffix).c_str()) != 0 && errno != ENOENT)
+      return std::unexpected(Failed(fmt::format("{}{} stays", store, suffix), rescued));
+  if (::rename(rescued.c_str(), store.c_str()) != 0)
+    return std::unexpected(Failed(store + " cannot be replaced", rescued));
+  return sql::SyncFolderOf(store);
 }
 
 class Recover final : public Command {
@@ -69,11 +124,15 @@ class Recover final : public Command {
     if (replace_ != to_.empty())
       return Fail(Code::kInvalid, "name a file to write, or --replace: one of both");
     if (!replace_) return Salvage(to_);
+    // SQLite has its log beside the file, not beside a link to it.
+    std::error_code failed;
+    if (std::filesystem::is_symlink(from_, failed))
+      if (const auto target = std::filesystem::canonical(from_, failed); !failed)
+        from_ = target.string();
     const std::string rescued = from_ + ".rescued", kept = from_ + ".bad";
-    if (::access(kept.c_str(), F_OK) == 0)
-      return Fail(Code::kInvalid, fmt::format("{} is there already: move it away", kept));
     const auto lock = sinks::StoreLock::Take(from_);
     if (!lock) return std::unexpected(lock.error());
+    WEFT_TRY(RequireFreeNames(rescued, from_, kept));
     auto code = Salvage(rescued);
     if (!code) return code;
     WEFT_TRY(PutInPlace(rescued, from_, kept));

@@ -1,6 +1,8 @@
 // The reading commands from the command line to what they print.
 #include <algorithm>
+#include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -225,6 +227,43 @@ TEST(ReadCommands, TracesShowsHowDurationsAreSpread) {
   const Output spread = Weft({"traces", "--db", store.path(), "--histogram"});
   EXPECT_TRUE(Has(spread.out, "50.3ms") || Has(spread.out, "33.6ms")) << spread.out;
   EXPECT_EQ(Weft({"traces", "--db", store.path(), "--follow", "--json"}).code, kExitUsage);
+}
+
+// As a process that was killed after it had put the log aside, before the new store was in place.
+TEST(ReadCommands, ARecoverThatWasKilledHasLostNothingAndSaysHowToGoOn) {
+  const test::ShopStore store;
+  const std::string db = store.path(), bad = db + ".bad";
+  std::filesystem::create_hard_link(db, bad);
+  const bool logged = std::filesystem::exists(db + "-wal");
+  if (logged) std::filesystem::rename(db + "-wal", bad + "-wal");
+  std::ofstream(db + ".rescued") << "half";
+  const Output again = Weft({"recover", "--replace", db});
+  EXPECT_EQ(again.code, kExitUsage) << again.err;
+  const size_t begin = again.err.find("nothing is lost: ") + 17, end = again.err.find(", then run");
+  ASSERT_NE(end, std::string::npos) << again.err;
+  ASSERT_EQ(std::system(again.err.substr(begin, end - begin).c_str()), 0) << again.err;
+  EXPECT_FALSE(std::filesystem::exists(bad));
+  EXPECT_EQ(std::filesystem::exists(db + "-wal"), logged);
+  const Output done = Weft({"recover", "--replace", db});
+  EXPECT_EQ(done.code, kExitOk) << done.err;
+  EXPECT_TRUE(std::filesystem::exists(bad));
+  EXPECT_FALSE(std::filesystem::exists(db + ".rescued"));
+  EXPECT_EQ(Weft({"traces", "--db", db}).code, kExitOk);
+}
+
+TEST(ReadCommands, RecoverPutsTheLogAsideAndWritesOverNoneThatIsThere) {
+  const test::ShopStore store;
+  const std::string copy = store.path() + "-copy";
+  ASSERT_TRUE(store.db.Execute("VACUUM INTO '" + copy + "'"));
+  std::ofstream(copy + "-wal") << "a log";
+  std::ofstream(copy + ".bad-wal") << "an older log";
+  const Output refused = Weft({"recover", "--replace", copy});
+  EXPECT_EQ(refused.code, kExitUsage);
+  EXPECT_TRUE(Has(refused.err, ".bad-wal is there already: move it away")) << refused.err;
+  std::filesystem::remove(copy + ".bad-wal");
+  EXPECT_EQ(Weft({"recover", "--replace", copy}).code, kExitOk);
+  EXPECT_FALSE(std::filesystem::exists(copy + "-wal"));
+  EXPECT_TRUE(std::filesystem::exists(copy + ".bad-wal"));
 }
 
 TEST(ReadCommands, GraphIsATableForTheTerminalAsWell) {

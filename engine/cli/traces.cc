@@ -1,5 +1,4 @@
 #include <cstdio>
-#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -8,6 +7,7 @@
 #include "engine/base/units.h"
 #include "engine/cli/commands.h"
 #include "engine/cli/duration_histogram.h"
+#include "engine/cli/followed_rows.h"
 #include "engine/cli/json_writer.h"
 #include "engine/cli/stop_signal.h"
 #include "engine/cli/store_option.h"
@@ -39,7 +39,8 @@ class Traces final : public Command {
             "Newest first. With --service, --operation or --attr, the durations and errors asked "
             "for are those of one span that fits; without, those of the whole trace. --histogram "
             "shows how the durations of what was found are spread, --follow goes on with what is "
-            "stored from now on, oldest first, until Ctrl-C.",
+            "stored from now on, oldest first, until Ctrl-C; what late spans make fit within 30 s "
+            "after, too.",
             "weft traces                                                   # the newest\n"
             "weft traces --service shop-cart --min-duration 50ms --last 5m # slow ones\n"
             "weft traces --errors --attr http.response.status_code=503     # failed ones\n"
@@ -82,29 +83,42 @@ class Traces final : public Command {
     StopSignal stop;
     const auto stores = OpenStore(stores_, context);
     if (!stores) return std::unexpected(stores.error());
-    // Rows are numbered in the order of storing, which is not that of beginning.
-    std::vector<int64_t> shown(stores->size(), -1);
+    std::vector<FollowedRows> followed(stores->size(), FollowedRows(ChangesWithTime(filter)));
     for (filter.limit = 1'000'000; !stop.requested(); stop.Wait(kPause)) {
-      for (size_t i = 0; i < stores->size(); ++i) {
-        const sql::Database& store = (*stores)[i];
-        const auto last = store.QueryInt("SELECT coalesce(max(id), 0) FROM trace_rows");
-        if (!last) return std::unexpected(last.error());
-        filter.after_row = std::exchange(shown[i], *last);
-        if (filter.after_row < 0 || *last <= filter.after_row) continue;
-        const auto traces = sql::SearchTraces(store, filter);
-        if (!traces) return std::unexpected(traces.error());
-        for (auto t = traces->rbegin(); t != traces->rend(); ++t)
-          if (t->row <= *last) PrintLine(*t);  // newer ones come next time
-      }
+      for (size_t i = 0; i < stores->size(); ++i)
+        WEFT_TRY(PrintNew((*stores)[i], filter, context.clock.MonotonicNs(), followed[i]));
       if (std::fflush(stdout) != 0) return kExitOk;  // whoever read it has gone
     }
     return kExitOk;
   }
 
+  // Whether late spans can make a trace fit that did not when it was stored.
+  static bool ChangesWithTime(const sql::TraceFilter& filter) {
+    return !filter.service.empty() || !filter.operation.empty() || !filter.attributes.empty() ||
+           filter.errors || filter.min_duration_ns > 0;
+  }
+
+  static Result<void> PrintNew(const sql::Database& store, sql::TraceFilter filter, int64_t now_ns,
+                               FollowedRows& followed) {
+    const auto version = store.QueryInt("PRAGMA data_version");
+    if (!version) return std::unexpected(version.error());
+    const auto last = store.QueryInt("SELECT coalesce(max(id), 0) FROM trace_rows");
+    if (!last) return std::unexpected(last.error());
+    const auto after = followed.Look(now_ns, *version, *last);
+    if (!after) return {};
+    filter.after_row = *after;
+    const auto traces = sql::SearchTraces(store, filter);
+    if (!traces) return std::unexpected(traces.error());
+    for (auto t = traces->rbegin(); t != traces->rend(); ++t)
+      if (t->row <= *last && followed.Show(t->row)) PrintLine(*t);  // newer ones come next time
+    return {};
+  }
+
   static void PrintLine(const sql::StoredTrace& t) {
     fmt::print("{}  {}  {:>7}  {:>4} spans  {}  {}{}\n", t.trace_id.substr(0, 16),
-               UtcTime(t.start_ns).substr(11), ShortDuration(t.duration_ns), t.spans, t.service,
-               Printable(t.operation), t.errors ? fmt::format("  {} failed", t.errors) : "");
+               UtcTime(t.start_ns).substr(11), ShortDuration(t.duration_ns), t.spans,
+               Printable(t.service), Printable(t.operation),
+               t.errors ? fmt::format("  {} failed", t.errors) : "");
   }
 
   static void PrintHistogram(const std::vector<sql::StoredTrace>& traces) {

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """Who else may read a store, while it is written and afterwards; and copies of it."""
+import contextlib
 import grp
 import os
 import shutil
@@ -148,6 +149,37 @@ class ReadersTest(unittest.TestCase):
             follow.stop()
         shown = [line.split()[0] for line in follow.output().splitlines()]
         self.assertEqual(sorted(shown), sorted(stored[-len(shown):]))
+
+    def test_following_failures_shows_a_trace_whose_failing_span_comes_late(self):
+        self.replayed("")
+        log = os.path.join(self.folder, "followed")
+        with contextlib.closing(sqlite3.connect(self.db, isolation_level=None)) as connection:
+            columns = [row[1] for row in connection.execute("PRAGMA table_info(trace_rows)")]
+            last, = connection.execute("SELECT max(id) FROM trace_rows").fetchone()
+
+            def store(row, error):
+                values = {"id": row, "errors": error, "trace_id": f"x'{row:016x}{0:016x}'"}
+                picked = ",".join(str(values.get(column, column)) for column in columns)
+                connection.execute(f"INSERT INTO trace_rows SELECT {picked} FROM trace_rows WHERE id = {last}")
+                connection.execute(f"UPDATE trace_rows SET class = class % 64 + {64 * error} WHERE id = {row}")
+            with WeftProcess(BUILD, "traces", "--db", self.db, "--follow", "--errors", log=log) as follow:
+                row = last + 1  # until one is seen, it may not have begun to look
+
+                def failed():
+                    nonlocal row
+                    row += 1
+                    store(row, 1)
+                    return follow.output()
+                wait_for(failed, "the first line")
+                late = row + 1
+                store(late, 0)
+                store(late + 1, 1)
+                wait_for(lambda: f"{late + 1:016x}" in follow.output(), "a trace stored after it")
+                connection.execute(f"UPDATE trace_rows SET errors = 1, class = class + 64 WHERE id = {late}")
+                wait_for(lambda: f"{late:016x}" in follow.output(), "the trace that came to fail")
+                follow.stop()
+        shown = follow.output().splitlines()
+        self.assertEqual(len(shown), len(set(shown)), shown)
 
     def test_snapshot_overwrites_nothing(self):
         self.replayed("")

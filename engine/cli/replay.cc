@@ -31,7 +31,9 @@ class Replay final : public Command {
         "`weft eval` rebuilds them.\nWith --range: what engines have kept of weft.spans in that "
         "time once more to one exporter that\nhas missed some of it, by their logged decisions, "
         "beside them and in no consumer group. What the\nexporter has already it gets again, with "
-        "the same ids.",
+        "the same ids.\nDecisions are looked for up to an hour after the range: of engines that "
+        "were "
+        "further behind, name a\nrange that ends later.",
         "weft replay shop.weft.zst                                # into ./weft.db\n"
         "weft replay shop.weft.zst --db delay.db --correlators delay\n"
         "weft replay jaeger-traces.json.gz                        # traces of others\n"
@@ -63,6 +65,7 @@ class Replay final : public Command {
     if (file_.empty() != topic_.given())
       return Fail(Code::kInvalid,
                   "name a recording, or what to read of Kafka: --range -2h..-1h (one of both)");
+    WEFT_TRY(CheckOptions());
     if (topic_.given()) return ReplayToExporter(context, *config, topic_, exporter_);
     WEFT_TRY(RequireMemory(*config, "replay"));
     // A file can wait for the slowest of them.
@@ -75,6 +78,26 @@ class Replay final : public Command {
   }
 
  private:
+  // Nothing that was asked for is passed over in silence: the store of a replay that was meant for
+  // an exporter would be written.
+  Result<void> CheckOptions() const {
+    WEFT_TRY(topic_.CheckOptions());
+    if (!topic_.given() && !exporter_.empty())
+      return Fail(Code::kInvalid,
+                  "--exporter counts with --range only; a recording goes to all exporters of the "
+                  "configuration");
+    if (!topic_.given()) return {};
+    const std::string_view one = drop_truth_         ? "--drop-truth"
+                                 : pace_ > 0         ? "--pace"
+                                 : !metrics_.empty() ? "--metrics"
+                                                     : shared_.EngineOptionGiven();
+    if (one.empty()) return {};
+    return Fail(Code::kInvalid,
+                fmt::format("{} counts for recordings only, not with --range: what engines have "
+                            "made and kept goes to --exporter as it is",
+                            one));
+  }
+
   // What feeds the pipeline. `run` is called in a thread of its own.
   struct Source {
     std::function<Result<void>()> run;

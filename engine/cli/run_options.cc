@@ -45,6 +45,13 @@ void RunOptions::DeclareEngine(Options& options) {
   options.Int("--partitions", &partitions_, 0, 256, "Shards of each stage; 0: as configured");
 }
 
+std::string_view RunOptions::EngineOptionGiven() const {
+  return !db_.empty()            ? "--db"
+         : !correlators_.empty() ? "--correlators"
+         : partitions_ > 0       ? "--partitions"
+                                 : "";
+}
+
 void RunOptions::DeclareChain(Options& options) {
   options.List("--correlators", &correlators_,
                "Who speaks for links, in this order (default: context,thread,token,delay)",

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/base/config.h"
@@ -20,6 +21,8 @@ class RunOptions {
   void DeclareSource(Options& options);
   // What becomes of them: --db, --correlators and so on.
   void DeclareEngine(Options& options);
+  // The first of those that was given, for commands to which it means nothing; "" for none.
+  std::string_view EngineOptionGiven() const;
   // Of that, who speaks for links: --correlators, --plugin-dir.
   void DeclareChain(Options& options);
 

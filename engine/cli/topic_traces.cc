@@ -35,6 +35,13 @@ void TopicTraces::Declare(Options& options) {
                "Which topic: that of weft.spans by default, any other is read as OTLP", "NAME");
 }
 
+Result<void> TopicTraces::CheckOptions() const {
+  if (given() || (brokers_.empty() && topic_.empty())) return {};
+  return Fail(Code::kInvalid,
+              fmt::format("{} counts with --range only: a recording is read from its file",
+                          topic_.empty() ? "--brokers" : "--topic"));
+}
+
 std::string TopicTraces::Note(const Counts& counts) {
   std::vector<std::string> parts;
   if (counts.unreadable > 0)
@@ -104,10 +111,32 @@ class Stage {
   std::map<uint32_t, std::unique_ptr<trace::TracePartition>> machines_;
 };
 
-// Decisions about what is in the range may be older where spans came late, and as new as can be.
+// Undecided traces of all partitions; one partition of an engine may hold half of it.
+constexpr size_t kTraceBytes = size_t{1} << 30;
+
+// Decisions about what is in the range may be older where spans came late, and newer by what
+// engines wait and were behind.
 constexpr int64_t kEarlier = 120 * kSecond;
+constexpr int64_t kBehind = 3600 * kSecond;
+// Some 100 bytes each.
+constexpr uint64_t kMostVerdicts = 20'000'000;
+
+int64_t Later(int64_t ns, int64_t by) { return ns > INT64_MAX - by ? INT64_MAX : ns + by; }
+
+Result<RangeBounds> VerdictBounds(const RangeBounds& spans, const trace::CloseRules& close) {
+  if (spans.offsets)
+    return Fail(
+        Code::kInvalid,
+        "--range: the decisions about the traces are found by time, so name two times, such "
+        "as -2h..-1h, not offsets");
+  RangeBounds out;
+  if (spans.from != INT64_MIN) out.from = spans.from - kEarlier;
+  out.to = Later(spans.to, close.max_age_ns + close.wait_ns + kBehind);
+  return out;
+}
 
 Result<void> ReadVerdicts(KafkaRange& log, Stage& stage) {
+  uint64_t verdicts = 0;
   while (true) {
     auto message = log.Next();
     if (!message) return std::unexpected(std::move(message.error()));
@@ -115,6 +144,12 @@ Result<void> ReadVerdicts(KafkaRange& log, Stage& stage) {
     if ((*message)->type != RecordType::kDecisionBatch) continue;
     auto rows = api::DecodeDecisions((*message)->bytes);
     if (!rows) continue;
+    verdicts += rows->size();
+    if (verdicts > kMostVerdicts)
+      return Fail(Code::kFull,
+                  fmt::format("the engines have logged more than {} million decisions in and after "
+                              "this range: name a shorter one, and go on with the next",
+                              kMostVerdicts / 1'000'000));
     // What is durable in every exporter, and so not exported again after a take-over.
     std::ranges::fill(rows->done_offset, uint64_t{0});
     Record record;
@@ -196,6 +231,12 @@ Result<TopicTraces::Counts> TopicTraces::Read(const Config& config,
                                               const Reading& reading) const {
   const auto bounds = Bounds(services.clock.UnixNs());
   if (!bounds) return std::unexpected(bounds.error());
+  std::optional<RangeBounds> verdicts;
+  if (reading.logged_verdicts) {
+    const auto found = VerdictBounds(*bounds, reading.trace.close);
+    if (!found) return std::unexpected(found.error());
+    verdicts = *found;
+  }
   KafkaSettings kafka = config.kafka;
   if (!brokers_.empty()) kafka.brokers = brokers_;
   if (kafka.brokers.empty())
@@ -214,12 +255,12 @@ Result<TopicTraces::Counts> TopicTraces::Read(const Config& config,
   Counts counts;
   Reading own = reading;
   if (topic != spans) own.trace.close.wait_ns = config.otlp.wait_ns;
-  Stage stage(own, topic == spans ? (*range)->partitions() : 1, services);
-  if (reading.logged_verdicts) {
-    RangeBounds from;
-    if (!bounds->offsets && bounds->from != INT64_MIN) from.from = bounds->from - kEarlier;
+  const uint32_t partitions = topic == spans ? (*range)->partitions() : 1;
+  own.trace.max_bytes = std::min(own.trace.max_bytes, kTraceBytes / partitions);
+  Stage stage(own, partitions, services);
+  if (verdicts) {
     auto log = KafkaRange::Open(*properties, transport::KafkaTopic(*settings, Stream::kDecisions),
-                                from, services.clock, services.metrics, services.log);
+                                *verdicts, services.clock, services.metrics, services.log);
     if (!log) return std::unexpected(std::move(log.error()));
     WEFT_TRY(ReadVerdicts(**log, stage));
   }

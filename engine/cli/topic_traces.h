@@ -28,6 +28,8 @@ class TopicTraces {
   // Only weft.spans, for who needs the decisions, too.
   void DeclareRange(Options& options);
   bool given() const { return !range_.empty(); }
+  // kInvalid: options that count with --range only, without it.
+  Result<void> CheckOptions() const;
 
   struct Counts {
     uint64_t records = 0, unreadable = 0;  // those that hold spans; those that nobody can read
@@ -36,7 +38,8 @@ class TopicTraces {
   struct Reading {
     trace::TraceConfig trace;
     std::vector<trace::Sampler> samplers;  // none: all are kept
-    // Verdicts of the engines' decision log: what they have decided is not decided again.
+    // Verdicts of the engines' decision log: what they have decided is not decided again. They are
+    // found by time: kInvalid for a range of offsets, kFull for more than memory should hold.
     bool logged_verdicts = false;
     // Closed traces. An error ends the reading.
     std::function<Result<void>(const trace::ExportBatchPtr&)> visit;

@@ -88,6 +88,7 @@ class WhatIf final : public Command {
     if (file_.empty() != topic_.given())
       return Fail(Code::kInvalid,
                   "name a recording, or what to read of Kafka: --range -2h..-1h (one of both)");
+    WEFT_TRY(topic_.CheckOptions());
 
     Metrics metrics, asked;  // the samplers' counters are not those of the run
     const plugin::Services services{context.log, metrics, context.clock};

@@ -146,6 +146,10 @@ class KafkaRangeTest(unittest.TestCase):
             expected = stored(group.stores()[0])
             self.assertEqual(Backend.spans, expected)
             self.assertIn(f"backend: {len(expected)} spans of", answer)
+            offsets = subprocess.run([BUILD.weft, "replay", "--config", group.config, "--range", "0..", "--exporter",
+                                      "backend"], capture_output=True, text=True, timeout=60, check=False)
+            self.assertEqual(offsets.returncode, 2)
+            self.assertIn("name two times", offsets.stderr)
 
 
 if __name__ == "__main__":

@@ -89,6 +89,25 @@ class Command(unittest.TestCase):
             self.assertEqual(code, 2, args)
             self.assertIn(hint, err)
 
+    def test_options_that_mean_nothing_here_are_refused(self):
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "weft.yaml")
+            with open(path, "w", encoding="utf-8") as file:
+                file.write("exporters: [sqlite, {name: jsonl, as: lines, config: {path: %s/lines}}]\n" % folder)
+            taken = os.path.join(folder, "taken")
+            of_range = ("replay", "--config", path, "--range", "-2h..-1h", "--exporter", "lines")
+            for arguments, option in ((("replay", taken, "--exporter", "lines"), "--exporter"),
+                                      (("replay", taken, "--brokers", "b:9092"), "--brokers"),
+                                      ((*of_range, "--pace", "2"), "--pace"),
+                                      ((*of_range, "--drop-truth"), "--drop-truth"),
+                                      ((*of_range, "--db", taken), "--db"),
+                                      (("what-if", taken, "--rules", path, "--topic", "t"), "--topic"),
+                                      (("what-if", taken, "--rules", path, "--brokers", "b:9092"), "--brokers")):
+                code, _, err = weft(*arguments)
+                self.assertEqual(code, 2, (arguments, err))
+                self.assertIn(f"{option} counts ", err)
+                self.assertFalse(os.path.exists(taken))
+
     def test_an_answer_that_cannot_be_written_is_a_failure(self):
         with open("/dev/full", "w") as full:
             run = subprocess.run([WEFT, "validate", "--print-defaults"], stdout=full, stderr=subprocess.PIPE,

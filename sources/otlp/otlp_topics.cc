@@ -169,7 +169,8 @@ void OtlpTopics::OnRebalance(rd_kafka_resp_err_t err, rd_kafka_topic_partition_l
       context_.log.Write(
           LogLevel::kError, "assign",
           fmt::format("kafka sources.otlp: {}", rd_kafka_error_string(failed.get())));
-    if (rewind_) rd_kafka_pause_partitions(consumer, partitions);
+    // librdkafka keeps a pause over the time in which a partition was another's, or nobody's.
+    if (!Fetch(partitions, !rewind_) && !rewind_) BeginAgain();
     return;
   }
   // What was read of them is committed first, or dropped where they are another's already.
@@ -201,15 +202,23 @@ void OtlpTopics::BeginAgain() {
   if (rewind_) return;
   rewind_ = true;
   rewind_since_ns_ = context_.clock.MonotonicNs();
-  Fetch(false);
+  rd_kafka_topic_partition_list_t* raw = nullptr;
+  // Where it does not stop, Poll passes over what comes.
+  if (rd_kafka_assignment(consumer_->get(), &raw) == RD_KAFKA_RESP_ERR_NO_ERROR)
+    Fetch(PartitionList(raw).get(), false);
 }
 
-void OtlpTopics::Fetch(bool wanted) {
-  rd_kafka_topic_partition_list_t* raw = nullptr;
-  if (rd_kafka_assignment(consumer_->get(), &raw) != RD_KAFKA_RESP_ERR_NO_ERROR) return;
-  const PartitionList assigned(raw);
-  wanted ? rd_kafka_resume_partitions(consumer_->get(), assigned.get())
-         : rd_kafka_pause_partitions(consumer_->get(), assigned.get());
+bool OtlpTopics::Fetch(rd_kafka_topic_partition_list_t* partitions, bool wanted) {
+  auto err = wanted ? rd_kafka_resume_partitions(consumer_->get(), partitions)
+                    : rd_kafka_pause_partitions(consumer_->get(), partitions);
+  for (int i = 0; i < partitions->cnt && err == RD_KAFKA_RESP_ERR_NO_ERROR; ++i)
+    err = partitions->elems[i].err;
+  if (err == RD_KAFKA_RESP_ERR_NO_ERROR) return true;
+  context_.log.Write(
+      LogLevel::kWarn, "fetch",
+      "kafka " +
+          KafkaFailure(wanted ? "sources.otlp: resume" : "sources.otlp: pause", err).message);
+  return false;
 }
 
 bool OtlpTopics::Commit(const std::vector<transport::OutRecord>& records) {
@@ -289,8 +298,7 @@ bool OtlpTopics::Rewind() {
   bool all = true;
   for (int i = 0; i < assigned->cnt; ++i)
     all &= assigned->elems[i].err == RD_KAFKA_RESP_ERR_NO_ERROR;
-  if (all) Fetch(true);
-  return all;
+  return all && Fetch(assigned.get(), true);
 }
 
 }  // namespace weft::otlp

@@ -49,7 +49,8 @@ class OtlpTopics {
   // there.
   void BeginAgain();
   bool Rewind();
-  void Fetch(bool wanted);
+  // Goes on reading these partitions, or stops; false: some of them do not.
+  bool Fetch(rd_kafka_topic_partition_list_t* partitions, bool wanted);
   // Says why it goes no further yet. False, after a while.
   bool Pause(const Error& why);
 

@@ -18,7 +18,9 @@
 namespace weft::otlp {
 namespace {
 
-constexpr int16_t kInitProducerId = 22;  // Kafka protocol guide, "API Keys"
+// Kafka protocol guide, "API Keys".
+constexpr int16_t kHeartbeat = 12;
+constexpr int16_t kInitProducerId = 22;
 constexpr char kTopic[] = "otlp_spans";
 
 class OtlpErrorsTest : public testing::Test {
@@ -56,6 +58,11 @@ class OtlpErrorsTest : public testing::Test {
               RD_KAFKA_RESP_ERR_NO_ERROR);
     ASSERT_EQ(rd_kafka_flush(writer_, 10'000), RD_KAFKA_RESP_ERR_NO_ERROR);
   }
+  // Its group goes on without it, and it joins again.
+  void LoseSession() {
+    rd_kafka_mock_push_request_errors(cluster_, kHeartbeat, 1,
+                                      RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION);
+  }
   bool Reaches(const std::string& counter, uint64_t value) {
     for (int i = 0; i < 600 && metrics_.Get(counter).Get() < value; ++i)
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
@@ -90,6 +97,35 @@ TEST_F(OtlpErrorsTest, WhatComesWhileNoProducerIsHadIsReadAgainOnce) {
   source_.reset();
   EXPECT_EQ(metrics_.Get("otlp.spans").Get(), 40u);
   EXPECT_EQ(metrics_.Get("otlp.messages").Get(), 40u);
+}
+
+TEST_F(OtlpErrorsTest, APartitionThatWasLostAndComesBackIsRead) {
+  Start();
+  uint64_t trace = 0;
+  while (trace < 20) Write(++trace);
+  ASSERT_TRUE(Reaches("otlp.spans", 20));
+  LoseSession();
+  ASSERT_TRUE(Reaches("otlp.paused_us", 1));
+  while (trace < 40) Write(++trace);
+  // From the beginning: the mock cluster forgets offsets of transactions.
+  EXPECT_TRUE(Reaches("otlp.spans", 20 + 40));
+}
+
+TEST_F(OtlpErrorsTest, APartitionThatIsLostWhileNoProducerIsHadIsReadAgainOnce) {
+  for (int i = 0; i < 1000; ++i)
+    rd_kafka_mock_push_request_errors(cluster_, kInitProducerId, 1,
+                                      RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED);
+  Start();
+  uint64_t trace = 0;
+  while (trace < 20) Write(++trace);
+  ASSERT_TRUE(Reaches("otlp.retries", 1));
+  LoseSession();
+  ASSERT_TRUE(Reaches("otlp.paused_us", metrics_.Get("otlp.paused_us").Get() + 2'000'000));
+  rd_kafka_mock_clear_request_errors(cluster_, kInitProducerId);
+  while (trace < 40) Write(++trace);
+  EXPECT_TRUE(Reaches("otlp.spans", 40));
+  source_.reset();
+  EXPECT_EQ(metrics_.Get("otlp.spans").Get(), 40u);
 }
 
 }  // namespace

@@ -106,19 +106,46 @@ Result<void> KafkaRange::FindBounds(const RangeBounds& bounds, uint32_t partitio
     for (uint32_t p = 0; p < partitions; ++p) (*out)[p] = (*found)[p] < 0 ? INT64_MAX : (*found)[p];
   }
   for (uint32_t p = 0; p < partitions; ++p) {
-    int64_t low = 0, high = 0;
-    const auto err = AskBrokers(clock_, kAskNs, [&](int timeout_ms) {
-      return rd_kafka_query_watermark_offsets(client_->get(), topic_name_.c_str(),
-                                              static_cast<int32_t>(p), &low, &high, timeout_ms);
-    });
-    if (err != RD_KAFKA_RESP_ERR_NO_ERROR)
-      return std::unexpected(KafkaFailure(fmt::format("{} [{}]: offsets", topic_name_, p), err));
+    const auto now = AskWatermarks(p);
+    if (!now) return std::unexpected(now.error());
+    const auto [low, high] = *now;
     const int64_t end = std::min(to[p], high);
     if (bounds.offsets && from[p] < std::min(low, end))
       gone_ += static_cast<uint64_t>(std::min(low, end) - from[p]);
     sources_[p].position = static_cast<uint64_t>(std::clamp(from[p], low, std::max(low, high)));
     sources_[p].end = static_cast<uint64_t>(std::max<int64_t>(end, 0));
   }
+  return {};
+}
+
+Result<KafkaRange::Watermarks> KafkaRange::AskWatermarks(uint32_t partition) {
+  Watermarks now;
+  const auto err = AskBrokers(clock_, kAskNs, [&](int timeout_ms) {
+    return rd_kafka_query_watermark_offsets(client_->get(), topic_name_.c_str(),
+                                            static_cast<int32_t>(partition), &now.low, &now.high,
+                                            timeout_ms);
+  });
+  if (err == RD_KAFKA_RESP_ERR_NO_ERROR) return now;
+  return std::unexpected(
+      KafkaFailure(fmt::format("{} [{}]: offsets", topic_name_, partition), err));
+}
+
+// Replicas that lag, and leaders of late, say too early that this is all; a leader that is asked
+// for its end knows, or says that it does not know yet (KIP-207).
+Result<void> KafkaRange::EndAt(uint64_t offset, uint32_t partition) {
+  Source& source = sources_[partition];
+  source.position = std::max(source.position, std::min(offset, source.end));
+  if (source.position == source.end) return {};
+  const auto now = AskWatermarks(partition);
+  if (!now) return std::unexpected(now.error());
+  const uint64_t end =
+      std::max(source.position, static_cast<uint64_t>(std::max<int64_t>(now->high, 0)));
+  if (end >= source.end) return {};
+  gone_ += source.end - end;
+  log_.Write(LogLevel::kWarn, "gone",
+             fmt::format("kafka {} [{}]: the log ends at offset {} and did at {}: {} are gone",
+                         topic_name_, partition, end, source.end, source.end - end));
+  source.end = end;
   return {};
 }
 
@@ -162,10 +189,8 @@ Result<void> KafkaRange::Fill(uint32_t partition) {
 
 Result<void> KafkaRange::Take(const rd_kafka_message_t& message, Source& source) {
   const auto offset = static_cast<uint64_t>(message.offset);
-  if (message.err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
-    source.position = std::max(source.position, std::min(offset, source.end));
-    return {};
-  }
+  if (message.err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
+    return EndAt(offset, static_cast<uint32_t>(message.partition));
   if (message.err != RD_KAFKA_RESP_ERR_NO_ERROR) {
     const std::string name = fmt::format("{} [{}]", topic_name_, message.partition);
     const char* text = rd_kafka_message_errstr(&message);

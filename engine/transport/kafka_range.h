@@ -47,7 +47,8 @@ class KafkaRange {
   uint32_t partitions() const { return static_cast<uint32_t>(sources_.size()); }
   // The next one; nullopt: that was all.
   Result<std::optional<Message>> Next();
-  // Offsets of the range that are gone from the log; only where bounds are offsets.
+  // Offsets of the range that are gone from the log: from its end while it is read, and from its
+  // beginning where bounds are offsets.
   uint64_t gone() const { return gone_; }
 
  private:
@@ -67,6 +68,12 @@ class KafkaRange {
   Result<void> FindBounds(const RangeBounds& bounds, uint32_t partitions);
   // Of the first record that was appended then; -1: there is none.
   Result<std::vector<int64_t>> OffsetsAt(int64_t append_ns, uint32_t partitions);
+  struct Watermarks {
+    int64_t low = 0, high = 0;
+  };
+  Result<Watermarks> AskWatermarks(uint32_t partition);
+  // A broker has no more than that; the log may have become shorter since Open.
+  Result<void> EndAt(uint64_t offset, uint32_t partition);
   Result<void> Start(uint32_t partition);
   void Stop(uint32_t partition);
   Result<void> Fill(uint32_t partition);

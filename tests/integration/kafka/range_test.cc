@@ -37,6 +37,24 @@ class KafkaRangeTest : public KafkaTest {
     MakeTopics(2);
     writer_ = std::make_unique<ForeignProducer>(broker_->bootstrap(), "");
   }
+  void DeleteTopics() {
+    char error[512];
+    rd_kafka_conf_t* conf = rd_kafka_conf_new();
+    rd_kafka_conf_set(conf, "bootstrap.servers", broker_->bootstrap().c_str(), error, sizeof error);
+    rd_kafka_t* client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, error, sizeof error);
+    rd_kafka_DeleteTopic_t* topics[kStreams];
+    for (int i = 0; i < kStreams; ++i)
+      topics[i] = rd_kafka_DeleteTopic_new(Topic(static_cast<Stream>(i)).c_str());
+    rd_kafka_queue_t* queue = rd_kafka_queue_new(client);
+    rd_kafka_DeleteTopics(client, topics, kStreams, nullptr, queue);
+    rd_kafka_event_t* event = rd_kafka_queue_poll(queue, 20'000);
+    ASSERT_NE(event, nullptr);
+    EXPECT_EQ(rd_kafka_event_error(event), RD_KAFKA_RESP_ERR_NO_ERROR);
+    rd_kafka_event_destroy(event);
+    rd_kafka_queue_destroy(queue);
+    rd_kafka_DeleteTopic_destroy_array(topics, kStreams);
+    rd_kafka_destroy(client);
+  }
   // Groups that the brokers have heard of.
   size_t Groups() {
     char error[512];
@@ -102,6 +120,21 @@ TEST_F(KafkaRangeTest, WhatWasAbortedOrIsOpenIsNotRead) {
 TEST_F(KafkaRangeTest, WhatIsNotOursComesAsItIs) {
   writer_->Produce(Topic(Stream::kSpans), 0, "otlp", {});
   EXPECT_EQ(Read({}), "otlp? ");
+}
+
+TEST_F(KafkaRangeTest, WhatIsGoneFromTheEndIsCountedAndNotWaitedFor) {
+  for (int i = 0; i < 20; ++i) Write(0, "old");
+  auto settings = Options().settings;
+  // The brokers keep the first fetch so long, and answer it when the topic goes.
+  settings.librdkafka = {{"fetch.min.bytes", "100000000"}, {"fetch.wait.max.ms", "3000"}};
+  auto range = KafkaRange::Open(MakeKafkaProperties(settings).value(), Topic(Stream::kSpans), {},
+                                clock_, metrics_, *log_);
+  ASSERT_TRUE(range) << range.error().message;
+  DeleteTopics();
+  MakeTopics(2);
+  for (int i = 0; i < 3; ++i) Write(0, "new");
+  EXPECT_EQ(Read(**range), "new new new ");
+  EXPECT_EQ((*range)->gone(), 17u);
 }
 
 TEST_F(KafkaRangeTest, ATopicThatIsNotThereIsNamed) {

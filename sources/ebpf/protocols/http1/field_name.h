@@ -21,4 +21,11 @@ enum class FieldName : uint8_t {
 // In any case of letters.
 FieldName NameField(std::string_view name);
 
+// A field whose value is another in each request: neither its line nor a head that has one comes
+// again, and KnownHead keeps nothing of what it gives.
+constexpr bool IsUnique(FieldName which) {
+  return which == FieldName::kTraceContext || which == FieldName::kTruth ||
+         which == FieldName::kRequestId;
+}
+
 }  // namespace weft::ebpf::http1

@@ -204,9 +204,7 @@ FieldCursor::Item FieldCursor::Next() {
     name_ = line.substr(0, n);
     value_ = TrimBlank(line.substr(n + 1));
     which_ = NameField(name_);
-    const bool comes_again = which_ != FieldName::kTraceContext && which_ != FieldName::kTruth &&
-                             which_ != FieldName::kRequestId;
-    if (comes_again)
+    if (!IsUnique(which_))
       line_ = known_.Keep(bytes_.substr(begin, position_ - begin), n, value_, which_);
     line_is_new_ = line_ != nullptr;
     return Item::kField;

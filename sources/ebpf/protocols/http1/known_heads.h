@@ -83,10 +83,4 @@ class KnownHeads {
   uint32_t turn_ = 0;
 };
 
-// A field whose value is another in each request: a head that has one does not come again.
-constexpr bool IsUnique(FieldName which) {
-  return which == FieldName::kTraceContext || which == FieldName::kTruth ||
-         which == FieldName::kRequestId;
-}
-
 }  // namespace weft::ebpf::http1

@@ -1,7 +1,9 @@
 // The broker that coordinates transactions, or the group, dies: two others go on.
 #include <atomic>
 #include <chrono>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "engine/transport/kafka_fence.h"
 #include "tests/integration/kafka/kafka_harness.h"
@@ -27,7 +29,7 @@ class KafkaCoordinatorTest : public KafkaTest {
     rd_kafka_conf_set(conf, "bootstrap.servers", broker_->bootstrap().c_str(), nullptr, 0);
     rd_kafka_conf_set(conf, "log_level", "0", nullptr, 0);
     client_ = rd_kafka_new(RD_KAFKA_PRODUCER, conf, nullptr, 0);
-    ASSERT_TRUE(WholeAgain());
+    ASSERT_TRUE(AllInSync({kTransactions, kGroups}));
   }
   void TearDown() override {
     if (killed_ != 0) {
@@ -50,14 +52,19 @@ class KafkaCoordinatorTest : public KafkaTest {
     rd_kafka_topic_destroy(asked);
     return found;
   }
-  bool WholeAgain() {
-    return Eventually([this] {
-      for (const char* const topic : {kTransactions, kGroups})
-        if (const auto [leader, in_sync] = Leader(topic); leader > 0 && in_sync < 3) return false;
+  bool AllInSync(const std::vector<std::string>& topics) {
+    return Eventually([&] {
+      for (const std::string& topic : topics)
+        if (const auto [leader, in_sync] = Leader(topic.c_str()); leader > 0 && in_sync < 3)
+          return false;
       return true;
     });
   }
+  // Not while another is behind, as one is that has just come back: what only the dead one has is
+  // not to be had until he is back.
   void KillLeader(const char* topic) {
+    ASSERT_TRUE(
+        AllInSync({kTransactions, kGroups, Topic(Stream::kEvents), Topic(Stream::kLabels)}));
     killed_ = Leader(topic).first;
     ASSERT_GT(killed_, 0) << topic;
     EXPECT_TRUE(broker_->Kill(killed_));
